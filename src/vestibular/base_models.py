@@ -1,0 +1,169 @@
+"""Base models pinned to their exact bytes, and where those bytes lie on this machine.
+
+A pin is either a model on the Hugging Face hub at one commit, or a local folder with the hash
+of its content. Nothing here imports torch.
+"""
+
+import os
+import re
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from vestibular.errors import BaseModelError
+from vestibular.files import folder_sha256, read_json
+from vestibular.layout import PARAMS, PINS
+from vestibular.params import Candidate
+
+COMMIT = re.compile(r"[0-9a-f]{40}")
+HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
+WEIGHTS = ("*.safetensors", "pytorch_model*.bin")
+"""Patterns of weight files, the better one first."""
+OTHER_FILES = ("*.json", "*.model", "*.txt", "*.jinja")
+"""Patterns of what else a model and its tokenizer consist of."""
+
+
+@dataclass(frozen=True)
+class Pin:
+    """A base model's exact version: `revision` for the hub, `sha256` for a folder."""
+
+    base_model: str
+    revision: str | None = None
+    sha256: str | None = None
+
+    def as_json(self) -> dict[str, str]:
+        """Return the fields that are set."""
+        return {key: value for key, value in asdict(self).items() if value is not None}
+
+
+def pin(name: str, candidate: Candidate) -> Pin:
+    """Pin a candidate's base model, and make sure that it can be loaded.
+
+    A hub model is downloaded unless the hub's cache has it.
+
+    Raises:
+        BaseModelError: the folder is missing or incomplete, the revision is not a commit, or
+            the model is not in the cache and cannot be downloaded.
+    """
+    where = f"{PARAMS}: candidates.{name}"
+    if Path(candidate.base_model).is_dir():
+        folder = Path(candidate.base_model)
+        if candidate.revision is not None:
+            raise BaseModelError(f"{where}.revision: a local folder has none; remove the key")
+        _check_folder(folder, f"{where}.base_model")
+        return Pin(folder.as_posix(), sha256=folder_sha256(folder))
+    if not HUB_ID.fullmatch(candidate.base_model):
+        raise BaseModelError(
+            f"{where}.base_model: {candidate.base_model}: no such folder, and not the id of a "
+            "model on the hub"
+        )
+    if candidate.base_model.count("/") == 1 and Path(candidate.base_model).parent.is_dir():
+        raise BaseModelError(
+            f"{where}.base_model: {candidate.base_model}: no such folder (to mean a model on the "
+            "hub of that name, move the folder that has its owner's name)"
+        )
+    if candidate.revision is None or not COMMIT.fullmatch(candidate.revision):
+        raise BaseModelError(
+            f"{where}.revision: must be the hub's commit, 40 hexadecimal digits (got "
+            f"{candidate.revision}), so that the same model is loaded next year; it stands on the "
+            f"model's page under 'Files and versions'. If {candidate.base_model} is meant to be a "
+            "folder: there is none"
+        )
+    result = Pin(candidate.base_model, revision=candidate.revision)
+    locate(result)
+    return result
+
+
+def read_pin(name: str) -> Pin:
+    """Read the pin that `prepare` wrote for a candidate.
+
+    Raises:
+        BaseModelError: `prepare` has not run.
+    """
+    path = PINS / f"{name}.json"
+    if not path.exists():
+        raise BaseModelError(f"{path}: not found; run `dvc repro prepare` first")
+    return Pin(**read_json(path))
+
+
+def locate(pin: Pin, search: tuple[Path, ...] = (Path(),)) -> Path:
+    """Return the folder with a pinned model's files, downloading them if needed.
+
+    A relative folder is looked up below each folder of `search` in turn.
+
+    Raises:
+        BaseModelError: the files are missing and cannot be had, or are not those pinned.
+    """
+    if pin.revision is not None:
+        return _hub_snapshot(pin.base_model, pin.revision)
+    for base in search:
+        folder = base / pin.base_model
+        if folder.is_dir():
+            break
+    else:
+        raise BaseModelError(f"{pin.base_model}: the base model's folder is gone; put it back")
+    if folder_sha256(folder) != pin.sha256:
+        raise BaseModelError(
+            f"{folder}: the base model's files have changed since they were pinned; put them "
+            "back, or run `dvc repro --force --single-item prepare` to pin the new ones"
+        )
+    return folder
+
+
+def _check_folder(folder: Path, where: str) -> None:
+    if not (folder / "config.json").is_file():
+        raise BaseModelError(f"{where}: {folder}: has no config.json, so it is no model's folder")
+    if not any(path for pattern in WEIGHTS for path in folder.glob(pattern)):
+        raise BaseModelError(
+            f"{where}: {folder}: has no weights ({' or '.join(WEIGHTS)}); copy them there"
+        )
+
+
+def _hub_snapshot(repository: str, revision: str) -> Path:
+    # imported here: only hub models need it, and it costs a third of a second
+    import huggingface_hub
+    from huggingface_hub.errors import (
+        HfHubHTTPError,
+        LocalEntryNotFoundError,
+        OfflineModeIsEnabled,
+        RepositoryNotFoundError,
+        RevisionNotFoundError,
+    )
+
+    cached = huggingface_hub.try_to_load_from_cache(repository, "config.json", revision=revision)
+    if isinstance(cached, str):
+        folder = Path(cached).parent
+        if any(path for pattern in WEIGHTS for path in folder.glob(pattern)):
+            return folder
+    try:
+        names = huggingface_hub.list_repo_files(repository, revision=revision)
+        patterns = [_first_matching(names), *OTHER_FILES]
+        return Path(
+            huggingface_hub.snapshot_download(
+                repository, revision=revision, allow_patterns=patterns, ignore_patterns="*/*"
+            )
+        )
+    except RevisionNotFoundError:
+        raise BaseModelError(f"{repository}: the hub has no revision {revision}") from None
+    except RepositoryNotFoundError:
+        raise BaseModelError(
+            f"{repository}: neither a folder here nor a model on the hub that you may see"
+        ) from None
+    except (OfflineModeIsEnabled, LocalEntryNotFoundError, HfHubHTTPError, OSError) as error:
+        reason = (
+            "HF_HUB_OFFLINE is set"
+            if os.environ.get("HF_HUB_OFFLINE")
+            else f"the hub cannot be reached ({type(error).__name__})"
+        )
+        raise BaseModelError(
+            f"{repository}@{revision}: not in the hub's cache, and {reason}. On a machine with a "
+            f"network run `hf download {repository} --revision {revision}` and copy its cache "
+            f"here, or download into a folder with `--local-dir models/bases/{repository}` and "
+            "write that folder as base_model"
+        ) from None
+
+
+def _first_matching(names: list[str]) -> str:
+    for pattern in WEIGHTS:
+        if any(Path(name).match(pattern) and "/" not in name for name in names):
+            return pattern
+    raise BaseModelError(f"has no weights on the hub ({' or '.join(WEIGHTS)})")

@@ -1,0 +1,96 @@
+"""The command line: `vestibular <command>`. Light; what needs torch imports it when it runs."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from vestibular import __version__
+from vestibular.errors import DataError, exit_on_error
+from vestibular.files import read_json
+from vestibular.layout import LEADERBOARD, PRODUCTION
+from vestibular.selection import as_text
+
+
+@exit_on_error
+def main() -> None:
+    """Run the command that the arguments name."""
+    arguments = parser().parse_args()
+    arguments.run(arguments)
+
+
+def parser() -> argparse.ArgumentParser:
+    """Build the parser, with a help text that teaches."""
+    top = argparse.ArgumentParser(
+        prog="vestibular",
+        description="An entrance exam for language models. The pipeline itself is run with "
+        "`dvc repro`; these commands look at its results and use them.",
+    )
+    top.add_argument("--version", action="version", version=f"vestibular {__version__}")
+    commands = top.add_subparsers(required=True, metavar="command")
+
+    answer = commands.add_parser(
+        "answer",
+        help="answer a question with the model in production",
+        description="Print the answer to a question about a text, and nothing else.",
+        epilog='example: vestibular answer --context edital.txt "Quem coordena o curso?"',
+    )
+    answer.add_argument("question", help="the question")
+    answer.add_argument(
+        "--context", required=True, metavar="FILE", help="the text, UTF-8; - for standard input"
+    )
+    answer.add_argument(
+        "--model",
+        type=Path,
+        default=PRODUCTION,
+        metavar="DIR",
+        help="folder with a model that `select` wrote (default: %(default)s)",
+    )
+    answer.set_defaults(run=run_answer)
+
+    board = commands.add_parser(
+        "leaderboard",
+        help="show the candidates and their scores",
+        description="Print the last run's candidates by rank, with their scores before and after "
+        "fine-tuning, and where the chosen model lies.",
+    )
+    board.set_defaults(run=run_leaderboard)
+    return top
+
+
+def run_answer(arguments: argparse.Namespace) -> None:
+    """Print the production model's answer."""
+    context = read_text(arguments.context)
+    if not context.strip():
+        raise DataError(f"{arguments.context}: is empty; an answer needs a text to be found in")
+    if not arguments.question.strip():
+        raise DataError("the question is empty")
+    from vestibular.answering import Answerer
+    from vestibular.models import quiet
+
+    quiet()
+    print(Answerer(arguments.model).answer(context, arguments.question))
+
+
+def run_leaderboard(_: argparse.Namespace) -> None:
+    """Print the leaderboard and what to do with it."""
+    if not LEADERBOARD.exists():
+        raise DataError(f"{LEADERBOARD}: not found; run `dvc repro` first")
+    board = read_json(LEADERBOARD)
+    print(as_text(board))
+    print(f"\nThe chosen model is {board['winner']}, in {PRODUCTION}/.")
+
+
+def read_text(name: str) -> str:
+    """Read a UTF-8 file, or standard input for `-`.
+
+    Raises:
+        DataError: there is no such file, or it is not text.
+    """
+    try:
+        data = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
+    except OSError as error:
+        raise DataError(f"{name}: {(error.strerror or 'cannot be read').lower()}") from None
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        raise DataError(f"{name}: not UTF-8 text") from None

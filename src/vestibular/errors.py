@@ -1,0 +1,63 @@
+"""The errors that a user can put right, and how a command reports them."""
+
+import errno
+import functools
+import sys
+from collections.abc import Callable
+
+EXIT_CODE = 2
+"""Exit status of a command that stopped because of its input."""
+
+INTERRUPTED_EXIT_CODE = 130
+"""Exit status of a command stopped by Ctrl-C, as shells report it."""
+
+
+class VestibularError(Exception):
+    """A fault that the user can put right; its text says where, what and what to do."""
+
+
+class ParamsError(VestibularError):
+    """The settings are missing, malformed or contradict each other."""
+
+
+class DataError(VestibularError):
+    """A data file is missing, malformed or holds no question that can be asked."""
+
+
+class BaseModelError(VestibularError):
+    """A base model is missing, incomplete, changed, or cannot do what the settings ask."""
+
+
+class BusyError(VestibularError):
+    """Another process is already doing this work."""
+
+
+def exit_on_error(command: Callable[..., None]) -> Callable[..., None]:
+    """Make `command` end with one message and a status instead of a traceback.
+
+    A `VestibularError`, or a disk without room, ends in exit status 2; Ctrl-C in 130. Every
+    other exception is a defect of the program and keeps its traceback.
+    """
+
+    @functools.wraps(command)
+    def run(*args: object) -> None:
+        try:
+            command(*args)
+        except VestibularError as error:
+            print(error, file=sys.stderr)
+            raise SystemExit(EXIT_CODE) from None
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            where = error.filename or "the output folder"
+            print(
+                f"{where}: no space left on the disk; nothing was replaced. "
+                "Free some space and run the command again.",
+                file=sys.stderr,
+            )
+            raise SystemExit(EXIT_CODE) from None
+        except KeyboardInterrupt:
+            print("interrupted", file=sys.stderr)
+            raise SystemExit(INTERRUPTED_EXIT_CODE) from None
+
+    return run

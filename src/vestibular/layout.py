@@ -1,0 +1,27 @@
+"""Where everything lies, relative to the project's top folder."""
+
+from pathlib import Path
+
+PARAMS = Path("params.yaml")
+
+PREPARED = Path("data/prepared")
+PINS = Path("data/bases")
+
+ADAPTERS = Path("models/adapters")
+TRAINING_FILE = "training.json"
+"""In an adapter's folder: what the training was about."""
+PRODUCTION = Path("models/production")
+MODEL_FILE = "model.json"
+"""In the production folder: base, prompt, scores, data and settings."""
+BASE_FOLDER = "base"
+"""In the production folder: the base model, if it came from a local folder."""
+
+DATA_METRICS = Path("metrics/data.json")
+CURVES = Path("metrics/curves")
+SCORES = Path("metrics/candidates")
+PREDICTIONS = Path("metrics/predictions")
+LEADERBOARD = Path("metrics/leaderboard.json")
+CHARTS = Path("metrics/charts")
+TRAIN_COSTS = Path("metrics/cost/train")
+EVALUATE_COSTS = Path("metrics/cost/evaluate")
+COSTS = Path("metrics/cost/candidates.json")

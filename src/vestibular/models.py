@@ -1,0 +1,156 @@
+"""Base models, tokenizers and adapters in memory."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+from peft import LoraConfig, PeftModel, get_peft_model, prepare_model_for_kbit_training
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
+from transformers.pytorch_utils import Conv1D
+
+from vestibular.base_models import Pin
+from vestibular.errors import BaseModelError
+from vestibular.files import to_json
+from vestibular.params import LoraSettings, Quantization
+
+
+def quiet() -> None:
+    """Keep the libraries' notes off the log; errors still come through."""
+    transformers.utils.logging.set_verbosity_error()
+    transformers.utils.logging.disable_progress_bar()
+
+
+def pick_device() -> torch.device:
+    """Return the fastest device of this machine."""
+    return torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
+
+
+def load_tokenizer(folder: Path) -> Any:
+    """Load a model's tokenizer.
+
+    Raises:
+        BaseModelError: it cannot be loaded, or has no end-of-sequence token to stop at.
+    """
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    except (OSError, ValueError) as error:
+        raise BaseModelError(f"{folder}: no tokenizer can be loaded: {error}") from None
+    if tokenizer.eos_token_id is None:
+        raise BaseModelError(
+            f"{folder}: the tokenizer has no end-of-sequence token, so no answer could end; "
+            "set eos_token in its tokenizer_config.json"
+        )
+    return tokenizer
+
+
+def load_base(folder: Path, quantization: Quantization, device: torch.device) -> Any:
+    """Load a base model for `device`, in float32 or quantized by bitsandbytes.
+
+    Raises:
+        BaseModelError: the folder does not hold a causal language model.
+    """
+    options: dict[str, Any] = {}
+    if quantization == "8bit":
+        options["quantization_config"] = BitsAndBytesConfig(load_in_8bit=True)
+    elif quantization == "4bit":
+        options["quantization_config"] = BitsAndBytesConfig(
+            load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True
+        )
+    try:
+        return AutoModelForCausalLM.from_pretrained(
+            folder,
+            dtype=torch.float32,
+            device_map={"": device},
+            local_files_only=True,
+            **options,
+        )
+    except (OSError, ValueError, KeyError) as error:
+        raise BaseModelError(f"{folder}: no causal language model can be loaded: {error}") from None
+
+
+def add_adapter(
+    model: Any, lora: LoraSettings, quantization: Quantization, gradient_checkpointing: bool
+) -> PeftModel:
+    """Put an untrained LoRA adapter on a base model and freeze the rest.
+
+    Raises:
+        BaseModelError: peft does not know the usual modules of this architecture, or the model
+            has none of those named.
+    """
+    if quantization != "none":
+        model = prepare_model_for_kbit_training(
+            model, use_gradient_checkpointing=gradient_checkpointing
+        )
+    elif gradient_checkpointing:
+        model.gradient_checkpointing_enable({"use_reentrant": False})
+        model.enable_input_require_grads()
+    modules = lora.target_modules
+    config = LoraConfig(
+        task_type="CAUSAL_LM",
+        r=lora.r,
+        lora_alpha=lora.alpha,
+        lora_dropout=lora.dropout,
+        # peft fills in an architecture's usual modules where none are named
+        target_modules=None
+        if modules == "auto"
+        else (modules if isinstance(modules, str) else list(modules)),
+        fan_in_fan_out=any(isinstance(module, Conv1D) for module in model.modules()),
+    )
+    try:
+        return get_peft_model(model, config)
+    except ValueError as error:
+        kinds = sorted(
+            {
+                name.rsplit(".", 1)[-1]
+                for name, module in model.named_modules()
+                if isinstance(module, torch.nn.Linear | Conv1D)
+            }
+        )
+        raise BaseModelError(
+            f"lora.target_modules: {modules}: {error} (this model has {', '.join(kinds)})"
+        ) from None
+
+
+def longest_input(model: Any, max_length: int) -> int:
+    """Return how many tokens may go through the model: its own limit or `max_length`."""
+    limit = getattr(model.config, "max_position_embeddings", None)
+    return min(max_length, limit) if limit else max_length
+
+
+def save_adapter(model: PeftModel, tokenizer: Any, pin: Pin, folder: Path) -> None:
+    """Write the adapter and the tokenizer; equal weights give equal files on any machine."""
+    config = model.peft_config["default"]
+    config.base_model_name_or_path, config.revision = pin.base_model, pin.revision
+    # "auto" would ask the hub whether the vocabulary has changed
+    model.save_pretrained(str(folder), save_embedding_layers=False)
+    # peft's card names the versions and the path of this very run
+    (folder / "README.md").unlink(missing_ok=True)
+    path = folder / "adapter_config.json"
+    content = json.loads(path.read_text(encoding="utf-8"))
+    # a set, written in an order that changes from process to process
+    if isinstance(content["target_modules"], list):
+        content["target_modules"] = sorted(content["target_modules"])
+    path.write_text(to_json(dict(sorted(content.items()))), encoding="utf-8")
+    tokenizer.save_pretrained(folder)
+
+
+def load_adapter(model: Any, folder: Path) -> PeftModel:
+    """Put a trained adapter on a base model, ready to answer."""
+    return PeftModel.from_pretrained(model, str(folder)).eval()
+
+
+def count_parameters(folder: Path, model: PeftModel) -> dict[str, int]:
+    """Return how many parameters are trained, and how many there are with the adapter's.
+
+    The base is counted from its configuration: quantized weights are packed, several a byte.
+    """
+    with torch.device("meta"):
+        base = AutoModelForCausalLM.from_config(
+            AutoConfig.from_pretrained(folder, local_files_only=True)
+        )
+    adapter = sum(
+        parameter.numel() for name, parameter in model.named_parameters() if "lora_" in name
+    )
+    return {"trainable": adapter, "total": base.num_parameters() + adapter}

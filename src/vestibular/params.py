@@ -1,0 +1,343 @@
+"""The settings: what `params.yaml` may say, read once and checked whole.
+
+`params.yaml` holds the values; this module holds their types and ranges. A candidate is a base
+model and, beside it, whatever part of `train` it wants otherwise.
+"""
+
+import difflib
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from vestibular.errors import ParamsError
+from vestibular.layout import PARAMS
+
+CANDIDATE_NAME = re.compile(r"[A-Za-z0-9_-]+")
+PLACEHOLDERS = ("{context}", "{question}")
+UNION_BRANCHES = ("str", "tuple[str, ...]")
+"""What pydantic adds to the path of a fault in a value of several types."""
+
+Metric = Literal["exact_match", "f1"]
+Quantization = Literal["none", "8bit", "4bit"]
+Names = Annotated[tuple[str, ...], Field(strict=False, min_length=1)]
+
+
+class Settings(BaseModel):
+    """A group of settings: frozen, strictly typed, without unknown keys."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True
+    )
+
+
+class DataSettings(Settings):
+    """Where the questions are."""
+
+    source: str = Field(min_length=1)
+    """Folder with the dataset's files."""
+    train: str = Field(min_length=1)
+    """File with the training questions, within `source`."""
+    validation: str = Field(min_length=1)
+    """File with the questions that the candidates are examined on, within `source`."""
+
+
+class PromptSettings(Settings):
+    """How a question is put to a model."""
+
+    template: str
+    """The prompt, with `{context}` and `{question}` once each."""
+    answer_prefix: str
+    """What stands between the prompt and the answer; belongs to the answer's tokens."""
+
+    @field_validator("template")
+    @classmethod
+    def _has_both_placeholders(cls, template: str) -> str:
+        for placeholder in PLACEHOLDERS:
+            if (count := template.count(placeholder)) != 1:
+                raise ValueError(f"must hold {placeholder} exactly once (found {count} times)")
+        return template
+
+
+class LoraSettings(Settings):
+    """The low-rank adapter, as peft's `LoraConfig` takes it."""
+
+    r: int = Field(gt=0)
+    """Rank of the update."""
+    alpha: int = Field(gt=0)
+    """Scale of the update: it is multiplied by alpha / r."""
+    dropout: float = Field(ge=0, lt=1)
+    """Probability of dropping an input of the adapter in training."""
+    target_modules: str | Names
+    """`auto` for the architecture's usual ones, or anything that peft takes."""
+
+
+class TrainSettings(Settings):
+    """How a candidate is fine-tuned."""
+
+    quantization: Quantization
+    """Precision of the frozen base's weights: as stored, or 8 or 4 bit by bitsandbytes."""
+    loss: Literal["answer", "full"]
+    """Tokens that are learned: the answer and its end, or the prompt as well."""
+    batching: Literal["shared_context", "padded"]
+    """`shared_context` encodes a context once for all its questions; `padded` once for each."""
+    epochs: int = Field(gt=0)
+    """Times that every training question is seen."""
+    batch_size: int = Field(gt=0)
+    """Questions an optimizer step."""
+    max_tokens_per_batch: int = Field(gt=0)
+    """Tokens in one forward pass; more questions than fit are accumulated."""
+    max_length: int = Field(gt=0)
+    """Longest prompt and answer together, in tokens; the model's own limit holds as well."""
+    learning_rate: float = Field(gt=0)
+    """Peak learning rate of AdamW."""
+    schedule: Literal["linear", "cosine", "constant", "constant_with_warmup"]
+    """How the learning rate goes on after the warm-up."""
+    warmup_steps: int = Field(ge=0)
+    """Optimizer steps until the peak learning rate."""
+    weight_decay: float = Field(ge=0)
+    """AdamW's decoupled weight decay."""
+    max_gradient_norm: float = Field(gt=0)
+    """Norm that longer gradients are clipped to."""
+    gradient_checkpointing: bool
+    """Recompute activations in the backward pass: less memory, more time."""
+    logging_steps: int = Field(gt=0)
+    """Optimizer steps between two points of the loss curve."""
+    validation_steps: int = Field(gt=0)
+    """Optimizer steps between two validation losses; a multiple of `logging_steps`."""
+    checkpoint_steps: int = Field(gt=0)
+    """Optimizer steps between two checkpoints; a multiple of `logging_steps`."""
+    lora: LoraSettings
+    """The adapter."""
+
+    @field_validator("validation_steps", "checkpoint_steps")
+    @classmethod
+    def _falls_on_a_logging_step(cls, steps: int, info: Any) -> int:
+        # between two logging steps the Trainer holds a running loss that no checkpoint keeps
+        logging_steps = info.data.get("logging_steps")
+        if logging_steps and steps % logging_steps:
+            raise ValueError(f"must be a multiple of logging_steps ({logging_steps})")
+        return steps
+
+
+class EvaluateSettings(Settings):
+    """How a candidate is examined."""
+
+    articles: Literal["pt", "en", "none"]
+    """Language whose articles do not count in a comparison of answers."""
+    max_new_tokens: int = Field(gt=0)
+    """Longest answer, in tokens."""
+    max_tokens_per_batch: int = Field(gt=0)
+    """Tokens of prompts and answers that are held at a time."""
+
+
+class SelectSettings(Settings):
+    """How the best candidate is found."""
+
+    sort_by: Annotated[tuple[Metric, ...], Field(strict=False, min_length=1)]
+    """Scores that decide, the first one first."""
+
+
+class Candidate(Settings):
+    """A base model with the settings that it is fine-tuned with."""
+
+    base_model: str = Field(min_length=1)
+    """A folder, or the id of a model on the Hugging Face hub."""
+    revision: str | None = None
+    """The hub's commit, 40 hexadecimal digits; only for a hub id."""
+    train: TrainSettings
+    """`train` with the candidate's own values in place."""
+
+
+class Params(Settings):
+    """All of `params.yaml`."""
+
+    seed: int = Field(ge=0, lt=2**32)
+    """Seed of everything that is drawn."""
+    data: DataSettings
+    prompt: PromptSettings
+    train: TrainSettings
+    evaluate: EvaluateSettings
+    select: SelectSettings
+    candidates: dict[str, Candidate]
+
+    def candidate(self, name: str) -> Candidate:
+        """Return the candidate called `name`.
+
+        Raises:
+            ParamsError: there is none of that name.
+        """
+        if name not in self.candidates:
+            known = ", ".join(self.candidates)
+            raise ParamsError(f"{PARAMS}: candidates.{name}: no such candidate ({known})")
+        return self.candidates[name]
+
+
+class _Loader(yaml.SafeLoader):
+    """PyYAML with YAML 1.2's floats, as DVC reads them, and without repeated keys."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen = set()
+        for key_node, _ in node.value:
+            if key_node.value in seen:
+                raise yaml.MarkedYAMLError(
+                    problem=f"the key {key_node.value!r} stands here twice",
+                    problem_mark=key_node.start_mark,
+                )
+            seen.add(key_node.value)
+        return super().construct_mapping(node, deep)
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [pair for pair in pairs if pair[0] != "tag:yaml.org,2002:float"]
+    for first, pairs in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+# Source: YAML 1.2.2, section 10.3.2, the core schema's regular expressions
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(
+        r"^(?:[-+]?(?:\.[0-9]+|[0-9]+\.[0-9]*)(?:[eE][-+]?[0-9]+)?|[-+]?[0-9]+[eE][-+]?[0-9]+"
+        r"|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$"
+    ),
+    list("-+0123456789."),
+)
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Read a YAML file whose top level is a mapping.
+
+    Raises:
+        ParamsError: the file is missing, is not YAML, or is something else than a mapping.
+    """
+    try:
+        # the loader is a SafeLoader
+        content = yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506
+    except FileNotFoundError:
+        raise ParamsError(
+            f"{path}: not found; run the command in the project's top folder"
+        ) from None
+    except UnicodeDecodeError as error:
+        raise ParamsError(f"{path}: not UTF-8 text ({error.reason})") from None
+    except yaml.MarkedYAMLError as error:
+        line = f" line {error.problem_mark.line + 1}:" if error.problem_mark else ""
+        raise ParamsError(f"{path}:{line} not YAML: {error.problem}") from None
+    except yaml.YAMLError as error:
+        raise ParamsError(f"{path}: not YAML: {error}") from None
+    if not isinstance(content, dict):
+        raise ParamsError(f"{path}: must be a mapping of settings, not {_kind(content)}")
+    return content
+
+
+def load_params(path: Path = PARAMS) -> Params:
+    """Read and check all settings.
+
+    Raises:
+        ParamsError: with every fault, one a line, each with the path of its key.
+    """
+    content = read_yaml(path)
+    faults, candidates = _merge_candidates(content)
+    merged = content if candidates is None else {**content, "candidates": candidates}
+    params = None
+    try:
+        params = Params.model_validate(merged)
+    except ValidationError as error:
+        for fault in error.errors(include_url=False):
+            location = _own_location(fault["loc"], content)
+            if location is not None:
+                faults.append(f"{'.'.join(map(str, location))}: {_explain(fault, location)}")
+    if faults or params is None:
+        raise ParamsError("\n".join(f"{path}: {fault}" for fault in dict.fromkeys(faults)))
+    return params
+
+
+def _merge_candidates(
+    content: Mapping[str, Any],
+) -> tuple[list[str], dict[str, Any] | None]:
+    """Give each candidate all of `train`, its own values on top; report what cannot be."""
+    faults: list[str] = []
+    candidates = content.get("candidates")
+    if not isinstance(candidates, Mapping):
+        return faults, None
+    if not candidates:
+        faults.append("candidates: is empty; name at least one base model")
+    shared = content.get("train")
+    merged = {}
+    for name, own in candidates.items():
+        if not isinstance(name, str) or not CANDIDATE_NAME.fullmatch(name):
+            faults.append(
+                f"candidates.{name}: a candidate's name may hold letters, digits, '_' and '-' "
+                "only (a dot would split the name for DVC)"
+            )
+        elif not isinstance(own, Mapping):
+            faults.append(f"candidates.{name}: must be a mapping, not {_kind(own)}")
+        elif isinstance(shared, Mapping):
+            keys = ("base_model", "revision")
+            overrides = {key: value for key, value in own.items() if key not in keys}
+            merged[name] = {
+                **{key: own[key] for key in keys if key in own},
+                "train": _overlay(shared, overrides),
+            }
+    return faults, merged
+
+
+def _overlay(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """Return `below` with the values of `above` in place, mappings merged key by key."""
+    result = dict(below)
+    for key, value in above.items():
+        under = result.get(key)
+        both = isinstance(under, Mapping) and isinstance(value, Mapping)
+        result[key] = _overlay(under, value) if both else value  # type: ignore[arg-type]
+    return result
+
+
+def _own_location(
+    location: tuple[int | str, ...], content: Mapping[str, Any]
+) -> tuple[int | str, ...] | None:
+    """Return where the user wrote what pydantic complains of; None if that is `train` itself."""
+    location = tuple(part for part in location if part not in UNION_BRANCHES)
+    if len(location) > 3 and location[0] == "candidates" and location[2] == "train":
+        location = (*location[:2], *location[3:])
+        written: Any = content
+        for part in location:
+            if isinstance(written, Mapping) and part not in written:
+                return None
+            written = written[part] if isinstance(written, Mapping) else None
+    return location
+
+
+def _explain(fault: Any, location: Iterable[int | str]) -> str:
+    """Put one of pydantic's faults into words."""
+    if fault["type"] == "missing":
+        return "is missing"
+    if fault["type"] == "extra_forbidden":
+        return "is not a setting" + _suggest(str(list(location)[-1]))
+    message = str(fault["msg"]).removeprefix("Value error, ")
+    message = message.replace("Input should be", "must be")
+    if fault["type"] == "value_error":
+        return message
+    return f"{message[0].lower()}{message[1:]} (got {_shorten(fault['input'])})"
+
+
+def _suggest(key: str) -> str:
+    known = {
+        name
+        for group in Settings.__subclasses__()
+        for name in group.model_fields
+        if group is not Candidate
+    } | {"base_model", "revision"}
+    close = difflib.get_close_matches(key, sorted(known), n=1)
+    return f"; did you mean {close[0]}?" if close else ""
+
+
+def _shorten(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _kind(value: object) -> str:
+    return {"NoneType": "nothing", "str": "text", "list": "a list"}.get(
+        type(value).__name__, type(value).__name__
+    )

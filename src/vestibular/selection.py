@@ -1,0 +1,170 @@
+"""The choice: candidates in the order of their scores, the first one put into production.
+
+Nothing here imports torch.
+"""
+
+import csv
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from vestibular.base_models import Pin
+from vestibular.errors import DataError
+from vestibular.files import (
+    file_sha256,
+    read_json,
+    read_json_lines,
+    to_json,
+    whole_folder,
+    write_table,
+)
+from vestibular.layout import (
+    ADAPTERS,
+    BASE_FOLDER,
+    CHARTS,
+    CURVES,
+    EVALUATE_COSTS,
+    MODEL_FILE,
+    PREDICTIONS,
+    PRODUCTION,
+    SCORES,
+    TRAIN_COSTS,
+    TRAINING_FILE,
+)
+from vestibular.params import Params
+
+WHEN = ("before", "after")
+METRICS = {"exact_match": "EM", "f1": "F1"}
+
+
+def read_results(candidates: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Read what the stages before found out about each candidate.
+
+    Files of candidates that are no longer named may still lie there; they do not count.
+
+    Returns:
+        for each candidate its `scores`, `cost`, loss `curve` (rows of text) and the number of
+        contexts that had to be `shortened` in either split.
+
+    Raises:
+        DataError: a candidate has not been trained or evaluated.
+    """
+    results = {}
+    for name in candidates:
+        scores = SCORES / f"{name}.json"
+        if not scores.exists():
+            raise DataError(f"{scores}: not found; run `dvc repro evaluate@{name}` first")
+        training = read_json(ADAPTERS / name / TRAINING_FILE)
+        predictions = read_json_lines(PREDICTIONS / f"{name}.jsonl")
+        with (CURVES / f"{name}.tsv").open(encoding="utf-8", newline="") as file:
+            curve = list(csv.DictReader(file, delimiter="\t"))
+        results[name] = {
+            "scores": read_json(scores),
+            "cost": {
+                "train": read_json(TRAIN_COSTS / f"{name}.json"),
+                "evaluate": read_json(EVALUATE_COSTS / f"{name}.json"),
+            },
+            "curve": curve,
+            "shortened": {
+                "train": training["shortened"],
+                "validation": sum(row["shortened"] for row in predictions),
+            },
+        }
+    return results
+
+
+def rank(scores: Mapping[str, Any], sort_by: Sequence[str]) -> list[str]:
+    """Order candidates by their scores after fine-tuning, the best first.
+
+    Full ties go by name, so that the order in `params.yaml` never matters.
+    """
+    return sorted(
+        scores, key=lambda name: ([-scores[name]["after"][metric] for metric in sort_by], name)
+    )
+
+
+def leaderboard(results: Mapping[str, Any], sort_by: Sequence[str]) -> dict[str, Any]:
+    """Return the table of all candidates, by rank, and the winner's name."""
+    order = rank({name: result["scores"] for name, result in results.items()}, sort_by)
+    return {
+        "winner": order[0],
+        "sorted_by": list(sort_by),
+        "candidates": {
+            name: {
+                "rank": place,
+                **results[name]["scores"],
+                "shortened": results[name]["shortened"],
+            }
+            for place, name in enumerate(order, start=1)
+        },
+    }
+
+
+def as_text(board: Mapping[str, Any]) -> str:
+    """Lay the leaderboard out for a terminal."""
+    header = ["", "candidate"]
+    header += [f"{name} {when}" for name in METRICS.values() for when in WHEN]
+    table = [[*header, "parameters", "trained"]]
+    for name, row in board["candidates"].items():
+        parameters = row["parameters"]
+        scores = [f"{row[when][metric]:.3f}" for metric in METRICS for when in WHEN]
+        share = parameters["trainable"] / parameters["total"]
+        table.append([str(row["rank"]), name, *scores, f"{parameters['total']:,}", f"{share:.2%}"])
+    widths = [max(len(row[column]) for row in table) for column in range(len(table[0]))]
+    return "\n".join(
+        "  ".join(
+            cell.ljust(width) if column < 2 else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in table
+    )
+
+
+def write_charts(order: Sequence[str], results: Mapping[str, Any]) -> None:
+    """Write the tables behind the two charts: all loss curves, and scores before and after."""
+    write_table(
+        CHARTS / "loss.tsv",
+        ["candidate", "series", "epoch", "loss"],
+        (
+            (name, series, row["epoch"], row[column])
+            for name in order
+            for series, column in (("training", "loss"), ("validation", "validation_loss"))
+            for row in results[name]["curve"]
+            if row[column]
+        ),
+    )
+    write_table(
+        CHARTS / "scores.tsv",
+        ["candidate", "metric", "when", "score"],
+        (
+            (name, label, when, results[name]["scores"][when][metric])
+            for name in order
+            for metric, label in METRICS.items()
+            for when in WHEN
+        ),
+    )
+
+
+def write_production(name: str, params: Params, pin: Pin, scores: Any, data: Path) -> None:
+    """Put the winner into `models/production`: all that is needed to answer, in one folder.
+
+    A base model from the hub is named by its commit; one from a local folder is copied, since
+    no other machine could find it.
+    """
+    with whole_folder(PRODUCTION) as folder:
+        shutil.copytree(ADAPTERS / name, folder, dirs_exist_ok=True)
+        if pin.sha256 is not None:
+            hidden = shutil.ignore_patterns(".*")
+            shutil.copytree(pin.base_model, folder / BASE_FOLDER, ignore=hidden)
+        description = {
+            "candidate": name,
+            "base": pin.as_json(),
+            "prompt": params.prompt.model_dump(mode="json"),
+            "max_new_tokens": params.evaluate.max_new_tokens,
+            "train": params.candidate(name).train.model_dump(mode="json"),
+            "seed": params.seed,
+            "scores": {when: scores[when] for when in WHEN},
+            "data": {path.name: file_sha256(path) for path in sorted(data.glob("*.jsonl"))},
+        }
+        (folder / MODEL_FILE).write_text(to_json(description), encoding="utf-8")

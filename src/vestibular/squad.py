@@ -1,0 +1,91 @@
+"""SQuAD v1.1's JSON: documents of paragraphs, each with its questions and their answers.
+
+Source: Rajpurkar et al., "SQuAD: 100,000+ Questions for Machine Comprehension of Text", 2016.
+"""
+
+import json
+from pathlib import Path
+
+from pydantic import BaseModel, ValidationError
+
+from vestibular.errors import DataError
+
+FAULTS_SHOWN = 10
+
+
+class SquadAnswer(BaseModel):
+    """One annotator's answer."""
+
+    text: str
+    answer_start: int
+    """Where the text stands in the context, in characters."""
+
+
+class SquadQuestion(BaseModel):
+    """One question with the answers of all annotators."""
+
+    id: str
+    question: str
+    answers: list[SquadAnswer]
+
+
+class SquadParagraph(BaseModel):
+    """One context with its questions."""
+
+    context: str
+    qas: list[SquadQuestion]
+
+
+class SquadDocument(BaseModel):
+    """The paragraphs of one title."""
+
+    title: str = ""
+    paragraphs: list[SquadParagraph]
+
+
+class SquadFile(BaseModel):
+    """A whole file."""
+
+    data: list[SquadDocument]
+
+
+def read_squad(path: Path) -> list[SquadDocument]:
+    """Read a SQuAD v1.1 file.
+
+    Raises:
+        DataError: the file is missing, is not JSON, or is not SQuAD; says at which place.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise DataError(
+            f"{path}: not found; put the file there, or name another in params.yaml under data"
+        ) from None
+    except IsADirectoryError:
+        raise DataError(f"{path}: is a folder, not a file") from None
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: not UTF-8 text: {error.reason}") from None
+    except json.JSONDecodeError as error:
+        raise DataError(f"{path}: line {error.lineno}: not JSON: {error.msg}") from None
+    try:
+        return SquadFile.model_validate(content, strict=True).data
+    except ValidationError as error:
+        faults = error.errors(include_url=False)
+        lines = [
+            f"{path}: {_where(fault['loc'])}: not SQuAD v1.1: {_what(fault['msg'])}"
+            for fault in faults[:FAULTS_SHOWN]
+        ]
+        if len(faults) > FAULTS_SHOWN:
+            lines.append(f"{path}: and {len(faults) - FAULTS_SHOWN} more")
+        raise DataError("\n".join(lines)) from None
+
+
+def _where(location: tuple[int | str, ...]) -> str:
+    """Write a path into JSON as `data[0].paragraphs[2].qas`."""
+    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location)
+    return text.lstrip(".") or "top level"
+
+
+def _what(message: str) -> str:
+    message = message.replace("Input should be", "must be").replace("Field required", "is missing")
+    return message.replace("dictionary or instance of", "object like")

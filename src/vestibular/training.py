@@ -1,0 +1,305 @@
+"""LoRA fine-tuning of one candidate with the Hugging Face Trainer."""
+
+import math
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset, SequentialSampler
+from transformers import (
+    PrinterCallback,
+    ProgressCallback,
+    Trainer,
+    TrainerCallback,
+    TrainerControl,
+    TrainerState,
+    TrainingArguments,
+)
+
+from vestibular.batching import Batching, by_length, epoch_batches, rows, steps_per_epoch
+from vestibular.checkpoints import COMPLETE, last_complete
+from vestibular.encoding import EncodedQuestion
+from vestibular.measuring import stopwatch
+from vestibular.params import TrainSettings
+from vestibular.tensors import Inputs, branch_error, collate, label_loss
+
+CURVE = ["step", "epoch", "loss", "validation_loss", "learning_rate", "gradient_norm"]
+MOST_BRANCH_ERROR = 0.02
+"""Largest difference, relative to the logits' size, that rounding explains in any precision."""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a training leaves behind, beside the adapter in the model."""
+
+    curve: list[list[float | int | None]]
+    """One row a logged step, in the order of `CURVE`."""
+    steps: int
+    """Optimizer steps in all."""
+    measured_steps: int
+    """Optimizer steps that `seconds` is about: those after the last resumption."""
+    seconds: float
+    """Seconds for the measured steps, validation included."""
+
+
+def usable_batching(model: Any, settings: TrainSettings, name: str) -> Batching:
+    """Return the batching that the settings ask for, or `padded` where the model cannot.
+
+    Whether a model keeps branches apart is tried out on it, not looked up.
+    """
+    if settings.batching == "shared_context" and settings.loss == "answer":
+        gap = branch_error(model)
+        if gap > MOST_BRANCH_ERROR:
+            print(
+                f"{name}: this architecture does not keep the questions of a context apart "
+                f"(outputs differ by {gap:.2g}); training goes on with batching: padded",
+                file=sys.stderr,
+            )
+            return "padded"
+        return "shared_context"
+    return "padded"
+
+
+class OptimizerSteps(Dataset[dict[str, Any]]):
+    """One item for every optimizer step of a training, in order: its micro-batches.
+
+    A micro-batch is what fits `train.max_tokens_per_batch`; a step's loss is the mean over all
+    its labels, however they are spread over micro-batches.
+    """
+
+    def __init__(
+        self,
+        questions: Sequence[EncodedQuestion],
+        settings: TrainSettings,
+        batching: Batching,
+        seed: int,
+    ) -> None:
+        self._questions = questions
+        self._settings = settings
+        self._batching = batching
+        self._seed = seed
+        self._per_epoch = steps_per_epoch(len(questions), settings.batch_size)
+        self._epoch = -1
+        self._batches: list[list[EncodedQuestion]] = []
+
+    def __len__(self) -> int:
+        return self._per_epoch * self._settings.epochs
+
+    def __getitem__(self, step: int) -> dict[str, Any]:
+        epoch, batch = divmod(step, self._per_epoch)
+        if epoch != self._epoch:
+            self._batches = epoch_batches(
+                self._questions, self._settings.batch_size, self._seed, epoch
+            )
+            self._epoch = epoch
+        return micro_batches(self._batches[batch], self._settings, self._batching)
+
+
+def micro_batches(
+    questions: Sequence[EncodedQuestion], settings: TrainSettings, batching: Batching
+) -> dict[str, Any]:
+    """Return `micro_batches`, tensors for one forward pass each, and the number of `labels`."""
+    laid_out = rows(questions, batching, settings.loss, settings.max_tokens_per_batch)
+    batches = [collate(group) for group in by_length(laid_out, settings.max_tokens_per_batch)]
+    return {"micro_batches": batches, "labels": sum(len(batch["labels"]) for batch in batches)}
+
+
+class QuestionTrainer(Trainer):
+    """The Trainer, its batches counted in questions and its loss taken at the labels alone."""
+
+    def __init__(self, validation: Sequence[dict[str, Any]], **options: Any) -> None:
+        super().__init__(**options)
+        self._validation = validation
+
+    def _get_train_sampler(self, train_dataset: Any = None) -> SequentialSampler:
+        # the items are in their shuffled order already
+        return SequentialSampler(self.train_dataset)  # type: ignore[arg-type]
+
+    def _get_num_items_in_batch(self, batch_samples: list[Any], device: Any) -> None:
+        # `training_step` divides by the labels itself
+        return None
+
+    def training_step(
+        self, model: torch.nn.Module, inputs: dict[str, Any], num_items_in_batch: Any = None
+    ) -> Tensor:
+        """Add the gradients of all micro-batches; return the mean loss of the step."""
+        model.train()
+        total = torch.zeros((), device=self.args.device)
+        for micro_batch in inputs["micro_batches"]:
+            with self.compute_loss_context_manager():
+                loss = label_loss(model, self._on_device(micro_batch)) / inputs["labels"]
+            self.accelerator.backward(loss)
+            total += loss.detach()
+        return total
+
+    def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
+        """Return the mean loss over all labels of the validation questions."""
+        model: Any = self.model
+        model.eval()
+        total, labels = 0.0, 0
+        with torch.no_grad():
+            for batch in self._validation:
+                labels += batch["labels"]
+                for micro_batch in batch["micro_batches"]:
+                    with self.compute_loss_context_manager():
+                        total += label_loss(model, self._on_device(micro_batch)).item()
+        metrics = {"eval_loss": total / labels}
+        self.log(metrics)
+        self.control = self.callback_handler.on_evaluate(
+            self.args, self.state, self.control, metrics
+        )
+        return metrics
+
+    def _on_device(self, inputs: Inputs) -> Inputs:
+        return {name: tensor.to(self.args.device) for name, tensor in inputs.items()}
+
+
+class MarkComplete(TrainerCallback):
+    """Mark a checkpoint once it is whole: a kill may leave one half-written."""
+
+    def on_save(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        """Leave the marker in the checkpoint just written."""
+        Path(str(args.output_dir), f"checkpoint-{state.global_step}", COMPLETE).touch()
+
+
+class PlainLines(TrainerCallback):
+    """A line of text at each logged step, for logs that no terminal shows."""
+
+    def on_log(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: dict[str, float] | None = None,
+        **_: Any,
+    ) -> None:
+        """Print the loss that was just logged."""
+        for key, name in (("loss", "loss"), ("eval_loss", "validation loss")):
+            if logs and key in logs:
+                place = f"step {state.global_step}/{state.max_steps}"
+                print(f"{place}  {name} {logs[key]:.4f}", file=sys.stderr, flush=True)
+
+
+def fine_tune(
+    model: Any,
+    questions: Sequence[EncodedQuestion],
+    validation: Sequence[EncodedQuestion],
+    settings: TrainSettings,
+    batching: Batching,
+    seed: int,
+    checkpoints: Path,
+) -> Trained:
+    """Train the adapter in `model`, from the last whole checkpoint if there is one.
+
+    Args:
+        model: a base model with an untrained adapter.
+        questions: what is learned.
+        validation: questions whose loss goes into the curve; nothing is learned from them.
+        settings: the candidate's settings.
+        batching: how a step's questions lie in rows.
+        seed: seed of the order and of dropout.
+        checkpoints: folder of this very training's checkpoints.
+    """
+    steps = OptimizerSteps(questions, settings, batching, seed)
+    held_out = [
+        micro_batches(batch, settings, batching)
+        for batch in epoch_batches(validation, settings.batch_size, seed, 0)
+    ]
+    terminal = sys.stderr.isatty()
+    arguments = TrainingArguments(
+        output_dir=str(checkpoints),
+        max_steps=len(steps),
+        per_device_train_batch_size=1,
+        learning_rate=settings.learning_rate,
+        lr_scheduler_type=settings.schedule,
+        warmup_steps=settings.warmup_steps,
+        weight_decay=settings.weight_decay,
+        max_grad_norm=settings.max_gradient_norm,
+        logging_steps=settings.logging_steps,
+        eval_strategy="steps",
+        eval_steps=settings.validation_steps,
+        save_strategy="steps",
+        save_steps=settings.checkpoint_steps,
+        save_total_limit=2,
+        seed=seed,
+        data_seed=seed,
+        report_to="none",
+        remove_unused_columns=False,
+        disable_tqdm=not terminal,
+        use_cpu=model.device.type == "cpu",
+    )
+    trainer = QuestionTrainer(
+        validation=held_out,
+        model=model,
+        args=arguments,
+        train_dataset=steps,
+        eval_dataset=steps,
+        data_collator=_only_item,
+        callbacks=[MarkComplete()],
+    )
+    # on a terminal a bar, elsewhere lines; never the Trainer's dictionaries
+    trainer.remove_callback(PrinterCallback)
+    trainer.add_callback(Bar if terminal else PlainLines)
+    trainer.remove_callback(ProgressCallback)
+    resumed = last_complete(checkpoints)
+    elapsed = stopwatch()
+    trainer.train(resume_from_checkpoint=str(resumed) if resumed else None)
+    seconds = elapsed()
+    if len(steps) % settings.validation_steps:
+        trainer.evaluate()
+    first = int(resumed.name.split("-")[1]) if resumed else 0
+    per_epoch = steps_per_epoch(len(questions), settings.batch_size)
+    return Trained(
+        curve=loss_curve(trainer.state.log_history, per_epoch),
+        steps=len(steps),
+        measured_steps=len(steps) - first,
+        seconds=seconds,
+    )
+
+
+class Bar(ProgressCallback):
+    """The Trainer's progress bar, with the loss on it and no dictionaries between."""
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
+        """Show the loss at the end of the bar."""
+        if self.training_bar is not None and logs and "loss" in logs:
+            self.training_bar.set_postfix_str(f"loss {logs['loss']:.4f}")
+
+
+def loss_curve(
+    history: Sequence[dict[str, float]], steps_per_epoch: int
+) -> list[list[float | int | None]]:
+    """Turn the Trainer's log into one row a step, in the order of `CURVE`.
+
+    Losses are nats a label token. A number is rounded to six significant digits: the rest is
+    noise, and the file is compared across commits.
+    """
+    found: dict[int, dict[str, float]] = {}
+    names = {
+        "loss": "loss",
+        "eval_loss": "validation_loss",
+        "learning_rate": "learning_rate",
+        "grad_norm": "gradient_norm",
+    }
+    for entry in history:
+        row = found.setdefault(int(entry["step"]), {})
+        row.update({names[key]: value for key, value in entry.items() if key in names})
+    return [
+        [step, round(step / steps_per_epoch, 4), *(_rounded(row.get(name)) for name in CURVE[2:])]
+        for step, row in sorted(found.items())
+        if row
+    ]
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None or math.isnan(value) else float(f"{value:.6g}")
+
+
+def _only_item(items: list[Any]) -> Any:
+    return items[0]
