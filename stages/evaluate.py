@@ -9,6 +9,7 @@ from vestibular.base_models import locate, read_pin
 from vestibular.errors import DataError, ParamsError, exit_on_error
 from vestibular.files import write_json, write_json_lines
 from vestibular.layout import ADAPTERS, EVALUATE_COSTS, PREDICTIONS, PREPARED, SCORES
+from vestibular.logs import quiet
 from vestibular.params import load_params
 from vestibular.questions import read_questions
 
@@ -27,12 +28,12 @@ def main() -> None:
     if not adapter.is_dir():
         raise DataError(f"{adapter}: not found; run `dvc repro train@{name}` first")
 
+    quiet()
     # imported behind the checks: torch and its friends take seconds
     from tqdm import tqdm
 
     from vestibular import evaluation, measuring, models
 
-    models.quiet()
     device = models.pick_device()
     tokenizer = models.load_tokenizer(adapter)
     model = models.load_base(base, candidate.train.quantization, device)

@@ -12,6 +12,7 @@ from vestibular.checkpoints import only_one, training_key, work_folder
 from vestibular.errors import ParamsError, exit_on_error
 from vestibular.files import folder_sha256, whole_folder, write_json, write_table
 from vestibular.layout import ADAPTERS, CURVES, PREPARED, TRAIN_COSTS, TRAINING_FILE
+from vestibular.logs import quiet
 from vestibular.params import load_params
 from vestibular.questions import read_questions
 
@@ -41,6 +42,7 @@ def main() -> None:
         only_one(Path(".vestibular/locks", name), work),
         only_one(work_folder() / "locks" / key, work),
     ):
+        quiet()
         # imported behind the checks: torch and its friends take seconds
         from transformers import set_seed
 
@@ -48,7 +50,6 @@ def main() -> None:
         from vestibular.encoding import encode_for_training
         from vestibular.training import CURVE, fine_tune, usable_batching
 
-        models.quiet()
         set_seed(params.seed)
         device = models.pick_device()
         tokenizer = models.load_tokenizer(base)

@@ -53,7 +53,7 @@ def epoch_batches(
     but for those that the end of a batch cuts off. The order is the same for every way of
     batching, so that the ways can be compared step by step.
     """
-    draw = random.Random(f"{seed}-{epoch}")  # noqa: S311 - an order, not a secret
+    draw = random.Random(f"{seed}-{epoch}")
     contexts: dict[str, list[EncodedQuestion]] = {}
     for question in questions:
         contexts.setdefault(question.context, []).append(question)

@@ -8,6 +8,7 @@ from vestibular import __version__
 from vestibular.errors import DataError, exit_on_error
 from vestibular.files import read_json
 from vestibular.layout import LEADERBOARD, PRODUCTION
+from vestibular.logs import quiet
 from vestibular.selection import as_text
 
 
@@ -64,10 +65,10 @@ def run_answer(arguments: argparse.Namespace) -> None:
         raise DataError(f"{arguments.context}: is empty; an answer needs a text to be found in")
     if not arguments.question.strip():
         raise DataError("the question is empty")
-    from vestibular.answering import Answerer
-    from vestibular.models import quiet
-
     quiet()
+    # torch and its friends take seconds
+    from vestibular.answering import Answerer
+
     print(Answerer(arguments.model).answer(context, arguments.question))
 
 

@@ -15,11 +15,8 @@ from vestibular.errors import BaseModelError
 from vestibular.files import to_json
 from vestibular.params import LoraSettings, Quantization
 
-
-def quiet() -> None:
-    """Keep the libraries' notes off the log; errors still come through."""
-    transformers.utils.logging.set_verbosity_error()
-    transformers.utils.logging.disable_progress_bar()
+ONE_THREAD_PARAMETERS = 5_000_000
+"""On a CPU, smaller models run on one thread: their matrices are too small to share out."""
 
 
 def pick_device() -> torch.device:
@@ -58,8 +55,10 @@ def load_base(folder: Path, quantization: Quantization, device: torch.device) ->
         options["quantization_config"] = BitsAndBytesConfig(
             load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True
         )
+    # the bar over the loading of weights
+    transformers.utils.logging.disable_progress_bar()
     try:
-        return AutoModelForCausalLM.from_pretrained(
+        model = AutoModelForCausalLM.from_pretrained(
             folder,
             dtype=torch.float32,
             device_map={"": device},
@@ -68,6 +67,9 @@ def load_base(folder: Path, quantization: Quantization, device: torch.device) ->
         )
     except (OSError, ValueError, KeyError) as error:
         raise BaseModelError(f"{folder}: no causal language model can be loaded: {error}") from None
+    if device.type == "cpu" and model.num_parameters() < ONE_THREAD_PARAMETERS:
+        torch.set_num_threads(1)
+    return model
 
 
 def add_adapter(

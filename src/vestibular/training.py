@@ -251,8 +251,6 @@ def fine_tune(
     elapsed = stopwatch()
     trainer.train(resume_from_checkpoint=str(resumed) if resumed else None)
     seconds = elapsed()
-    if len(steps) % settings.validation_steps:
-        trainer.evaluate()
     first = int(resumed.name.split("-")[1]) if resumed else 0
     per_epoch = steps_per_epoch(len(questions), settings.batch_size)
     return Trained(
