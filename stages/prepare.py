@@ -18,7 +18,8 @@ from vestibular.squad import read_squad
 def main() -> None:
     """Write `data/prepared`, `data/bases` and `metrics/data.json`."""
     params = load_params()
-    pins = {name: pin(name, candidate) for name, candidate in params.candidates.items()}
+    bases = Path(params.bases)
+    pins = {name: pin(name, candidate, bases) for name, candidate in params.candidates.items()}
     sources = {split: Path(params.data.source, getattr(params.data, split)) for split in SPLITS}
     audited = {split: audit_documents(read_squad(path), path) for split, path in sources.items()}
 

@@ -35,10 +35,11 @@ class Pin:
         return {key: value for key, value in asdict(self).items() if value is not None}
 
 
-def pin(name: str, candidate: Candidate) -> Pin:
+def pin(name: str, candidate: Candidate, bases: Path) -> Pin:
     """Pin a candidate's base model, and make sure that it can be loaded.
 
-    A hub model is downloaded unless the hub's cache has it.
+    A hub model is downloaded unless the hub's cache has it. A local one lies in `bases`, which
+    DVC watches for changes.
 
     Raises:
         BaseModelError: the folder is missing or incomplete, the revision is not a commit, or
@@ -49,6 +50,11 @@ def pin(name: str, candidate: Candidate) -> Pin:
         folder = Path(candidate.base_model)
         if candidate.revision is not None:
             raise BaseModelError(f"{where}.revision: a local folder has none; remove the key")
+        if not folder.resolve().is_relative_to(bases.resolve()):
+            raise BaseModelError(
+                f"{where}.base_model: {folder}: lies outside {bases}, the folder that DVC watches; "
+                f"move it there, or name another folder as `bases` in {PARAMS}"
+            )
         _check_folder(folder, f"{where}.base_model")
         return Pin(folder.as_posix(), sha256=folder_sha256(folder))
     if not HUB_ID.fullmatch(candidate.base_model):
@@ -104,7 +110,7 @@ def locate(pin: Pin, search: tuple[Path, ...] = (Path(),)) -> Path:
     if folder_sha256(folder) != pin.sha256:
         raise BaseModelError(
             f"{folder}: the base model's files have changed since they were pinned; put them "
-            "back, or run `dvc repro --force --single-item prepare` to pin the new ones"
+            "back, or run `dvc repro` to pin the new ones"
         )
     return folder
 

@@ -157,6 +157,8 @@ class Params(Settings):
 
     seed: int = Field(ge=0, lt=2**32)
     """Seed of everything that is drawn."""
+    bases: str = Field(min_length=1)
+    """Folder that holds the base models that are not on the hub; DVC watches it."""
     data: DataSettings
     prompt: PromptSettings
     train: TrainSettings

@@ -1,0 +1,40 @@
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# so that DVC's stages find the same Python
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test test-fast lint format
+
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+install: $(VENV)/installed ## Make .venv with the pinned packages
+
+$(VENV)/installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed; name one with make PYTHON=...")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/python -m vestibular.plot_page
+	@touch $@
+
+demo: install ## Run the pipeline and show the leaderboard
+	dvc repro
+	@echo
+	@vestibular leaderboard
+
+test: install ## Run every test
+	pytest
+
+test-fast: install ## Run the tests that need no torch
+	pytest -m 'not slow'
+
+lint: install ## Check style and types
+	ruff check
+	ruff format --check
+	mypy
+
+format: install ## Put the code into shape
+	ruff check --fix
+	ruff format

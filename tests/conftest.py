@@ -1,0 +1,148 @@
+"""What several tests need: tiny real models, and the data that lies outside the repository."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
+os.environ["HF_DATASETS_OFFLINE"] = "1"
+
+ROOT = Path(__file__).parents[1]
+SHARED = ROOT.parent / "shared" / "data"
+
+
+def outside(*places: Path) -> Path | None:
+    """Return the first folder that exists."""
+    return next((place for place in places if place.is_dir()), None)
+
+
+@pytest.fixture(scope="session")
+def faquad() -> Path:
+    """FaQuAD's folder: `data/faquad`, or a folder beside the repository."""
+    for folder in (ROOT / "data/faquad", SHARED / "faquad"):
+        if (folder / "dev.json").exists():
+            return folder
+    pytest.skip("FaQuAD's files are not here; data/README.md says where they are to be had")
+
+
+@pytest.fixture(scope="session")
+def gpt2_tokenizer() -> Any:
+    """The real GPT-2 tokenizer."""
+    folder = outside(SHARED / "gpt2-tokenizer")
+    if folder is None:
+        pytest.skip("GPT-2's tokenizer is not here")
+    from transformers import AutoTokenizer
+
+    return AutoTokenizer.from_pretrained(folder)
+
+
+@pytest.fixture
+def in_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty current folder."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A clone of the project as it stands, small enough to run: few questions, few steps."""
+    clone = tmp_path / "project"
+    names = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout.split("\0")
+    for name in filter(None, names):
+        # a run's results stay behind: the clone makes its own
+        if (ROOT / name).is_file() and not name.startswith(("dvc.lock", "metrics/")):
+            (clone / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, clone / name)
+    few_questions(clone / "demo/data/train.json", 12)
+    few_questions(clone / "demo/data/dev.json", 3)
+    params = (clone / "params.yaml").read_text(encoding="utf-8")
+    for old, new in (("epochs: 1", "epochs: 2"), ("checkpoint_steps: 50", "checkpoint_steps: 5")):
+        assert old in params
+        params = params.replace(old, new)
+    (clone / "params.yaml").write_text(params, encoding="utf-8")
+    for command in (
+        ["init", "--quiet", "--initial-branch=main"],
+        ["config", "user.name", "Test"],
+        ["config", "user.email", "test@example.org"],
+        ["add", "--all"],
+        ["commit", "--quiet", "--message=Start"],
+    ):
+        subprocess.run(["git", *command], cwd=clone, check=True)
+    # the shortened questions are what the demo's own pipeline has "made"
+    run(clone, "dvc", "commit", "--force", "--quiet", "demo/dvc.yaml")
+    subprocess.run(["git", "commit", "--all", "--quiet", "--message=Data"], cwd=clone, check=True)
+    return clone
+
+
+def few_questions(path: Path, documents: int) -> None:
+    """Cut a SQuAD file down to its first documents."""
+    content = json.loads(path.read_text(encoding="utf-8"))
+    content["data"] = content["data"][:documents]
+    path.write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
+
+
+def environment() -> dict[str, str]:
+    """Return an environment in which DVC's stages run this very Python and this very code."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    return {**os.environ, "PATH": path, "PYTHONPATH": "src"}
+
+
+def run(
+    folder: Path, *command: str, status: int = 0, text: str | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run a command as a user would and check its exit status."""
+    result = subprocess.run(
+        command, cwd=folder, env=environment(), capture_output=True, text=True, input=text
+    )
+    assert result.returncode == status, result.stdout + result.stderr
+    return result
+
+
+SHAPES = ("gpt2", "opt", "llama", "qwen2", "gpt_neox")
+
+
+@pytest.fixture(scope="session")
+def tiny_model() -> Callable[[str], Any]:
+    """Build a tiny causal model of an architecture, with random weights."""
+    import transformers as t
+    from torch import manual_seed
+
+    def build(shape: str) -> Any:
+        common = {"vocab_size": 151, "bos_token_id": 1, "eos_token_id": 2, "pad_token_id": 0}
+        wide = {
+            "hidden_size": 32,
+            "num_hidden_layers": 2,
+            "num_attention_heads": 4,
+            "max_position_embeddings": 256,
+        }
+        gated = {**wide, "intermediate_size": 64, "num_key_value_heads": 2}
+        configurations = {
+            "gpt2": lambda: t.GPT2Config(**common, n_embd=32, n_layer=2, n_head=4, n_positions=256),
+            "opt": lambda: t.OPTConfig(**common, **wide, ffn_dim=64, word_embed_proj_dim=32),
+            "llama": lambda: t.LlamaConfig(**common, **gated),
+            "qwen2": lambda: t.Qwen2Config(**common, **gated),
+            "gpt_neox": lambda: t.GPTNeoXConfig(**common, **wide, intermediate_size=64),
+        }
+        manual_seed(0)
+        model = t.AutoModelForCausalLM.from_config(configurations[shape]())
+        # wider than usual, so that the outputs are far from ties
+        for parameter in model.parameters():
+            if parameter.ndim > 1:
+                parameter.data.mul_(6)
+        return model.eval()
+
+    return build

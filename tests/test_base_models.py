@@ -1,0 +1,97 @@
+"""Base models: pinned to their bytes, found, or refused with what to do."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from vestibular.base_models import Pin, locate, pin
+from vestibular.errors import BaseModelError
+from vestibular.params import Candidate, load_params
+
+TRAIN = load_params(Path(__file__).parents[1] / "params.yaml").train
+COMMIT = "607a30d783dfa663caf39e06633721c8d4cfcd7e"
+BASES = Path("bases")
+
+
+def candidate(base_model: str, revision: str | None = None) -> Candidate:
+    return Candidate(base_model=base_model, revision=revision, train=TRAIN)
+
+
+@pytest.fixture
+def folder(in_folder: Path) -> Path:
+    path = BASES / "tiny"
+    path.mkdir(parents=True)
+    (path / "config.json").write_text("{}", encoding="utf-8")
+    (path / "model.safetensors").write_bytes(b"weights")
+    return path
+
+
+def test_a_folder_is_pinned_by_its_content(folder: Path) -> None:
+    """The pin holds the folder's hash; a changed byte is noticed where it is loaded."""
+    pinned = pin("x", candidate(str(folder)), BASES)
+    assert pinned.base_model == "bases/tiny"
+    assert locate(pinned) == folder
+    (folder / "model.safetensors").write_bytes(b"others")
+    with pytest.raises(BaseModelError, match="have changed since they were pinned"):
+        locate(pinned)
+    shutil.rmtree(folder)
+    with pytest.raises(BaseModelError, match="folder is gone"):
+        locate(pinned)
+
+
+@pytest.mark.parametrize(
+    ("missing", "message"),
+    [("config.json", "has no config.json"), ("model.safetensors", "has no weights")],
+)
+def test_an_incomplete_folder_is_refused(folder: Path, missing: str, message: str) -> None:
+    """What is missing is named, with the key of the settings."""
+    (folder / missing).unlink()
+    with pytest.raises(BaseModelError, match=rf"candidates\.x\.base_model: bases/tiny: {message}"):
+        pin("x", candidate(str(folder)), BASES)
+
+
+def test_a_folder_that_dvc_does_not_watch_is_refused(folder: Path) -> None:
+    """A change in it would go unnoticed."""
+    Path("elsewhere").mkdir()
+    with pytest.raises(BaseModelError, match="outside elsewhere"):
+        pin("x", candidate(str(folder)), Path("elsewhere"))
+
+
+@pytest.mark.parametrize(
+    ("base_model", "revision", "message"),
+    [
+        ("bases/absent", None, "no such folder"),
+        ("../absent/model/x", None, "no such folder, and not the id"),
+        ("openai-community/gpt2", None, "40 hexadecimal digits"),
+        ("openai-community/gpt2", "main", "40 hexadecimal digits"),
+        ("bases/tiny", COMMIT, "a local folder has none"),
+    ],
+)
+def test_what_is_no_model_is_refused(
+    folder: Path, base_model: str, revision: str | None, message: str
+) -> None:
+    """A missing folder, an unpinned hub model, a revision where there can be none."""
+    with pytest.raises(BaseModelError, match=message):
+        pin("x", candidate(base_model, revision), BASES)
+
+
+def test_a_hub_model_comes_from_the_cache(in_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Offline, a model in the hub's cache is found; one that is not there says what to do."""
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(in_folder / "hub"))
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    with pytest.raises(
+        BaseModelError, match=rf"hf download openai-community/gpt2 --revision {COMMIT}"
+    ):
+        pin("x", candidate("openai-community/gpt2", COMMIT), BASES)
+    snapshot = in_folder / "hub/models--openai-community--gpt2/snapshots" / COMMIT
+    snapshot.mkdir(parents=True)
+    (snapshot / "config.json").write_text("{}", encoding="utf-8")
+    (snapshot / "model.safetensors").write_bytes(b"weights")
+    assert pin("x", candidate("openai-community/gpt2", COMMIT), BASES) == Pin(
+        "openai-community/gpt2", revision=COMMIT
+    )
+    assert locate(Pin("openai-community/gpt2", revision=COMMIT)) == snapshot

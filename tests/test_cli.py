@@ -1,0 +1,87 @@
+"""The command line and the light ends of the stages."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import ROOT, run
+
+HEAVY = ("torch", "transformers", "peft", "datasets", "evaluate", "dvc", "neptune")
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "from vestibular.cli import parser; parser().format_help()",
+        "import stages.select",
+        "import stages.prepare",
+        "import stages.train",
+        "import stages.evaluate",
+    ],
+)
+def test_light_commands_import_nothing_heavy(code: str) -> None:
+    """Help, errors and `select` start without torch and its friends."""
+    check = f"import sys; {code}; print([name for name in {HEAVY} if name in sys.modules])"
+    assert run(ROOT, sys.executable, "-c", check).stdout == "[]\n"
+
+
+@pytest.mark.parametrize("command", [["--help"], ["answer", "--help"], ["leaderboard", "--help"]])
+def test_help_teaches(command: list[str]) -> None:
+    """Every command explains itself."""
+    assert "usage: vestibular" in run(ROOT, sys.executable, "-m", "vestibular", *command).stdout
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        (["vestibular", "answer", "--context", "absent.txt", "Quem?"], "absent.txt: no such file"),
+        (["vestibular", "answer", "--context", "empty.txt", "Quem?"], "empty.txt: is empty"),
+        (["vestibular", "answer", "--context", "latin.txt", "Quem?"], "latin.txt: not UTF-8"),
+        (["vestibular", "answer", "--context", "-", "--model", "m", "Quem?"], "m/model.json"),
+        (["vestibular", "leaderboard"], "metrics/leaderboard.json: not found"),
+        (["stages.prepare"], "demo/data/train.json: not found"),
+        (["stages.train"], "usage: python -m stages.train <candidate>"),
+        (["stages.train", "absent"], "candidates.absent: no such candidate"),
+        (["stages.train", "opt-tiny"], "data/bases/opt-tiny.json: not found"),
+        (["stages.evaluate", "absent"], "candidates.absent: no such candidate"),
+        (["stages.select"], "metrics/candidates/gpt2-tiny.json: not found"),
+    ],
+    ids=" ".join,
+)
+def test_bad_input_is_one_line_and_exit_code_2(
+    tmp_path: Path, command: list[str], message: str
+) -> None:
+    """No traceback; the line says where, what, and mostly what to do."""
+    shutil.copytree(ROOT / "stages", tmp_path / "stages")
+    shutil.copytree(ROOT / "demo/bases", tmp_path / "demo/bases")
+    shutil.copy(ROOT / "params.yaml", tmp_path)
+    (tmp_path / "empty.txt").touch()
+    (tmp_path / "latin.txt").write_bytes("ação".encode("latin-1"))
+    result = run(tmp_path, sys.executable, "-m", *command, status=2, text="Ana dirige.")
+    assert message in result.stderr
+    assert result.stderr.count("\n") == 1
+    assert result.stdout == ""
+
+
+def test_a_training_under_way_is_not_disturbed(tmp_path: Path) -> None:
+    """A second process is refused while the first lives, and let in when it is killed."""
+    code = (
+        "import sys; from pathlib import Path; from vestibular.checkpoints import only_one\n"
+        "with only_one(Path('lock'), 'the training of x'): print('in', flush=True); input()"
+    )
+    first = subprocess.Popen(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert first.stdout is not None
+    assert first.stdout.readline() == "in\n"
+    refused = run(tmp_path, sys.executable, "-c", code, status=1, text="\n")
+    assert f"the training of x is under way in process {first.pid}" in refused.stderr
+    first.kill()
+    first.communicate()
+    run(tmp_path, sys.executable, "-c", code, text="\n")

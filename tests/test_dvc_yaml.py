@@ -1,0 +1,61 @@
+"""The graph in `dvc.yaml` says what the code does."""
+
+import ast
+from pathlib import Path
+
+import pytest
+import yaml
+from conftest import ROOT
+
+STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
+
+
+def imported(path: Path) -> set[Path]:
+    """The library's modules that a file imports, wherever in it."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if (
+            isinstance(node, ast.ImportFrom)
+            and node.module
+            and node.module.startswith("vestibular")
+        ):
+            parts = node.module.split(".")[1:]
+            names = ["/".join(parts)] if parts else [alias.name for alias in node.names]
+            found |= {ROOT / "src/vestibular" / f"{name}.py" for name in names}
+    return found
+
+
+def reached(path: Path) -> set[Path]:
+    """The modules that a file imports, and those that they import."""
+    seen: set[Path] = set()
+    waiting = imported(path)
+    while waiting:
+        module = waiting.pop()
+        if module not in seen:
+            seen.add(module)
+            waiting |= imported(module)
+    return seen
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_a_stage_depends_on_the_code_that_it_runs(name: str) -> None:
+    """The script and every module that it reaches are dependencies, and no other module is."""
+    stage = STAGES[name].get("do", STAGES[name])
+    script = ROOT / "stages" / f"{name}.py"
+    expected = {str(path.relative_to(ROOT)) for path in {script, *reached(script)}}
+    declared = {path for path in stage["deps"] if path.endswith(".py")}
+    assert declared == expected
+
+
+def test_stages_do_not_import_each_other() -> None:
+    """Data flows through files alone."""
+    for path in (ROOT / "stages").glob("*.py"):
+        assert "from stages" not in path.read_text(encoding="utf-8")
+        assert "import stages" not in path.read_text(encoding="utf-8")
+
+
+def test_only_params_reads_the_settings() -> None:
+    """No other module parses YAML."""
+    for path in [*(ROOT / "stages").glob("*.py"), *(ROOT / "src").rglob("*.py")]:
+        if path.name != "params.py":
+            assert "import yaml" not in path.read_text(encoding="utf-8")

@@ -1,0 +1,85 @@
+"""Outputs appear whole or not at all."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from vestibular.errors import DataError, exit_on_error
+from vestibular.files import folder_sha256, whole_file, whole_folder, write_table
+
+
+def fill_the_disk() -> None:
+    """Write to the device that is always full; the system answers ENOSPC."""
+    descriptor = os.open("/dev/full", os.O_WRONLY)
+    try:
+        os.write(descriptor, b"x")
+    finally:
+        os.close(descriptor)
+
+
+def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
+    """With the disk full in mid-write, the old content stays and no scrap is left."""
+    path = tmp_path / "scores.json"
+    path.write_text("old", encoding="utf-8")
+    with pytest.raises(OSError, match="No space left"), whole_file(path) as temporary:
+        temporary.write_text("half", encoding="utf-8")
+        fill_the_disk()
+    assert path.read_text(encoding="utf-8") == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_failed_write_leaves_the_old_folder(tmp_path: Path) -> None:
+    """The same for a folder; and success replaces all of it."""
+    folder = tmp_path / "model"
+    folder.mkdir()
+    (folder / "old").touch()
+    with pytest.raises(OSError, match="No space left"), whole_folder(folder) as temporary:
+        (temporary / "new").touch()
+        fill_the_disk()
+    assert [path.name for path in folder.iterdir()] == ["old"]
+    with whole_folder(folder) as temporary:
+        (temporary / "new").touch()
+    assert [path.name for path in folder.iterdir()] == ["new"]
+    assert list(tmp_path.iterdir()) == [folder]
+
+
+def test_a_full_disk_is_one_message_and_exit_code_2(capsys: pytest.CaptureFixture[str]) -> None:
+    """No traceback: where, what, and that nothing was replaced."""
+    with pytest.raises(SystemExit) as ended:
+        exit_on_error(fill_the_disk)()
+    assert ended.value.code == 2
+    message = capsys.readouterr().err
+    assert "no space left on the disk" in message
+    assert message.count("\n") == 1
+
+
+def test_a_user_error_is_its_message_and_exit_code_2(capsys: pytest.CaptureFixture[str]) -> None:
+    """A fault of the input ends in its own text alone."""
+
+    @exit_on_error
+    def fail() -> None:
+        raise DataError("data.json: not found")
+
+    with pytest.raises(SystemExit) as ended:
+        fail()
+    assert ended.value.code == 2
+    assert capsys.readouterr().err == "data.json: not found\n"
+
+
+def test_a_folders_hash_is_of_names_and_bytes(tmp_path: Path) -> None:
+    """A changed byte or name changes the hash; hidden files and times do not."""
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub/a").write_text("1", encoding="utf-8")
+    first = folder_sha256(tmp_path)
+    (tmp_path / ".cache").write_text("x", encoding="utf-8")
+    os.utime(tmp_path / "sub/a", (1, 1))
+    assert folder_sha256(tmp_path) == first
+    (tmp_path / "sub/a").rename(tmp_path / "sub/b")
+    assert folder_sha256(tmp_path) != first
+
+
+def test_a_tables_missing_values_are_empty(tmp_path: Path) -> None:
+    """None becomes an empty cell."""
+    write_table(tmp_path / "t.tsv", ["a", "b"], [(1, None), (0.5, "x")])
+    assert (tmp_path / "t.tsv").read_text(encoding="utf-8") == "a\tb\n1\t\n0.5\tx\n"

@@ -1,0 +1,69 @@
+"""Batched answers against one-at-a-time greedy decoding by transformers itself."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from conftest import SHAPES
+from test_tensors import draw
+
+from vestibular.encoding import EncodedQuestion
+from vestibular.generation import answer_questions
+
+pytestmark = pytest.mark.slow
+
+END = 2
+NEW_TOKENS = 12
+
+
+def one_at_a_time(model: Any, question: EncodedQuestion) -> list[int]:
+    """The answer that `generate` gives to a single question, its end left off."""
+    ids = torch.tensor([question.prompt])
+    with torch.inference_mode():
+        output = model.generate(
+            input_ids=ids,
+            attention_mask=torch.ones_like(ids),
+            do_sample=False,
+            max_new_tokens=NEW_TOKENS,
+            eos_token_id=END,
+            pad_token_id=0,
+        )[0, ids.shape[1] :].tolist()
+    return output[: output.index(END)] if END in output else output
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("max_tokens", [1, 300, 100_000])
+def test_answers_equal_one_at_a_time(
+    tiny_model: Callable[[str], Any], shape: str, max_tokens: int
+) -> None:
+    """200 questions, token for token, whatever the size of a batch; some answers end early."""
+    model = tiny_model(shape)
+    questions = draw(100)[:200] if max_tokens > 1 else draw(10)
+    answers = answer_questions(model, questions, END, NEW_TOKENS, max_tokens)
+    expected = [one_at_a_time(model, question) for question in questions]
+    assert [list(answer.tokens) for answer in answers] == expected
+    assert len({tuple(answer) for answer in expected}) > len(expected) / 4
+
+
+def test_the_log_probability_is_the_models(tiny_model: Callable[[str], Any]) -> None:
+    """The mean over the answer's tokens, computed anew from one whole forward pass."""
+    model = tiny_model("gpt2")
+    (question,) = draw(1, seed=3)[:1]
+    (answer,) = answer_questions(model, [question], END, NEW_TOKENS, 1000)
+    said = [*answer.tokens, END][:NEW_TOKENS]
+    with torch.inference_mode():
+        logits = model(input_ids=torch.tensor([[*question.prompt, *said]])).logits[0]
+    steps = logits[len(question.prompt) - 1 : -1].log_softmax(-1)
+    expected = steps[range(len(said)), said].mean().item()
+    assert answer.mean_log_probability == pytest.approx(expected, abs=1e-4)
+
+
+def test_questions_without_anything_in_common(tiny_model: Callable[[str], Any]) -> None:
+    """Prompts of one context that differ from the first token on are answered too."""
+    model = tiny_model("opt")
+    prompts = [(5, 6, 7), (8, 9), (10,)]
+    questions = [EncodedQuestion(str(p), p, (), "same", False) for p in prompts]
+    answers = answer_questions(model, questions, END, NEW_TOKENS, 1000)
+    expected = [one_at_a_time(model, question) for question in questions]
+    assert [list(answer.tokens) for answer in answers] == expected

@@ -1,0 +1,151 @@
+"""The real pipeline, run by DVC in a clone with few questions."""
+
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+from conftest import ROOT, environment, run
+
+from vestibular.files import folder_sha256
+
+pytestmark = pytest.mark.slow
+
+
+def results(project: Path) -> dict[str, str]:
+    """Hashes of everything that should not change when a run is repeated."""
+    found = {
+        str(path.relative_to(project)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for folder in ("metrics", "models", "data/prepared", "data/bases")
+        for path in sorted((project / folder).rglob("*"))
+        if path.is_file() and path.name != ".gitignore" and "cost" not in path.parts
+    }
+    assert len(found) > 20
+    return found
+
+
+def ran(output: str) -> list[str]:
+    """The stages that `dvc repro` ran, in order."""
+    return [line.split("'")[1] for line in output.splitlines() if line.startswith("Running stage")]
+
+
+def test_from_data_to_a_selected_model(project: Path) -> None:
+    """One command from data to an answer; what comes after reruns no more than it must."""
+    first = run(project, "dvc", "repro")
+    assert ran(first.stdout)[0] == "prepare"
+    assert ran(first.stdout)[-1] == "select"
+    assert len(ran(first.stdout)) == 8
+    assert "Traceback" not in first.stderr
+    board = json.loads((project / "metrics/leaderboard.json").read_text(encoding="utf-8"))
+    winner = board["winner"]
+    assert set(board["candidates"]) == {"gpt2-mini", "gpt2-tiny", "opt-tiny"}
+    assert board["candidates"][winner]["after"]["f1"] > board["candidates"][winner]["before"]["f1"]
+
+    # the model answers from its folder alone, from anywhere
+    moved = project.parent / "moved"
+    (project / "models/production").rename(moved)
+    said = run(
+        project.parent,
+        *(sys.executable, "-m", "vestibular", "answer", "--model", str(moved)),
+        *("--context", "-", "Quem dirige o programa Aurora?"),
+        text="O programa Aurora é dirigido por Ana Prado.",
+    )
+    assert said.stdout.count("\n") == 1
+    assert said.stderr == ""
+    moved.rename(project / "models/production")
+
+    # nothing to do; then everything once more: equal, byte for byte
+    assert ran(run(project, "dvc", "repro").stdout) == []
+    before = results(project)
+    run(project, "dvc", "repro", "--force", "--no-run-cache")
+    assert results(project) == before
+    run(project, "git", "add", "--all")
+    run(project, "git", "commit", "--quiet", "--message=Run")
+    assert run(project, "dvc", "metrics", "diff").stdout == ""
+
+    # one candidate's setting reruns its own stages alone
+    params = yaml.safe_load((project / "params.yaml").read_text(encoding="utf-8"))
+    params["candidates"]["opt-tiny"]["learning_rate"] = 0.02
+    (project / "params.yaml").write_text(yaml.safe_dump(params), encoding="utf-8")
+    again = ran(run(project, "dvc", "repro").stdout)
+    assert again == ["prepare", "train@opt-tiny", "evaluate@opt-tiny", "select"]
+    assert "after.f1" in run(project, "dvc", "metrics", "diff").stdout
+
+    # without the winner another one is named
+    winner = json.loads((project / "metrics/leaderboard.json").read_text("utf-8"))["winner"]
+    del params["candidates"][winner]
+    (project / "params.yaml").write_text(yaml.safe_dump(params), encoding="utf-8")
+    assert ran(run(project, "dvc", "repro").stdout) == ["prepare", "select"]
+    board = json.loads((project / "metrics/leaderboard.json").read_text(encoding="utf-8"))
+    assert board["winner"] != winner
+    assert len(board["candidates"]) == 2
+    produced = json.loads((project / "models/production/model.json").read_text("utf-8"))
+    assert produced["candidate"] == board["winner"]
+
+
+def test_variants_are_experiments(project: Path) -> None:
+    """`dvc exp run -S` makes a variant that `dvc exp show` lists with its scores."""
+    run(project, "dvc", "exp", "run", "-n", "hot", "-S", "train.learning_rate=0.03")
+    shown = run(project, "dvc", "exp", "show", "--csv").stdout
+    assert "hot" in shown
+    assert "0.03" in shown
+    assert "metrics/candidates/opt-tiny.json:after.f1" in shown
+
+
+def test_a_killed_training_resumes_to_the_same_bytes(project: Path) -> None:
+    """SIGKILL in mid-training, then the same command: the adapter and curve of a calm run."""
+    run(project, "dvc", "repro", "train@gpt2-tiny")
+    calm = folder_sha256(project / "models/adapters/gpt2-tiny")
+    curve = (project / "metrics/curves/gpt2-tiny.tsv").read_bytes()
+    command = [sys.executable, "-m", "stages.train", "gpt2-tiny"]
+    process = subprocess.Popen(
+        command, cwd=project, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    waited = time.monotonic()
+    while not list(project.glob(".vestibular/checkpoints/*/checkpoint-*/complete")):
+        assert process.poll() is None
+        assert time.monotonic() - waited < 120
+        time.sleep(0.02)
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate()
+    # as if the kill had come in the middle of writing the next one
+    (folder,) = project.glob(".vestibular/checkpoints/*")
+    (folder / "checkpoint-999").mkdir()
+    run(project, "dvc", "repro", "--force", "--single-item", "train@gpt2-tiny")
+    assert folder_sha256(project / "models/adapters/gpt2-tiny") == calm
+    assert (project / "metrics/curves/gpt2-tiny.tsv").read_bytes() == curve
+    assert not list(project.glob(".vestibular/checkpoints/*"))
+
+
+@pytest.mark.parametrize("quantization", ["8bit", "4bit"])
+def test_a_quantized_base_is_trained_and_examined(project: Path, quantization: str) -> None:
+    """8 and 4 bit work on a CPU, from training to scores, without noise on the log."""
+    run(project, sys.executable, "-m", "stages.prepare")
+    params = (project / "params.yaml").read_text(encoding="utf-8")
+    params = params.replace("quantization: none", f"quantization: {quantization}")
+    (project / "params.yaml").write_text(params, encoding="utf-8")
+    trained = run(project, sys.executable, "-m", "stages.train", "gpt2-tiny")
+    assert all(line.startswith("step ") for line in trained.stderr.splitlines()), trained.stderr
+    run(project, sys.executable, "-m", "stages.evaluate", "gpt2-tiny")
+    scores = json.loads((project / "metrics/candidates/gpt2-tiny.json").read_text("utf-8"))
+    plain = json.loads((ROOT / "metrics/candidates/gpt2-tiny.json").read_text("utf-8"))
+    assert scores["parameters"] == plain["parameters"]
+    assert scores["after"]["f1"] > scores["before"]["f1"]
+
+
+def test_modules_that_are_not_there_are_refused(project: Path) -> None:
+    """A wrong `target_modules` ends before training, with the names that there are."""
+    run(project, sys.executable, "-m", "stages.prepare")
+    params = (project / "params.yaml").read_text(encoding="utf-8")
+    params = params.replace("target_modules: auto", "target_modules: [q_proj]")
+    (project / "params.yaml").write_text(params, encoding="utf-8")
+    result = run(project, sys.executable, "-m", "stages.train", "gpt2-tiny", status=2)
+    assert "q_proj" in result.stderr
+    assert "c_attn, c_fc, c_proj" in result.stderr
+    assert not (project / "models/adapters/gpt2-tiny").exists()
