@@ -60,10 +60,10 @@ def main() -> None:
             [encode_for_training(tokenizer, params.prompt, question, limit) for question in split]
             for split in (questions, validation)
         )
-        batching = usable_batching(model, settings, name)
         model = models.add_adapter(
             model, settings.lora, settings.quantization, settings.gradient_checkpointing
         )
+        batching = usable_batching(model, settings, name)
         checkpoints = work_folder() / "checkpoints" / f"{name}-{key}"
         trained = fine_tune(model, encoded, held_out, settings, batching, params.seed, checkpoints)
 

@@ -81,6 +81,11 @@ def add_adapter(
         BaseModelError: peft does not know the usual modules of this architecture, or the model
             has none of those named.
     """
+    for module in model.modules():
+        # in evaluation mode on such a CPU bitsandbytes repacks 4-bit weights for good into a
+        # layout that has no gradient: the first validation would end the training
+        if hasattr(module, "support_avx512bf16_for_cpu"):
+            module.support_avx512bf16_for_cpu = False
     if quantization != "none":
         model = prepare_model_for_kbit_training(
             model, use_gradient_checkpointing=gradient_checkpointing
