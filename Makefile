@@ -23,6 +23,7 @@ demo: install ## Run the pipeline and show the leaderboard
 	dvc repro
 	@echo
 	@vestibular leaderboard
+	@echo "(in a new shell first: source .venv/bin/activate)"
 
 test: install ## Run every test
 	pytest

@@ -67,3 +67,18 @@ def test_questions_without_anything_in_common(tiny_model: Callable[[str], Any]) 
     answers = answer_questions(model, questions, END, NEW_TOKENS, 1000)
     expected = [one_at_a_time(model, question) for question in questions]
     assert [list(answer.tokens) for answer in answers] == expected
+
+
+@pytest.mark.parametrize("shape", ["gpt2", "opt"])
+def test_prompts_that_fill_the_model(tiny_model: Callable[[str], Any], shape: str) -> None:
+    """Beside a long question a short one is padded, yet no position passes the model's last."""
+    model = tiny_model(shape)
+    room = model.config.max_position_embeddings - NEW_TOKENS
+    prompts = [(4, *range(40, 100)), (4, *range(50, 110)), tuple(p % 140 + 3 for p in range(room))]
+    questions = [
+        EncodedQuestion(str(place), prompt, (), str(place // 2), False)
+        for place, prompt in enumerate(prompts)
+    ]
+    answers = answer_questions(model, questions, END, NEW_TOKENS, 100_000)
+    expected = [one_at_a_time(model, question) for question in questions]
+    assert [list(answer.tokens) for answer in answers] == expected

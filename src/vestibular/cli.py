@@ -78,7 +78,11 @@ def run_leaderboard(_: argparse.Namespace) -> None:
         raise DataError(f"{LEADERBOARD}: not found; run `dvc repro` first")
     board = read_json(LEADERBOARD)
     print(as_text(board))
-    print(f"\nThe chosen model is {board['winner']}, in {PRODUCTION}/.")
+    print(f"\nThe chosen model is {board['winner']}, in {PRODUCTION}/. Next:")
+    print('  vestibular answer --context FILE "question"    ask it')
+    print("  dvc plots show                                 see the curves and scores")
+    print("  dvc exp run -S train.learning_rate=2e-2        try a variant")
+    print("  dvc exp show                                   compare the variants")
 
 
 def read_text(name: str) -> str:

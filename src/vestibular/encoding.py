@@ -6,11 +6,13 @@ it was taught. Nothing here imports torch.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from vestibular.errors import DataError
-from vestibular.params import PromptSettings
-from vestibular.questions import Question
+
+if TYPE_CHECKING:
+    from vestibular.params import PromptSettings
+    from vestibular.questions import Question
 
 
 class Tokenizer(Protocol):
@@ -42,7 +44,7 @@ class EncodedQuestion:
         return len(self.prompt) + len(self.answer)
 
 
-def render(prompt: PromptSettings, context: str, question: str) -> str:
+def render(prompt: "PromptSettings", context: str, question: str) -> str:
     """Fill in the template; braces in the texts have no meaning."""
     before, after = prompt.template.split("{context}")
     if "{question}" in after:
@@ -50,7 +52,7 @@ def render(prompt: PromptSettings, context: str, question: str) -> str:
     return before.replace("{question}", question) + context + after
 
 
-def encode_answer(tokenizer: Tokenizer, prompt: PromptSettings, answer: str) -> tuple[int, ...]:
+def encode_answer(tokenizer: Tokenizer, prompt: "PromptSettings", answer: str) -> tuple[int, ...]:
     """Return the tokens that should follow the prompt: the answer, then the end."""
     ids = tokenizer(prompt.answer_prefix + answer, add_special_tokens=False)["input_ids"]
     return (*ids, tokenizer.eos_token_id)
@@ -58,7 +60,7 @@ def encode_answer(tokenizer: Tokenizer, prompt: PromptSettings, answer: str) -> 
 
 def encode_prompt(
     tokenizer: Tokenizer,
-    prompt: PromptSettings,
+    prompt: "PromptSettings",
     context: str,
     question: str,
     limit: int,
@@ -106,7 +108,7 @@ def encode_prompt(
 
 
 def encode_for_training(
-    tokenizer: Tokenizer, prompt: PromptSettings, question: Question, limit: int
+    tokenizer: Tokenizer, prompt: "PromptSettings", question: "Question", limit: int
 ) -> EncodedQuestion:
     """Encode a question with its first answer, the context cut around that answer if need be.
 
@@ -123,7 +125,7 @@ def encode_for_training(
 
 
 def encode_for_answering(
-    tokenizer: Tokenizer, prompt: PromptSettings, question: Question, limit: int
+    tokenizer: Tokenizer, prompt: "PromptSettings", question: "Question", limit: int
 ) -> EncodedQuestion:
     """Encode a question without its answer; a context that is too long loses its end."""
     ids, context = encode_prompt(tokenizer, prompt, question.context, question.question, limit)

@@ -100,7 +100,8 @@ def _answer_batch(
     rests, rest_lengths = _pad([asked.rest for asked in batch], device)
     width = rests.shape[1]
     columns = torch.arange(width, device=device)
-    position_ids = trunk_lengths[:, None] + columns
+    # padding repeats the last position: one further on may be beyond the model's last
+    position_ids = trunk_lengths[:, None] + torch.minimum(columns, rest_lengths[:, None] - 1)
     # (questions, 1, rest, trunk + rest): the trunk, then the rest up to the token itself
     inside = (columns[None, :, None] >= columns[None, None, :]).expand(len(batch), -1, -1)
     mask = torch.cat([seen[:, None, :].expand(-1, width, -1), inside], dim=2)
