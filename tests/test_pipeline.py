@@ -153,3 +153,24 @@ def test_modules_that_are_not_there_are_refused(project: Path) -> None:
     assert "q_proj" in result.stderr
     assert "c_attn, c_fc, c_proj" in result.stderr
     assert not (project / "models/adapters/gpt2-tiny").exists()
+
+
+@pytest.mark.parametrize("blocks", [10, 70], ids=["early", "late"])
+def test_a_full_disk_leaves_nothing_half_written(project: Path, blocks: int) -> None:
+    """A file that cannot grow ends the training in one message; old outputs stay whole."""
+    run(project, sys.executable, "-m", "stages.prepare")
+    old = project / "models/adapters/gpt2-tiny/old"
+    old.parent.mkdir(parents=True)
+    old.touch()
+    params = (project / "params.yaml").read_text(encoding="utf-8")
+    # at the first checkpoint, or at the end of the training
+    steps = 5 if blocks == 10 else 500
+    params = params.replace("checkpoint_steps: 5", f"checkpoint_steps: {steps}")
+    (project / "params.yaml").write_text(params.replace("r: 8", "r: 64"), encoding="utf-8")
+    limited = f"ulimit -f {blocks}; exec {sys.executable} -m stages.train gpt2-tiny"
+    result = run(project, "bash", "-c", limited, status=2)
+    assert "no space left on the disk; nothing was replaced" in result.stderr
+    assert "Traceback" not in result.stderr
+    left = {path.name for path in (project / "models/adapters").rglob("*")}
+    assert left == {"gpt2-tiny", "old", ".gitignore"}
+    assert not (project / "metrics/curves/gpt2-tiny.tsv").exists()

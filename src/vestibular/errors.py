@@ -2,11 +2,18 @@
 
 import errno
 import functools
+import os
 import sys
 from collections.abc import Callable
 
 EXIT_CODE = 2
 """Exit status of a command that stopped because of its input."""
+
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""What the system says when a file cannot grow: no room, no quota, a limit on its size."""
+
+BROKEN_PIPE_EXIT_CODE = 141
+"""Exit status of a command whose reader went away, as shells report it."""
 
 INTERRUPTED_EXIT_CODE = 130
 """Exit status of a command stopped by Ctrl-C, as shells report it."""
@@ -46,8 +53,12 @@ def exit_on_error(command: Callable[..., None]) -> Callable[..., None]:
         except VestibularError as error:
             print(error, file=sys.stderr)
             raise SystemExit(EXIT_CODE) from None
+        except BrokenPipeError:
+            # whoever read the output has seen enough; what is left would fail at exit again
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise SystemExit(BROKEN_PIPE_EXIT_CODE) from None
         except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            if error.errno not in DISK_FULL:
                 raise
             where = error.filename or "the output folder"
             print(

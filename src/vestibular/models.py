@@ -1,12 +1,18 @@
 """Base models, tokenizers and adapters in memory."""
 
+import contextlib
+import errno
 import json
+import os
+import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import torch
 import transformers
 from peft import LoraConfig, PeftModel, get_peft_model, prepare_model_for_kbit_training
+from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
 from transformers.pytorch_utils import Conv1D
 
@@ -126,12 +132,35 @@ def longest_input(model: Any, max_length: int) -> int:
     return min(max_length, limit) if limit else max_length
 
 
+@contextlib.contextmanager
+def disk_errors(folder: Path) -> Iterator[None]:
+    """Turn what safetensors and torch make of a failed write back into the system's error.
+
+    Raises:
+        OSError: a file below `folder` could not be written.
+    """
+    try:
+        yield
+    except SafetensorError as error:
+        number = re.search(r"os error (\d+)", str(error))
+        if number is None:
+            raise
+        code = int(number[1])
+        raise OSError(code, os.strerror(code), str(folder)) from None
+    except RuntimeError as error:
+        # torch keeps the system's error to itself
+        if "PytorchStreamWriter" not in str(error) and "inline_container" not in str(error):
+            raise
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder)) from None
+
+
 def save_adapter(model: PeftModel, tokenizer: Any, pin: Pin, folder: Path) -> None:
     """Write the adapter and the tokenizer; equal weights give equal files on any machine."""
     config = model.peft_config["default"]
     config.base_model_name_or_path, config.revision = pin.base_model, pin.revision
     # "auto" would ask the hub whether the vocabulary has changed
-    model.save_pretrained(str(folder), save_embedding_layers=False)
+    with disk_errors(folder):
+        model.save_pretrained(str(folder), save_embedding_layers=False)
     # peft's card names the versions and the path of this very run
     (folder / "README.md").unlink(missing_ok=True)
     path = folder / "adapter_config.json"

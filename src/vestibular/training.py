@@ -24,6 +24,7 @@ from vestibular.batching import Batching, by_length, epoch_batches, rows, steps_
 from vestibular.checkpoints import COMPLETE, last_complete
 from vestibular.encoding import EncodedQuestion
 from vestibular.measuring import stopwatch
+from vestibular.models import disk_errors
 from vestibular.params import TrainSettings
 from vestibular.tensors import Inputs, branch_error, collate, label_loss
 
@@ -249,7 +250,8 @@ def fine_tune(
     trainer.remove_callback(ProgressCallback)
     resumed = last_complete(checkpoints)
     elapsed = stopwatch()
-    trainer.train(resume_from_checkpoint=str(resumed) if resumed else None)
+    with disk_errors(checkpoints):
+        trainer.train(resume_from_checkpoint=str(resumed) if resumed else None)
     seconds = elapsed()
     first = int(resumed.name.split("-")[1]) if resumed else 0
     per_epoch = steps_per_epoch(len(questions), settings.batch_size)
