@@ -5,10 +5,10 @@ python -m stages.prepare
 
 from pathlib import Path
 
-from vestibular.base_models import pin
-from vestibular.errors import exit_on_error
+from vestibular.base_models import locate, pin, positions
+from vestibular.errors import ParamsError, exit_on_error
 from vestibular.files import file_sha256, whole_folder, write_json
-from vestibular.layout import DATA_METRICS, PINS, PREPARED
+from vestibular.layout import DATA_METRICS, PARAMS, PINS, PREPARED
 from vestibular.params import load_params
 from vestibular.questions import SPLITS, audit_documents, write_questions
 from vestibular.squad import read_squad
@@ -20,6 +20,14 @@ def main() -> None:
     params = load_params()
     bases = Path(params.bases)
     pins = {name: pin(name, candidate, bases) for name, candidate in params.candidates.items()}
+    for name, pinned in pins.items():
+        longest = params.candidates[name].train.max_length
+        room = min(longest, positions(locate(pinned)) or longest)
+        if params.evaluate.max_new_tokens >= room:
+            raise ParamsError(
+                f"{PARAMS}: evaluate.max_new_tokens: {params.evaluate.max_new_tokens} leaves no "
+                f"room for a prompt in the {room} tokens of {name}; lower it"
+            )
     sources = {split: Path(params.data.source, getattr(params.data, split)) for split in SPLITS}
     audited = {split: audit_documents(read_squad(path), path) for split, path in sources.items()}
 

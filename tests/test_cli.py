@@ -38,6 +38,7 @@ def test_help_teaches(command: list[str]) -> None:
     [
         (["vestibular", "answer", "--context", "absent.txt", "Quem?"], "absent.txt: no such file"),
         (["vestibular", "answer", "--context", "empty.txt", "Quem?"], "empty.txt: is empty"),
+        (["vestibular", "answer", "--context", "-", " "], "the question is empty"),
         (["vestibular", "answer", "--context", "latin.txt", "Quem?"], "latin.txt: not UTF-8"),
         (["vestibular", "answer", "--context", "-", "--model", "m", "Quem?"], "m/model.json"),
         (["vestibular", "leaderboard"], "metrics/leaderboard.json: not found"),
@@ -46,7 +47,7 @@ def test_help_teaches(command: list[str]) -> None:
         (["stages.train", "absent"], "candidates.absent: no such candidate"),
         (["stages.train", "opt-tiny"], "data/bases/opt-tiny.json: not found"),
         (["stages.evaluate", "absent"], "candidates.absent: no such candidate"),
-        (["stages.select"], "metrics/candidates/gpt2-tiny.json: not found"),
+        (["stages.select"], "models/adapters/gpt2-tiny/training.json: not found"),
     ],
     ids=" ".join,
 )
@@ -85,3 +86,48 @@ def test_a_training_under_way_is_not_disturbed(tmp_path: Path) -> None:
     first.kill()
     first.communicate()
     run(tmp_path, sys.executable, "-c", code, text="\n")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("model.safetensors", b"x" * 5000, "no causal language model can be loaded"),
+        ("tokenizer.json", b"{}", "no tokenizer can be loaded"),
+        ("config.json", b"[]", "config.json: must be a JSON object"),
+        ("config.json", "+layer", "the weights lack"),
+    ],
+)
+def test_a_broken_base_is_refused_before_training(
+    tmp_path: Path, name: str, content: bytes | str, message: str
+) -> None:
+    """Broken files, and weights that do not fill the model, end in one line."""
+    for folder in ("stages", "demo/bases", "demo/data"):
+        shutil.copytree(ROOT / folder, tmp_path / folder)
+    shutil.copy(ROOT / "params.yaml", tmp_path)
+    path = tmp_path / "demo/bases/gpt2-tiny" / name
+    if content == "+layer":
+        text = path.read_text(encoding="utf-8")
+        assert '"n_layer": 4' in text
+        content = text.replace('"n_layer": 4', '"n_layer": 5').encode()
+    assert isinstance(content, bytes)
+    path.write_bytes(content)
+    command = [sys.executable, "-m", "stages.prepare"]
+    if "must be a JSON object" not in message:
+        run(tmp_path, *command)
+        command = [sys.executable, "-m", "stages.train", "gpt2-tiny"]
+    result = run(tmp_path, *command, status=2)
+    assert f"demo/bases/gpt2-tiny{'/' if 'must be' in message else ''}" in result.stderr
+    assert message in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+def test_no_room_for_a_prompt_is_seen_before_training(tmp_path: Path) -> None:
+    """Answers that may be longer than the model are refused in `prepare`."""
+    shutil.copytree(ROOT / "stages", tmp_path / "stages")
+    shutil.copytree(ROOT / "demo/bases", tmp_path / "demo/bases")
+    text = (ROOT / "params.yaml").read_text(encoding="utf-8")
+    text = text.replace("max_new_tokens: 32", "max_new_tokens: 9999")
+    (tmp_path / "params.yaml").write_text(text, encoding="utf-8")
+    result = run(tmp_path, sys.executable, "-m", "stages.prepare", status=2)
+    assert "evaluate.max_new_tokens: 9999 leaves no room" in result.stderr

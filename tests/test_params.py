@@ -77,6 +77,9 @@ def test_all_faults_come_in_one_message(tmp_path: Path) -> None:
         ("articles: pt", "articles: de", "evaluate.articles: must be 'pt', 'en' or 'none'"),
         ("seed: 42", "seed: 42\nseed: 43", "the key 'seed' stands here twice"),
         ("seed: 42", "seed: [42", "not YAML"),
+        ("learning_rate: 1e-2", "learning_rate: .inf", "train.learning_rate: must be a finite"),
+        ("  opt-tiny:", "  2020-01-01:", "put it in quotes"),
+        ("sort_by: [exact_match, f1]", "sort_by: [foo]", "select.sort_by.0: must be"),
     ],
 )
 def test_a_fault_is_named(tmp_path: Path, old: str, new: str, fault: str) -> None:

@@ -174,3 +174,14 @@ def test_a_full_disk_leaves_nothing_half_written(project: Path, blocks: int) -> 
     left = {path.name for path in (project / "models/adapters").rglob("*")}
     assert left == {"gpt2-tiny", "old", ".gitignore"}
     assert not (project / "metrics/curves/gpt2-tiny.tsv").exists()
+
+
+def test_a_loss_that_explodes_ends_the_training(project: Path) -> None:
+    """A learning rate that is far too high is named, and no adapter is written."""
+    run(project, sys.executable, "-m", "stages.prepare")
+    params = (project / "params.yaml").read_text(encoding="utf-8")
+    params = params.replace("learning_rate: 1e-2", "learning_rate: 1e+30")
+    (project / "params.yaml").write_text(params, encoding="utf-8")
+    result = run(project, sys.executable, "-m", "stages.train", "gpt2-tiny", status=2)
+    assert "train.learning_rate: 1e+30 is too high" in result.stderr
+    assert not (project / "models/adapters/gpt2-tiny").exists()

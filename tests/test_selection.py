@@ -67,7 +67,11 @@ def test_the_table_shows_both_scores_before_and_after() -> None:
 
 
 def test_a_candidate_without_scores_is_named(in_folder: Path) -> None:
-    """The message says which command makes the scores."""
+    """The message says which command makes what is missing."""
+    with pytest.raises(DataError, match="dvc repro train@a"):
+        read_results(["a"])
+    Path("models/adapters/a").mkdir(parents=True)
+    Path("models/adapters/a/training.json").write_text("{}", encoding="utf-8")
     with pytest.raises(DataError, match="dvc repro evaluate@a"):
         read_results(["a"])
 

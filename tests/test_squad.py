@@ -34,6 +34,7 @@ def write(folder: Path, content: Any) -> Path:
     ("content", "message"),
     [
         ("{", "line 1: not JSON"),
+        ('"\\ud800"', "half a character"),
         ("[]", "top level: not SQuAD v1.1"),
         ({"data": {}}, "data: not SQuAD v1.1: must be a valid list"),
         ({"data": [{"paragraphs": [{"qas": []}]}]}, "data[0].paragraphs[0].context"),

@@ -27,13 +27,19 @@ class Answerer:
                 f"{path}: not found; run `dvc repro` to make the model, or name its folder with "
                 "--model"
             )
-        description = read_json(path)
-        pin = Pin(**description["base"])
+        try:
+            description = read_json(path)
+            pin = Pin(**description["base"])
+            self._prompt = PromptSettings.model_validate(description["prompt"])
+            self._max_new_tokens = int(description["max_new_tokens"])
+            train = TrainSettings.model_validate(description["train"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise BaseModelError(
+                f"{path}: not a file that `select` wrote ({type(error).__name__}); run "
+                "`dvc checkout` to get it back"
+            ) from None
         if pin.sha256 is not None:
             pin = Pin(BASE_FOLDER, sha256=pin.sha256)
-        self._prompt = PromptSettings.model_validate(description["prompt"])
-        self._max_new_tokens = int(description["max_new_tokens"])
-        train = TrainSettings.model_validate(description["train"])
         self._tokenizer = load_tokenizer(folder)
         base = load_base(locate(pin, (folder,)), train.quantization, pick_device())
         self._model = load_adapter(base, folder)

@@ -4,6 +4,7 @@ A pin is either a model on the Hugging Face hub at one commit, or a local folder
 of its content. Nothing here imports torch.
 """
 
+import json
 import os
 import re
 from dataclasses import asdict, dataclass
@@ -15,7 +16,7 @@ from vestibular.layout import PARAMS, PINS
 from vestibular.params import Candidate
 
 COMMIT = re.compile(r"[0-9a-f]{40}")
-HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
+HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
 WEIGHTS = ("*.safetensors", "pytorch_model*.bin")
 """Patterns of weight files, the better one first."""
 OTHER_FILES = ("*.json", "*.model", "*.txt", "*.jinja")
@@ -50,6 +51,8 @@ def pin(name: str, candidate: Candidate, bases: Path) -> Pin:
         folder = Path(candidate.base_model)
         if candidate.revision is not None:
             raise BaseModelError(f"{where}.revision: a local folder has none; remove the key")
+        if not bases.is_dir():
+            raise BaseModelError(f"{PARAMS}: bases: {bases}: no such folder")
         if not folder.resolve().is_relative_to(bases.resolve()):
             raise BaseModelError(
                 f"{where}.base_model: {folder}: lies outside {bases}, the folder that DVC watches; "
@@ -118,10 +121,28 @@ def locate(pin: Pin, search: tuple[Path, ...] = (Path(),)) -> Path:
 def _check_folder(folder: Path, where: str) -> None:
     if not (folder / "config.json").is_file():
         raise BaseModelError(f"{where}: {folder}: has no config.json, so it is no model's folder")
-    if not any(path for pattern in WEIGHTS for path in folder.glob(pattern)):
+    weights = [path for pattern in WEIGHTS for path in folder.glob(pattern)]
+    if not any(path.stat().st_size for path in weights):
         raise BaseModelError(
             f"{where}: {folder}: has no weights ({' or '.join(WEIGHTS)}); copy them there"
         )
+
+
+def positions(folder: Path) -> int | None:
+    """Return the most tokens that a model takes, prompt and answer together; None for any.
+
+    Raises:
+        BaseModelError: the model's configuration is not a JSON object.
+    """
+    path = folder / "config.json"
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise BaseModelError(f"{path}: not JSON: {error}") from None
+    if not isinstance(content, dict):
+        raise BaseModelError(f"{path}: must be a JSON object; copy the model's own file there")
+    found = [content.get(key) for key in ("max_position_embeddings", "n_positions")]
+    return next((number for number in found if isinstance(number, int)), None)
 
 
 def _hub_snapshot(repository: str, revision: str) -> Path:
@@ -163,8 +184,8 @@ def _hub_snapshot(repository: str, revision: str) -> Path:
         raise BaseModelError(
             f"{repository}@{revision}: not in the hub's cache, and {reason}. On a machine with a "
             f"network run `hf download {repository} --revision {revision}` and copy its cache "
-            f"here, or download into a folder with `--local-dir models/bases/{repository}` and "
-            "write that folder as base_model"
+            f"here; or add `--local-dir DIR`, put that folder below the one that `bases` names in "
+            f"{PARAMS}, and write it as base_model"
         ) from None
 
 

@@ -62,7 +62,8 @@ def run_answer(arguments: argparse.Namespace) -> None:
     """Print the production model's answer."""
     context = read_text(arguments.context)
     if not context.strip():
-        raise DataError(f"{arguments.context}: is empty; an answer needs a text to be found in")
+        name = "standard input" if arguments.context == "-" else arguments.context
+        raise DataError(f"{name}: is empty; an answer needs a text to be found in")
     if not arguments.question.strip():
         raise DataError("the question is empty")
     quiet()

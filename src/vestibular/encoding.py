@@ -83,8 +83,10 @@ def encode_prompt(
         return whole, context
     if len(tokens("")) > limit:
         raise DataError(
-            f"the prompt without any context has {len(tokens(''))} tokens, and {limit} fit "
-            f"(train.max_length less the answer); raise max_length or leave out: {question}"
+            f"the prompt has {len(tokens(''))} tokens even without a context, and only "
+            f"{max(0, limit)} fit (train.max_length or the model's own limit, less the answer); "
+            "raise train.max_length, lower evaluate.max_new_tokens, shorten prompt.template, or "
+            f"take out the question: {question}"
         )
     start, end = keep or (0, 0)
     middle = (start + end) // 2

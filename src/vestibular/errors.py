@@ -42,8 +42,8 @@ class BusyError(VestibularError):
 def exit_on_error(command: Callable[..., None]) -> Callable[..., None]:
     """Make `command` end with one message and a status instead of a traceback.
 
-    A `VestibularError`, or a disk without room, ends in exit status 2; Ctrl-C in 130. Every
-    other exception is a defect of the program and keeps its traceback.
+    A `VestibularError`, or a file that the system will not read or write, ends in exit status
+    2; Ctrl-C in 130. Every other exception is a defect of the program and keeps its traceback.
     """
 
     @functools.wraps(command)
@@ -58,9 +58,10 @@ def exit_on_error(command: Callable[..., None]) -> Callable[..., None]:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise SystemExit(BROKEN_PIPE_EXIT_CODE) from None
         except OSError as error:
-            if error.errno not in DISK_FULL:
-                raise
             where = error.filename or "the output folder"
+            if error.errno not in DISK_FULL:
+                print(f"{where}: {(error.strerror or str(error)).lower()}", file=sys.stderr)
+                raise SystemExit(EXIT_CODE) from None
             print(
                 f"{where}: no space left on the disk; nothing was replaced. "
                 "Free some space and run the command again.",

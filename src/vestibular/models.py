@@ -4,7 +4,9 @@ import contextlib
 import errno
 import json
 import os
+import pickle
 import re
+import struct
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -24,6 +26,23 @@ from vestibular.params import LoraSettings, Quantization
 ONE_THREAD_PARAMETERS = 5_000_000
 """On a CPU, smaller models run on one thread: their matrices are too small to share out."""
 
+LOADING_ERRORS = (
+    OSError,
+    ValueError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    RuntimeError,
+    SafetensorError,
+    struct.error,
+    pickle.UnpicklingError,
+)
+"""What the libraries raise at a file that is not what it should be."""
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [""])[0][:200] or type(error).__name__
+
 
 def pick_device() -> torch.device:
     """Return the fastest device of this machine."""
@@ -38,8 +57,11 @@ def load_tokenizer(folder: Path) -> Any:
     """
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-    except (OSError, ValueError) as error:
-        raise BaseModelError(f"{folder}: no tokenizer can be loaded: {error}") from None
+    except LOADING_ERRORS as error:
+        raise BaseModelError(
+            f"{folder}: no tokenizer can be loaded ({_first_line(error)}); copy the tokenizer's "
+            "files from the model's source, tokenizer.json above all"
+        ) from None
     if tokenizer.eos_token_id is None:
         raise BaseModelError(
             f"{folder}: the tokenizer has no end-of-sequence token, so no answer could end; "
@@ -64,15 +86,25 @@ def load_base(folder: Path, quantization: Quantization, device: torch.device) ->
     # the bar over the loading of weights
     transformers.utils.logging.disable_progress_bar()
     try:
-        model = AutoModelForCausalLM.from_pretrained(
+        loaded: Any = AutoModelForCausalLM.from_pretrained(
             folder,
             dtype=torch.float32,
             device_map={"": device},
             local_files_only=True,
+            output_loading_info=True,
             **options,
         )
-    except (OSError, ValueError, KeyError) as error:
-        raise BaseModelError(f"{folder}: no causal language model can be loaded: {error}") from None
+    except LOADING_ERRORS as error:
+        raise BaseModelError(
+            f"{folder}: no causal language model can be loaded ({_first_line(error)}); copy its "
+            "files from the model's source anew"
+        ) from None
+    model, report = loaded
+    if missing := sorted(report["missing_keys"]):
+        raise BaseModelError(
+            f"{folder}: the weights lack {len(missing)} of the tensors that config.json asks for "
+            f"({missing[0]} and so on), which would be random; copy the matching files there"
+        )
     if device.type == "cpu" and model.num_parameters() < ONE_THREAD_PARAMETERS:
         torch.set_num_threads(1)
     return model
@@ -113,7 +145,7 @@ def add_adapter(
     )
     try:
         return get_peft_model(model, config)
-    except ValueError as error:
+    except (ValueError, RuntimeError, re.error) as error:
         kinds = sorted(
             {
                 name.rsplit(".", 1)[-1]
@@ -122,7 +154,8 @@ def add_adapter(
             }
         )
         raise BaseModelError(
-            f"lora.target_modules: {modules}: {error} (this model has {', '.join(kinds)})"
+            f"lora.target_modules: {modules}: {_first_line(error)} "
+            f"(this model has {', '.join(kinds)})"
         ) from None
 
 

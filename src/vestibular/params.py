@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from vestibular.errors import ParamsError
 from vestibular.layout import PARAMS
 
-CANDIDATE_NAME = re.compile(r"[A-Za-z0-9_-]+")
+CANDIDATE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*")
 PLACEHOLDERS = ("{context}", "{question}")
 UNION_BRANCHES = ("str", "tuple[str, ...]")
 """What pydantic adds to the path of a fault in a value of several types."""
@@ -30,7 +30,11 @@ class Settings(BaseModel):
     """A group of settings: frozen, strictly typed, without unknown keys."""
 
     model_config = ConfigDict(
-        frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True
+        frozen=True,
+        extra="forbid",
+        strict=True,
+        allow_inf_nan=False,
+        use_attribute_docstrings=True,
     )
 
 
@@ -248,7 +252,9 @@ def load_params(path: Path = PARAMS) -> Params:
     except ValidationError as error:
         for fault in error.errors(include_url=False):
             location = _own_location(fault["loc"], content)
-            if location is not None:
+            # pydantic calls a list too short whose items it has refused already
+            stale = fault["type"] == "too_short" and fault["input"]
+            if location is not None and not stale:
                 faults.append(f"{'.'.join(map(str, location))}: {_explain(fault, location)}")
     if faults or params is None:
         raise ParamsError("\n".join(f"{path}: {fault}" for fault in dict.fromkeys(faults)))
@@ -268,7 +274,9 @@ def _merge_candidates(
     shared = content.get("train")
     merged = {}
     for name, own in candidates.items():
-        if not isinstance(name, str) or not CANDIDATE_NAME.fullmatch(name):
+        if not isinstance(name, str):
+            faults.append(f"candidates.{name}: YAML takes this name for {name!r}; put it in quotes")
+        elif not CANDIDATE_NAME.fullmatch(name):
             faults.append(
                 f"candidates.{name}: a candidate's name may hold letters, digits, '_' and '-' "
                 "only (a dot would split the name for DVC)"

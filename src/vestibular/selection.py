@@ -53,9 +53,11 @@ def read_results(candidates: Sequence[str]) -> dict[str, dict[str, Any]]:
     results = {}
     for name in candidates:
         scores = SCORES / f"{name}.json"
-        if not scores.exists():
-            raise DataError(f"{scores}: not found; run `dvc repro evaluate@{name}` first")
-        training = read_json(ADAPTERS / name / TRAINING_FILE)
+        trained = ADAPTERS / name / TRAINING_FILE
+        for path, stage in ((trained, "train"), (scores, "evaluate")):
+            if not path.exists():
+                raise DataError(f"{path}: not found; run `dvc repro {stage}@{name}` first")
+        training = read_json(trained)
         predictions = read_json_lines(PREDICTIONS / f"{name}.jsonl")
         with (CURVES / f"{name}.tsv").open(encoding="utf-8", newline="") as file:
             curve = list(csv.DictReader(file, delimiter="\t"))

@@ -56,17 +56,27 @@ def read_squad(path: Path) -> list[SquadDocument]:
         DataError: the file is missing, is not JSON, or is not SQuAD; says at which place.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise DataError(
             f"{path}: not found; put the file there, or name another in params.yaml under data"
         ) from None
     except IsADirectoryError:
         raise DataError(f"{path}: is a folder, not a file") from None
+    except NotADirectoryError:
+        raise DataError(f"{path.parent}: is a file; data.source names a folder") from None
     except UnicodeDecodeError as error:
         raise DataError(f"{path}: not UTF-8 text: {error.reason}") from None
     except json.JSONDecodeError as error:
         raise DataError(f"{path}: line {error.lineno}: not JSON: {error.msg}") from None
+    except (RecursionError, ValueError) as error:
+        raise DataError(f"{path}: not SQuAD v1.1: {error}") from None
+    try:
+        # JSON can spell half a character, which no text file can hold
+        json.dumps(content, ensure_ascii=False).encode("utf-8")
+    except UnicodeEncodeError as error:
+        half = f"\\u{ord(error.object[error.start]):04x}"
+        raise DataError(f"{path}: holds {half}, which is half a character; remove it") from None
     try:
         return SquadFile.model_validate(content, strict=True).data
     except ValidationError as error:

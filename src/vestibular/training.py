@@ -23,6 +23,8 @@ from transformers import (
 from vestibular.batching import Batching, by_length, epoch_batches, rows, steps_per_epoch
 from vestibular.checkpoints import COMPLETE, last_complete
 from vestibular.encoding import EncodedQuestion
+from vestibular.errors import ParamsError
+from vestibular.layout import PARAMS
 from vestibular.measuring import stopwatch
 from vestibular.models import disk_errors
 from vestibular.params import TrainSettings
@@ -169,6 +171,30 @@ class MarkComplete(TrainerCallback):
         Path(str(args.output_dir), f"checkpoint-{state.global_step}", COMPLETE).touch()
 
 
+class StopAtNonsense(TrainerCallback):
+    """End a training whose loss is no number any more: nothing can come of it."""
+
+    def on_log(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: dict[str, float] | None = None,
+        **_: Any,
+    ) -> None:
+        """Look at the loss and the gradient that were just logged.
+
+        Raises:
+            ParamsError: one of them is infinite or not a number.
+        """
+        for name in ("loss", "eval_loss", "grad_norm"):
+            if logs and not math.isfinite(logs.get(name, 0.0)):
+                raise ParamsError(
+                    f"{PARAMS}: train.learning_rate: {args.learning_rate:g} is too high: at step "
+                    f"{state.global_step} the {name} is {logs[name]}; lower it and run again"
+                )
+
+
 class PlainLines(TrainerCallback):
     """A line of text at each logged step, for logs that no terminal shows."""
 
@@ -242,7 +268,7 @@ def fine_tune(
         train_dataset=steps,
         eval_dataset=steps,
         data_collator=_only_item,
-        callbacks=[MarkComplete()],
+        callbacks=[MarkComplete(), StopAtNonsense()],
     )
     # on a terminal a bar, elsewhere lines; never the Trainer's dictionaries
     trainer.remove_callback(PrinterCallback)
