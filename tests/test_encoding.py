@@ -66,7 +66,7 @@ def test_without_an_answer_the_end_is_cut() -> None:
 
 def test_a_question_that_cannot_fit_is_refused() -> None:
     """The question is never cut."""
-    with pytest.raises(DataError, match="without any context"):
+    with pytest.raises(DataError, match="even without a context"):
         encode_prompt(Letters(), SHORT, "abc", "q" * 50, limit=20)
 
 
