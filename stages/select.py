@@ -12,7 +12,7 @@ from vestibular.layout import COSTS, LEADERBOARD, PREPARED, SELECTION
 from vestibular.params import load_params
 from vestibular.questions import read_questions
 from vestibular.runs import read_folds
-from vestibular.verdict import cost_of, verdict
+from vestibular.verdict import cost_of, measured, verdict
 
 
 @exit_on_error
@@ -50,7 +50,13 @@ def main() -> None:
             winner, params, read_pin(winner), results[winner]["scores"], PREPARED
         )
     selection.write_charts(order, results)
-    write_json(COSTS, {name: results[name]["cost"] for name in order})
+    write_json(
+        COSTS,
+        {
+            name: {**results[name]["cost"], "answer": measured(candidates[name].cost)}
+            for name in order
+        },
+    )
     write_json(LEADERBOARD, selection.leaderboard(found, results))
     write_json(SELECTION, found)
     print(found["reason"])
