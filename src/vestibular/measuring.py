@@ -7,8 +7,6 @@ from collections.abc import Callable
 
 import torch
 
-MEBIBYTE = 1 << 20
-
 
 def peak_process_bytes() -> int:
     """Return the most memory that this process has held, in bytes (its resident set)."""

@@ -24,6 +24,7 @@ from vestibular.layout import (
     BASE_FOLDER,
     CHARTS,
     CURVES,
+    DETAILS,
     EVALUATE_COSTS,
     MODEL_FILE,
     PREDICTIONS,
@@ -63,6 +64,7 @@ def read_results(candidates: Sequence[str]) -> dict[str, dict[str, Any]]:
             curve = list(csv.DictReader(file, delimiter="\t"))
         results[name] = {
             "scores": read_json(scores),
+            "details": read_json(DETAILS / f"{name}.json"),
             "cost": {
                 "train": read_json(TRAIN_COSTS / f"{name}.json"),
                 "evaluate": read_json(EVALUATE_COSTS / f"{name}.json"),
@@ -70,7 +72,7 @@ def read_results(candidates: Sequence[str]) -> dict[str, dict[str, Any]]:
             "curve": curve,
             "shortened": {
                 "train": training["shortened"],
-                "validation": sum(row["shortened"] for row in predictions),
+                "validation": sum(row["windows"] > 1 for row in predictions),
             },
         }
     return results
@@ -97,6 +99,7 @@ def leaderboard(results: Mapping[str, Any], sort_by: Sequence[str]) -> dict[str,
                 "rank": place,
                 **results[name]["scores"],
                 "shortened": results[name]["shortened"],
+                "details": results[name]["details"],
             }
             for place, name in enumerate(order, start=1)
         },
@@ -156,7 +159,7 @@ def write_production(name: str, params: Params, pin: Pin, scores: Any, data: Pat
     """
     with whole_folder(PRODUCTION) as folder:
         shutil.copytree(ADAPTERS / name, folder, dirs_exist_ok=True)
-        if pin.sha256 is not None:
+        if pin.sha256 is not None and params.candidate(name).train.method == "lora":
             hidden = shutil.ignore_patterns(".*")
             shutil.copytree(pin.base_model, folder / BASE_FOLDER, ignore=hidden)
         description = {
@@ -164,6 +167,8 @@ def write_production(name: str, params: Params, pin: Pin, scores: Any, data: Pat
             "base": pin.as_json(),
             "prompt": params.prompt.model_dump(mode="json"),
             "max_new_tokens": params.evaluate.max_new_tokens,
+            "window_overlap": params.evaluate.window_overlap,
+            "unanswerable": params.data.unanswerable,
             "train": params.candidate(name).train.model_dump(mode="json"),
             "seed": params.seed,
             "scores": {when: scores[when] for when in WHEN},
