@@ -158,7 +158,7 @@ def make_trainable(model: Any, settings: TrainSettings, gradient_checkpointing: 
     if settings.method == "lora":
         return add_adapter(model, settings.lora, settings.quantization, gradient_checkpointing)
     if gradient_checkpointing:
-        model.gradient_checkpointing_enable({"use_reentrant": False})
+        model.activation_checkpointing_enable({"use_reentrant": False})
     return model
 
 
@@ -188,7 +188,7 @@ def add_adapter(
             model, use_gradient_checkpointing=gradient_checkpointing
         )
     elif gradient_checkpointing:
-        model.gradient_checkpointing_enable({"use_reentrant": False})
+        model.activation_checkpointing_enable({"use_reentrant": False})
         model.enable_input_require_grads()
     modules = lora.target_modules
     config = LoraConfig(

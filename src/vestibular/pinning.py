@@ -29,7 +29,11 @@ def pin_revisions(path: Path, update: bool) -> list[str]:
         if Path(candidate.base_model).is_dir():
             lines.append(f"{name}: a local folder, pinned by its content in `prepare`")
         else:
-            wanted["candidates", name, "revision"] = (candidate.base_model, candidate.revision, "model")
+            wanted["candidates", name, "revision"] = (
+                candidate.base_model,
+                candidate.revision,
+                "model",
+            )
     if params.data.hub:
         hub = params.data.hub
         wanted["data", "hub", "revision"] = (hub.id, hub.revision, "dataset")
