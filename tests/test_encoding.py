@@ -160,3 +160,36 @@ def test_faquads_prompts_with_gpt2(faquad: Path, gpt2_tokenizer: Any) -> None:
     # what the model should write after the prompt reads as the answer itself
     for question, row in zip(encoded, questions, strict=True):
         assert gpt2_tokenizer.decode(question.answer[:-1]) == " " + row.answers[0]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("opens", [True, False])
+def test_a_byte_fallback_tokenizer_without_padding_serves(opens: bool) -> None:
+    """Letters outside the vocabulary survive; an opening token stands once, before the prompt."""
+    tokenizers = pytest.importorskip("tokenizers")
+    transformers = pytest.importorskip("transformers")
+    vocabulary = ["<s>", "</s>", "<unk>", *(f"<0x{byte:02X}>" for byte in range(256)), "a", "n"]
+    backend = tokenizers.Tokenizer(
+        tokenizers.models.BPE(
+            {token: place for place, token in enumerate(vocabulary)},
+            [],
+            unk_token="<unk>",
+            byte_fallback=True,
+        )
+    )
+    backend.decoder = tokenizers.decoders.Sequence(
+        [tokenizers.decoders.ByteFallback(), tokenizers.decoders.Fuse()]
+    )
+    if opens:
+        backend.post_processor = tokenizers.processors.TemplateProcessing(
+            single="<s> $A", special_tokens=[("<s>", 0)]
+        )
+    tokenizer = transformers.PreTrainedTokenizerFast(
+        tokenizer_object=backend, eos_token="</s>", bos_token="<s>" if opens else None
+    )
+    encoded = encode_for_training(tokenizer, SHORT, asked("A ação é ã.", "Qué?", "ação"), 200)
+    assert (encoded.prompt[0] == 0) is opens
+    assert encoded.prompt.count(0) == opens
+    assert tokenizer.decode(encoded.prompt, skip_special_tokens=True) == "C A ação é ã. Q Qué? A"
+    assert tokenizer.decode(encoded.answer[:-1]) == " ação"
+    assert encoded.answer[-1] == 1
