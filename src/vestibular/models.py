@@ -185,7 +185,9 @@ def add_adapter(
             module.support_avx512bf16_for_cpu = False
     if quantization != "none":
         model = prepare_model_for_kbit_training(
-            model, use_gradient_checkpointing=gradient_checkpointing
+            model,
+            use_gradient_checkpointing=gradient_checkpointing,
+            gradient_checkpointing_kwargs={"use_reentrant": False},
         )
     elif gradient_checkpointing:
         model.activation_checkpointing_enable({"use_reentrant": False})
