@@ -63,7 +63,11 @@ def main() -> None:
         after = put(model, tokenizer, encoded, on_answered=bar.update)
         seconds = elapsed()
     cost = evaluation.cost_of(
-        encoded, after, seconds, lambda windows: put(model, tokenizer, [windows])
+        encoded,
+        after,
+        seconds,
+        models.arithmetic_shape(base, model),
+        lambda windows: put(model, tokenizer, [windows]),
     )
     scores, rows, details = {}, {}, {}
     for when, answers in (("before", before), ("after", after)):

@@ -218,7 +218,10 @@ def test_no_document_is_in_both_splits(documents: list[int], size: float) -> Non
 
 def test_a_split_is_drawn_where_there_is_none(tmp_path: Path) -> None:
     """One file serves for both splits; another seed draws another split."""
-    rows = [{**ROWS[0], "nome": str(n), "documento": f"d{n}"} for n in range(40)]
+    rows = [
+        {**ROWS[0], "nome": str(n), "documento": f"d{n}", "texto": f"Caio dirige {n}."}
+        for n in range(40)
+    ]
     write_table(tmp_path / "train.jsonl", rows)
     whole = settings(tmp_path, "jsonl", validation=None, validation_size=0.25)
     found = {seed: load_dataset(whole, seed).questions for seed in (1, 2)}

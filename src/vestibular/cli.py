@@ -7,7 +7,7 @@ from pathlib import Path
 from vestibular import __version__
 from vestibular.errors import DataError, exit_on_error
 from vestibular.files import read_json
-from vestibular.layout import LEADERBOARD, PARAMS, PRODUCTION
+from vestibular.layout import LEADERBOARD, PARAMS, PRODUCTION, SELECTION
 from vestibular.logs import quiet
 from vestibular.params import load_params
 from vestibular.selection import as_text
@@ -86,7 +86,7 @@ def parser() -> argparse.ArgumentParser:
         "leaderboard",
         help="show the candidates and their scores",
         description="Print the last run's candidates by rank, with their scores before and after "
-        "fine-tuning, and where the chosen model lies.",
+        "fine-tuning and 95 % intervals, the reference points, and which is promoted and why.",
     )
     board.set_defaults(run=run_leaderboard)
     return top
@@ -140,8 +140,10 @@ def run_leaderboard(_: argparse.Namespace) -> None:
         raise DataError(f"{LEADERBOARD}: not found; run `dvc repro` first")
     board = read_json(LEADERBOARD)
     print(as_text(board))
-    print(f"\nThe chosen model is {board['winner']}, in {PRODUCTION}/. Next:")
-    print('  vestibular answer --context FILE "question"    ask it')
+    print(f"\n{board['reason']}.")
+    print(f"Next ({SELECTION} says all that the choice rests on):")
+    if board["promoted"]:
+        print('  vestibular answer --context FILE "question"    ask the model')
     print("  dvc plots show                                 see the curves and scores")
     print("  dvc exp run -S train.learning_rate=2e-2        try a variant")
     print("  dvc exp show                                   compare the variants")

@@ -8,6 +8,7 @@ from typing import Any
 from vestibular.asking import Windows
 from vestibular.base_models import longest_input
 from vestibular.encoding import EncodedQuestion, encode_answer, encode_for_answering
+from vestibular.flops import Shape, flops_per_answer
 from vestibular.generation import Answer
 from vestibular.measuring import stopwatch
 from vestibular.params import EvaluateSettings, PromptSettings, TrainSettings
@@ -42,13 +43,15 @@ def cost_of(
     asked: Sequence[Windows],
     answers: Sequence[Answer],
     seconds: float,
+    shape: Shape,
     ask_one: Callable[[Windows], object],
 ) -> dict[str, float]:
     """Return what answering took, and measure how long one question alone takes.
 
     Returns:
-        `seconds`, `questions_per_second`, `tokens_per_second` (prompts and answers), and the
-        median and 95th percentile of `latency` in seconds, one question at a time.
+        `seconds`, `questions_per_second`, `tokens_per_second` (prompts and answers), the median
+        and 95th percentile of `latency` in seconds, one question at a time, and
+        `flops_per_answer`.
     """
     tokens = sum(len(window.prompt) for windows in asked for window in windows)
     tokens += sum(len(answer.tokens) for answer in answers)
@@ -63,6 +66,17 @@ def cost_of(
         "tokens_per_second": tokens / seconds,
         "latency_p50": statistics.median(latencies),
         "latency_p95": sorted(latencies)[max(0, round(0.95 * len(latencies)) - 1)],
+        # every window of a long context is asked, and answers are about as long everywhere
+        "flops_per_answer": flops_per_answer(
+            shape,
+            (
+                (len(window.prompt), len(answer.tokens))
+                for windows, answer in zip(asked, answers, strict=True)
+                for window in windows
+            ),
+        )
+        * sum(len(windows) for windows in asked)
+        / len(asked),
     }
 
 

@@ -13,6 +13,8 @@ TRAINING_FILE = "training.json"
 PRODUCTION = Path("models/production")
 MODEL_FILE = "model.json"
 """In the production folder: base, prompt, scores, data and settings."""
+REFUSAL_FILE = "refusal.json"
+"""In the production folder, alone there: why no model is."""
 BASE_FOLDER = "base"
 """In the production folder: the base model, if it came from a local folder."""
 
@@ -21,6 +23,7 @@ CURVES = Path("metrics/curves")
 SCORES = Path("metrics/candidates")
 PREDICTIONS = Path("metrics/predictions")
 DETAILS = Path("metrics/details")
+SELECTION = Path("metrics/selection.json")
 LEADERBOARD = Path("metrics/leaderboard.json")
 CHARTS = Path("metrics/charts")
 TRAIN_COSTS = Path("metrics/cost/train")

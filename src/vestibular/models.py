@@ -22,6 +22,7 @@ from transformers.pytorch_utils import Conv1D
 from vestibular.base_models import Pin
 from vestibular.errors import BaseModelError
 from vestibular.files import to_json
+from vestibular.flops import Shape
 from vestibular.params import LoraSettings, Precision, Quantization, TrainSettings
 
 ONE_THREAD_PARAMETERS = 5_000_000
@@ -281,9 +282,7 @@ def count_parameters(folder: Path, model: Any) -> dict[str, int]:
     base = without_weights(folder).num_parameters()
     if not isinstance(model, PeftModel):
         return {"trainable": base, "total": base}
-    adapter = sum(
-        parameter.numel() for name, parameter in model.named_parameters() if "lora_" in name
-    )
+    adapter = _adapter_parameters(model)
     return {"trainable": adapter, "total": base + adapter}
 
 
@@ -302,3 +301,30 @@ def without_weights(folder: Path) -> Any:
         raise BaseModelError(
             f"{folder}: config.json is not that of a causal language model ({_first_line(error)})"
         ) from None
+
+
+def arithmetic_shape(folder: Path, model: Any) -> Shape:
+    """Return the sizes that decide how much the model computes, its adapter included."""
+    base = without_weights(folder)
+    embeddings = {
+        id(module.weight): module.weight.numel()
+        for module in base.modules()
+        if isinstance(module, torch.nn.Embedding)
+    }
+    head = base.get_output_embeddings().weight
+    # a head that shares its weight with the embedding is counted there already
+    apart = 0 if id(head) in embeddings else head.numel()
+    matrices = base.num_parameters() - sum(embeddings.values()) - apart
+    config = base.config
+    heads = config.num_attention_heads
+    size = getattr(config, "head_dim", None) or config.hidden_size // heads
+    return Shape(
+        matrix_parameters=matrices + _adapter_parameters(model),
+        head_parameters=head.numel(),
+        layers=config.num_hidden_layers,
+        width=heads * size,
+    )
+
+
+def _adapter_parameters(model: Any) -> int:
+    return sum(parameter.numel() for name, parameter in model.named_parameters() if "lora_" in name)

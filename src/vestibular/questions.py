@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from vestibular.documents import document_numbers
 from vestibular.errors import DataError
 from vestibular.files import read_json_lines, write_json_lines
 from vestibular.records import Record, SourceAnswer
@@ -35,11 +36,6 @@ class Question:
     leaked: bool = False
     """In validation: whether training questions give the answer away."""
 
-    @property
-    def document(self) -> str:
-        """What must not be split: the document, or the context if no document is named."""
-        return self.title or self.context
-
 
 @dataclass
 class Audit:
@@ -54,7 +50,7 @@ class Audit:
         """Return the counts for the `questions` that are kept, every kind of fault named."""
         references = Counter(len(question.answers) for question in questions)
         return {
-            "documents": len({question.document for question in questions}),
+            "documents": len(set(document_numbers(questions))),
             "contexts": len({question.context for question in questions}),
             "questions": len(questions),
             "unanswerable": sum(not question.answerable for question in questions),

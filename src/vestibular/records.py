@@ -24,8 +24,3 @@ class Record:
     answers: tuple[SourceAnswer, ...]
     impossible: bool
     """Whether the source marks it as one that its context does not answer."""
-
-    @property
-    def document(self) -> str:
-        """What no split may cut through: the document, or the context if none is named."""
-        return self.title or self.context

@@ -1,8 +1,10 @@
 """A validation split for a source that has none: whole documents, drawn by their names."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Sequence
 
+from vestibular.documents import document_numbers
 from vestibular.errors import DataError
 from vestibular.records import Record
 
@@ -19,22 +21,28 @@ def split_by_document(
     Raises:
         DataError: there is only one document.
     """
-    counts: dict[str, int] = {}
-    for record in records:
-        counts[record.document] = counts.get(record.document, 0) + 1
-    if len(counts) < 2:
+    numbers = document_numbers(records)
+    names: dict[int, str] = {}
+    for number, record in zip(numbers, records, strict=True):
+        name = record.title or record.context
+        names[number] = min(name, names.get(number, name))
+    if len(names) < 2:
         raise DataError(
             "data.validation_size: all questions are about one document, which cannot be "
             "split; give a file of validation questions as data.validation"
         )
-    order = sorted(counts, key=lambda name: hashlib.sha256(f"{seed}\0{name}".encode()).digest())
-    held_out: set[str] = set()
+    counts = Counter(numbers)
+    order = sorted(
+        names, key=lambda number: hashlib.sha256(f"{seed}\0{names[number]}".encode()).digest()
+    )
+    held_out: set[int] = set()
     wanted = validation_size * len(records)
-    for name in order[:-1]:
-        held_out.add(name)
-        if sum(counts[document] for document in held_out) >= wanted:
+    for number in order[:-1]:
+        held_out.add(number)
+        if sum(counts[each] for each in held_out) >= wanted:
             break
+    pairs = list(zip(numbers, records, strict=True))
     return (
-        [record for record in records if record.document not in held_out],
-        [record for record in records if record.document in held_out],
+        [record for number, record in pairs if number not in held_out],
+        [record for number, record in pairs if number in held_out],
     )
