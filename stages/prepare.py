@@ -9,14 +9,15 @@ from vestibular.base_models import Pin, locate, longest_input, pin
 from vestibular.dataset import load_dataset
 from vestibular.errors import ParamsError, VestibularError, exit_on_error
 from vestibular.files import whole_folder, write_json
-from vestibular.layout import DATA_METRICS, PARAMS, PINS, PREPARED
+from vestibular.layout import DATA_METRICS, FOLDS, PARAMS, PINS, PREPARED
 from vestibular.params import Params, load_params
 from vestibular.questions import write_questions
+from vestibular.runs import deal_folds
 
 
 @exit_on_error
 def main() -> None:
-    """Write `data/prepared`, `data/bases` and `metrics/data.json`."""
+    """Write `data/prepared`, `data/bases`, `data/folds.json` and `metrics/data.json`."""
     params = load_params()
     # whoever lacks several downloads wants to hear of all of them at once
     faults: list[VestibularError] = []
@@ -33,12 +34,16 @@ def main() -> None:
     if dataset is None or faults:
         raise VestibularError("\n".join(dict.fromkeys(map(str, faults))))
 
+    everything = [question for questions in dataset.questions.values() for question in questions]
+    folds = deal_folds(everything, len(params.evaluate.folds))
+
     with whole_folder(PREPARED) as folder:
         for split, questions in dataset.questions.items():
             write_questions(folder, split, questions)
     with whole_folder(PINS) as folder:
         for name, pinned in pins.items():
             write_json(folder / f"{name}.json", pinned.as_json())
+    write_json(FOLDS, folds)
     write_json(DATA_METRICS, dataset.metrics)
 
 

@@ -64,7 +64,8 @@ def project(tmp_path: Path) -> Path:
     ).stdout.split("\0")
     for name in filter(None, names):
         # a run's results stay behind: the clone makes its own
-        if (ROOT / name).is_file() and not name.startswith(("dvc.lock", "metrics/")):
+        result = name.startswith(("dvc.lock", "metrics/")) and not name.endswith(".gitkeep")
+        if (ROOT / name).is_file() and not result:
             (clone / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, clone / name)
     few_questions(clone / "demo/data/train.json", 12)
