@@ -1,0 +1,33 @@
+"""Which questions belong together: those of one document are not independent of each other.
+
+Nothing here imports torch.
+"""
+
+from collections.abc import Sequence
+
+from vestibular.questions import Question
+
+
+def document_numbers(questions: Sequence[Question]) -> list[int]:
+    """Return each question's document as a number, from 0 on in the order of appearance.
+
+    Questions are of one document if they share a title or a context, directly or through other
+    questions: a context that stands under two titles joins both. An empty title joins nothing.
+    """
+    parents: dict[tuple[str, str], tuple[str, str]] = {}
+
+    def root(key: tuple[str, str]) -> tuple[str, str]:
+        parents.setdefault(key, key)
+        while parents[key] != key:
+            parents[key] = parents[parents[key]]
+            key = parents[key]
+        return key
+
+    for question in questions:
+        if question.title:
+            parents[root(("title", question.title))] = root(("context", question.context))
+    numbers: dict[tuple[str, str], int] = {}
+    return [
+        numbers.setdefault(root(("context", question.context)), len(numbers))
+        for question in questions
+    ]

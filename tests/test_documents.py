@@ -1,0 +1,24 @@
+"""Which questions count as one document's."""
+
+from vestibular.documents import document_numbers
+from vestibular.questions import Question
+
+
+def of(title: str, context: str) -> Question:
+    return Question("1", title, context, "?", ("x",), (0,))
+
+
+def test_a_title_is_a_document() -> None:
+    """Contexts of one title belong together."""
+    assert document_numbers([of("a", "1"), of("b", "2"), of("a", "3")]) == [0, 1, 0]
+
+
+def test_a_context_joins_its_titles() -> None:
+    """The same context under two titles makes one document of both."""
+    questions = [of("a", "1"), of("b", "2"), of("c", "4"), of("a", "3"), of("b", "3")]
+    assert document_numbers(questions) == [0, 0, 1, 0, 0]
+
+
+def test_without_titles_a_context_is_a_document() -> None:
+    """An empty title joins nothing."""
+    assert document_numbers([of("", "1"), of("", "2"), of("", "1")]) == [0, 1, 0]
