@@ -21,6 +21,7 @@ def data_table(audit: Mapping[str, Any]) -> Table:
     columns = ("documents", "contexts", "questions")
     return {
         "title": "Data",
+        "text": "",
         "titles": ["Split", *(name.capitalize() for name in columns), "SHA-256 of the file"],
         "numbers": [1, 2, 3],
         "rows": [
@@ -40,6 +41,7 @@ def bases_table(pins: Mapping[str, Pin], results: Mapping[str, Any]) -> Table:
         rows.append([name, *counts, pin.base_model, version])
     return {
         "title": "Base models",
+        "text": "",
         "titles": ["Candidate", "Parameters", "Trained", "Base model", "Exact version"],
         "numbers": [1, 2],
         "rows": rows,
@@ -64,6 +66,7 @@ def machines_table(results: Mapping[str, Any]) -> Table:
     return {
         "title": "Machine and packages",
         "text": "What trained and examined the candidates.",
+        "titles": [],
         "numbers": [],
         "rows": rows,
     }

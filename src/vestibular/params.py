@@ -47,6 +47,12 @@ class DataSettings(Settings):
     """File with the training questions, within `source`."""
     validation: str = Field(min_length=1)
     """File with the questions that the candidates are examined on, within `source`."""
+    language: str | None = Field(None, pattern="^[a-z]{2,3}$")
+    """The questions' language, in ISO 639's letters (`pt`), for the model card and for the
+    report's results by question word; nothing if it is not known."""
+    license: str | None = Field(None, min_length=1)
+    """The data's licence as the Hugging Face hub writes it (`cc-by-4.0`), for the model card;
+    nothing if it is not known."""
 
 
 class PromptSettings(Settings):

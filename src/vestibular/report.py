@@ -1,262 +1,225 @@
-"""The report: one page that answers which, how sure, why and at what cost, and shows the rest.
+"""The report: what the choice rests on, as one page for people.
 
-The page is one file without a network: drawings are made here (`charts.py`), the questions are
-in it as JSON, and its content security policy lets no other script run and nothing be fetched.
+It is made of the files that the stages before wrote, and of nothing else (no clock, no git), so
+that equal inputs give equal bytes.
 """
 
-import base64
-import functools
-import hashlib
-import json
-from collections.abc import Callable, Mapping, Sequence
-from importlib.resources import files
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import jinja2
-from markupsafe import Markup
-
-from vestibular import charts, slices
-from vestibular.documents import document_numbers
-from vestibular.errors import DataError
-from vestibular.files import whole_file
+from vestibular import exhibits, origins, slices
+from vestibular.base_models import Pin
+from vestibular.figures import (
+    COSTS,
+    EXPLANATIONS,
+    METRICS,
+    POINTS,
+    figure,
+    p_value,
+    signed,
+    signed_range,
+)
+from vestibular.first_screen import first_screen
+from vestibular.page import as_script_data, write_page
+from vestibular.params import Params
 from vestibular.questions import Question
-from vestibular.uncertainty import Bootstrap
 
-METRICS = {"exact_match": "EM", "f1": "F1"}
-
-
-@functools.cache
-def templates() -> jinja2.Environment:
-    """Return the templates in `page/`; HTML is escaped, and a missing value is an error."""
-    return jinja2.Environment(
-        loader=jinja2.FunctionLoader(_page_file),
-        autoescape=lambda name: name is not None and ".html" in name,
-        undefined=jinja2.StrictUndefined,
-        keep_trailing_newline=True,
-    )
+BADGES = {
+    "winner": ("in production", "good"),
+    "tied": ("tied", "good"),
+    "constraint": ("beyond a constraint", "bad"),
+    "below_reference": ("below a reference point", "bad"),
+}
+"""What the leaderboard says beside a candidate's name, by its status."""
 
 
-def _page_file(name: str) -> str:
-    return files("vestibular").joinpath("page", name).read_text(encoding="utf-8")
-
-
-def as_script_data(value: object) -> Markup:
-    """Return JSON that cannot end the script element that it stands in."""
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    # inside strings, where alone these can be, JSON takes the escape for the character
-    for character in "<>&\u2028\u2029":
-        text = text.replace(character, f"\\u{ord(character):04x}")
-    return Markup(text)  # noqa: S704
-
-
-def script_hash(script: str) -> str:
-    """Return the source expression that lets a content security policy run this script alone."""
-    digest = hashlib.sha256(script.encode("utf-8")).digest()
-    return f"sha256-{base64.b64encode(digest).decode('ascii')}"
-
-
-def write_page(path: Path, facts: Mapping[str, Any]) -> None:
-    """Write the page from `facts`, the values that `page.html.jinja` names."""
-    script = _page_file("page.js")
-    page = templates().get_template("page.html.jinja")
-    text = page.render(
-        **facts,
-        colours=charts.COLOURS,
-        style=Markup(_page_file("page.css")),  # noqa: S704
-        script=Markup(script),  # noqa: S704
-        script_hash=script_hash(script),
-    )
-    with whole_file(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
-
-
-def asked(
-    predictions: Mapping[str, Sequence[Mapping[str, Any]]], questions: Sequence[Question]
-) -> list[Question]:
-    """Return the questions that the candidates answered, in the order of the answers.
-
-    Raises:
-        DataError: the candidates have not answered the same questions, or others than these.
-    """
-    (first, rows), *others = predictions.items()
-    ids = [row["id"] for row in rows]
-    for name, other in others:
-        if [row["id"] for row in other] != ids:
-            raise DataError(
-                f"{name} and {first} have not answered the same questions; run `dvc repro`"
-            )
-    known = {question.id: question for question in questions}
-    if missing := [one for one in ids if one not in known]:
-        raise DataError(f"{missing[0]}: answered, but not in the data; run `dvc repro`")
-    return [known[one] for one in ids]
-
-
-def questions_data(
+def write_report(
+    path: Path,
+    params: Params,
+    selection: Mapping[str, Any],
+    results: Mapping[str, Any],
+    predictions: exhibits.Predictions,
     questions: Sequence[Question],
-    predictions: Mapping[str, Sequence[Mapping[str, Any]]],
-    language: str | None,
-) -> dict[str, Any]:
-    """Return what the page's script needs for the table of all questions.
+    audit: Mapping[str, Any],
+    pins: Mapping[str, Pin],
+) -> None:
+    """Write the page.
 
-    Contexts stand in it once. An answer is a list of its text, exact match and F1.
+    Args:
+        path: where to.
+        params: all settings.
+        selection: what the choice rests on; `verdict.py` describes it.
+        results: costs, curves and parameters of each candidate, as `read_results` returns them.
+        predictions: the answers of each candidate, in the same order.
+        questions: all questions that were prepared.
+        audit: what `prepare` found out about the data.
+        pins: each candidate's base model.
     """
-    contexts = {text: place for place, text in enumerate(_unique(q.context for q in questions))}
-    rows = []
-    for place, question in enumerate(questions):
-        answers = [predictions[name][place] for name in predictions]
-        word = slices.question_word(question.question, language) if language else ""
-        start = question.answer_starts[0]
-        leaked = answers[0].get("leaked")
-        tags = [question.title, word, "shares text with the training data" if leaked else ""]
+    names = list(selection["candidates"])
+    ordered = {name: predictions[name] for name in names}
+    asked = exhibits.asked(ordered, questions)
+    metric = selection["rule"]["metric"]
+    language = params.data.language
+    words = slices.by_question_word(asked, language) if language in slices.question_words() else []
+    write_page(
+        path,
+        {
+            "subject": _subject(selection),
+            "verdict": first_screen(selection, {name: results[name]["cost"] for name in names}),
+            "candidates": names,
+            "board": board(selection),
+            "cost_title": COSTS[selection["rule"]["cost"]][1].capitalize(),
+            "leaderboard_note": "Bar: 95 % interval; line: after fine-tuning; ring: the untouched "
+            "base. EM is the share of answers that equal a reference, F1 their overlap in words.",
+            "references": [
+                {"name": POINTS[point].capitalize(), "text": EXPLANATIONS[point]}
+                for point in selection["reference_points"]
+            ],
+            "reasons": selection["reasons"],
+            "comparisons": comparisons(selection),
+            "charts": [
+                exhibits.cost_chart(selection, results),
+                exhibits.loss_chart(results, names),
+            ],
+            "kinds_note": f"{METRICS[metric]} after fine-tuning, with 95 % intervals; small "
+            "groups have wide ones.",
+            "kinds": exhibits.kinds(asked, ordered, language, metric, params.seed),
+            "words": [part.label for part in words],
+            "origins": {
+                "tables": [
+                    origins.data_table(audit),
+                    origins.bases_table({name: pins[name] for name in names}, results),
+                    origins.machines_table({name: results[name] for name in names}),
+                ],
+                "settings": origins.settings(params),
+            },
+            "questions_data": as_script_data(exhibits.questions_data(asked, ordered, language)),
+        },
+    )
+
+
+def _subject(selection: Mapping[str, Any]) -> str:
+    asked = selection["questions"]
+    basis = (
+        "validation questions"
+        if asked["basis"] == "validation"
+        else f"questions, each answered by the model of the fold (of {asked['folds']}) that had "
+        "not seen it"
+    )
+    candidates = len(selection["candidates"])
+    return (
+        f"{candidates} candidate{'s' if candidates > 1 else ''}, {asked['count']:,} {basis}, "
+        f"{asked['documents']:,} documents"
+    )
+
+
+def board(selection: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the rows of the leaderboard: the candidates by rank, then the reference points."""
+    key = COSTS[selection["rule"]["cost"]][0]
+    rows: list[dict[str, Any]] = []
+    for place, (name, found) in enumerate(selection["candidates"].items()):
+        notes = [] if found["status"] == "winner" else [found["why"]]
+        if found["seeds"]:
+            spread = found["seeds"][selection["rule"]["metric"]]
+            notes.append(
+                f"{len(found['seeds']['values'])} seeds: {spread['low']:.3f} to "
+                f"{spread['high']:.3f}"
+            )
         rows.append(
             {
-                "id": question.id,
-                "title": question.title,
-                "question": question.question,
-                "word": word,
-                "tags": [tag for tag in tags if tag],
-                "context": contexts[question.context],
-                # the page counts in UTF-16 units
-                "answer": [_utf16(question.context[:start]) if start >= 0 else -1]
-                + [_utf16(question.context[: start + len(question.answers[0])])],
-                "references": _unique(question.answers),
-                **{
-                    when: [
-                        [row[when]["answer"], row[when]["exact_match"], round(row[when]["f1"], 4)]
-                        for row in answers
-                    ]
-                    for when in ("before", "after")
-                },
+                "name": name,
+                "place": place,
+                "promoted": selection["promoted"] and name == selection["winner"],
+                "badge": BADGES.get(found["status"]),
+                "notes": notes,
+                "before": {each: found["before"][each]["value"] for each in METRICS},
+                "scores": found["scores"],
+                "cost": figure(found["cost"][key]),
             }
         )
-    return {
-        "candidates": list(predictions),
-        "colours": [place % charts.COLOURS for place in range(len(predictions))],
-        "contexts": list(contexts),
-        "questions": rows,
-    }
-
-
-def _unique(values: Any) -> list[Any]:
-    return list(dict.fromkeys(values))
-
-
-def _utf16(text: str) -> int:
-    return len(text.encode("utf-16-le")) // 2
-
-
-def kinds(
-    questions: Sequence[Question],
-    predictions: Mapping[str, Sequence[Mapping[str, Any]]],
-    language: str | None,
-    metric: str,
-    seed: int,
-) -> list[dict[str, Any]]:
-    """Return the scores by kind of question: a title, a drawing and the rows of a table each."""
-    groupings = []
-    if language in slices.question_words():
-        groupings.append(("Question word", slices.by_question_word(questions, str(language))))
-    groupings += [
-        ("Length of the answer", slices.by_number(questions, slices.answer_words, "word")),
-        ("Length of the context", slices.by_number(questions, slices.context_words, "word")),
-        ("Where in the context the answer stands", slices.by_position(questions)),
-    ]
-    leaked = [row.get("leaked") for row in next(iter(predictions.values()))]
-    if any(leaked):
-        groupings.append(("Overlap with the training data", slices.by_leak(leaked)))
-    documents = document_numbers(questions)
-    result = []
-    for number, (title, parts) in enumerate(groupings):
-        rows, points = [], []
-        for part in parts:
-            drawn = Bootstrap(
-                _renumbered([documents[place] for place in part.members]),
-                {
-                    name: [answers[place]["after"][metric] for place in part.members]
-                    for name, answers in predictions.items()
-                },
-                seed,
-            )
-            scores = []
-            for name, answers in predictions.items():
-                scores.append(
-                    {
-                        key: sum(answers[place]["after"][key] for place in part.members)
-                        / len(part.members)
-                        for key in METRICS
-                    }
-                )
-                found = drawn.interval(name)
-                points.append(
-                    {
-                        "slice": part.label,
-                        "candidate": name,
-                        "score": found.value,
-                        "low": found.low,
-                        "high": found.high,
-                        "words": f"{name}, {part.label}: {METRICS[metric]} {found.value:.3f} "
-                        f"({found.low:.3f} to {found.high:.3f}), {len(part.members)} questions",
-                    }
-                )
-            rows.append({"label": part.label, "count": len(part.members), "scores": scores})
-        chart = charts.slice_scores(points, parts, list(predictions), METRICS[metric])
-        drawing = Markup(charts.draw(chart, f"kind{number}"))  # noqa: S704
-        result.append({"title": title, "rows": rows, "drawing": drawing})
-    return result
-
-
-def _renumbered(numbers: Sequence[int]) -> list[int]:
-    found: dict[int, int] = {}
-    return [found.setdefault(number, len(found)) for number in numbers]
-
-
-def both_widths(
-    name: str, describe: Callable[[int], Mapping[str, Any]]
-) -> dict[str, Markup | str]:
-    """Draw a chart for a desk and for a phone."""
-    return {
-        "name": f"chart-{name}",
-        "wide": Markup(charts.draw(describe(charts.WIDE), f"{name}-wide")),  # noqa: S704
-        "narrow": Markup(charts.draw(describe(charts.NARROW), f"{name}-narrow")),  # noqa: S704
-    }
-
-
-def loss_chart(results: Mapping[str, Any], candidates: Sequence[str]) -> dict[str, Any]:
-    """Return the chart and table of all candidates' loss curves."""
-    rows, table = [], []
-    for name in candidates:
-        lowest = {}
-        for series, column in (("training", "loss"), ("validation", "validation_loss")):
-            points = [row for row in results[name]["curve"] if row[column]]
-            for row in charts.thinned(points):
-                epoch, loss = float(row["epoch"]), float(row[column])
-                words = f"{name}, {series}: loss {loss:.3g} after {epoch:.3g} epochs"
-                rows.append(
-                    {"candidate": name, "series": series, "epoch": epoch, "loss": loss}
-                    | {"words": words}
-                )
-            losses = [float(row[column]) for row in points]
-            lowest[series] = (losses[-1], min(losses)) if losses else None
-        table.append(
-            [name]
-            + [
-                f"{value:.3g}"
-                for series in ("training", "validation")
-                for value in lowest[series] or ()
-            ]
+    for point, found in selection["reference_points"].items():
+        few = found["questions"] < selection["questions"]["count"]
+        rows.append(
+            {
+                "name": POINTS[point].capitalize(),
+                "place": None,
+                "promoted": False,
+                "badge": None,
+                "notes": [f"on {found['questions']:,} questions"] if few else [],
+                "before": None,
+                "scores": found["scores"],
+                "cost": None,
+            }
         )
-    return {
-        **both_widths("loss", lambda width: charts.loss_curves(rows, candidates, width)),
-        "title": "Loss in training",
-        "text": "Solid: training questions; dashed: validation questions.",
-        "table": {
-            "titles": ["Candidate"]
-            + [
-                f"{series}, {which}"
-                for series in ("training", "validation")
-                for which in ("last", "lowest")
+    return rows
+
+
+def comparisons(selection: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the tables of the differences: against the leader, the points, the limits."""
+    metric = selection["rule"]["metric"]
+    label = METRICS[metric]
+    candidates = selection["candidates"]
+    tables = []
+    rows = []
+    for name, found in candidates.items():
+        if found["against_leader"] is not None:
+            match, overlap = (found["against_leader"][each] for each in METRICS)
+            rows.append(
+                [
+                    name,
+                    *(signed(match["value"]), signed_range(match)),
+                    *(f"{match['only_this']} : {match['only_leader']}", _bare(match["p_holm"])),
+                    *(signed(overlap["value"]), signed_range(overlap), _bare(overlap["p_holm"])),
+                ]
+            )
+    if rows:
+        tables.append(
+            {
+                "caption": f"Less the leader, {selection['leader']}. EM: McNemar's exact test on "
+                "the questions that one alone has right (this : leader); F1: paired bootstrap by "
+                "document. p after Holm's correction.",
+                "titles": [
+                    "Candidate",
+                    *("EM", "95 % interval", "Alone right", "p"),
+                    *("F1", "95 % interval", "p"),
+                ],
+                "rows": rows,
+            }
+        )
+    points = list(next(iter(candidates.values()))["against"])
+    tables.append(
+        {
+            "caption": f"{label} less each reference point's, and less the untouched base's; "
+            "paired on the same questions.",
+            "titles": ["Candidate", "Untouched base"]
+            + [POINTS[point].capitalize() for point in points],
+            "rows": [
+                [name, signed(found["gain"][metric]["value"])]
+                + [signed(found["against"][point][metric]["value"]) for point in points]
+                for name, found in candidates.items()
             ],
-            "rows": table,
-        },
-    }
+        }
+    )
+    limits = list(next(iter(candidates.values()))["constraints"])
+    if limits:
+        tables.append(
+            {
+                "caption": "Constraints: measured, and the limit.",
+                "titles": ["Candidate", *limits],
+                "rows": [
+                    [name]
+                    + [
+                        f"{figure(limit['measured'])} of {figure(limit['limit'])}"
+                        f"{'' if limit['met'] else ', not met'}"
+                        for limit in found["constraints"].values()
+                    ]
+                    for name, found in candidates.items()
+                ],
+            }
+        )
+    return tables
+
+
+def _bare(probability: float) -> str:
+    return p_value(probability).removeprefix("p = ").removeprefix("p ")

@@ -1,0 +1,83 @@
+"""Figures and facts in words, the same in the report and in the model card."""
+
+from collections.abc import Mapping
+from typing import Any
+
+METRICS = {"exact_match": "EM", "f1": "F1"}
+
+POINTS = {
+    "untouched_base": "untouched base",
+    "empty_answer": "empty answer",
+    "whole_context": "whole context",
+    "overlap_sentence": "best-overlap sentence",
+    "annotators": "annotators",
+}
+"""Reference points by the names that the settings use."""
+
+EXPLANATIONS = {
+    "empty_answer": "the score of saying nothing.",
+    "whole_context": "the score of repeating the whole text.",
+    "overlap_sentence": "the text's sentence that holds most of the question's words, the first "
+    "of several; a sentence ends at a full stop, exclamation mark, question mark or semicolon "
+    "before white space, and at a new line.",
+    "annotators": "each reference answer scored against the others, on the questions that have "
+    "several.",
+}
+
+COSTS = {
+    "flops": ("flops_per_answer", "operations an answer", "floating-point operations an answer"),
+    "seconds": ("seconds_per_answer", "seconds an answer", "seconds an answer, as measured"),
+    "bytes": ("model_bytes", "bytes of the model", "bytes of the base model in memory"),
+}
+"""By `select.cost`: the key under `cost`, the unit, and the unit in full."""
+
+_PREFIXES = ((1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1, ""))
+
+
+def figure(number: float) -> str:
+    """Return a number to three digits, with a metric prefix where it is large."""
+    for factor, prefix in _PREFIXES:
+        # 999.6 rounds to a thousand
+        if abs(number) >= 0.9995 * factor:
+            scaled = number / factor
+            digits = 2 if abs(scaled) < 9.995 else 1 if abs(scaled) < 99.95 else 0
+            return f"{scaled:.{digits}f} {prefix}".rstrip()
+    return f"{number:.3g}"
+
+
+def size(number: float) -> str:
+    """Return a number of bytes to three digits."""
+    scaled = figure(number)
+    return f"{scaled}B" if scaled[-1].isalpha() else f"{scaled} B"
+
+
+def score_range(score: Mapping[str, float]) -> str:
+    """Return an interval: `0.740 to 0.865`."""
+    return f"{score['low']:.3f} to {score['high']:.3f}"
+
+
+def signed(number: float) -> str:
+    """Return a difference with its sign, to three decimals."""
+    text = f"{number:+.3f}"
+    return "0.000" if float(text) == 0 else text.replace("-", "\N{MINUS SIGN}")
+
+
+def signed_range(difference: Mapping[str, float]) -> str:
+    """Return a difference's interval."""
+    return f"{signed(difference['low'])} to {signed(difference['high'])}"
+
+
+def p_value(number: float) -> str:
+    """Return a p-value as one quotes it."""
+    return "p < 0.001" if number < 0.001 else f"p = {number:.3f}"
+
+
+def listing(names: list[str]) -> str:
+    """Join names: `a`, `a and b`, `a, b and c`."""
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def cost_words(selection: Mapping[str, Any], name: str) -> str:
+    """Return a candidate's cost in the unit that decides: `82.0 M operations an answer`."""
+    key, unit, _ = COSTS[selection["rule"]["cost"]]
+    return f"{figure(selection['candidates'][name]['cost'][key])} {unit}"

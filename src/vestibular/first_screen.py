@@ -1,0 +1,171 @@
+"""The report's first screen: which, how sure, why, and at what cost.
+
+Everything is taken from `metrics/selection.json`, whose fields `verdict.py` describes.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from vestibular.uncertainty import LEVEL
+from vestibular.figures import (
+    METRICS,
+    POINTS,
+    cost_words,
+    listing,
+    p_value,
+    score_range,
+    signed,
+    signed_range,
+    size,
+)
+
+Selection = Mapping[str, Any]
+
+
+def first_screen(selection: Selection, costs: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the page's `title`, `headline`, four `answers` and `notices`.
+
+    Args:
+        selection: what the choice rests on.
+        costs: for each candidate what `train` and `evaluate` measured.
+    """
+    name = selection["winner"] or selection["leader"] or next(iter(selection["candidates"]))
+    notices = []
+    if not selection["promoted"]:
+        notices.append(
+            f"Nothing is in production from this run. The figures below are those of {name}, the "
+            "best by score."
+        )
+    elif selection["below"]:
+        points = listing([f"the {POINTS[point]}" for point in selection["below"]])
+        notices.append(
+            f"{name} is in production although it is not above {points}: "
+            "select.allow_below_reference is set."
+        )
+    return {
+        "title": f"{name} is chosen" if selection["promoted"] else "no model is chosen",
+        "headline": headline(selection),
+        "answers": [
+            {"question": "Which?", **_which(selection, name)},
+            {"question": "How sure?", **_how_sure(selection, name)},
+            {"question": "Why?", **_why(selection, name)},
+            {"question": "At what cost?", **_cost(selection, costs, name)},
+        ],
+        "notices": notices,
+    }
+
+
+def headline(selection: Selection) -> str:
+    """Return the answer in a sentence."""
+    if not selection["promoted"]:
+        return f"No model goes into production. {selection['reason']}"
+    name = selection["winner"]
+    metric = selection["rule"]["metric"]
+    score = selection["candidates"][name]["scores"][metric]
+    return (
+        f"{name} goes into production: {METRICS[metric]} {score['value']:.3f} "
+        f"({score_range(score)}), {standing(selection)}, at {cost_words(selection, name)}."
+    )
+
+
+def rival(selection: Selection, name: str) -> str | None:
+    """Return whom a candidate is compared with: the leader, or the runner-up if it leads."""
+    if name != selection["leader"]:
+        return selection["leader"]  # type: ignore[no-any-return]
+    return selection["runner_up"]  # type: ignore[no-any-return]
+
+
+def difference(selection: Selection, name: str, other: str, metric: str) -> Mapping[str, float]:
+    """Return how much better `name` is than `other`, one of which is the leader."""
+    found = selection["candidates"][other]["against_leader"]
+    if found is not None:
+        gap = found[metric]
+        return {**gap, "value": -gap["value"], "low": -gap["high"], "high": -gap["low"]}
+    return selection["candidates"][name]["against_leader"][metric]  # type: ignore[no-any-return]
+
+
+def standing(selection: Selection) -> str:
+    """Return in words where the winner stands among the others."""
+    name = selection["winner"]
+    other = rival(selection, name)
+    if other is None:
+        return "the only candidate"
+    gap = difference(selection, name, other, selection["rule"]["metric"])
+    clear = gap["p_holm"] < LEVEL
+    if name != selection["leader"]:
+        return f"not significantly below {other}" if not clear else f"below {other}"
+    if clear:
+        return f"significantly ahead of {other}"
+    return f"ahead of {other}, but not significantly"
+
+
+def _which(selection: Selection, name: str) -> dict[str, str]:
+    rule = selection["rule"]
+    found = selection["candidates"][name]
+    metrics = (
+        ("exact_match", "f1")
+        if rule["rule"] == "published"
+        else (rule["metric"], *rule["tie_breakers"])
+    )
+    sort = ", then ".join(METRICS[metric] for metric in metrics)
+    count = len(selection["candidates"])
+    text = f"Rank {found['rank']} of {count} by {sort}" if count > 1 else "The only candidate"
+    other = selection["runner_up"]
+    text += f"; runner-up {other}." if other else "."
+    return {"figure": name if selection["promoted"] else "none", "text": text}
+
+
+def _how_sure(selection: Selection, name: str) -> dict[str, str]:
+    metric = selection["rule"]["metric"]
+    label = METRICS[metric]
+    score = selection["candidates"][name]["scores"][metric]
+    other = rival(selection, name)
+    least = selection["smallest_detectable"][metric]
+    found = (
+        f"{least['questions']} questions, all one way"
+        if least and "questions" in least
+        else f"{label} {least['difference']:.3f}"
+        if least
+        else None
+    )
+    room = f" Differences below {found} would go unseen." if found else ""
+    if other is None:
+        return {
+            "figure": f"{label} {score['value']:.3f}",
+            "text": f"95 % interval {score_range(score)}.{room}",
+        }
+    gap = difference(selection, name, other, metric)
+    return {
+        "figure": p_value(gap["p_holm"]),
+        "text": f"{label} {signed(gap['value'])} against {other}, 95 % interval "
+        f"{signed_range(gap)}.{room}",
+    }
+
+
+def _why(selection: Selection, name: str) -> dict[str, str]:
+    found = selection["candidates"][name]
+    words = {
+        "winner": "the cheapest of the tied" if name != selection["leader"] else "the best score",
+        "below_reference": "below a reference point",
+        "constraint": "beyond a constraint",
+    }
+    rule = selection["rule"]
+    if selection["promoted"] and rule["rule"] == "published":
+        words["winner"] = "the plain sort"
+    elif selection["promoted"] and selection["runner_up"] is None:
+        words["winner"] = "nobody else"
+    return {"figure": words.get(found["status"], found["status"]), "text": found["why"]}
+
+
+def _cost(selection: Selection, costs: Mapping[str, Any], name: str) -> dict[str, str]:
+    words = cost_words(selection, name).split(" ", 1)
+    # the unit's prefix stays with the figure
+    unit = words[1].split(" ", 1)
+    figure, rest = (f"{words[0]} {unit[0]}", unit[1]) if len(unit[0]) == 1 else (words[0], words[1])
+    cost = selection["candidates"][name]["cost"]
+    trained = costs[name]["train"]["seconds"]
+    return {
+        "figure": figure,
+        "text": f"{rest}. Measured: {cost['latency_p95_seconds']:.3g} s for 95 of 100 answers, "
+        f"{size(cost['peak_memory_bytes'])} of memory at most, trained in {trained:.3g} s.",
+    }
