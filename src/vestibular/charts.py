@@ -46,7 +46,7 @@ _CONFIG = {
     "font": "system-ui, sans-serif",
     "legend": {"disable": True},
 }
-_LONG_NUMBER = re.compile(r"-?\d+\.\d{3,}")
+_WORDS_OR_LONG_NUMBER = re.compile(r'aria-label="[^"]*"|>[^<]+<|(-?\d+\.\d{3,})')
 _NAME = re.compile(r'(id="|url\(#)(clip\d+|gradient_\d+)')
 
 
@@ -62,8 +62,10 @@ def draw(specification: Mapping[str, Any], name: str) -> str:
             **specification,
         }
     )
-    # beyond a hundredth of a pixel there is nothing to see
-    svg = _LONG_NUMBER.sub(lambda number: f"{float(number[0]):.2f}", svg)
+    # beyond a hundredth of a pixel there is nothing to see; words stay as they are
+    svg = _WORDS_OR_LONG_NUMBER.sub(
+        lambda found: f"{float(found[1]):.2f}" if found[1] else found[0], svg
+    )
     return _NAME.sub(rf"\g<1>{name}-\g<2>", svg)
 
 
@@ -183,7 +185,7 @@ def score_against_cost(
 
 def thinned(rows: Sequence[Row]) -> list[Row]:
     """Return at most `MOST_POINTS` rows, evenly spaced, the last one among them."""
-    step = -(-len(rows) // MOST_POINTS)
+    step = max(1, -(-len(rows) // MOST_POINTS))
     return list(rows[::-1][::step][::-1])
 
 

@@ -5,10 +5,12 @@ import sys
 from pathlib import Path
 
 from vestibular import __version__
+from vestibular.commits import commit_of
 from vestibular.errors import DataError, exit_on_error
-from vestibular.files import read_json
-from vestibular.layout import LEADERBOARD, PRODUCTION
+from vestibular.files import read_json, whole_file
+from vestibular.layout import LEADERBOARD, PRODUCTION, REPORT
 from vestibular.logs import quiet
+from vestibular.page import with_commit
 from vestibular.selection import as_text
 
 
@@ -55,6 +57,21 @@ def parser() -> argparse.ArgumentParser:
         "fine-tuning, and where the chosen model lies.",
     )
     board.set_defaults(run=run_leaderboard)
+
+    report = commands.add_parser(
+        "report",
+        help="say where the report is and which commit it belongs to",
+        description="Print the path of the last run's report and the commit that recorded it. The "
+        "page itself holds no commit: it is part of the commit.",
+        epilog="example: vestibular report --output report.html",
+    )
+    report.add_argument(
+        "--output",
+        type=Path,
+        metavar="FILE",
+        help="write a copy that has the commit in it, to be sent to others",
+    )
+    report.set_defaults(run=run_report)
     return top
 
 
@@ -84,6 +101,19 @@ def run_leaderboard(_: argparse.Namespace) -> None:
     print("  dvc plots show                                 see the curves and scores")
     print("  dvc exp run -S train.learning_rate=2e-2        try a variant")
     print("  dvc exp show                                   compare the variants")
+
+
+def run_report(arguments: argparse.Namespace) -> None:
+    """Print where the report is and its commit, and write a copy if asked to."""
+    if not REPORT.exists():
+        raise DataError(f"{REPORT}: not found; run `dvc repro` first")
+    commit = commit_of(REPORT)
+    print(REPORT.resolve().as_uri())
+    print(f"commit {commit}" if commit else "not committed yet: no commit's dvc.lock holds it")
+    if arguments.output is not None:
+        text = with_commit(REPORT.read_text(encoding="utf-8"), commit)
+        with whole_file(arguments.output) as temporary:
+            temporary.write_text(text, encoding="utf-8")
 
 
 def read_text(name: str) -> str:

@@ -12,17 +12,15 @@ from markupsafe import Markup
 from vestibular import charts, slices
 from vestibular.documents import document_numbers
 from vestibular.errors import DataError
+from vestibular.figures import COSTS, METRICS, figure, score_range, size
 from vestibular.questions import Question
 from vestibular.uncertainty import Bootstrap
-from vestibular.figures import COSTS, METRICS, figure, score_range, size
 
 Predictions = Mapping[str, Sequence[Mapping[str, Any]]]
 Table = dict[str, Any]
 
 
-def asked(
-    predictions: Predictions, questions: Sequence[Question]
-) -> list[Question]:
+def asked(predictions: Predictions, questions: Sequence[Question]) -> list[Question]:
     """Return the questions that the candidates answered, in the order of the answers.
 
     Raises:
@@ -67,8 +65,10 @@ def questions_data(
                 "tags": [tag for tag in tags if tag],
                 "context": contexts[question.context],
                 # the page counts in UTF-16 units
-                "answer": [_utf16(question.context[:start]) if start >= 0 else -1]
-                + [_utf16(question.context[: start + len(question.answers[0])])],
+                "answer": [
+                    _utf16(question.context[:start]) if start >= 0 else -1,
+                    _utf16(question.context[: start + len(question.answers[0])]),
+                ],
                 "references": _unique(question.answers),
                 **{
                     when: [
@@ -160,9 +160,7 @@ def _renumbered(numbers: Sequence[int]) -> list[int]:
     return [found.setdefault(number, len(found)) for number in numbers]
 
 
-def both_widths(
-    name: str, describe: Callable[[int], Mapping[str, Any]]
-) -> dict[str, Markup | str]:
+def both_widths(name: str, describe: Callable[[int], Mapping[str, Any]]) -> dict[str, Markup | str]:
     """Draw a chart for a desk and for a phone."""
     return {
         "name": f"chart-{name}",

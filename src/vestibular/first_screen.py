@@ -6,7 +6,6 @@ Everything is taken from `metrics/selection.json`, whose fields `verdict.py` des
 from collections.abc import Mapping
 from typing import Any
 
-from vestibular.uncertainty import LEVEL
 from vestibular.figures import (
     METRICS,
     POINTS,
@@ -18,6 +17,7 @@ from vestibular.figures import (
     signed_range,
     size,
 )
+from vestibular.uncertainty import LEVEL
 
 Selection = Mapping[str, Any]
 

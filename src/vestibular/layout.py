@@ -13,6 +13,8 @@ TRAINING_FILE = "training.json"
 PRODUCTION = Path("models/production")
 MODEL_FILE = "model.json"
 """In the production folder: base, prompt, scores, data and settings."""
+CARD_FILE = "README.md"
+"""In the production folder: the model card."""
 BASE_FOLDER = "base"
 """In the production folder: the base model, if it came from a local folder."""
 
@@ -21,6 +23,7 @@ CURVES = Path("metrics/curves")
 SCORES = Path("metrics/candidates")
 PREDICTIONS = Path("metrics/predictions")
 LEADERBOARD = Path("metrics/leaderboard.json")
+REPORT = Path("metrics/report.html")
 CHARTS = Path("metrics/charts")
 TRAIN_COSTS = Path("metrics/cost/train")
 EVALUATE_COSTS = Path("metrics/cost/evaluate")

@@ -19,6 +19,9 @@ from markupsafe import Markup
 from vestibular.charts import COLOURS
 from vestibular.files import whole_file
 
+COMMIT_PLACE = "not in this copy"
+"""What the page says in the commit's place."""
+
 
 def template_text(name: str) -> str:
     """Return a file of `templates/`."""
@@ -30,7 +33,7 @@ def templates() -> jinja2.Environment:
     """Return the templates; HTML is escaped, and a value that is not there is an error."""
     return jinja2.Environment(
         loader=jinja2.FunctionLoader(template_text),
-        autoescape=lambda name: name is not None and ".html" in name,
+        autoescape=jinja2.select_autoescape((".html.jinja",)),
         undefined=jinja2.StrictUndefined,
         keep_trailing_newline=True,
     )
@@ -60,6 +63,7 @@ def write_page(path: Path, facts: Mapping[str, Any]) -> None:
         .render(
             **facts,
             colours=COLOURS,
+            commit_place=Markup(f'<span id="commit">{COMMIT_PLACE}</span>'),
             style=Markup(template_text("page.css")),  # noqa: S704 (the project's own)
             script=Markup(script),  # noqa: S704 (the project's own)
             script_source=script_source(script),
@@ -67,3 +71,8 @@ def write_page(path: Path, facts: Mapping[str, Any]) -> None:
     )
     with whole_file(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def with_commit(page: str, commit: str | None) -> str:
+    """Return a copy of a page that names its commit."""
+    return page.replace(f'id="commit">{COMMIT_PLACE}<', f'id="commit">{commit or "not committed"}<')

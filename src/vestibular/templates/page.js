@@ -46,7 +46,9 @@
       show(marks[place < 0 ? (step > 0 ? 0 : marks.length - 1) : (place + step + marks.length) % marks.length]);
     });
   }
-  addEventListener("scroll", hide, { passive: true });
+  const follow = () => current && show(current);
+  addEventListener("scroll", follow, { passive: true });
+  addEventListener("resize", hide);
   const switches = [...document.querySelectorAll(".legend button")];
   for (const button of switches) {
     button.addEventListener("click", () => {
