@@ -42,9 +42,10 @@ def main() -> None:
         model, tokenizer, params.prompt, candidate.train, params.evaluate, questions
     )
     model = models.load_adapter(model, adapter)
+    shape = models.arithmetic_shape(base, model)
     with tqdm(total=2 * len(encoded), desc=f"examining {name}", disable=None) as bar:
         before, after, cost = evaluation.examine(
-            model, tokenizer, encoded, params.evaluate, bar.update
+            model, tokenizer, encoded, params.evaluate, shape, bar.update
         )
     scores_before, rows_before = evaluation.score(questions, before, params.evaluate.articles)
     scores_after, rows_after = evaluation.score(questions, after, params.evaluate.articles)

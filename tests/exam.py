@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from conftest import ROOT
-from vestibular.comparison import Examined
 
 from vestibular.base_models import Pin
+from vestibular.comparison import Examined
 from vestibular.params import Params, SelectSettings, load_params
 from vestibular.questions import Question
 from vestibular.report import write_report
@@ -41,7 +41,6 @@ class Exam:
             self.params,
             self.selection,
             self.results,
-            self.predictions,
             self.questions,
             self.audit,
             self.pins,
@@ -72,6 +71,7 @@ def exam(shares: dict[str, float], count: int = 60, leaks: bool = False, **selec
             "scores": {"parameters": {"trainable": 8192 + place, "total": 305024 + place}},
             "cost": {"train": _training_cost(), "evaluate": _answering_cost(place)},
             "curve": _curve(place),
+            "rows": predictions[name],
         }
         for place, name in enumerate(shares)
     }

@@ -75,7 +75,7 @@ def test_the_scores_stand_beside_the_reference_points() -> None:
         "| its untouched base",
         "| empty answer",
         "| whole context",
-        "| best-overlap sentence",
+        "| overlap sentence",
         "| annotators",
     ]
 

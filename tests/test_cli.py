@@ -41,6 +41,7 @@ def test_help_teaches(command: list[str]) -> None:
         (["vestibular", "answer", "--context", "-", " "], "the question is empty"),
         (["vestibular", "answer", "--context", "latin.txt", "Quem?"], "latin.txt: not UTF-8"),
         (["vestibular", "answer", "--context", "-", "--model", "m", "Quem?"], "m/model.json"),
+        (["vestibular", "answer", "--context", "-", "--model", "no", "Q"], "no: holds no model: x"),
         (["vestibular", "leaderboard"], "metrics/leaderboard.json: not found"),
         (["stages.prepare"], "demo/data/train.json: not found"),
         (["stages.train"], "usage: python -m stages.train <candidate>"),
@@ -59,6 +60,8 @@ def test_bad_input_is_one_line_and_exit_code_2(
     shutil.copytree(ROOT / "demo/bases", tmp_path / "demo/bases")
     shutil.copy(ROOT / "params.yaml", tmp_path)
     (tmp_path / "empty.txt").touch()
+    (tmp_path / "no").mkdir()
+    (tmp_path / "no/refusal.json").write_text('{"reason": "x"}', encoding="utf-8")
     (tmp_path / "latin.txt").write_bytes("ação".encode("latin-1"))
     result = run(tmp_path, sys.executable, "-m", *command, status=2, text="Ana dirige.")
     assert message in result.stderr

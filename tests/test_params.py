@@ -79,7 +79,10 @@ def test_all_faults_come_in_one_message(tmp_path: Path) -> None:
         ("seed: 42", "seed: [42", "not YAML"),
         ("learning_rate: 1e-2", "learning_rate: .inf", "train.learning_rate: must be a finite"),
         ("  opt-tiny:", "  2020-01-01:", "put it in quotes"),
-        ("sort_by: [exact_match, f1]", "sort_by: [foo]", "select.sort_by.0: must be"),
+        ("tie_breakers: [exact_match]", "tie_breakers: [foo]", "select.tie_breakers.0: must be"),
+        ("[untouched_base, empty", "[empty_answer, empty", "select.must_beat: names one twice"),
+        ("constraints: {}", "constraints: {max_bytes: 1}", "did you mean max_model_bytes?"),
+        ("constraints: {}", "constraints: {max_model_bytes: 0}", "must be greater than 0"),
     ],
 )
 def test_a_fault_is_named(tmp_path: Path, old: str, new: str, fault: str) -> None:

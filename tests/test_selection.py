@@ -1,69 +1,67 @@
-"""The order of the candidates, and what goes into production."""
+"""What is read for the choice, how it is shown, and what goes into production."""
 
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from vestibular.errors import DataError
-from vestibular.selection import as_text, leaderboard, rank, read_results
+from vestibular.selection import as_text, leaderboard, read_results, write_refusal
 
 
-def scored(exact_match: float, f1: float) -> dict[str, Any]:
-    return {
-        "before": {"exact_match": 0.0, "f1": 0.0},
-        "after": {"exact_match": exact_match, "f1": f1},
-    }
+def score(value: float) -> dict[str, dict[str, float]]:
+    interval = {"value": value, "low": value - 0.1, "high": value + 0.1}
+    return {"exact_match": interval, "f1": interval}
 
 
-def result(exact_match: float, f1: float) -> dict[str, Any]:
-    parameters = {"trainable": 8192, "total": 300000}
-    return {
-        "scores": {**scored(exact_match, f1), "parameters": parameters},
-        "shortened": {"train": 0, "validation": 0},
-    }
+FOUND = {
+    "promoted": True,
+    "winner": "a",
+    "reason": "because",
+    "candidates": {
+        "a": {"rank": 1, "status": "winner", "before": score(0.1), "scores": score(0.25)},
+        "long-name": {"rank": 2, "status": "tied", "before": score(0.1), "scores": score(0.2)},
+    },
+    "reference_points": {"overlap_sentence": {"questions": 9, "scores": score(0.15)}},
+}
+RESULT = {
+    "scores": {"parameters": {"trainable": 8192, "total": 300000}},
+    "shortened": {"train": 0, "validation": 0},
+}
 
 
-@pytest.mark.parametrize(
-    ("sort_by", "winner"), [(("exact_match", "f1"), "b"), (("f1", "exact_match"), "c")]
-)
-def test_the_first_score_decides(sort_by: tuple[str, ...], winner: str) -> None:
-    """Exact match first, then F1; or the other way round if the settings say so."""
-    scores = {"a": scored(0.5, 0.6), "b": scored(0.5, 0.7), "c": scored(0.4, 0.9)}
-    assert rank(scores, sort_by)[0] == winner
-
-
-@given(st.permutations(["a", "b", "c", "d"]))
-def test_the_order_of_the_settings_never_matters(names: list[str]) -> None:
-    """Even in a full tie the same candidate wins."""
-    values = {"a": (0.5, 0.5), "b": (0.5, 0.5), "c": (0.1, 0.9), "d": (0.5, 0.4)}
-    board = leaderboard({name: result(*values[name]) for name in names}, ("exact_match", "f1"))
-    assert list(board["candidates"]) == ["a", "b", "d", "c"]
-    assert board["winner"] == "a"
-
-
-def test_the_table_shows_both_scores_before_and_after() -> None:
-    """A line a candidate, under a header, in columns."""
-    board = leaderboard({"a": result(0.25, 0.5), "long-name": result(0.1, 0.2)}, ("exact_match",))
-    header, first, second = as_text(board).splitlines()
-    assert header.split() == [
-        "candidate",
-        "EM",
-        "before",
-        "EM",
-        "after",
-        "F1",
-        "before",
-        "F1",
-        "after",
-        "parameters",
-        "trained",
-    ]
-    assert first.split() == ["1", "a", "0.000", "0.250", "0.000", "0.500", "300,000", "2.73%"]
+def test_the_table_shows_scores_intervals_and_reference_points() -> None:
+    """A line a candidate and a reference point, under a header, in columns."""
+    board = leaderboard(FOUND, {"a": RESULT, "long-name": RESULT})
+    header, first, second, reference = as_text(board).splitlines()
+    assert "F1 after  95 % interval" in header
+    assert first.split() == (
+        ["1", "a", *["0.100", "0.250", "0.150", "-", "0.350"] * 2, "300,000", "2.73%", "winner"]
+    )
     assert second.startswith("2  long-name")
+    assert reference.split() == (
+        ["overlap", "sentence", *["0.150", "0.050", "-", "0.250"] * 2, "reference"]
+    )
+    assert first.index("0.250") == second.index("0.200") == reference.index("0.150")
+
+
+def test_the_scores_stay_plain_numbers_for_dvc() -> None:
+    """`dvc metrics` compares numbers; the intervals stand beside them."""
+    board = leaderboard(FOUND, {"a": RESULT, "long-name": RESULT})
+    assert board["winner"] == "a"
+    assert board["candidates"]["a"]["after"] == {"exact_match": 0.25, "f1": 0.25}
+    assert board["candidates"]["a"]["intervals"]["f1"] == [0.15, 0.35]
+
+
+def test_a_refusal_leaves_no_model(in_folder: Path) -> None:
+    """The production folder then holds the reason alone, whatever was there."""
+    Path("models/production").mkdir(parents=True)
+    Path("models/production/model.json").touch()
+    write_refusal("nothing is promoted: why")
+    assert [path.name for path in Path("models/production").iterdir()] == ["refusal.json"]
+    assert json.loads(Path("models/production/refusal.json").read_text("utf-8")) == {
+        "reason": "nothing is promoted: why"
+    }
 
 
 def test_a_candidate_without_scores_is_named(in_folder: Path) -> None:
@@ -80,7 +78,7 @@ def test_leftovers_do_not_count(in_folder: Path) -> None:
     """Files of a candidate that the settings no longer name stay out of the results."""
     for name in ("a", "gone"):
         for path, content in {
-            f"metrics/candidates/{name}.json": json.dumps(scored(1, 1)),
+            f"metrics/candidates/{name}.json": "{}",
             f"metrics/cost/train/{name}.json": "{}",
             f"metrics/cost/evaluate/{name}.json": "{}",
             f"metrics/curves/{name}.tsv": "step\tloss\n1\t0.5\n",
@@ -92,4 +90,5 @@ def test_leftovers_do_not_count(in_folder: Path) -> None:
     results = read_results(["a"])
     assert list(results) == ["a"]
     assert results["a"]["shortened"] == {"train": 3, "validation": 1}
+    assert results["a"]["rows"] == [{"shortened": True}, {"shortened": False}]
     assert results["a"]["curve"] == [{"step": "1", "loss": "0.5"}]

@@ -7,7 +7,7 @@ from vestibular.encoding import EncodedQuestion, encode_prompt
 from vestibular.errors import BaseModelError
 from vestibular.files import read_json
 from vestibular.generation import answer_questions
-from vestibular.layout import BASE_FOLDER, MODEL_FILE
+from vestibular.layout import BASE_FOLDER, MODEL_FILE, REFUSAL_FILE
 from vestibular.models import load_adapter, load_base, load_tokenizer, longest_input, pick_device
 from vestibular.params import PromptSettings, TrainSettings
 
@@ -19,8 +19,12 @@ class Answerer:
         """Load base model, adapter and tokenizer.
 
         Raises:
-            BaseModelError: the folder is missing or incomplete, or its base cannot be had.
+            BaseModelError: the folder is missing or incomplete, `select` promoted no model, or
+                its base cannot be had.
         """
+        refusal = folder / REFUSAL_FILE
+        if refusal.exists():
+            raise BaseModelError(f"{folder}: holds no model: {read_json(refusal)['reason']}")
         path = folder / MODEL_FILE
         if not path.exists():
             raise BaseModelError(

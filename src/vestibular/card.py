@@ -11,11 +11,12 @@ from typing import Any
 from huggingface_hub import EvalResult, ModelCardData
 
 from vestibular.base_models import Pin
-from vestibular.figures import METRICS, POINTS, cost_words, listing, score_range
+from vestibular.figures import METRICS, cost_words, plain, score_range
 from vestibular.layout import BASE_FOLDER, MODEL_FILE
 from vestibular.page import templates
 from vestibular.params import Params
 from vestibular.questions import SPLITS, Question
+from vestibular.wording import listed
 
 ARTICLES = {
     "pt": "Portuguese articles left out",
@@ -102,7 +103,7 @@ def _literal(text: str) -> str:
 def _notice(selection: Mapping[str, Any]) -> str | None:
     if not selection["below"]:
         return None
-    points = listing([f"the {POINTS[point]}" for point in selection["below"]])
+    points = listed([f"the {point}" for point in selection["below"]])
     return (
         f"Promoted below a reference point: this model is not above {points}, and is here because "
         "`select.allow_below_reference` was set."
@@ -142,7 +143,7 @@ def _scores(selection: Mapping[str, Any], name: str) -> list[list[str]]:
     found = selection["candidates"][name]
     rows = [(f"**{name}**", found["scores"]), ("its untouched base", found["before"])]
     rows += [
-        (POINTS[point], reference["scores"])
+        (plain(point), reference["scores"])
         for point, reference in selection["reference_points"].items()
     ]
     return [

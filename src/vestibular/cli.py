@@ -8,7 +8,7 @@ from vestibular import __version__
 from vestibular.commits import commit_of
 from vestibular.errors import DataError, exit_on_error
 from vestibular.files import read_json, whole_file
-from vestibular.layout import LEADERBOARD, PRODUCTION, REPORT
+from vestibular.layout import LEADERBOARD, PRODUCTION, REPORT, SELECTION
 from vestibular.logs import quiet
 from vestibular.page import with_commit
 from vestibular.selection import as_text
@@ -54,7 +54,7 @@ def parser() -> argparse.ArgumentParser:
         "leaderboard",
         help="show the candidates and their scores",
         description="Print the last run's candidates by rank, with their scores before and after "
-        "fine-tuning, and where the chosen model lies.",
+        "fine-tuning and 95 % intervals, the reference points, and which is promoted and why.",
     )
     board.set_defaults(run=run_leaderboard)
 
@@ -96,8 +96,10 @@ def run_leaderboard(_: argparse.Namespace) -> None:
         raise DataError(f"{LEADERBOARD}: not found; run `dvc repro` first")
     board = read_json(LEADERBOARD)
     print(as_text(board))
-    print(f"\nThe chosen model is {board['winner']}, in {PRODUCTION}/. Next:")
-    print('  vestibular answer --context FILE "question"    ask it')
+    print(f"\n{board['reason']}.")
+    print(f"Next ({SELECTION} says all that the choice rests on):")
+    if board["promoted"]:
+        print('  vestibular answer --context FILE "question"    ask the model')
     print("  dvc plots show                                 see the curves and scores")
     print("  dvc exp run -S train.learning_rate=2e-2        try a variant")
     print("  dvc exp show                                   compare the variants")

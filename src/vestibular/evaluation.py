@@ -7,6 +7,7 @@ from typing import Any
 from peft import PeftModel
 
 from vestibular.encoding import EncodedQuestion, encode_for_answering
+from vestibular.flops import Shape, flops_per_answer
 from vestibular.generation import Answer, answer_questions
 from vestibular.measuring import stopwatch
 from vestibular.models import longest_input
@@ -45,14 +46,15 @@ def examine(
     tokenizer: Any,
     encoded: Sequence[EncodedQuestion],
     settings: EvaluateSettings,
+    shape: Shape,
     on_answered: Callable[[int], object],
 ) -> tuple[list[str], list[str], dict[str, float]]:
     """Let the base (adapter switched off) and the fine-tuned model answer.
 
     Returns:
         the answers before, the answers after, and what the fine-tuned model's took: `seconds`,
-        `questions_per_second`, `tokens_per_second` (prompts and answers), and the median and
-        95th percentile of `latency` in seconds, one question at a time.
+        `questions_per_second`, `tokens_per_second` (prompts and answers), the median and 95th
+        percentile of `latency` in seconds, one question at a time, and `flops_per_answer`.
     """
 
     def ask(questions: Sequence[EncodedQuestion]) -> list[Answer]:
@@ -89,6 +91,13 @@ def examine(
         "tokens_per_second": tokens / seconds,
         "latency_p50": statistics.median(latencies),
         "latency_p95": sorted(latencies)[max(0, round(0.95 * len(latencies)) - 1)],
+        "flops_per_answer": flops_per_answer(
+            shape,
+            (
+                (len(question.prompt), len(answer.tokens))
+                for question, answer in zip(encoded, after, strict=True)
+            ),
+        ),
     }
     return answer_texts(tokenizer, before), answer_texts(tokenizer, after), cost
 

@@ -12,9 +12,10 @@ from markupsafe import Markup
 from vestibular import charts, slices
 from vestibular.documents import document_numbers
 from vestibular.errors import DataError
-from vestibular.figures import COSTS, METRICS, figure, score_range, size
+from vestibular.figures import METRICS, UNITS, figure, score_range, size
 from vestibular.questions import Question
 from vestibular.uncertainty import Bootstrap
+from vestibular.wording import COST_KEYS, COST_NAMES, metric_of
 
 Predictions = Mapping[str, Sequence[Mapping[str, Any]]]
 Table = dict[str, Any]
@@ -211,8 +212,8 @@ def loss_chart(results: Mapping[str, Any], candidates: Sequence[str]) -> dict[st
 
 def cost_chart(selection: Mapping[str, Any], results: Mapping[str, Any]) -> dict[str, Any]:
     """Return the chart of score against cost, and the table of all costs."""
-    metric = selection["rule"]["metric"]
-    key, unit, axis = COSTS[selection["rule"]["cost"]]
+    metric, kind = metric_of(selection), selection["rule"]["cost"]
+    key, unit = COST_KEYS[kind], UNITS[kind]
     rows, table = [], []
     for name, found in selection["candidates"].items():
         score, cost = found["scores"][metric], found["cost"]
@@ -241,10 +242,11 @@ def cost_chart(selection: Mapping[str, Any], results: Mapping[str, Any]) -> dict
             ]
         )
     names = list(selection["candidates"])
+    titles = (COST_NAMES[kind], METRICS[metric])
     return {
         **both_widths(
             "cost",
-            lambda width: charts.score_against_cost(rows, names, (axis, METRICS[metric]), width),
+            lambda width: charts.score_against_cost(rows, names, titles, width),
         ),
         "title": "Score against cost",
         "text": "Dashed: the Pareto front, where no other scores more for less. Bars: 95 % "

@@ -3,16 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-METRICS = {"exact_match": "EM", "f1": "F1"}
+from vestibular.wording import COST_KEYS
 
-POINTS = {
-    "untouched_base": "untouched base",
-    "empty_answer": "empty answer",
-    "whole_context": "whole context",
-    "overlap_sentence": "best-overlap sentence",
-    "annotators": "annotators",
-}
-"""Reference points by the names that the settings use."""
+METRICS = {"exact_match": "EM", "f1": "F1"}
 
 EXPLANATIONS = {
     "empty_answer": "the score of saying nothing.",
@@ -24,12 +17,12 @@ EXPLANATIONS = {
     "several.",
 }
 
-COSTS = {
-    "flops": ("flops_per_answer", "operations an answer", "floating-point operations an answer"),
-    "seconds": ("seconds_per_answer", "seconds an answer", "seconds an answer, as measured"),
-    "bytes": ("model_bytes", "bytes of the model", "bytes of the base model in memory"),
+UNITS = {
+    "flops": "operations an answer",
+    "seconds": "seconds an answer",
+    "bytes": "bytes of the base model",
 }
-"""By `select.cost`: the key under `cost`, the unit, and the unit in full."""
+"""Of a candidate's cost, by `select.cost`."""
 
 _PREFIXES = ((1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1, ""))
 
@@ -51,6 +44,11 @@ def size(number: float) -> str:
     return f"{scaled}B" if scaled[-1].isalpha() else f"{scaled} B"
 
 
+def plain(point: str) -> str:
+    """Return a reference point's name in words."""
+    return point.replace("_", " ")
+
+
 def score_range(score: Mapping[str, float]) -> str:
     """Return an interval: `0.740 to 0.865`."""
     return f"{score['low']:.3f} to {score['high']:.3f}"
@@ -67,17 +65,8 @@ def signed_range(difference: Mapping[str, float]) -> str:
     return f"{signed(difference['low'])} to {signed(difference['high'])}"
 
 
-def p_value(number: float) -> str:
-    """Return a p-value as one quotes it."""
-    return "p < 0.001" if number < 0.001 else f"p = {number:.3f}"
-
-
-def listing(names: list[str]) -> str:
-    """Join names: `a`, `a and b`, `a, b and c`."""
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
-
-
 def cost_words(selection: Mapping[str, Any], name: str) -> str:
     """Return a candidate's cost in the unit that decides: `82.0 M operations an answer`."""
-    key, unit, _ = COSTS[selection["rule"]["cost"]]
-    return f"{figure(selection['candidates'][name]['cost'][key])} {unit}"
+    kind = selection["rule"]["cost"]
+    cost = selection["candidates"][name]["cost"][COST_KEYS[kind]]
+    return f"{figure(cost)} {UNITS[kind]}"

@@ -8,16 +8,14 @@ from typing import Any
 
 from vestibular.figures import (
     METRICS,
-    POINTS,
     cost_words,
-    listing,
-    p_value,
     score_range,
     signed,
     signed_range,
     size,
 )
 from vestibular.uncertainty import LEVEL
+from vestibular.wording import listed, metric_of, probability
 
 Selection = Mapping[str, Any]
 
@@ -37,7 +35,7 @@ def first_screen(selection: Selection, costs: Mapping[str, Any]) -> dict[str, An
             "best by score."
         )
     elif selection["below"]:
-        points = listing([f"the {POINTS[point]}" for point in selection["below"]])
+        points = listed([f"the {point}" for point in selection["below"]])
         notices.append(
             f"{name} is in production although it is not above {points}: "
             "select.allow_below_reference is set."
@@ -58,9 +56,9 @@ def first_screen(selection: Selection, costs: Mapping[str, Any]) -> dict[str, An
 def headline(selection: Selection) -> str:
     """Return the answer in a sentence."""
     if not selection["promoted"]:
-        return f"No model goes into production. {selection['reason']}"
+        return f"No model goes into production: {selection['reason']}."
     name = selection["winner"]
-    metric = selection["rule"]["metric"]
+    metric = metric_of(selection)
     score = selection["candidates"][name]["scores"][metric]
     return (
         f"{name} goes into production: {METRICS[metric]} {score['value']:.3f} "
@@ -90,7 +88,7 @@ def standing(selection: Selection) -> str:
     other = rival(selection, name)
     if other is None:
         return "the only candidate"
-    gap = difference(selection, name, other, selection["rule"]["metric"])
+    gap = difference(selection, name, other, metric_of(selection))
     clear = gap["p_holm"] < LEVEL
     if name != selection["leader"]:
         return f"not significantly below {other}" if not clear else f"below {other}"
@@ -116,7 +114,7 @@ def _which(selection: Selection, name: str) -> dict[str, str]:
 
 
 def _how_sure(selection: Selection, name: str) -> dict[str, str]:
-    metric = selection["rule"]["metric"]
+    metric = metric_of(selection)
     label = METRICS[metric]
     score = selection["candidates"][name]["scores"][metric]
     other = rival(selection, name)
@@ -136,7 +134,7 @@ def _how_sure(selection: Selection, name: str) -> dict[str, str]:
         }
     gap = difference(selection, name, other, metric)
     return {
-        "figure": p_value(gap["p_holm"]),
+        "figure": probability(gap["p_holm"]),
         "text": f"{label} {signed(gap['value'])} against {other}, 95 % interval "
         f"{signed_range(gap)}.{room}",
     }

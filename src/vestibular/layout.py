@@ -15,6 +15,8 @@ MODEL_FILE = "model.json"
 """In the production folder: base, prompt, scores, data and settings."""
 CARD_FILE = "README.md"
 """In the production folder: the model card."""
+REFUSAL_FILE = "refusal.json"
+"""In the production folder, alone there: why no model is."""
 BASE_FOLDER = "base"
 """In the production folder: the base model, if it came from a local folder."""
 
@@ -22,6 +24,7 @@ DATA_METRICS = Path("metrics/data.json")
 CURVES = Path("metrics/curves")
 SCORES = Path("metrics/candidates")
 PREDICTIONS = Path("metrics/predictions")
+SELECTION = Path("metrics/selection.json")
 LEADERBOARD = Path("metrics/leaderboard.json")
 REPORT = Path("metrics/report.html")
 CHARTS = Path("metrics/charts")

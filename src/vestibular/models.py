@@ -21,6 +21,7 @@ from transformers.pytorch_utils import Conv1D
 from vestibular.base_models import Pin
 from vestibular.errors import BaseModelError
 from vestibular.files import to_json
+from vestibular.flops import Shape
 from vestibular.params import LoraSettings, Quantization
 
 ONE_THREAD_PARAMETERS = 5_000_000
@@ -215,11 +216,40 @@ def count_parameters(folder: Path, model: PeftModel) -> dict[str, int]:
 
     The base is counted from its configuration: quantized weights are packed, several a byte.
     """
+    adapter = _adapter_parameters(model)
+    return {"trainable": adapter, "total": _empty_base(folder).num_parameters() + adapter}
+
+
+def arithmetic_shape(folder: Path, model: PeftModel) -> Shape:
+    """Return the sizes that decide how much the model computes, its adapter included."""
+    base = _empty_base(folder)
+    embeddings = {
+        id(module.weight): module.weight.numel()
+        for module in base.modules()
+        if isinstance(module, torch.nn.Embedding)
+    }
+    head = base.get_output_embeddings().weight
+    # a head that shares its weight with the embedding is counted there already
+    apart = 0 if id(head) in embeddings else head.numel()
+    matrices = base.num_parameters() - sum(embeddings.values()) - apart
+    config = base.config
+    heads = config.num_attention_heads
+    size = getattr(config, "head_dim", None) or config.hidden_size // heads
+    return Shape(
+        matrix_parameters=matrices + _adapter_parameters(model),
+        head_parameters=head.numel(),
+        layers=config.num_hidden_layers,
+        width=heads * size,
+    )
+
+
+def _empty_base(folder: Path) -> Any:
+    """Build the base from its configuration alone, without memory for its weights."""
     with torch.device("meta"):
-        base = AutoModelForCausalLM.from_config(
+        return AutoModelForCausalLM.from_config(
             AutoConfig.from_pretrained(folder, local_files_only=True)
         )
-    adapter = sum(
-        parameter.numel() for name, parameter in model.named_parameters() if "lora_" in name
-    )
-    return {"trainable": adapter, "total": base.num_parameters() + adapter}
+
+
+def _adapter_parameters(model: PeftModel) -> int:
+    return sum(parameter.numel() for name, parameter in model.named_parameters() if "lora_" in name)

@@ -63,7 +63,7 @@ def write_page(path: Path, facts: Mapping[str, Any]) -> None:
         .render(
             **facts,
             colours=COLOURS,
-            commit_place=Markup(f'<span id="commit">{COMMIT_PLACE}</span>'),
+            commit_place=COMMIT_PLACE,
             style=Markup(template_text("page.css")),  # noqa: S704 (the project's own)
             script=Markup(script),  # noqa: S704 (the project's own)
             script_source=script_source(script),

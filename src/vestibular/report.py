@@ -11,12 +11,11 @@ from typing import Any
 from vestibular import exhibits, origins, slices
 from vestibular.base_models import Pin
 from vestibular.figures import (
-    COSTS,
     EXPLANATIONS,
     METRICS,
-    POINTS,
+    UNITS,
     figure,
-    p_value,
+    plain,
     signed,
     signed_range,
 )
@@ -24,6 +23,7 @@ from vestibular.first_screen import first_screen
 from vestibular.page import as_script_data, write_page
 from vestibular.params import Params
 from vestibular.questions import Question
+from vestibular.wording import COST_KEYS, metric_of, probability
 
 BADGES = {
     "winner": ("in production", "good"),
@@ -39,7 +39,6 @@ def write_report(
     params: Params,
     selection: Mapping[str, Any],
     results: Mapping[str, Any],
-    predictions: exhibits.Predictions,
     questions: Sequence[Question],
     audit: Mapping[str, Any],
     pins: Mapping[str, Pin],
@@ -50,16 +49,16 @@ def write_report(
         path: where to.
         params: all settings.
         selection: what the choice rests on; `verdict.py` describes it.
-        results: costs, curves and parameters of each candidate, as `read_results` returns them.
-        predictions: the answers of each candidate, in the same order.
+        results: answers, costs, curves and parameters of each candidate, as `read_results`
+            returns them.
         questions: all questions that were prepared.
         audit: what `prepare` found out about the data.
         pins: each candidate's base model.
     """
     names = list(selection["candidates"])
-    ordered = {name: predictions[name] for name in names}
+    ordered = {name: results[name]["rows"] for name in names}
     asked = exhibits.asked(ordered, questions)
-    metric = selection["rule"]["metric"]
+    metric = metric_of(selection)
     language = params.data.language
     words = slices.by_question_word(asked, language) if language in slices.question_words() else []
     write_page(
@@ -69,11 +68,11 @@ def write_report(
             "verdict": first_screen(selection, {name: results[name]["cost"] for name in names}),
             "candidates": names,
             "board": board(selection),
-            "cost_title": COSTS[selection["rule"]["cost"]][1].capitalize(),
+            "cost_title": UNITS[selection["rule"]["cost"]].capitalize(),
             "leaderboard_note": "Bar: 95 % interval; line: after fine-tuning; ring: the untouched "
             "base. EM is the share of answers that equal a reference, F1 their overlap in words.",
             "references": [
-                {"name": POINTS[point].capitalize(), "text": EXPLANATIONS[point]}
+                {"name": plain(point).capitalize(), "text": EXPLANATIONS[point]}
                 for point in selection["reference_points"]
             ],
             "reasons": selection["reasons"],
@@ -116,12 +115,12 @@ def _subject(selection: Mapping[str, Any]) -> str:
 
 def board(selection: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return the rows of the leaderboard: the candidates by rank, then the reference points."""
-    key = COSTS[selection["rule"]["cost"]][0]
+    key = COST_KEYS[selection["rule"]["cost"]]
     rows: list[dict[str, Any]] = []
     for place, (name, found) in enumerate(selection["candidates"].items()):
         notes = [] if found["status"] == "winner" else [found["why"]]
         if found["seeds"]:
-            spread = found["seeds"][selection["rule"]["metric"]]
+            spread = found["seeds"][metric_of(selection)]
             notes.append(
                 f"{len(found['seeds']['values'])} seeds: {spread['low']:.3f} to "
                 f"{spread['high']:.3f}"
@@ -142,7 +141,7 @@ def board(selection: Mapping[str, Any]) -> list[dict[str, Any]]:
         few = found["questions"] < selection["questions"]["count"]
         rows.append(
             {
-                "name": POINTS[point].capitalize(),
+                "name": plain(point).capitalize(),
                 "place": None,
                 "promoted": False,
                 "badge": None,
@@ -157,7 +156,7 @@ def board(selection: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def comparisons(selection: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return the tables of the differences: against the leader, the points, the limits."""
-    metric = selection["rule"]["metric"]
+    metric = metric_of(selection)
     label = METRICS[metric]
     candidates = selection["candidates"]
     tables = []
@@ -193,7 +192,7 @@ def comparisons(selection: Mapping[str, Any]) -> list[dict[str, Any]]:
             "caption": f"{label} less each reference point's, and less the untouched base's; "
             "paired on the same questions.",
             "titles": ["Candidate", "Untouched base"]
-            + [POINTS[point].capitalize() for point in points],
+            + [plain(point).capitalize() for point in points],
             "rows": [
                 [name, signed(found["gain"][metric]["value"])]
                 + [signed(found["against"][point][metric]["value"]) for point in points]
@@ -221,5 +220,5 @@ def comparisons(selection: Mapping[str, Any]) -> list[dict[str, Any]]:
     return tables
 
 
-def _bare(probability: float) -> str:
-    return p_value(probability).removeprefix("p = ").removeprefix("p ")
+def _bare(p_value: float) -> str:
+    return probability(p_value).removeprefix("p = ").removeprefix("p ")

@@ -1,4 +1,4 @@
-"""The choice: candidates in the order of their scores, the first one put into production.
+"""What the choice is made from, how it is shown, and what goes into production.
 
 Nothing here imports torch.
 """
@@ -22,12 +22,14 @@ from vestibular.files import (
 from vestibular.layout import (
     ADAPTERS,
     BASE_FOLDER,
+    CARD_FILE,
     CHARTS,
     CURVES,
     EVALUATE_COSTS,
     MODEL_FILE,
     PREDICTIONS,
     PRODUCTION,
+    REFUSAL_FILE,
     SCORES,
     TRAIN_COSTS,
     TRAINING_FILE,
@@ -44,8 +46,8 @@ def read_results(candidates: Sequence[str]) -> dict[str, dict[str, Any]]:
     Files of candidates that are no longer named may still lie there; they do not count.
 
     Returns:
-        for each candidate its `scores`, `cost`, loss `curve` (rows of text) and the number of
-        contexts that had to be `shortened` in either split.
+        for each candidate its `scores`, `cost`, loss `curve` (rows of text), the `rows` of its
+        predictions, and the number of contexts that had to be `shortened` in either split.
 
     Raises:
         DataError: a candidate has not been trained or evaluated.
@@ -68,6 +70,7 @@ def read_results(candidates: Sequence[str]) -> dict[str, dict[str, Any]]:
                 "evaluate": read_json(EVALUATE_COSTS / f"{name}.json"),
             },
             "curve": curve,
+            "rows": predictions,
             "shortened": {
                 "train": training["shortened"],
                 "validation": sum(row["shortened"] for row in predictions),
@@ -76,47 +79,68 @@ def read_results(candidates: Sequence[str]) -> dict[str, dict[str, Any]]:
     return results
 
 
-def rank(scores: Mapping[str, Any], sort_by: Sequence[str]) -> list[str]:
-    """Order candidates by their scores after fine-tuning, the best first.
+def leaderboard(found: Mapping[str, Any], results: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the table of all candidates, by rank, from what `verdict` found.
 
-    Full ties go by name, so that the order in `params.yaml` never matters.
+    `before` and `after` are plain numbers, for `dvc metrics`; `intervals` are about `after`.
     """
-    return sorted(
-        scores, key=lambda name: ([-scores[name]["after"][metric] for metric in sort_by], name)
-    )
-
-
-def leaderboard(results: Mapping[str, Any], sort_by: Sequence[str]) -> dict[str, Any]:
-    """Return the table of all candidates, by rank, and the winner's name."""
-    order = rank({name: result["scores"] for name, result in results.items()}, sort_by)
     return {
-        "winner": order[0],
-        "sorted_by": list(sort_by),
+        "promoted": found["promoted"],
+        "winner": found["winner"],
+        "reason": found["reason"],
         "candidates": {
             name: {
-                "rank": place,
-                **results[name]["scores"],
+                "rank": row["rank"],
+                "status": row["status"],
+                "before": {metric: row["before"][metric]["value"] for metric in METRICS},
+                "after": {metric: row["scores"][metric]["value"] for metric in METRICS},
+                "intervals": _intervals(row["scores"]),
+                "parameters": results[name]["scores"]["parameters"],
                 "shortened": results[name]["shortened"],
             }
-            for place, name in enumerate(order, start=1)
+            for name, row in found["candidates"].items()
+        },
+        "reference_points": {
+            name: {
+                **{metric: point["scores"][metric]["value"] for metric in METRICS},
+                "intervals": _intervals(point["scores"]),
+            }
+            for name, point in found["reference_points"].items()
         },
     }
 
 
+def _intervals(scores: Mapping[str, Any]) -> dict[str, list[float]]:
+    return {metric: [scores[metric]["low"], scores[metric]["high"]] for metric in METRICS}
+
+
 def as_text(board: Mapping[str, Any]) -> str:
-    """Lay the leaderboard out for a terminal."""
-    header = ["", "candidate"]
-    header += [f"{name} {when}" for name in METRICS.values() for when in WHEN]
-    table = [[*header, "parameters", "trained"]]
+    """Lay the leaderboard out for a terminal, the reference points below the candidates."""
+    table = [["", "candidate"]]
+    for label in METRICS.values():
+        table[0] += [f"{label} before", f"{label} after", "95 % interval"]
+    table[0] += ["parameters", "trained", "status"]
     for name, row in board["candidates"].items():
+        line = [str(row["rank"]), name]
+        for metric in METRICS:
+            low, high = row["intervals"][metric]
+            line += [f"{row['before'][metric]:.3f}", f"{row['after'][metric]:.3f}"]
+            line.append(f"{low:.3f} - {high:.3f}")
         parameters = row["parameters"]
-        scores = [f"{row[when][metric]:.3f}" for metric in METRICS for when in WHEN]
         share = parameters["trainable"] / parameters["total"]
-        table.append([str(row["rank"]), name, *scores, f"{parameters['total']:,}", f"{share:.2%}"])
+        line += [f"{parameters['total']:,}", f"{share:.2%}", row["status"].replace("_", " ")]
+        table.append(line)
+    for name, point in board["reference_points"].items():
+        line = ["", name.replace("_", " ")]
+        for metric in METRICS:
+            low, high = point["intervals"][metric]
+            line += ["", f"{point[metric]:.3f}", f"{low:.3f} - {high:.3f}"]
+        table.append([*line, "", "", "reference"])
     widths = [max(len(row[column]) for row in table) for column in range(len(table[0]))]
+    last = len(widths) - 1
     return "\n".join(
         "  ".join(
-            cell.ljust(width) if column < 2 else cell.rjust(width)
+            cell.ljust(width) if column in (0, 1, last) else cell.rjust(width)
             for column, (cell, width) in enumerate(zip(row, widths, strict=True))
         ).rstrip()
         for row in table
@@ -148,8 +172,10 @@ def write_charts(order: Sequence[str], results: Mapping[str, Any]) -> None:
     )
 
 
-def write_production(name: str, params: Params, pin: Pin, scores: Any, data: Path) -> None:
-    """Put the winner into `models/production`: all that is needed to answer, in one folder.
+def write_production(
+    name: str, params: Params, pin: Pin, scores: Any, data: Path, card: str
+) -> None:
+    """Put the winner into `models/production`: all that is needed to answer, and its card.
 
     A base model from the hub is named by its commit; one from a local folder is copied, since
     no other machine could find it.
@@ -170,3 +196,14 @@ def write_production(name: str, params: Params, pin: Pin, scores: Any, data: Pat
             "data": {path.name: file_sha256(path) for path in sorted(data.glob("*.jsonl"))},
         }
         (folder / MODEL_FILE).write_text(to_json(description), encoding="utf-8")
+        (folder / CARD_FILE).write_text(card, encoding="utf-8")
+
+
+def write_refusal(reason: str) -> None:
+    """Leave in `models/production` nothing but the word that no model is there, and why.
+
+    The folder is an output of the stage, so it must be there; a model of an earlier run must
+    not, or it would pass for this one's.
+    """
+    with whole_folder(PRODUCTION) as folder:
+        (folder / REFUSAL_FILE).write_text(to_json({"reason": reason}), encoding="utf-8")

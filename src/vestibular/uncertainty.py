@@ -56,9 +56,11 @@ class Bootstrap:
     (sum of sizes)^2 / (sum of squared sizes), which is smaller where sizes differ.
 
     Where all documents have the same mean, resampling can say nothing. The interval then
-    leaves room for a share of documents unlike those seen, as large as could have gone unseen
-    with a probability of 0.025: 1 - 0.025^(1 / documents). With a single document it is all
-    that a score can be.
+    leaves room for a share of questions unlike those seen, as large as could have gone unseen
+    with a probability of 0.025: 1 - 0.025^(1 / questions). That takes questions for
+    independent, since nothing is known of how alike the unseen ones are. With a single document
+    the interval is all that a score can be. Where only a question or two are right, the upper
+    end is too low, as with every bootstrap.
 
     Source: Hesterberg (2015), What Teachers Should Know About the Bootstrap, The American
     Statistician 69(4), section 5.3; Carter, Schnepel and Steigerwald (2017), Asymptotic
@@ -77,6 +79,7 @@ class Bootstrap:
             seed: seed of the draws.
         """
         index = np.asarray(documents)
+        self.questions = len(index)
         self.documents = int(index.max()) + 1
         sizes = np.bincount(index).astype(np.float64)
         self.effective_documents = float(sizes.sum() ** 2 / (sizes**2).sum())
@@ -127,7 +130,7 @@ class Bootstrap:
         if self.documents == 1:
             return least, 1.0
         if np.ptp(document_means) < 1e-12:
-            unseen = 1 - (LEVEL / 2) ** (1 / self.documents)
+            unseen = 1 - (LEVEL / 2) ** (1 / self.questions)
             return value + unseen * (least - value), value + unseen * (1 - value)
         tail = ndtr(self._stretch * stdtrit(self.effective_documents - 1, LEVEL / 2))
         low, high = np.quantile(draws, [tail, 1 - tail])

@@ -51,3 +51,208 @@ Both stand under `exact_match` and `f1`. The file holds:
 
 Nothing here imports torch.
 """
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from vestibular.comparison import METRICS, Comparison, Examined, probability, rounded
+from vestibular.errors import ParamsError
+from vestibular.layout import PARAMS
+from vestibular.params import SelectSettings
+from vestibular.questions import Question
+from vestibular.reference_points import ANNOTATORS
+from vestibular.rule import Choice, Standing, choose, correct
+from vestibular.scoring import mean
+from vestibular.uncertainty import LEVEL, POWER, RESAMPLES, fewest_questions, mcnemar
+from vestibular.wording import COST_KEYS, reason, reasons, why
+
+CONSTRAINTS = {
+    "max_peak_memory_bytes": "peak_memory_bytes",
+    "max_latency_p95_seconds": "latency_p95_seconds",
+    "min_answers_per_second": "answers_per_second",
+    "max_model_bytes": "model_bytes",
+    "max_trainable_parameters": "trainable_parameters",
+}
+"""The cost that each of `select.constraints` limits."""
+
+
+def cost_of(parameters: Mapping[str, int], evaluation: Mapping[str, float]) -> dict[str, float]:
+    """Return what an answer costs and needs, from what `evaluate` has measured."""
+    return {
+        "flops_per_answer": evaluation["flops_per_answer"],
+        "seconds_per_answer": 1 / evaluation["questions_per_second"],
+        "model_bytes": evaluation["model_bytes"],
+        "peak_memory_bytes": evaluation["peak_device_bytes"] or evaluation["peak_process_bytes"],
+        "latency_p95_seconds": evaluation["latency_p95"],
+        "answers_per_second": evaluation["questions_per_second"],
+        "trainable_parameters": parameters["trainable"],
+        "total_parameters": parameters["total"],
+    }
+
+
+def verdict(
+    questions: Sequence[Question],
+    candidates: Mapping[str, Examined],
+    settings: SelectSettings,
+    articles: str,
+    seed: int,
+    folds: int,
+) -> dict[str, Any]:
+    """Compare, choose, and return what `metrics/selection.json` holds.
+
+    Args:
+        questions: those that every candidate has answered.
+        candidates: what is known of each.
+        settings: the rule.
+        articles: language whose articles do not count.
+        seed: seed of the resampling.
+        folds: folds of the cross-validation that the answers are from; 0 for none.
+
+    Raises:
+        DataError: a candidate has been examined on other questions.
+        ParamsError: the annotators must be beaten where there is one reference a question.
+    """
+    compared = Comparison(questions, candidates, articles, seed)
+    if ANNOTATORS in settings.must_beat and not compared.annotators:
+        raise ParamsError(
+            f"{PARAMS}: select.must_beat: annotators: no question has several references, so "
+            "their agreement is unknown; take it out"
+        )
+    metric = "exact_match" if settings.rule == "published" else settings.metric
+    limits = {name: _limits(each.cost, settings) for name, each in candidates.items()}
+    below = {
+        name: [p for p in settings.must_beat if compared.is_below(name, p, metric)]
+        for name in candidates
+    }
+    standings = [
+        Standing(
+            name=name,
+            scores={each: mean(compared.scores["after", name][each]) for each in METRICS},
+            cost=examined.cost[COST_KEYS[settings.cost]],
+            violated=tuple(key for key, limit in limits[name].items() if not limit["met"]),
+            below=tuple(below[name]),
+        )
+        for name, examined in candidates.items()
+    ]
+    choice = choose(standings, lambda one, two: compared.p_value(one, two, metric), settings)
+    found: dict[str, Any] = {
+        "promoted": choice.winner is not None,
+        "reason": "",
+        "reasons": [],
+        "winner": choice.winner,
+        "runner_up": choice.runner_up,
+        "leader": choice.leader,
+        "below": below[choice.winner] if choice.winner is not None else [],
+        "rule": settings.model_dump(mode="json"),
+        "questions": {
+            "basis": "out_of_fold" if folds else "validation",
+            "count": len(questions),
+            "documents": compared.bootstraps[metric].documents,
+            "effective_documents": round(compared.bootstraps[metric].effective_documents, 2),
+            "folds": folds,
+        },
+        "method": {"level": LEVEL, "resamples": RESAMPLES, "seed": seed, "power": POWER},
+        "smallest_detectable": _smallest(compared, choice),
+        "candidates": {},
+        "reference_points": {
+            name: {
+                "questions": len(compared.several) if name == ANNOTATORS else len(questions),
+                "scores": compared.score("point", name),
+            }
+            for name in compared.points()
+        },
+    }
+    against_leader = _against_leader(compared, choice)
+    cheapest: float | None = None
+    for rank, name in enumerate(choice.order, start=1):
+        cost = candidates[name].cost[COST_KEYS[settings.cost]]
+        found["candidates"][name] = {
+            "rank": rank,
+            "status": choice.status[name],
+            "why": "",
+            "scores": compared.score("after", name),
+            "before": compared.score("before", name),
+            "gain": compared.against(name, "before", name),
+            "against_leader": against_leader.get(name),
+            "against": {p: compared.against(name, "point", p) for p in compared.points()},
+            "below": below[name],
+            "constraints": limits[name],
+            "cost": dict(candidates[name].cost),
+            "pareto": cheapest is None or cost < cheapest,
+            "seeds": _spread(candidates[name].seeds),
+        }
+        cheapest = cost if cheapest is None else min(cost, cheapest)
+    for name, row in found["candidates"].items():
+        row["why"] = why(found, name)
+    found["reason"] = reason(found)
+    found["reasons"] = reasons(found)
+    return found
+
+
+def _limits(cost: Mapping[str, float], settings: SelectSettings) -> dict[str, Any]:
+    found = {}
+    for key, limit in settings.constraints.model_dump(exclude_none=True).items():
+        measured = cost[CONSTRAINTS[key]]
+        met = measured >= limit if key.startswith("min_") else measured <= limit
+        found[key] = {"limit": limit, "measured": measured, "met": met}
+    return found
+
+
+def _against_leader(compared: Comparison, choice: Choice) -> dict[str, dict[str, Any]]:
+    """Return every other candidate's differences from the leader."""
+    if choice.leader is None:
+        return {}
+    found = {}
+    for name in choice.order:
+        if name != choice.leader:
+            only_this, only_leader = compared.split(name, choice.leader)
+            found[name] = compared.against(name, "after", choice.leader)
+            found[name]["exact_match"] |= {
+                "p_value": probability(mcnemar(only_this, only_leader)),
+                "only_this": only_this,
+                "only_leader": only_leader,
+            }
+    for metric in METRICS:
+        raw = {name: differences[metric]["p_value"] for name, differences in found.items()}
+        for name, corrected in correct(raw, choice.running).items():
+            found[name][metric]["p_holm"] = probability(corrected)
+    return found
+
+
+def _smallest(compared: Comparison, choice: Choice) -> dict[str, Any]:
+    # the first step of Holm's correction
+    level = LEVEL / max(1, len(choice.running) - 1)
+    fewest = fewest_questions(level)
+    found: dict[str, Any] = {
+        "level": round(level, 6),
+        "exact_match": {
+            "questions": fewest,
+            "difference": round(fewest / len(compared.questions), 6),
+        },
+        "f1": None,
+    }
+    others = [name for name in choice.order if name != choice.leader]
+    if choice.leader is not None and others:
+        spread = compared.difference(choice.leader, "after", others[0], "f1").standard_error
+        smallest = compared.bootstraps["f1"].detectable(spread, level)
+        found["f1"] = {"difference": round(smallest, 6)}
+    return found
+
+
+def _spread(seeds: Mapping[str, Mapping[str, float]]) -> dict[str, Any] | None:
+    if not seeds:
+        return None
+    found: dict[str, Any] = {"values": {seed: dict(scores) for seed, scores in seeds.items()}}
+    for metric in METRICS:
+        values = [scores[metric] for scores in seeds.values()]
+        middle = sum(values) / len(values)
+        squares = sum((value - middle) ** 2 for value in values)
+        found[metric] = rounded(
+            {
+                "mean": middle,
+                "low": min(values),
+                "high": max(values),
+                "standard_deviation": (squares / max(1, len(values) - 1)) ** 0.5,
+            }
+        )
+    return found
