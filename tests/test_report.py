@@ -34,7 +34,7 @@ from vestibular.report import board, comparisons
 )
 def test_figures_have_three_digits(number: float, text: str) -> None:
     """Large numbers get a prefix; rounding may carry over to the next one."""
-    assert figure(number) == text
+    assert figure(number) == text.replace(" ", "\N{NO-BREAK SPACE}")
 
 
 def test_words_for_numbers() -> None:
@@ -44,7 +44,10 @@ def test_words_for_numbers() -> None:
         "\N{MINUS SIGN}0.200",
         "0.000",
     ]
-    assert [size(number) for number in (664358912, 12)] == ["664 MB", "12.0 B"]
+    assert [size(number) for number in (664358912, 12)] == [
+        "664\N{NO-BREAK SPACE}MB",
+        "12.0\N{NO-BREAK SPACE}B",
+    ]
 
 
 def test_the_pareto_front_holds_who_is_beaten_by_nobody() -> None:
@@ -70,7 +73,8 @@ def test_a_clear_winner_is_named_with_its_figures() -> None:
     score = selection["candidates"]["best"]["scores"]["f1"]
     assert shown["headline"] == (
         f"best goes into production: F1 {score['value']:.3f} ({score['low']:.3f} to "
-        f"{score['high']:.3f}), significantly ahead of other, at 82.0 M operations an answer."
+        f"{score['high']:.3f}), significantly ahead of other, at "
+        "82.0\N{NO-BREAK SPACE}M operations an answer."
     )
     assert [answer["question"] for answer in shown["answers"]] == [
         "Which?",
@@ -91,7 +95,7 @@ def test_a_tie_goes_to_the_cheapest_and_says_so() -> None:
     assert selection["leader"] == "dear"
     shown = first_screen(selection, _costs("cheap", "dear"))
     assert "not significantly below dear" in shown["headline"]
-    assert shown["answers"][2]["figure"] == "the cheapest of the tied"
+    assert shown["answers"][2]["figure"] == "cheapest of the tied"
     gap = selection["candidates"]["cheap"]["against_leader"]["f1"]
     assert f"F1 {signed(gap['value'])} against dear" in shown["answers"][1]["text"]
     best = exam({"cheap": 0.5, "dear": 0.6}, when_tied="best_point_estimate").selection
@@ -165,7 +169,7 @@ def test_a_limit_that_is_not_met_is_in_a_table() -> None:
     made = exam({"a": 0.9, "b": 0.5}, constraints={"max_trainable_parameters": 8192})
     table = comparisons(made.selection)[-1]
     assert table["titles"] == ["Candidate", "max_trainable_parameters"]
-    assert ["b", "8.19 k of 8.19 k, not met"] in table["rows"]
+    assert ["b", "8.19\N{NO-BREAK SPACE}k of 8.19\N{NO-BREAK SPACE}k, not met"] in table["rows"]
 
 
 def test_kinds_have_the_means_of_their_questions() -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from huggingface_hub import EvalResult, ModelCardData
 
 from vestibular.base_models import Pin
-from vestibular.figures import METRICS, cost_words, plain, score_range
+from vestibular.figures import METRICS, cost_words, plain, score_range, sentence
 from vestibular.layout import BASE_FOLDER, MODEL_FILE
 from vestibular.page import templates
 from vestibular.params import Params
@@ -83,7 +83,7 @@ def model_card(
             asked=selection["questions"],
             table=_scores(selection, name),
             articles=ARTICLES[params.evaluate.articles],
-            reasons=selection["reasons"],
+            reasons=[sentence(reason) for reason in selection["reasons"]],
             audit={split: audit[split] for split in SPLITS},
             license=params.data.license,
             max_length=candidate.train.max_length,

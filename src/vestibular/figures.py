@@ -24,6 +24,9 @@ UNITS = {
 }
 """Of a candidate's cost, by `select.cost`."""
 
+SPACE = "\N{NO-BREAK SPACE}"
+"""Between a number and its unit, which stay on one line."""
+
 _PREFIXES = ((1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1, ""))
 
 
@@ -34,19 +37,30 @@ def figure(number: float) -> str:
         if abs(number) >= 0.9995 * factor:
             scaled = number / factor
             digits = 2 if abs(scaled) < 9.995 else 1 if abs(scaled) < 99.95 else 0
-            return f"{scaled:.{digits}f} {prefix}".rstrip()
+            number_alone = f"{scaled:.{digits}f}"
+            return f"{number_alone}{SPACE}{prefix}" if prefix else number_alone
     return f"{number:.3g}"
 
 
 def size(number: float) -> str:
     """Return a number of bytes to three digits."""
     scaled = figure(number)
-    return f"{scaled}B" if scaled[-1].isalpha() else f"{scaled} B"
+    return f"{scaled}B" if scaled[-1].isalpha() else f"{scaled}{SPACE}B"
 
 
 def plain(point: str) -> str:
     """Return a reference point's name in words."""
     return point.replace("_", " ")
+
+
+def sentence(text: str) -> str:
+    """Return a text that ends like a sentence."""
+    return text if text.endswith((".", "?", "!")) else f"{text}."
+
+
+def capitalised(text: str) -> str:
+    """Return a text whose first letter is a capital one."""
+    return text[:1].upper() + text[1:]
 
 
 def score_range(score: Mapping[str, float]) -> str:

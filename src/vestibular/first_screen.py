@@ -8,12 +8,17 @@ from typing import Any
 
 from vestibular.figures import (
     METRICS,
+    SPACE,
+    capitalised,
     cost_words,
+    plain,
     score_range,
+    sentence,
     signed,
     signed_range,
     size,
 )
+from vestibular.reference_points import UNTOUCHED_BASE
 from vestibular.uncertainty import LEVEL
 from vestibular.wording import listed, metric_of, probability
 
@@ -118,52 +123,62 @@ def _how_sure(selection: Selection, name: str) -> dict[str, str]:
     label = METRICS[metric]
     score = selection["candidates"][name]["scores"][metric]
     other = rival(selection, name)
-    least = selection["smallest_detectable"][metric]
-    found = (
-        f"{least['questions']} questions, all one way"
-        if least and "questions" in least
-        else f"{label} {least['difference']:.3f}"
-        if least
-        else None
-    )
-    room = f" Differences below {found} would go unseen." if found else ""
     if other is None:
         return {
             "figure": f"{label} {score['value']:.3f}",
-            "text": f"95 % interval {score_range(score)}.{room}",
+            "text": f"95 % interval {score_range(score)}.",
         }
     gap = difference(selection, name, other, metric)
+    least = selection["smallest_detectable"][metric]
+    power = selection["method"]["power"]
+    room = (
+        f"{least['questions']} questions, all one way, are the fewest that count."
+        if "questions" in least
+        else f"A true difference of {least['difference']:.3f} would be found {power:.0%} of the "
+        "time."
+    )
     return {
         "figure": probability(gap["p_holm"]),
         "text": f"{label} {signed(gap['value'])} against {other}, 95 % interval "
-        f"{signed_range(gap)}.{room}",
+        f"{signed_range(gap)}. {room}",
     }
 
 
 def _why(selection: Selection, name: str) -> dict[str, str]:
     found = selection["candidates"][name]
-    words = {
-        "winner": "the cheapest of the tied" if name != selection["leader"] else "the best score",
-        "below_reference": "below a reference point",
-        "constraint": "beyond a constraint",
-    }
     rule = selection["rule"]
-    if selection["promoted"] and rule["rule"] == "published":
-        words["winner"] = "the plain sort"
-    elif selection["promoted"] and selection["runner_up"] is None:
-        words["winner"] = "nobody else"
-    return {"figure": words.get(found["status"], found["status"]), "text": found["why"]}
+    if not selection["promoted"]:
+        words = {"below_reference": "below a reference", "constraint": "beyond a constraint"}
+        return {"figure": words[found["status"]], "text": capitalised(sentence(found["why"]))}
+    if rule["rule"] == "published":
+        figure = "the plain sort"
+    elif selection["runner_up"] is None:
+        figure = "nobody else"
+    elif name != selection["leader"]:
+        figure = "cheapest of the tied"
+    else:
+        figure = "the best score"
+    # who it is stands in the card before
+    text = capitalised(sentence(selection["reason"].removeprefix(f"{name} is promoted: ")))
+    metric = metric_of(selection)
+    margins = {
+        point: (found["gain"] if point == UNTOUCHED_BASE else found["against"][point])[metric]
+        for point in rule["must_beat"]
+    }
+    if margins and not selection["below"] and rule["rule"] != "published":
+        nearest = min(margins, key=lambda point: (margins[point]["value"], point))
+        text += f" The reference point nearest to it: {plain(nearest)}, {METRICS[metric]} "
+        text += f"{signed(margins[nearest]['value'])}."
+    return {"figure": figure, "text": text}
 
 
 def _cost(selection: Selection, costs: Mapping[str, Any], name: str) -> dict[str, str]:
-    words = cost_words(selection, name).split(" ", 1)
-    # the unit's prefix stays with the figure
-    unit = words[1].split(" ", 1)
-    figure, rest = (f"{words[0]} {unit[0]}", unit[1]) if len(unit[0]) == 1 else (words[0], words[1])
+    figure, unit = cost_words(selection, name).split(" ", 1)
     cost = selection["candidates"][name]["cost"]
     trained = costs[name]["train"]["seconds"]
     return {
         "figure": figure,
-        "text": f"{rest}. Measured: {cost['latency_p95_seconds']:.3g} s for 95 of 100 answers, "
-        f"{size(cost['peak_memory_bytes'])} of memory at most, trained in {trained:.3g} s.",
+        "text": f"{unit}. Measured: 95 of 100 answers within {cost['latency_p95_seconds']:.3g}"
+        f"{SPACE}s, {size(cost['peak_memory_bytes'])} of memory at most, trained in "
+        f"{trained:.3g}{SPACE}s.",
     }

@@ -16,6 +16,7 @@ from vestibular.figures import (
     UNITS,
     figure,
     plain,
+    sentence,
     signed,
     signed_range,
 )
@@ -75,7 +76,7 @@ def write_report(
                 {"name": plain(point).capitalize(), "text": EXPLANATIONS[point]}
                 for point in selection["reference_points"]
             ],
-            "reasons": selection["reasons"],
+            "reasons": [sentence(reason) for reason in selection["reasons"]],
             "comparisons": comparisons(selection),
             "charts": [
                 exhibits.cost_chart(selection, results),
@@ -118,7 +119,7 @@ def board(selection: Mapping[str, Any]) -> list[dict[str, Any]]:
     key = COST_KEYS[selection["rule"]["cost"]]
     rows: list[dict[str, Any]] = []
     for place, (name, found) in enumerate(selection["candidates"].items()):
-        notes = [] if found["status"] == "winner" else [found["why"]]
+        notes = [] if found["status"] == "winner" else [_note(selection, name)]
         if found["seeds"]:
             spread = found["seeds"][metric_of(selection)]
             notes.append(
@@ -152,6 +153,19 @@ def board(selection: Mapping[str, Any]) -> list[dict[str, Any]]:
             }
         )
     return rows
+
+
+def _note(selection: Mapping[str, Any], name: str) -> str:
+    """Return in few words why a candidate is not the one."""
+    found = selection["candidates"][name]
+    if found["status"] not in ("tied", "worse") or found["against_leader"] is None:
+        return str(found["why"])
+    metric = metric_of(selection)
+    gap = found["against_leader"][metric]
+    return (
+        f"{METRICS[metric]} {signed(gap['value'])} against {selection['leader']}, "
+        f"{probability(gap['p_holm'])}"
+    )
 
 
 def comparisons(selection: Mapping[str, Any]) -> list[dict[str, Any]]:
