@@ -110,19 +110,41 @@ def test_a_refusal_names_no_winner() -> None:
     selection = exam({"poor": 0.1, "poorer": 0.0}, must_beat=["annotators"]).selection
     assert not selection["promoted"]
     shown = first_screen(selection, _costs("poor", "poorer"))
-    assert shown["headline"].startswith("No model goes into production")
-    assert "annotators" in shown["headline"]
+    points = selection["reference_points"]["annotators"]["scores"]["f1"]["value"]
+    assert shown["headline"].startswith("No model goes into production: the best, poor, has F1")
+    assert shown["headline"].endswith(f"not above the annotators ({points:.3f}).")
     assert shown["answers"][0]["figure"] == "none"
-    assert "Nothing is in production" in shown["notices"][0]
+    assert "select.allow_below_reference: true" in shown["notices"][0]
     assert not any(row["promoted"] for row in board(selection))
 
 
 def test_a_promotion_below_a_reference_point_is_announced() -> None:
     """With the flag the winner is named, and so is what it is not above."""
     selection = exam({"poor": 0.1}, must_beat=["annotators"], allow_below_reference=True).selection
-    (notice,) = first_screen(selection, _costs("poor"))["notices"]
+    shown = first_screen(selection, _costs("poor"))
+    assert "though not above the annotators" in shown["headline"]
+    (notice,) = shown["notices"]
     assert "not above the annotators" in notice
     assert "select.allow_below_reference" in notice
+
+
+def test_constraints_may_leave_nobody() -> None:
+    """The page still stands, on the figures of the best by score."""
+    made = exam({"a": 0.9, "b": 0.5}, constraints={"max_trainable_parameters": 1})
+    shown = first_screen(made.selection, _costs("a", "b"))
+    assert shown["headline"].endswith("every candidate is beyond a constraint.")
+    assert shown["answers"][2]["figure"] == "beyond a constraint"
+    assert "max_trainable_parameters" in shown["notices"][0]
+
+
+def test_the_plain_sort_claims_no_more() -> None:
+    """`select.rule: published` goes by exact match, and the page says so."""
+    selection = exam({"a": 0.9, "b": 0.5}, rule="published").selection
+    shown = first_screen(selection, _costs("a", "b"))
+    assert "EM 0." in shown["headline"]
+    assert shown["answers"][2]["figure"] == "the plain sort"
+    assert shown["answers"][0]["text"] == "Rank 1 of 2 by EM, then F1; runner-up b."
+    assert "questions, all one way, are the fewest that count" in shown["answers"][1]["text"]
 
 
 def test_one_candidate_has_nobody_to_beat() -> None:

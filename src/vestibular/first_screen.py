@@ -35,14 +35,10 @@ def first_screen(selection: Selection, costs: Mapping[str, Any]) -> dict[str, An
     name = selection["winner"] or selection["leader"] or next(iter(selection["candidates"]))
     notices = []
     if not selection["promoted"]:
-        notices.append(
-            f"Nothing is in production from this run. The figures below are those of {name}, the "
-            "best by score."
-        )
+        notices.append(capitalised(sentence(selection["reason"])))
     elif selection["below"]:
-        points = listed([f"the {point}" for point in selection["below"]])
         notices.append(
-            f"{name} is in production although it is not above {points}: "
+            f"{name} is in production although it is not above {points_below(selection, name)}: "
             "select.allow_below_reference is set."
         )
     return {
@@ -60,15 +56,37 @@ def first_screen(selection: Selection, costs: Mapping[str, Any]) -> dict[str, An
 
 def headline(selection: Selection) -> str:
     """Return the answer in a sentence."""
-    if not selection["promoted"]:
-        return f"No model goes into production: {selection['reason']}."
-    name = selection["winner"]
     metric = metric_of(selection)
+    name = selection["winner"] or selection["leader"]
+    if name is None:
+        return "No model goes into production: every candidate is beyond a constraint."
     score = selection["candidates"][name]["scores"][metric]
+    has = f"{METRICS[metric]} {score['value']:.3f} ({score_range(score)})"
+    if not selection["promoted"]:
+        return (
+            f"No model goes into production: the best, {name}, has {has}, not above "
+            f"{points_below(selection, name)}."
+        )
+    but = f", though not above {points_below(selection, name)}" if selection["below"] else ""
     return (
-        f"{name} goes into production: {METRICS[metric]} {score['value']:.3f} "
-        f"({score_range(score)}), {standing(selection)}, at {cost_words(selection, name)}."
+        f"{name} goes into production: {has}, {standing(selection)}, at "
+        f"{cost_words(selection, name)}{but}."
     )
+
+
+def points_below(selection: Selection, name: str) -> str:
+    """Return the reference points, with their scores, that a candidate is not above."""
+    metric = metric_of(selection)
+    found = selection["candidates"][name]
+    named = []
+    for point in found["below"]:
+        scores = (
+            found["before"]
+            if point == UNTOUCHED_BASE
+            else selection["reference_points"][point]["scores"]
+        )
+        named.append(f"the {point} ({scores[metric]['value']:.3f})")
+    return listed(named)
 
 
 def rival(selection: Selection, name: str) -> str | None:
@@ -112,10 +130,12 @@ def _which(selection: Selection, name: str) -> dict[str, str]:
     )
     sort = ", then ".join(METRICS[metric] for metric in metrics)
     count = len(selection["candidates"])
+    if not selection["promoted"]:
+        return {"figure": "none", "text": f"The figures here are those of {name}."}
     text = f"Rank {found['rank']} of {count} by {sort}" if count > 1 else "The only candidate"
     other = selection["runner_up"]
     text += f"; runner-up {other}." if other else "."
-    return {"figure": name if selection["promoted"] else "none", "text": text}
+    return {"figure": name, "text": text}
 
 
 def _how_sure(selection: Selection, name: str) -> dict[str, str]:

@@ -13,6 +13,7 @@ from vestibular.base_models import Pin
 from vestibular.figures import (
     EXPLANATIONS,
     METRICS,
+    SPACE,
     UNITS,
     figure,
     plain,
@@ -30,7 +31,7 @@ BADGES = {
     "winner": ("in production", "good"),
     "tied": ("tied", "good"),
     "constraint": ("beyond a constraint", "bad"),
-    "below_reference": ("below a reference point", "bad"),
+    "below_reference": ("below reference", "bad"),
 }
 """What the leaderboard says beside a candidate's name, by its status."""
 
@@ -164,7 +165,7 @@ def _note(selection: Mapping[str, Any], name: str) -> str:
     gap = found["against_leader"][metric]
     return (
         f"{METRICS[metric]} {signed(gap['value'])} against {selection['leader']}, "
-        f"{probability(gap['p_holm'])}"
+        f"{probability(gap['p_holm']).replace(' ', SPACE)}"
     )
 
 
