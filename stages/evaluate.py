@@ -102,6 +102,7 @@ def main() -> None:
             "peak_process_bytes": measuring.peak_process_bytes(),
             "peak_device_bytes": measuring.peak_device_bytes(device),
             "model_bytes": model_bytes,
+            "machine": measuring.machine(device),
         },
     )
 

@@ -5,10 +5,12 @@ import sys
 from pathlib import Path
 
 from vestibular import __version__
+from vestibular.commits import commit_of
 from vestibular.errors import DataError, exit_on_error
-from vestibular.files import read_json
-from vestibular.layout import LEADERBOARD, PARAMS, PRODUCTION, SELECTION
+from vestibular.files import read_json, whole_file
+from vestibular.layout import LEADERBOARD, PARAMS, PRODUCTION, REPORT, SELECTION
 from vestibular.logs import quiet
+from vestibular.page import with_commit
 from vestibular.params import load_params, read_yaml
 from vestibular.selection import as_text
 
@@ -107,6 +109,20 @@ def parser() -> argparse.ArgumentParser:
     )
     compare.add_argument("--all", action="store_true", help="show every question that flipped")
     compare.set_defaults(run=run_compare)
+    report = commands.add_parser(
+        "report",
+        help="say where the report is and which commit it belongs to",
+        description="Print the path of the last run's report and the commit that recorded it. The "
+        "page itself holds no commit: it is part of the commit.",
+        epilog="example: vestibular report --output report.html",
+    )
+    report.add_argument(
+        "--output",
+        type=Path,
+        metavar="FILE",
+        help="write a copy that has the commit in it, to be sent to others",
+    )
+    report.set_defaults(run=run_report)
     return top
 
 
@@ -178,6 +194,19 @@ def run_compare(arguments: argparse.Namespace) -> None:
     print(changes.as_text(found, old, new, None if arguments.all else SHOWN_FLIPS))
     if arguments.new is None and read_yaml(PARAMS) != new.params:
         print(f"\n{PARAMS} has changed since the last `dvc repro`: run it to see the effect")
+
+
+def run_report(arguments: argparse.Namespace) -> None:
+    """Print where the report is and its commit, and write a copy if asked to."""
+    if not REPORT.exists():
+        raise DataError(f"{REPORT}: not found; run `dvc repro` first")
+    commit = commit_of(REPORT)
+    print(REPORT.resolve().as_uri())
+    print(f"commit {commit}" if commit else "not committed yet: no commit's dvc.lock holds it")
+    if arguments.output is not None:
+        text = with_commit(REPORT.read_text(encoding="utf-8"), commit)
+        with whole_file(arguments.output) as temporary:
+            temporary.write_text(text, encoding="utf-8")
 
 
 def read_text(name: str) -> str:

@@ -111,6 +111,12 @@ class DataSettings(Settings):
     """Addresses that `vestibular fetch` downloads the files from."""
     hub: HubDataset | None = None
     """Dataset on the hub that `vestibular fetch` makes the files from, as Parquet."""
+    language: str | None = Field(None, pattern="^[a-z]{2,3}$")
+    """The questions' language, in ISO 639's letters (`pt`), for the model card and for the
+    report's results by question word; nothing if it is not known."""
+    license: str | None = Field(None, min_length=1)
+    """The data's licence as the Hugging Face hub writes it (`cc-by-4.0`), for the model card;
+    nothing if it is not known."""
 
     @model_validator(mode="after")
     def _fits_together(self) -> "DataSettings":

@@ -22,6 +22,7 @@ from vestibular.files import (
 from vestibular.layout import (
     ADAPTERS,
     BASE_FOLDER,
+    CARD_FILE,
     CHARTS,
     CURVES,
     DETAILS,
@@ -217,8 +218,10 @@ def write_charts(order: Sequence[str], results: Mapping[str, Any]) -> None:
     )
 
 
-def write_production(name: str, params: Params, pin: Pin, scores: Any, data: Path) -> None:
-    """Put the winner into `models/production`: all that is needed to answer, in one folder.
+def write_production(
+    name: str, params: Params, pin: Pin, scores: Any, data: Path, card: str
+) -> None:
+    """Put the winner into `models/production`: all that is needed to answer, and its card.
 
     A base model from the hub is named by its commit; one from a local folder is copied, since
     no other machine could find it.
@@ -241,6 +244,7 @@ def write_production(name: str, params: Params, pin: Pin, scores: Any, data: Pat
             "data": {path.name: file_sha256(path) for path in sorted(data.glob("*.jsonl"))},
         }
         (folder / MODEL_FILE).write_text(to_json(description), encoding="utf-8")
+        (folder / CARD_FILE).write_text(card, encoding="utf-8")
 
 
 def write_refusal(reason: str) -> None:
