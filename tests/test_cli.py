@@ -27,7 +27,9 @@ def test_light_commands_import_nothing_heavy(code: str) -> None:
     assert run(ROOT, sys.executable, "-c", check).stdout == "[]\n"
 
 
-@pytest.mark.parametrize("command", [["--help"], ["answer", "--help"], ["leaderboard", "--help"]])
+@pytest.mark.parametrize(
+    "command", [["--help"], ["answer", "--help"], ["leaderboard", "--help"], ["report", "--help"]]
+)
 def test_help_teaches(command: list[str]) -> None:
     """Every command explains itself."""
     assert "usage: vestibular" in run(ROOT, sys.executable, "-m", "vestibular", *command).stdout
@@ -43,6 +45,7 @@ def test_help_teaches(command: list[str]) -> None:
         (["vestibular", "answer", "--context", "-", "--model", "m", "Quem?"], "m/model.json"),
         (["vestibular", "answer", "--context", "-", "--model", "no", "Q"], "no: holds no model: x"),
         (["vestibular", "leaderboard"], "metrics/leaderboard.json: not found"),
+        (["vestibular", "report"], "metrics/report.html: not found"),
         (["stages.prepare"], "demo/data/train.json: not found"),
         (["stages.train"], "usage: python -m stages.train <candidate>"),
         (["stages.train", "absent"], "candidates.absent: no such candidate"),

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from vestibular.questions import Question, audit_documents
+from vestibular.questions import Question, audit
 from vestibular.reference_points import (
     annotator_scores,
     mindless_scores,
@@ -58,7 +58,7 @@ def test_annotators_are_scored_against_each_other() -> None:
 def test_faquads_validation_questions(faquad: Path) -> None:
     """The whole context and the overlap sentence score what is known of them, by SQuAD's rules."""
     path = faquad / "dev.json"
-    questions, _ = audit_documents(read_squad(path), path)
+    questions, _ = audit(read_squad(path), path, None)
     assert len(questions) == 63
     means = {
         name: {metric: sum(values) / 63 for metric, values in scores.items()}

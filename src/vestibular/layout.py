@@ -17,6 +17,8 @@ SEED_ADAPTERS = Path("models/seeds")
 PRODUCTION = Path("models/production")
 MODEL_FILE = "model.json"
 """In the production folder: base, prompt, scores, data and settings."""
+CARD_FILE = "README.md"
+"""In the production folder: the model card."""
 REFUSAL_FILE = "refusal.json"
 """In the production folder, alone there: why no model is."""
 BASE_FOLDER = "base"
@@ -26,10 +28,12 @@ DATA_METRICS = Path("metrics/data.json")
 CURVES = Path("metrics/curves")
 SCORES = Path("metrics/candidates")
 PREDICTIONS = Path("metrics/predictions")
+DETAILS = Path("metrics/details")
 FOLD_PREDICTIONS = Path("metrics/folds")
 SEED_PREDICTIONS = Path("metrics/seeds")
 SELECTION = Path("metrics/selection.json")
 LEADERBOARD = Path("metrics/leaderboard.json")
+REPORT = Path("metrics/report.html")
 CHARTS = Path("metrics/charts")
 TRAIN_COSTS = Path("metrics/cost/train")
 EVALUATE_COSTS = Path("metrics/cost/evaluate")

@@ -1,13 +1,39 @@
 """What a run costs: seconds and memory. Measured, so never the same twice."""
 
+import os
+import platform
 import resource
 import sys
 import time
 from collections.abc import Callable
+from importlib.metadata import version
+from typing import Any
 
 import torch
 
-MEBIBYTE = 1 << 20
+PACKAGES = (
+    "accelerate",
+    "bitsandbytes",
+    "numpy",
+    "peft",
+    "safetensors",
+    "tokenizers",
+    "torch",
+    "transformers",
+    "vestibular",
+)
+"""Packages whose versions may change what a model learns or answers."""
+
+
+def machine(device: torch.device) -> dict[str, Any]:
+    """Return what ran: the `device` in words, and the versions of Python and the `packages`."""
+    name = (
+        torch.cuda.get_device_name(device)
+        if device.type == "cuda"
+        else f"{device.type}, {os.cpu_count()} cores, {platform.machine()}"
+    )
+    versions = {package: version(package) for package in PACKAGES}
+    return {"device": name, "packages": {"python": platform.python_version(), **versions}}
 
 
 def peak_process_bytes() -> int:

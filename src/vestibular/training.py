@@ -54,17 +54,19 @@ def usable_batching(model: Any, settings: TrainSettings, name: str) -> Batching:
 
     Whether a model keeps branches apart is tried out on it, not looked up.
     """
-    if settings.batching == "shared_context" and settings.loss == "answer":
-        gap = branch_error(model)
-        if gap > MOST_BRANCH_ERROR:
-            print(
-                f"{name}: this architecture does not keep the questions of a context apart "
-                f"(outputs differ by {gap:.2g}); training goes on with batching: padded",
-                file=sys.stderr,
-            )
-            return "padded"
-        return "shared_context"
-    return "padded"
+    if settings.batching != "shared_context":
+        return settings.batching
+    if settings.loss == "full":
+        return "padded"
+    gap = branch_error(model)
+    if gap > MOST_BRANCH_ERROR:
+        print(
+            f"{name}: this architecture does not keep the questions of a context apart "
+            f"(outputs differ by {gap:.2g}); training goes on with batching: padded",
+            file=sys.stderr,
+        )
+        return "padded"
+    return "shared_context"
 
 
 class OptimizerSteps(Dataset[dict[str, Any]]):
@@ -105,10 +107,23 @@ class OptimizerSteps(Dataset[dict[str, Any]]):
 def micro_batches(
     questions: Sequence[EncodedQuestion], settings: TrainSettings, batching: Batching
 ) -> dict[str, Any]:
-    """Return `micro_batches`, tensors for one forward pass each, and the number of `labels`."""
-    laid_out = rows(questions, batching, settings.loss, settings.max_tokens_per_batch)
-    batches = [collate(group) for group in by_length(laid_out, settings.max_tokens_per_batch)]
+    """Return `micro_batches`, tensors for one forward pass each, and the number of `labels`.
+
+    `settings.max_tokens_per_batch` is a number here: `auto` has been resolved.
+    """
+    budget = int(settings.max_tokens_per_batch)
+    width = settings.max_length if batching == "padded_to_max_length" else 0
+    laid_out = rows(questions, batching, settings.loss, budget)
+    batches = [collate(group, width=width) for group in by_length(laid_out, budget, width)]
     return {"micro_batches": batches, "labels": sum(len(batch["labels"]) for batch in batches)}
+
+
+def first_step(
+    questions: Sequence[EncodedQuestion], settings: TrainSettings, batching: Batching, seed: int
+) -> tuple[list[Inputs], list[EncodedQuestion]]:
+    """Return the tensors of the first optimizer step, and the questions that they are about."""
+    batch = epoch_batches(questions, settings.batch_size, seed, 0)[0]
+    return micro_batches(batch, settings, batching)["micro_batches"], batch
 
 
 class QuestionTrainer(Trainer):
@@ -219,17 +234,19 @@ def fine_tune(
     validation: Sequence[EncodedQuestion],
     settings: TrainSettings,
     batching: Batching,
+    dtype: torch.dtype,
     seed: int,
     checkpoints: Path,
 ) -> Trained:
     """Train the adapter in `model`, from the last whole checkpoint if there is one.
 
     Args:
-        model: a base model with an untrained adapter.
+        model: a base model with an untrained adapter, or with all weights to be trained.
         questions: what is learned.
         validation: questions whose loss goes into the curve; nothing is learned from them.
         settings: the candidate's settings.
         batching: how a step's questions lie in rows.
+        dtype: numbers to compute with; weights that are trained stay in float32.
         seed: seed of the order and of dropout.
         checkpoints: folder of this very training's checkpoints.
     """
@@ -260,6 +277,8 @@ def fine_tune(
         remove_unused_columns=False,
         disable_tqdm=not terminal,
         use_cpu=model.device.type == "cpu",
+        bf16=dtype == torch.bfloat16,
+        fp16=dtype == torch.float16,
     )
     trainer = QuestionTrainer(
         validation=held_out,

@@ -1,0 +1,167 @@
+"""The model card of the candidate in production: the hub's metadata, and the facts for people.
+
+The card stands in the model's folder, so that it goes wherever the model goes. It names no
+time, no machine and no path but those of the settings.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from huggingface_hub import EvalResult, ModelCardData
+
+from vestibular.base_models import Pin
+from vestibular.figures import METRICS, cost_words, plain, score_range, sentence
+from vestibular.layout import BASE_FOLDER, MODEL_FILE
+from vestibular.page import templates
+from vestibular.params import Params
+from vestibular.questions import SPLITS, Question
+from vestibular.wording import listed
+
+ARTICLES = {
+    "pt": "Portuguese articles left out",
+    "en": "English articles left out",
+    "none": "no articles left out",
+}
+
+
+def model_card(
+    params: Params,
+    selection: Mapping[str, Any],
+    pin: Pin,
+    audit: Mapping[str, Any],
+    questions: Sequence[Question],
+    rows: Sequence[Mapping[str, Any]],
+) -> str:
+    """Return the card of the selection's winner.
+
+    Args:
+        params: all settings.
+        selection: what the choice rests on; `verdict.py` describes it.
+        pin: the winner's base model.
+        audit: what `prepare` found out about the data.
+        questions: all questions that were prepared.
+        rows: the winner's predictions.
+    """
+    name = selection["winner"]
+    found = selection["candidates"][name]
+    candidate = params.candidate(name)
+    local = pin.sha256 is not None
+    base = (
+        f"the local base model `{pin.base_model}`"
+        if local
+        else f"[{pin.base_model}](https://hf.co/{pin.base_model})"
+    )
+    version = f"SHA-256 of its files {pin.sha256}" if local else f"revision {pin.revision}"
+    quantization = candidate.train.quantization
+    context, question = _example(questions, rows)
+    code = (
+        templates()
+        .get_template("load.py.jinja")
+        .render(
+            base=json.dumps(BASE_FOLDER if local else pin.base_model),
+            revision=pin.revision,
+            quantization=None if quantization == "none" else quantization,
+            context=_literal(context),
+            question=_literal(question),
+        )
+    )
+    return (
+        templates()
+        .get_template("card.md.jinja")
+        .render(
+            header=_metadata(params, selection, pin).to_yaml(),
+            name=name,
+            language=params.data.language,
+            notice=_notice(selection),
+            base=base,
+            version=version,
+            copied=local,
+            quantization=quantization,
+            parameters=found["cost"],
+            cost=cost_words(selection, name),
+            asked=selection["questions"],
+            table=_scores(selection, name),
+            articles=ARTICLES[params.evaluate.articles],
+            reasons=[sentence(reason) for reason in selection["reasons"]],
+            audit={split: audit[split] for split in SPLITS},
+            license=params.data.license,
+            max_length=candidate.train.max_length,
+            max_new_tokens=params.evaluate.max_new_tokens,
+            model_file=MODEL_FILE,
+            code=code,
+        )
+    )
+
+
+def _literal(text: str) -> str:
+    """Return a text as a Python string, on one line, that cannot end the card's code block."""
+    # JSON's strings are Python's too
+    return json.dumps(text, ensure_ascii=False).replace("`", "\\u0060")
+
+
+def _notice(selection: Mapping[str, Any]) -> str | None:
+    if not selection["below"]:
+        return None
+    points = listed([f"the {point}" for point in selection["below"]])
+    return (
+        f"Promoted below a reference point: this model is not above {points}, and is here because "
+        "`select.allow_below_reference` was set."
+    )
+
+
+def _metadata(params: Params, selection: Mapping[str, Any], pin: Pin) -> ModelCardData:
+    """Return the header: only hub ids stand in it as ids, since the hub links them."""
+    name = selection["winner"]
+    data = params.data.source
+    return ModelCardData(
+        language=params.data.language,
+        license=params.data.license,
+        base_model=pin.base_model if pin.revision is not None else None,
+        library_name="peft",
+        pipeline_tag="text-generation",
+        tags=["question-answering", "extractive-qa", "lora", "vestibular"],
+        model_name=name,
+        eval_results=[
+            EvalResult(
+                task_type="question-answering",
+                task_name="Question answering",
+                dataset_type=data,
+                dataset_name=data,
+                dataset_split=selection["questions"]["basis"],
+                metric_type=metric,
+                metric_name=label,
+                metric_value=round(selection["candidates"][name]["scores"][metric]["value"], 6),
+            )
+            for metric, label in METRICS.items()
+        ],
+    )
+
+
+def _scores(selection: Mapping[str, Any], name: str) -> list[list[str]]:
+    """Return the rows of the table: the model, its untouched base, the reference points."""
+    found = selection["candidates"][name]
+    rows = [(f"**{name}**", found["scores"]), ("its untouched base", found["before"])]
+    rows += [
+        (plain(point), reference["scores"])
+        for point, reference in selection["reference_points"].items()
+    ]
+    return [
+        [label]
+        + [
+            text
+            for metric in METRICS
+            for text in (f"{scores[metric]['value']:.3f}", score_range(scores[metric]))
+        ]
+        for label, scores in rows
+    ]
+
+
+def _example(questions: Sequence[Question], rows: Sequence[Mapping[str, Any]]) -> tuple[str, str]:
+    """Return a context and a question that the model has right, if there is one, a short one."""
+    known = {question.id: question for question in questions}
+    row = min(
+        rows,
+        key=lambda row: (-row["after"]["exact_match"], len(known[row["id"]].context), row["id"]),
+    )
+    return known[row["id"]].context, known[row["id"]].question
