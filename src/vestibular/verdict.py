@@ -105,6 +105,7 @@ def verdict(
     candidates: Mapping[str, Examined],
     settings: SelectSettings,
     articles: str,
+    unanswerable: str | None,
     seed: int,
     folds: int,
 ) -> dict[str, Any]:
@@ -115,6 +116,7 @@ def verdict(
         candidates: what is known of each.
         settings: the rule.
         articles: language whose articles do not count.
+        unanswerable: answer to a question without one, or None.
         seed: seed of the resampling.
         folds: folds of the cross-validation that the answers are from; 0 for none.
 
@@ -122,7 +124,7 @@ def verdict(
         DataError: a candidate has been examined on other questions.
         ParamsError: the annotators must be beaten where there is one reference a question.
     """
-    compared = Comparison(questions, candidates, articles, seed)
+    compared = Comparison(questions, candidates, articles, unanswerable, seed)
     if ANNOTATORS in settings.must_beat and not compared.annotators:
         raise ParamsError(
             f"{PARAMS}: select.must_beat: annotators: no question has several references, so "
