@@ -40,15 +40,8 @@ def main() -> None:
         )
         for name, result in results.items()
     }
-    found = verdict(
-        questions,
-        candidates,
-        params.select,
-        params.evaluate.articles,
-        params.data.unanswerable,
-        params.seed,
-        len(folds),
-    )
+    articles = params.evaluate.articles
+    found = verdict(questions, candidates, params.select, articles, params.seed, len(folds))
     order, winner = list(found["candidates"]), found["winner"]
 
     audit = read_json(DATA_METRICS)

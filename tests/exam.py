@@ -95,7 +95,7 @@ def exam(shares: dict[str, float], count: int = 60, leaks: bool = False, **selec
                 "candidates": dict.fromkeys(shares, one),
             }
         ),
-        selection=verdict(questions, candidates, settings, "pt", None, 42, folds=0),
+        selection=verdict(questions, candidates, settings, "pt", 42, folds=0),
         results=results,
         predictions=predictions,
         questions=questions,

@@ -58,7 +58,7 @@ def found(
     candidates: dict[str, Examined], seeds: int = 1, folds: int = 0, **changes: Any
 ) -> dict[str, Any]:
     settings = SETTINGS.model_copy(update=changes)
-    result = verdict(QUESTIONS, candidates, settings, "pt", None, seeds, folds)
+    result = verdict(QUESTIONS, candidates, settings, "pt", seeds, folds)
     # it must be JSON, without infinities
     assert to_json(result)
     return result
@@ -234,11 +234,11 @@ def test_annotators_can_be_beaten_only_where_there_are_several() -> None:
     alone = [Question(q.id, q.title, q.context, q.question, q.answers[:1], (0,)) for q in QUESTIONS]
     settings = SETTINGS.model_copy(update={"must_beat": ("annotators",)})
     with pytest.raises(ParamsError, match=r"select\.must_beat: annotators"):
-        verdict(alone, {"a": examined(0.5)}, settings, "pt", None, 1, 0)
+        verdict(alone, {"a": examined(0.5)}, settings, "pt", 1, 0)
     settings = SETTINGS.model_copy(update={"must_beat": ()})
     assert (
         "annotators"
-        not in verdict(alone, {"a": examined(0.5)}, settings, "pt", None, 1, 0)["reference_points"]
+        not in verdict(alone, {"a": examined(0.5)}, settings, "pt", 1, 0)["reference_points"]
     )
 
 

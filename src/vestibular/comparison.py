@@ -42,7 +42,6 @@ class Comparison:
         questions: Sequence[Question],
         candidates: Mapping[str, Examined],
         articles: str,
-        unanswerable: str | None,
         seed: int,
     ) -> None:
         """Score the reference points and resample everything.
@@ -63,7 +62,7 @@ class Comparison:
                 self.scores[when, name] = {
                     metric: [row[when][metric] for row in examined.rows] for metric in METRICS
                 }
-        for name, scores in mindless_scores(questions, articles, unanswerable).items():
+        for name, scores in mindless_scores(questions, articles).items():
             self.scores["point", name] = scores
         documents = document_numbers(questions)
         self.bootstraps = {

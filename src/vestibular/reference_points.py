@@ -9,14 +9,7 @@ import re
 from collections.abc import Sequence
 
 from vestibular.questions import Question
-from vestibular.scoring import (
-    best,
-    exact_match,
-    f1,
-    f1_or_nothing,
-    normalize,
-    without_unanswerable,
-)
+from vestibular.scoring import best, exact_match, f1, normalize
 
 EMPTY_ANSWER = "empty_answer"
 WHOLE_CONTEXT = "whole_context"
@@ -54,42 +47,25 @@ def overlap_sentence(question: Question, articles: str) -> str:
     )
 
 
-def score_answers(
-    questions: Sequence[Question], answers: Sequence[str], articles: str, unanswerable: str | None
-) -> Scores:
-    """Return the scores of each answer against the reference that suits it best.
-
-    Args:
-        questions: with their references.
-        answers: one a question.
-        articles: language whose articles do not count.
-        unanswerable: answer to a question without one, or None where every question has one.
-    """
-    pairs = [
-        (answer, list(asked.answers)) for answer, asked in zip(answers, questions, strict=True)
-    ]
-    if unanswerable is not None:
-        pairs = [without_unanswerable(*pair, unanswerable, articles) for pair in pairs]
-    overlap = f1 if unanswerable is None else f1_or_nothing
+def score_answers(questions: Sequence[Question], answers: Sequence[str], articles: str) -> Scores:
+    """Return the scores of each answer against the reference that suits it best."""
+    pairs = list(zip(answers, questions, strict=True))
     return {
-        "exact_match": [best(exact_match, given, wanted, articles) for given, wanted in pairs],
-        "f1": [best(overlap, given, wanted, articles) for given, wanted in pairs],
+        "exact_match": [
+            best(exact_match, answer, asked.answers, articles) for answer, asked in pairs
+        ],
+        "f1": [best(f1, answer, asked.answers, articles) for answer, asked in pairs],
     }
 
 
-def mindless_scores(
-    questions: Sequence[Question], articles: str, unanswerable: str | None
-) -> dict[str, Scores]:
-    """Return the scores of the answers that need no model; arguments as `score_answers`."""
+def mindless_scores(questions: Sequence[Question], articles: str) -> dict[str, Scores]:
+    """Return the scores of the answers that need no model."""
     answers = {
         EMPTY_ANSWER: ["" for _ in questions],
         WHOLE_CONTEXT: [question.context for question in questions],
         OVERLAP_SENTENCE: [overlap_sentence(question, articles) for question in questions],
     }
-    return {
-        name: score_answers(questions, given, articles, unanswerable)
-        for name, given in answers.items()
-    }
+    return {name: score_answers(questions, given, articles) for name, given in answers.items()}
 
 
 def annotator_scores(questions: Sequence[Question], articles: str) -> Scores:

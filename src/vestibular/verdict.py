@@ -105,7 +105,6 @@ def verdict(
     candidates: Mapping[str, Examined],
     settings: SelectSettings,
     articles: str,
-    unanswerable: str | None,
     seed: int,
     folds: int,
 ) -> dict[str, Any]:
@@ -116,7 +115,6 @@ def verdict(
         candidates: what is known of each.
         settings: the rule.
         articles: language whose articles do not count.
-        unanswerable: answer to a question without one, or None.
         seed: seed of the resampling.
         folds: folds of the cross-validation that the answers are from; 0 for none.
 
@@ -124,7 +122,7 @@ def verdict(
         DataError: a candidate has been examined on other questions.
         ParamsError: the annotators must be beaten where there is one reference a question.
     """
-    compared = Comparison(questions, candidates, articles, unanswerable, seed)
+    compared = Comparison(questions, candidates, articles, seed)
     if ANNOTATORS in settings.must_beat and not compared.annotators:
         raise ParamsError(
             f"{PARAMS}: select.must_beat: annotators: no question has several references, so "
