@@ -7,15 +7,24 @@ import sys
 
 from vestibular.base_models import locate, read_pin
 from vestibular.errors import DataError, ParamsError, exit_on_error
-from vestibular.files import write_json, write_json_lines
-from vestibular.layout import ADAPTERS, EVALUATE_COSTS, PREDICTIONS, PREPARED, SCORES
+from vestibular.files import read_json, write_json, write_json_lines
+from vestibular.layout import (
+    ADAPTERS,
+    EVALUATE_COSTS,
+    PREDICTIONS,
+    PREPARED,
+    SCORES,
+    TRAINING_FILE,
+)
 from vestibular.logs import quiet
 from vestibular.params import load_params
 from vestibular.questions import read_questions
+from vestibular.spool import Spool, recorded
 
 
 @exit_on_error
-def main() -> None:
+@recorded("evaluate")
+def main(spool: Spool) -> None:
     """Write the scores before and after, every answer, and what answering cost."""
     if len(sys.argv) != 2:
         raise ParamsError("usage: python -m stages.evaluate <candidate>")
@@ -28,6 +37,7 @@ def main() -> None:
     if not adapter.is_dir():
         raise DataError(f"{adapter}: not found; run `dvc repro train@{name}` first")
 
+    spool.open(read_json(adapter / TRAINING_FILE)["run"], name, params)
     quiet()
     # imported behind the checks: torch and its friends take seconds
     from tqdm import tqdm
@@ -53,23 +63,22 @@ def main() -> None:
         PREDICTIONS / f"{name}.jsonl",
         evaluation.predictions(questions, encoded, rows_before, rows_after),
     )
-    write_json(
-        SCORES / f"{name}.json",
-        {
-            "before": scores_before,
-            "after": scores_after,
-            "parameters": models.count_parameters(base, model),
-        },
-    )
-    write_json(
-        EVALUATE_COSTS / f"{name}.json",
-        {
-            **cost,
-            "peak_process_bytes": measuring.peak_process_bytes(),
-            "peak_device_bytes": measuring.peak_device_bytes(device),
-            "model_bytes": model_bytes,
-        },
-    )
+    scores = {
+        "before": scores_before,
+        "after": scores_after,
+        "parameters": models.count_parameters(base, model),
+    }
+    costs = {
+        **cost,
+        "peak_process_bytes": measuring.peak_process_bytes(),
+        "peak_device_bytes": measuring.peak_device_bytes(device),
+        "model_bytes": model_bytes,
+    }
+    write_json(SCORES / f"{name}.json", scores)
+    write_json(EVALUATE_COSTS / f"{name}.json", costs)
+    spool.record("scores", values=scores)
+    spool.record("cost", values=costs)
+    spool.files("predictions", PREDICTIONS / f"{name}.jsonl")
 
 
 if __name__ == "__main__":

@@ -15,10 +15,12 @@ from vestibular.layout import ADAPTERS, CURVES, PREPARED, TRAIN_COSTS, TRAINING_
 from vestibular.logs import quiet
 from vestibular.params import load_params
 from vestibular.questions import read_questions
+from vestibular.spool import Spool, recorded, run_id
 
 
 @exit_on_error
-def main() -> None:
+@recorded("train")
+def main(spool: Spool) -> None:
     """Write the adapter, the loss curve and what the training cost."""
     if len(sys.argv) != 2:
         raise ParamsError("usage: python -m stages.train <candidate>")
@@ -30,18 +32,20 @@ def main() -> None:
     base = locate(pin)
     questions = read_questions(PREPARED, "train")
     validation = read_questions(PREPARED, "validation")
-    key = training_key(
-        seed=params.seed,
-        prompt=params.prompt.model_dump(),
-        train=settings.model_dump(),
-        base=pin.as_json(),
-        data=folder_sha256(PREPARED),
-    )
+    inputs = {
+        "seed": params.seed,
+        "prompt": params.prompt.model_dump(),
+        "train": settings.model_dump(),
+        "base": pin.as_json(),
+        "data": folder_sha256(PREPARED),
+    }
+    key, run = training_key(**inputs), run_id(candidate=name, **inputs)
     work = f"the training of {name}"
     with (
         only_one(Path(".vestibular/locks", name), work),
         only_one(work_folder() / "locks" / key, work),
     ):
+        spool.open(run, name, params, base=pin.as_json(), data=inputs["data"])
         quiet()
         # imported behind the checks: torch and its friends take seconds
         from transformers import set_seed
@@ -63,9 +67,12 @@ def main() -> None:
         model = models.add_adapter(
             model, settings.lora, settings.quantization, settings.gradient_checkpointing
         )
+        spool.record("model", configuration=model.config.to_dict())
         batching = usable_batching(model, settings, name)
         checkpoints = work_folder() / "checkpoints" / f"{name}-{key}"
-        trained = fine_tune(model, encoded, held_out, settings, batching, params.seed, checkpoints)
+        trained = fine_tune(
+            model, encoded, held_out, settings, batching, params.seed, checkpoints, spool.point
+        )
 
         with whole_folder(ADAPTERS / name) as folder:
             models.save_adapter(model, tokenizer, pin, folder)
@@ -76,24 +83,25 @@ def main() -> None:
                     "shortened": sum(question.shortened for question in encoded),
                     "steps": trained.steps,
                     "batching": batching,
+                    "run": run,
                 },
             )
         write_table(CURVES / f"{name}.tsv", CURVE, trained.curve)
         share = trained.measured_steps / trained.steps
         asked = len(encoded) * settings.epochs * share
         tokens = sum(question.length for question in encoded) * settings.epochs * share
-        write_json(
-            TRAIN_COSTS / f"{name}.json",
-            {
-                "seconds": trained.seconds,
-                "seconds_per_epoch": trained.seconds / (settings.epochs * share),
-                "questions_per_second": asked / trained.seconds,
-                "tokens_per_second": tokens / trained.seconds,
-                "peak_process_bytes": measuring.peak_process_bytes(),
-                "peak_device_bytes": measuring.peak_device_bytes(device),
-                "model_bytes": model_bytes,
-            },
-        )
+        cost = {
+            "seconds": trained.seconds,
+            "seconds_per_epoch": trained.seconds / (settings.epochs * share),
+            "questions_per_second": asked / trained.seconds,
+            "tokens_per_second": tokens / trained.seconds,
+            "peak_process_bytes": measuring.peak_process_bytes(),
+            "peak_device_bytes": measuring.peak_device_bytes(device),
+            "model_bytes": model_bytes,
+        }
+        write_json(TRAIN_COSTS / f"{name}.json", cost)
+        spool.record("cost", values=cost)
+        spool.files("adapter", ADAPTERS / name)
         shutil.rmtree(checkpoints)
 
 

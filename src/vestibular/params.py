@@ -22,6 +22,7 @@ UNION_BRANCHES = ("str", "tuple[str, ...]")
 """What pydantic adds to the path of a fault in a value of several types."""
 
 Metric = Literal["exact_match", "f1"]
+MirrorTarget = Literal["neptune", "mlflow"]
 Quantization = Literal["none", "8bit", "4bit"]
 Names = Annotated[tuple[str, ...], Field(strict=False, min_length=1)]
 
@@ -145,6 +146,15 @@ class SelectSettings(Settings):
     """Scores that decide, the first one first."""
 
 
+class RegistrySettings(Settings):
+    """What the chosen models are called where versions of them are kept."""
+
+    artifact: str = Field(pattern=r"^[a-z](-?[a-z0-9]+)+$")
+    """Name of the model in git's tags and in MLflow; `artifacts` of `dvc.yaml` has the same."""
+    model_key: str = Field(pattern=r"^[A-Z][A-Z0-9]{1,9}$")
+    """Neptune's key of the model: capital letters and digits."""
+
+
 class Candidate(Settings):
     """A base model with the settings that it is fine-tuned with."""
 
@@ -168,6 +178,9 @@ class Params(Settings):
     train: TrainSettings
     evaluate: EvaluateSettings
     select: SelectSettings
+    mirror: Annotated[tuple[MirrorTarget, ...], Field(strict=False)]
+    """Services that `vestibular mirror` shows the runs to; none of them is needed by anything."""
+    registry: RegistrySettings
     candidates: dict[str, Candidate]
 
     def candidate(self, name: str) -> Candidate:
