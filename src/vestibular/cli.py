@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from vestibular import __version__
+from vestibular import __version__, registry_commands
 from vestibular.errors import DataError, exit_on_error
 from vestibular.files import read_json
 from vestibular.layout import LEADERBOARD, PRODUCTION
@@ -55,6 +55,8 @@ def parser() -> argparse.ArgumentParser:
         "fine-tuning, and where the chosen model lies.",
     )
     board.set_defaults(run=run_leaderboard)
+
+    registry_commands.add_commands(commands)
     return top
 
 
