@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from vestibular import __version__
+from vestibular import __version__, registry_commands
 from vestibular.commits import commit_of
 from vestibular.errors import DataError, exit_on_error
 from vestibular.files import read_json, whole_file
@@ -123,6 +123,7 @@ def parser() -> argparse.ArgumentParser:
         help="write a copy that has the commit in it, to be sent to others",
     )
     report.set_defaults(run=run_report)
+    registry_commands.add_commands(commands)
     return top
 
 
