@@ -1,0 +1,156 @@
+"""A server of its own for a test, and the real client in processes of their own."""
+
+import contextlib
+import http.client
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, Self
+
+from conftest import ROOT
+
+DEADLINE = 120
+"""Seconds after which a client's process is killed and its test fails."""
+
+CLIENT = """
+import json, os, sys, time, warnings
+warnings.simplefilter("ignore")
+import neptune
+QUIET = dict(
+    source_files=[], git_ref=False, capture_stdout=False, capture_stderr=False,
+    capture_traceback=False, capture_hardware_metrics=False,
+)
+"""
+"""What every client's program begins with."""
+
+
+class Serving:
+    """A running server on a free port of the loopback."""
+
+    def __init__(self, root: Path, *options: str) -> None:
+        self.root = root
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "neptune_server", "--root", str(root), *options],
+            stdout=subprocess.PIPE,
+            stderr=(root.parent / f"{root.name}.log").open("ab"),
+            text=True,
+            env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
+        )
+        assert self._process.stdout is not None
+        lines = []
+        while not lines or "OAUTHLIB" not in lines[-1]:
+            line = self._process.stdout.readline()
+            assert line, self.log
+            lines.append(line)
+        self.greeting = "".join(lines)
+        self.port = json.loads((root / "server.json").read_text(encoding="utf-8"))["port"]
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def token(self) -> str:
+        return (self.root / "token").read_text(encoding="utf-8").strip()
+
+    @property
+    def log(self) -> str:
+        path = self.root.parent / f"{self.root.name}.log"
+        return path.read_text(encoding="utf-8") if path.exists() else ""
+
+    def kill(self) -> None:
+        """End it as the system does when memory is short."""
+        self._process.kill()
+        self._process.wait()
+
+    def stop(self) -> int:
+        """End it politely and return its status."""
+        if self._process.poll() is None:
+            self._process.send_signal(signal.SIGTERM)
+        status = self._process.wait(timeout=20)
+        assert self._process.stdout is not None
+        self._process.stdout.close()
+        return status
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def environment(self, **more: str) -> dict[str, str]:
+        """Return what a client needs, its deadlines with it."""
+        return {
+            **os.environ,
+            "NEPTUNE_API_TOKEN": self.token,
+            "NEPTUNE_PROJECT": "local/vestibular",
+            "NEPTUNE_RETRIES_TIMEOUT": "20",
+            "NEPTUNE_SYNC_AFTER_STOP_TIMEOUT": "20",
+            "NEPTUNE_REQUEST_TIMEOUT": "20",
+            "OAUTHLIB_INSECURE_TRANSPORT": "1",
+            **more,
+        }
+
+    def start_client(
+        self, folder: Path, program: str, *arguments: str, **more: str
+    ) -> subprocess.Popen[str]:
+        """Start a program of the real client in a folder."""
+        return subprocess.Popen(
+            [sys.executable, "-c", CLIENT + program, *arguments],
+            cwd=folder,
+            env=self.environment(**more),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def client(self, folder: Path, program: str, *arguments: str, **more: str) -> Any:
+        """Run a program of the real client; its last line is JSON, which is returned."""
+        process = self.start_client(folder, program, *arguments, **more)
+        return finish(process)
+
+    def access(self) -> str:
+        """Exchange the token and return the header that lets a request in."""
+        status, answer = self.get("/api/backend/v1/exchangeApiToken", token=self.token)
+        assert status == 200
+        return f"Bearer {answer['accessToken']}"
+
+    def get(self, path: str, *, token: str | None = None, access: str | None = None) -> Any:
+        """Send a GET and return status and JSON."""
+        headers = {}
+        if token is not None:
+            headers["X-Neptune-Api-Token"] = token
+        if access is not None:
+            headers["Authorization"] = access
+        return self.request("GET", path, None, headers)
+
+    def post(self, path: str, body: Any, access: str) -> Any:
+        """Send a POST, bytes as they are and all else as JSON; return status and JSON."""
+        headers = {"Authorization": access}
+        if not isinstance(body, bytes):
+            body = json.dumps(body).encode()
+        return self.request("POST", path, body, headers)
+
+    def request(self, method: str, path: str, body: Any, headers: dict[str, str]) -> Any:
+        """Send a request and return status and JSON."""
+        with contextlib.closing(
+            http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        ) as connection:
+            connection.request(method, path, body, headers)
+            response = connection.getresponse()
+            return response.status, json.loads(response.read())
+
+
+def finish(process: subprocess.Popen[str]) -> Any:
+    """Wait for a client, within the deadline, and return what its last line says."""
+    try:
+        output, errors = process.communicate(timeout=DEADLINE)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        output, errors = process.communicate()
+        raise AssertionError(f"past the deadline:\n{output}\n{errors}") from None
+    assert process.returncode == 0, f"{output}\n{errors}"
+    return json.loads(output.splitlines()[-1])
