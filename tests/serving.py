@@ -134,6 +134,25 @@ class Serving:
             body = json.dumps(body).encode()
         return self.request("POST", path, body, headers)
 
+    def create(self, kind: str, **more: Any) -> dict[str, Any]:
+        """Make a run, model or version through plain HTTP."""
+        access = self.access()
+        path = "/api/backend/v1/getProject?projectIdentifier=local/vestibular"
+        _, project = self.get(path, access=access)
+        wanted = {"projectIdentifier": project["id"], "parentId": project["id"], "type": kind}
+        status, made = self.post("/api/leaderboard/v1/createExperiment", wanted | more, access)
+        assert status == 200, made
+        assert isinstance(made, dict)
+        return made
+
+    def execute(self, container: str, *operations: dict[str, Any]) -> list[dict[str, str]]:
+        """Change fields through plain HTTP and return what was refused."""
+        path = f"/api/leaderboard/v1/executeOperations?experimentId={container}"
+        status, refused = self.post(path, list(operations), self.access())
+        assert status == 200, refused
+        assert isinstance(refused, list)
+        return refused
+
     def request(self, method: str, path: str, body: Any, headers: dict[str, str]) -> Any:
         """Send a request and return status and JSON."""
         with contextlib.closing(
@@ -154,3 +173,18 @@ def finish(process: subprocess.Popen[str]) -> Any:
         raise AssertionError(f"past the deadline:\n{output}\n{errors}") from None
     assert process.returncode == 0, f"{output}\n{errors}"
     return json.loads(output.splitlines()[-1])
+
+
+def floats(path: str, values: list[tuple[float, float]], start: int = 1_700_000_000_000) -> Any:
+    """Return the operation that logs numbers by step, a second apart."""
+    entries = [
+        {"step": step, "value": value, "timestampMilliseconds": start + 1000 * place}
+        for place, (step, value) in enumerate(values)
+    ]
+    return {"path": path, "logFloats": {"entries": entries}}
+
+
+def assign(path: str, value: Any) -> Any:
+    """Return the operation that sets a simple field."""
+    kind = {bool: "Bool", int: "Int", float: "Float", str: "String"}[type(value)]
+    return {"path": path, f"assign{kind}": {"value": value}}

@@ -177,9 +177,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if self.command == "GET" and address.path in page.DATA:
             self._check_page()
             return page.DATA[address.path](service, request)
-        if self.command == "GET" and address.path in page.FILES:
-            return page.read_file(address.path)
-        raise not_found("no such page or operation")
+        file = page.read_file(address.path) if self.command == "GET" else None
+        if file is None:
+            raise not_found("no such page or operation")
+        return file
 
     def _refresh(self, request: Request) -> Answer:
         """Give a new access token, in the words of RFC 6749."""

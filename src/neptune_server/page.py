@@ -1,5 +1,6 @@
 """The page for browsers: its files, and the data that its script asks for."""
 
+import re
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -21,6 +22,8 @@ FILES = {
     "/icon.svg": ("icon.svg", "image/svg+xml"),
 }
 """The page's files by address, with their media types."""
+VIEW = re.compile(r"/(?!api/|auth/|page/)[\w.-]+/[\w.-]+(/.*)?", re.ASCII)
+"""The addresses that the client prints for its runs and models; the page's script reads them."""
 
 MOST_POINTS = 1000
 """Points of a curve that are sent: a chart has no more pixels."""
@@ -28,9 +31,11 @@ MOST_POINTS = 1000
 SUMMARY_FIELDS = ["sys/name", "sys/state", "sys/failed", "sys/stage", "sys/tags"]
 
 
-def read_file(path: str) -> Stream:
-    """Return one of the page's files."""
-    name, media_type = FILES[path]
+def read_file(path: str) -> Stream | None:
+    """Return one of the page's files, None where the page has none."""
+    if path not in FILES and not VIEW.fullmatch(path):
+        return None
+    name, media_type = FILES.get(path, FILES["/"])
     data = (FOLDER / name).read_bytes()
     return Stream(iter([data]), media_type, length=len(data))
 
