@@ -1,5 +1,6 @@
 """A server of its own for a test, and the real client in processes of their own."""
 
+import base64
 import contextlib
 import http.client
 import json
@@ -9,6 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import Any, Self
+from urllib.parse import urlsplit
 
 from conftest import ROOT
 
@@ -32,13 +34,14 @@ class Serving:
 
     def __init__(self, root: Path, *options: str) -> None:
         self.root = root
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "neptune_server", "--root", str(root), *options],
-            stdout=subprocess.PIPE,
-            stderr=(root.parent / f"{root.name}.log").open("ab"),
-            text=True,
-            env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
-        )
+        with (root.parent / f"{root.name}.log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "neptune_server", "--root", str(root), *options],
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+                env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
+            )
         assert self._process.stdout is not None
         lines = []
         while not lines or "OAUTHLIB" not in lines[-1]:
@@ -46,11 +49,7 @@ class Serving:
             assert line, self.log
             lines.append(line)
         self.greeting = "".join(lines)
-        self.port = json.loads((root / "server.json").read_text(encoding="utf-8"))["port"]
-
-    @property
-    def address(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        self.address = json.loads(base64.b64decode(self.token))["api_address"]
 
     @property
     def token(self) -> str:
@@ -156,7 +155,7 @@ class Serving:
     def request(self, method: str, path: str, body: Any, headers: dict[str, str]) -> Any:
         """Send a request and return status and JSON."""
         with contextlib.closing(
-            http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+            http.client.HTTPConnection(urlsplit(self.address).netloc, timeout=30)
         ) as connection:
             connection.request(method, path, body, headers)
             response = connection.getresponse()

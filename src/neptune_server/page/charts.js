@@ -128,7 +128,7 @@ export class Chart {
     const x = this.x = scale(left, right, MARGIN.left, width - MARGIN.right);
     const y = scale(low, high, height - MARGIN.bottom, MARGIN.top, this.logarithmic);
     this.width = width;
-    const marks = this.logarithmic ? powers(low, high) : ticks(low, high, this.large ? 6 : 4);
+    const marks = this.logarithmic ? powers(low, high) : ticks(low, high, this.large ? 7 : 5);
     for (const value of marks) {
       const at = y(value);
       this.svg.append(
@@ -136,7 +136,7 @@ export class Chart {
         element("text", { x: MARGIN.left - 8, y: at + 4, "text-anchor": "end" }, formatNumber(value)),
       );
     }
-    for (const value of ticks(left, right, Math.max(2, Math.floor(width / 110)))) {
+    for (const value of ticks(left, right, Math.max(2, Math.floor(width / 75)))) {
       this.svg.append(element("text",
         { x: x(value), y: height - MARGIN.bottom + 17, "text-anchor": "middle" }, formatNumber(value)));
     }

@@ -252,28 +252,35 @@ function modelTable(model) {
   const isNumber = (name) => model.versions.some((version) => typeof version.values[name] === "number");
   const names = [...new Set(model.versions.flatMap((version) => Object.keys(version.values)))]
     .sort((a, b) => isNumber(a) - isNumber(b) || a.localeCompare(b));
-  const head = make("tr", {}, ...["Version", "Stage", "Made"].map((text) =>
-    make("th", { scope: "col", textContent: text })), ...names.map((name) =>
-    make("th", { scope: "col", textContent: shortName(name), title: name, className: isNumber(name) ? "number" : "" })));
+  const head = make("tr", {}, make("th", { scope: "col", textContent: "Version" }),
+    make("th", { scope: "col", textContent: "Stage" }), ...names.map((name) =>
+      make("th", { scope: "col", textContent: shortName(name), title: name, className: isNumber(name) ? "number" : "" })),
+    make("th", { scope: "col", textContent: "Made" }));
   const rows = model.versions.map((version) => {
     const open = make("button", { type: "button", className: "link", textContent: version.shortId, title: "show the fields" });
     open.dataset.key = `version ${version.shortId}`;
     open.addEventListener("click", () => openFields(version.shortId));
     return make("tr", {}, make("td", {}, open),
       make("td", {}, make("span", { className: `badge ${version.stage}`, textContent: version.stage })),
-      make("td", { className: "short", textContent: date(version.created) }),
       ...names.map((name) => {
         const value = version.values[name];
         return make("td", {
           className: isNumber(name) ? "number" : "",
           textContent: value === undefined ? "" : typeof value === "number" ? formatNumber(value) : cut(String(value)),
         });
-      }));
+      }), make("td", { className: "short", textContent: date(version.created) }));
   });
   return make("div", {}, make("h3", { textContent: label(model) }),
     model.versions.length
-      ? make("div", { className: "scroll" }, make("table", {}, make("thead", {}, head), make("tbody", {}, ...rows)))
+      ? scroller(`versions of ${label(model)}`, make("table", {}, make("thead", {}, head), make("tbody", {}, ...rows)))
       : make("p", { className: "note", textContent: "No versions yet." }));
+}
+
+// A table that is wider or longer than its place, to be scrolled by keyboard too.
+function scroller(name, table) {
+  const made = make("div", { className: "scroll", tabIndex: 0, role: "region" }, table);
+  made.setAttribute("aria-label", name);
+  return made;
 }
 
 function shortName(name) {
