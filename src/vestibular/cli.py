@@ -1,6 +1,7 @@
 """The command line: `vestibular <command>`. Light; what needs torch imports it when it runs."""
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
@@ -124,6 +125,15 @@ def parser() -> argparse.ArgumentParser:
     )
     report.set_defaults(run=run_report)
     registry_commands.add_commands(commands)
+    # a program of its own, which reads its own options: none begins with the sign named here
+    server = commands.add_parser(
+        "neptune-server",
+        help="serve runs and models to the neptune client and to a browser",
+        add_help=False,
+        prefix_chars="\0",
+    )
+    server.add_argument("options", nargs="*")
+    server.set_defaults(run=run_neptune_server)
     return top
 
 
@@ -208,6 +218,12 @@ def run_report(arguments: argparse.Namespace) -> None:
         text = with_commit(REPORT.read_text(encoding="utf-8"), commit)
         with whole_file(arguments.output) as temporary:
             temporary.write_text(text, encoding="utf-8")
+
+
+def run_neptune_server(arguments: argparse.Namespace) -> None:
+    """Become the server's program."""
+    command = [sys.executable, "-m", "neptune_server", *arguments.options]
+    os.execv(sys.executable, command)  # noqa: S606 - no shell is needed
 
 
 def read_text(name: str) -> str:
