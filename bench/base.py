@@ -38,8 +38,12 @@ def load_tokenizer(settings: Settings) -> Any:
     return tokenizer
 
 
-def make_base(settings: Settings) -> None:
-    """Write a GPT-2 shape with random weights, the same ones each time, to `settings.base`."""
+def make_base(settings: Settings) -> str:
+    """Write a GPT-2 shape with random weights, the same ones each time, to `settings.base`.
+
+    Returns:
+        the type of the device that all will run on.
+    """
     transformers.utils.logging.disable_progress_bar()
     layers, width, heads = SHAPES[settings.shape]
     torch.manual_seed(0)
@@ -53,6 +57,7 @@ def make_base(settings: Settings) -> None:
     model = transformers.GPT2LMHeadModel(config)
     model.generation_config.pad_token_id = config.eos_token_id
     model.save_pretrained(settings.base)
+    return pick_device(settings).type
 
 
 def load_base(settings: Settings, checkpointing: bool = False) -> Any:

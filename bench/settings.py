@@ -19,6 +19,11 @@ VOCABULARY = 50257
 PUBLISHED_LENGTH = 1024
 """Tokens that the published recipe pads every prompt to."""
 
+MAX_TOKENS = {"cpu": 1024}
+MAX_TOKENS_ELSEWHERE = 16384
+"""Tokens of one forward pass of our training, by device: on a CPU more are no faster, and take
+more memory."""
+
 Precision = Literal["float32", "tf32", "bfloat16"]
 """How matrices are multiplied: in float32 proper, in the GPU's 19-bit TF32, or in autocast."""
 

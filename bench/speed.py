@@ -7,14 +7,14 @@ python -m bench.speed --data data/faquad --tokenizer DIR --shape gpt2-large --qu
 import argparse
 import json
 import sys
-from dataclasses import fields
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from bench import chart
 from bench.machine import load, machine
-from bench.settings import SHAPES, Settings
+from bench.settings import MAX_TOKENS, MAX_TOKENS_ELSEWHERE, SHAPES, Settings
 from bench.summary import add_equal_answers, add_memory_shares, peak_flops, rows
 from bench.workers import WayError, apart, measure
 
@@ -37,13 +37,13 @@ def arguments() -> argparse.ArgumentParser:
     )
     parser.add_argument("--batch", type=int, default=16, help="questions an optimizer step")
     parser.add_argument("--micro-batch", type=int, default=4, help="rows of the published recipe")
-    parser.add_argument("--max-tokens", type=int, default=2048, help="tokens a forward pass")
+    parser.add_argument("--max-tokens", type=int, help="tokens a forward pass; default by device")
     parser.add_argument("--answering-tokens", type=int, default=16384, help="tokens held at a time")
-    parser.add_argument("--train-questions", type=int, default=48, help="a repeat's")
+    parser.add_argument("--train-questions", type=int, default=32, help="a repeat's")
     parser.add_argument(
         "--published-questions", type=int, default=8, help="a repeat's, of the published recipe"
     )
-    parser.add_argument("--exam-questions", type=int, default=32, help="a repeat's")
+    parser.add_argument("--exam-questions", type=int, default=24, help="a repeat's")
     parser.add_argument("--new-tokens", type=int, default=16, help="longest answer")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--no-growth", action="store_true", help="leave out how the cost grows")
@@ -59,7 +59,10 @@ def run(options: argparse.Namespace, base: Path) -> dict[str, Any]:
         **{field.name: given[field.name] for field in fields(Settings) if field.name != "base"},
     )
     before = load()
-    apart("bench.base:make_base", settings)
+    device = apart("bench.base:make_base", settings)
+    if settings.max_tokens is None:
+        tokens = MAX_TOKENS.get(device, MAX_TOKENS_ELSEWHERE)
+        settings = replace(settings, max_tokens=tokens)
     training = measure("training", settings)
     answering = measure("answering", settings)
     grown = [] if options.no_growth else apart("bench.growth:growth", settings)
@@ -80,9 +83,7 @@ def run(options: argparse.Namespace, base: Path) -> dict[str, Any]:
             "load_before": before,
             "load_after": load(),
         },
-        "settings": {
-            field.name: given[field.name] for field in fields(Settings) if field.name not in places
-        },
+        "settings": {name: value for name, value in asdict(settings).items() if name not in places},
         "training": trained,
         "answering": answered,
         "growth": grown,

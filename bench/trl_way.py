@@ -181,7 +181,7 @@ def trl(settings: Settings, choice: Choice) -> Way:
             f"{'padding-free' if padding_free else 'dynamic padding'}, loss on the completion, "
             f"no checkpointing; {notes}"
         ),
-        warm_up=made.train,
+        warm_up=lambda: loss_of(made, 1),
         run=run,
         model_flops=training_flops(settings.shape, needed),
         hardware_flops=training_flops(settings.shape, padded),
