@@ -250,6 +250,14 @@ class EvaluateSettings(Settings):
     """Folds of the cross-validation, `[1, 2, 3, 4, 5]` for five; `[]` for none. A list, not a
     number, since DVC makes a stage of each item and cannot count."""
 
+    @field_validator("folds", mode="before")
+    @classmethod
+    def _is_no_number(cls, folds: object) -> object:
+        if isinstance(folds, int):
+            numbers = ", ".join(str(fold) for fold in range(1, min(folds, 10) + 1))
+            raise ValueError(f"DVC needs the folds one by one: write [{numbers}] (got {folds})")
+        return folds
+
     @field_validator("folds")
     @classmethod
     def _counts_from_one(cls, folds: tuple[int, ...]) -> tuple[int, ...]:
