@@ -1,32 +1,30 @@
 """Examine one candidate: the untouched base and the fine-tuned model.
 
-python -m stages.evaluate <candidate>
+python -m stages.evaluate <candidate> [--fold N | --seed N]
 """
 
 import sys
 
 from vestibular.base_models import locate, read_pin
-from vestibular.errors import DataError, ParamsError, exit_on_error
+from vestibular.errors import DataError, exit_on_error
 from vestibular.files import write_json, write_json_lines
-from vestibular.layout import ADAPTERS, EVALUATE_COSTS, PREDICTIONS, PREPARED, SCORES
+from vestibular.layout import EVALUATE_COSTS, SCORES
 from vestibular.logs import quiet
 from vestibular.params import load_params
-from vestibular.questions import read_questions
+from vestibular.runs import parse_run
 
 
 @exit_on_error
 def main() -> None:
-    """Write the scores before and after, every answer, and what answering cost."""
-    if len(sys.argv) != 2:
-        raise ParamsError("usage: python -m stages.evaluate <candidate>")
-    name = sys.argv[1]
+    """Write every answer and, for the candidate's own adapter, the scores and the cost."""
     params = load_params()
-    candidate = params.candidate(name)
-    base = locate(read_pin(name))
-    questions = read_questions(PREPARED, "validation")
-    adapter = ADAPTERS / name
+    run = parse_run(sys.argv[1:], "stages.evaluate", params)
+    name, adapter = run.name, run.adapter
+    candidate = params.candidate(run.candidate)
+    base = locate(read_pin(run.candidate))
+    _, questions = run.questions()
     if not adapter.is_dir():
-        raise DataError(f"{adapter}: not found; run `dvc repro train@{name}` first")
+        raise DataError(f"{adapter}: not found; run `dvc repro {run.stage('train')}` first")
 
     quiet()
     # imported behind the checks: torch and its friends take seconds
@@ -51,9 +49,11 @@ def main() -> None:
     scores_after, rows_after = evaluation.score(questions, after, params.evaluate.articles)
 
     write_json_lines(
-        PREDICTIONS / f"{name}.jsonl",
+        run.predictions,
         evaluation.predictions(questions, encoded, rows_before, rows_after),
     )
+    if not run.is_own:
+        return
     write_json(
         SCORES / f"{name}.json",
         {

@@ -8,15 +8,16 @@ from pathlib import Path
 from vestibular.base_models import locate, pin, positions
 from vestibular.errors import ParamsError, exit_on_error
 from vestibular.files import file_sha256, whole_folder, write_json
-from vestibular.layout import DATA_METRICS, PARAMS, PINS, PREPARED
+from vestibular.layout import DATA_METRICS, FOLDS, PARAMS, PINS, PREPARED
 from vestibular.params import load_params
 from vestibular.questions import SPLITS, audit_documents, write_questions
+from vestibular.runs import deal_folds
 from vestibular.squad import read_squad
 
 
 @exit_on_error
 def main() -> None:
-    """Write `data/prepared`, `data/bases` and `metrics/data.json`."""
+    """Write `data/prepared`, `data/bases`, `data/folds.json` and `metrics/data.json`."""
     params = load_params()
     bases = Path(params.bases)
     pins = {name: pin(name, candidate, bases) for name, candidate in params.candidates.items()}
@@ -31,12 +32,16 @@ def main() -> None:
     sources = {split: Path(params.data.source, getattr(params.data, split)) for split in SPLITS}
     audited = {split: audit_documents(read_squad(path), path) for split, path in sources.items()}
 
+    everything = [question for questions, _ in audited.values() for question in questions]
+    folds = deal_folds(everything, len(params.evaluate.folds))
+
     with whole_folder(PREPARED) as folder:
         for split, (questions, _) in audited.items():
             write_questions(folder, split, questions)
     with whole_folder(PINS) as folder:
         for name, pinned in pins.items():
             write_json(folder / f"{name}.json", pinned.as_json())
+    write_json(FOLDS, folds)
     write_json(
         DATA_METRICS,
         {

@@ -13,7 +13,8 @@ from vestibular.layout import COSTS, DATA_METRICS, LEADERBOARD, PREPARED, REPORT
 from vestibular.params import load_params
 from vestibular.questions import read_questions
 from vestibular.report import write_report
-from vestibular.verdict import cost_of, verdict
+from vestibular.runs import read_folds
+from vestibular.verdict import cost_of, measured, verdict
 
 
 @exit_on_error
@@ -23,18 +24,25 @@ def main() -> None:
     Where nothing may be promoted, that is the stage's result and no failure.
     """
     params = load_params()
-    results = selection.read_results(list(params.candidates))
+    names, folds = list(params.candidates), params.evaluate.folds
+    results = selection.read_results(names)
+    seeds = selection.read_seeds(names, params)
+    if folds:
+        questions, _ = read_folds()
+        rows = selection.read_out_of_fold(names, folds)
+    else:
+        questions = read_questions(PREPARED, "validation")
+        rows = {name: result["rows"] for name, result in results.items()}
     candidates = {
         name: Examined(
-            rows=result["rows"],
+            rows=rows[name],
             cost=cost_of(result["scores"]["parameters"], result["cost"]["evaluate"]),
-            seeds={},
+            seeds=seeds[name],
         )
         for name, result in results.items()
     }
-    questions = read_questions(PREPARED, "validation")
     articles = params.evaluate.articles
-    found = verdict(questions, candidates, params.select, articles, params.seed, folds=0)
+    found = verdict(questions, candidates, params.select, articles, params.seed, len(folds))
     order, winner = list(found["candidates"]), found["winner"]
 
     audit = read_json(DATA_METRICS)
@@ -42,14 +50,18 @@ def main() -> None:
     if winner is None:
         selection.write_refusal(found["reason"])
     else:
-        rows, scores = results[winner]["rows"], results[winner]["scores"]
-        card = model_card(params, found, pins[winner], audit, questions, rows)
+        card = model_card(params, found, pins[winner], audit, questions, rows[winner])
+        scores = results[winner]["scores"]
         selection.write_production(winner, params, pins[winner], scores, PREPARED, card)
     selection.write_charts(order, results)
-    write_json(COSTS, {name: results[name]["cost"] for name in order})
+    costs = {
+        name: {**results[name]["cost"], "answer": measured(candidates[name].cost)} for name in order
+    }
+    write_json(COSTS, costs)
     write_json(LEADERBOARD, selection.leaderboard(found, results))
     write_json(SELECTION, found)
-    write_report(REPORT, params, found, results, questions, audit, pins)
+    curves = {name: results[name]["curve"] for name in order}
+    write_report(REPORT, params, found, costs, curves, questions, rows, audit, pins)
     print(found["reason"])
 
 

@@ -1,6 +1,6 @@
-"""Fine-tune one candidate.
+"""Fine-tune one candidate: its own adapter, that of a fold, or that of a further seed.
 
-python -m stages.train <candidate>
+python -m stages.train <candidate> [--fold N | --seed N]
 """
 
 import shutil
@@ -9,37 +9,34 @@ from pathlib import Path
 
 from vestibular.base_models import locate, read_pin
 from vestibular.checkpoints import only_one, training_key, work_folder
-from vestibular.errors import ParamsError, exit_on_error
-from vestibular.files import folder_sha256, whole_folder, write_json, write_table
-from vestibular.layout import ADAPTERS, CURVES, PREPARED, TRAIN_COSTS, TRAINING_FILE
+from vestibular.errors import exit_on_error
+from vestibular.files import whole_folder, write_json, write_table
+from vestibular.layout import CURVES, TRAIN_COSTS, TRAINING_FILE
 from vestibular.logs import quiet
 from vestibular.params import load_params
-from vestibular.questions import read_questions
+from vestibular.runs import parse_run
 
 
 @exit_on_error
 def main() -> None:
-    """Write the adapter, the loss curve and what the training cost."""
-    if len(sys.argv) != 2:
-        raise ParamsError("usage: python -m stages.train <candidate>")
-    name = sys.argv[1]
+    """Write the adapter and, for the candidate's own, the loss curve and the training's cost."""
     params = load_params()
-    candidate = params.candidate(name)
-    settings = candidate.train
-    pin = read_pin(name)
+    run = parse_run(sys.argv[1:], "stages.train", params)
+    name, seed = run.name, params.seed if run.seed is None else run.seed
+    settings = params.candidate(run.candidate).train
+    pin = read_pin(run.candidate)
     base = locate(pin)
-    questions = read_questions(PREPARED, "train")
-    validation = read_questions(PREPARED, "validation")
+    questions, validation = run.questions()
     key = training_key(
-        seed=params.seed,
+        seed=seed,
         prompt=params.prompt.model_dump(),
-        train=settings.model_dump(),
+        train=settings.model_dump(exclude={"seeds"}),
         base=pin.as_json(),
-        data=folder_sha256(PREPARED),
+        data=run.data_sha256(),
     )
     work = f"the training of {name}"
     with (
-        only_one(Path(".vestibular/locks", name), work),
+        only_one(Path(".vestibular/locks", run.stage("train")), work),
         only_one(work_folder() / "locks" / key, work),
     ):
         quiet()
@@ -50,7 +47,7 @@ def main() -> None:
         from vestibular.encoding import encode_for_training
         from vestibular.training import CURVE, fine_tune, usable_batching
 
-        set_seed(params.seed)
+        set_seed(seed)
         device = models.pick_device()
         tokenizer = models.load_tokenizer(base)
         model = models.load_base(base, settings.quantization, device)
@@ -65,9 +62,9 @@ def main() -> None:
         )
         batching = usable_batching(model, settings, name)
         checkpoints = work_folder() / "checkpoints" / f"{name}-{key}"
-        trained = fine_tune(model, encoded, held_out, settings, batching, params.seed, checkpoints)
+        trained = fine_tune(model, encoded, held_out, settings, batching, seed, checkpoints)
 
-        with whole_folder(ADAPTERS / name) as folder:
+        with whole_folder(run.adapter) as folder:
             models.save_adapter(model, tokenizer, pin, folder)
             write_json(
                 folder / TRAINING_FILE,
@@ -78,23 +75,24 @@ def main() -> None:
                     "batching": batching,
                 },
             )
-        write_table(CURVES / f"{name}.tsv", CURVE, trained.curve)
-        share = trained.measured_steps / trained.steps
-        asked = len(encoded) * settings.epochs * share
-        tokens = sum(question.length for question in encoded) * settings.epochs * share
-        write_json(
-            TRAIN_COSTS / f"{name}.json",
-            {
-                "seconds": trained.seconds,
-                "seconds_per_epoch": trained.seconds / (settings.epochs * share),
-                "questions_per_second": asked / trained.seconds,
-                "tokens_per_second": tokens / trained.seconds,
-                "peak_process_bytes": measuring.peak_process_bytes(),
-                "peak_device_bytes": measuring.peak_device_bytes(device),
-                "model_bytes": model_bytes,
-                "machine": measuring.machine(device),
-            },
-        )
+        if run.is_own:
+            write_table(CURVES / f"{name}.tsv", CURVE, trained.curve)
+            share = trained.measured_steps / trained.steps
+            asked = len(encoded) * settings.epochs * share
+            tokens = sum(question.length for question in encoded) * settings.epochs * share
+            write_json(
+                TRAIN_COSTS / f"{name}.json",
+                {
+                    "seconds": trained.seconds,
+                    "seconds_per_epoch": trained.seconds / (settings.epochs * share),
+                    "questions_per_second": asked / trained.seconds,
+                    "tokens_per_second": tokens / trained.seconds,
+                    "peak_process_bytes": measuring.peak_process_bytes(),
+                    "peak_device_bytes": measuring.peak_device_bytes(device),
+                    "model_bytes": model_bytes,
+                    "machine": measuring.machine(device),
+                },
+            )
         shutil.rmtree(checkpoints)
 
 

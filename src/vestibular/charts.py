@@ -183,7 +183,7 @@ def score_against_cost(
     }
 
 
-def thinned(rows: Sequence[Row]) -> list[Row]:
+def thinned(rows: Sequence[Any]) -> list[Any]:
     """Return at most `MOST_POINTS` rows, evenly spaced, the last one among them."""
     step = max(1, -(-len(rows) // MOST_POINTS))
     return list(rows[::-1][::step][::-1])

@@ -8,10 +8,13 @@ from vestibular import __version__
 from vestibular.commits import commit_of
 from vestibular.errors import DataError, exit_on_error
 from vestibular.files import read_json, whole_file
-from vestibular.layout import LEADERBOARD, PRODUCTION, REPORT, SELECTION
+from vestibular.layout import LEADERBOARD, PARAMS, PRODUCTION, REPORT, SELECTION
 from vestibular.logs import quiet
-from vestibular.page import with_commit
+from vestibular.params import read_yaml
 from vestibular.selection import as_text
+
+SHOWN_FLIPS = 10
+"""Flipped questions that `compare` shows of a candidate, unless asked for all."""
 
 
 @exit_on_error
@@ -72,6 +75,21 @@ def parser() -> argparse.ArgumentParser:
         help="write a copy that has the commit in it, to be sent to others",
     )
     report.set_defaults(run=run_report)
+
+    compare = commands.add_parser(
+        "compare",
+        help="say whether the scores of two git revisions differ beyond noise",
+        description="Compare each candidate's answers of two runs, question by question: whether "
+        "the difference is beyond noise, which questions flipped, and what changed in settings, "
+        "data, base and code. The answers come from DVC's cache; nothing is checked out.",
+        epilog="example: vestibular compare HEAD~1",
+    )
+    compare.add_argument("old", metavar="REV", help="a git revision: a commit, branch or tag")
+    compare.add_argument(
+        "new", metavar="REV", nargs="?", help="the later one (default: the working tree's last run)"
+    )
+    compare.add_argument("--all", action="store_true", help="show every question that flipped")
+    compare.set_defaults(run=run_compare)
     return top
 
 
@@ -107,6 +125,9 @@ def run_leaderboard(_: argparse.Namespace) -> None:
 
 def run_report(arguments: argparse.Namespace) -> None:
     """Print where the report is and its commit, and write a copy if asked to."""
+    # templates and charts, which the other commands need not wait for
+    from vestibular.page import with_commit
+
     if not REPORT.exists():
         raise DataError(f"{REPORT}: not found; run `dvc repro` first")
     commit = commit_of(REPORT)
@@ -116,6 +137,19 @@ def run_report(arguments: argparse.Namespace) -> None:
         text = with_commit(REPORT.read_text(encoding="utf-8"), commit)
         with whole_file(arguments.output) as temporary:
             temporary.write_text(text, encoding="utf-8")
+
+
+def run_compare(arguments: argparse.Namespace) -> None:
+    """Print what changed between two runs."""
+    # numpy takes a quarter of a second, which the other commands need not wait for
+    from vestibular import changes
+    from vestibular.revisions import read_revision
+
+    old, new = read_revision(arguments.old), read_revision(arguments.new)
+    found = changes.compare(old, new, int(new.params["seed"]))
+    print(changes.as_text(found, old, new, None if arguments.all else SHOWN_FLIPS))
+    if arguments.new is None and read_yaml(PARAMS) != new.params:
+        print(f"\n{PARAMS} has changed since the last `dvc repro`: run it to see the effect")
 
 
 def read_text(name: str) -> str:

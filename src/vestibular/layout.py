@@ -6,10 +6,14 @@ PARAMS = Path("params.yaml")
 
 PREPARED = Path("data/prepared")
 PINS = Path("data/bases")
+FOLDS = Path("data/folds.json")
+"""The fold of every question, those of training before those of validation; 0 for none."""
 
 ADAPTERS = Path("models/adapters")
 TRAINING_FILE = "training.json"
 """In an adapter's folder: what the training was about."""
+FOLD_ADAPTERS = Path("models/folds")
+SEED_ADAPTERS = Path("models/seeds")
 PRODUCTION = Path("models/production")
 MODEL_FILE = "model.json"
 """In the production folder: base, prompt, scores, data and settings."""
@@ -24,6 +28,8 @@ DATA_METRICS = Path("metrics/data.json")
 CURVES = Path("metrics/curves")
 SCORES = Path("metrics/candidates")
 PREDICTIONS = Path("metrics/predictions")
+FOLD_PREDICTIONS = Path("metrics/folds")
+SEED_PREDICTIONS = Path("metrics/seeds")
 SELECTION = Path("metrics/selection.json")
 LEADERBOARD = Path("metrics/leaderboard.json")
 REPORT = Path("metrics/report.html")

@@ -125,6 +125,8 @@ class TrainSettings(Settings):
     """Optimizer steps between two checkpoints; a multiple of `logging_steps`."""
     lora: LoraSettings
     """The adapter."""
+    seeds: Annotated[tuple[int, ...], Field(strict=False)]
+    """Further seeds to train with, beside `seed`, to see how much a score owes to chance."""
 
     @field_validator("validation_steps", "checkpoint_steps")
     @classmethod
@@ -145,6 +147,16 @@ class EvaluateSettings(Settings):
     """Longest answer, in tokens."""
     max_tokens_per_batch: int = Field(gt=0)
     """Tokens of prompts and answers that are held at a time."""
+    folds: Annotated[tuple[int, ...], Field(strict=False)]
+    """Folds of the cross-validation, `[1, 2, 3, 4, 5]` for five; `[]` for none. A list, not a
+    number, since DVC makes a stage of each item and cannot count."""
+
+    @field_validator("folds")
+    @classmethod
+    def _counts_from_one(cls, folds: tuple[int, ...]) -> tuple[int, ...]:
+        if folds != tuple(range(1, len(folds) + 1)) or len(folds) == 1:
+            raise ValueError(f"must count from 1, as [1, 2, 3], or be [] (got {list(folds)})")
+        return folds
 
 
 class Constraints(Settings):
@@ -220,6 +232,14 @@ class Params(Settings):
     select: SelectSettings
     candidates: dict[str, Candidate]
 
+    @field_validator("train")
+    @classmethod
+    def _names_other_seeds(cls, train: TrainSettings, info: Any) -> TrainSettings:
+        seeds = (info.data.get("seed"), *train.seeds)
+        if len(set(seeds)) < len(seeds):
+            raise ValueError("seeds: names `seed`, or one twice")
+        return train
+
     def candidate(self, name: str) -> Candidate:
         """Return the candidate called `name`.
 
@@ -269,14 +289,25 @@ def read_yaml(path: Path) -> dict[str, Any]:
         ParamsError: the file is missing, is not YAML, or is something else than a mapping.
     """
     try:
-        # the loader is a SafeLoader
-        content = yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506
+        text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise ParamsError(
             f"{path}: not found; run the command in the project's top folder"
         ) from None
     except UnicodeDecodeError as error:
         raise ParamsError(f"{path}: not UTF-8 text ({error.reason})") from None
+    return parse_yaml(text, path)
+
+
+def parse_yaml(text: str, path: Path) -> dict[str, Any]:
+    """Parse YAML whose top level is a mapping; `path` says in messages where it is from.
+
+    Raises:
+        ParamsError: the text is not YAML, or is something else than a mapping.
+    """
+    try:
+        # the loader is a SafeLoader
+        content = yaml.load(text, _Loader)  # noqa: S506
     except yaml.MarkedYAMLError as error:
         line = f" line {error.problem_mark.line + 1}:" if error.problem_mark else ""
         raise ParamsError(f"{path}:{line} not YAML: {error.problem}") from None
@@ -333,6 +364,8 @@ def _merge_candidates(
             )
         elif not isinstance(own, Mapping):
             faults.append(f"candidates.{name}: must be a mapping, not {_kind(own)}")
+        elif "seeds" in own:
+            faults.append(f"candidates.{name}.seeds: all candidates have those of train.seeds")
         elif isinstance(shared, Mapping):
             keys = ("base_model", "revision")
             overrides = {key: value for key, value in own.items() if key not in keys}

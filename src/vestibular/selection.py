@@ -35,6 +35,8 @@ from vestibular.layout import (
     TRAINING_FILE,
 )
 from vestibular.params import Params
+from vestibular.runs import Run, read_folds
+from vestibular.scoring import mean
 
 WHEN = ("before", "after")
 METRICS = {"exact_match": "EM", "f1": "F1"}
@@ -77,6 +79,46 @@ def read_results(candidates: Sequence[str]) -> dict[str, dict[str, Any]]:
             },
         }
     return results
+
+
+def read_out_of_fold(candidates: Sequence[str], folds: Sequence[int]) -> dict[str, list[Any]]:
+    """Return each candidate's answers to all questions, in `read_folds`' order.
+
+    Raises:
+        DataError: a fold has not been evaluated.
+    """
+    _, fold_of = read_folds()
+    found: dict[str, list[Any]] = {}
+    for name in candidates:
+        waiting = {fold: iter(_read_rows(Run(name, fold=fold))) for fold in folds}
+        found[name] = [next(waiting[fold], {"question": None}) for fold in fold_of]
+    return found
+
+
+def read_seeds(candidates: Sequence[str], params: Params) -> dict[str, dict[str, Any]]:
+    """Return each candidate's mean scores by seed; nothing where there is but one seed.
+
+    Raises:
+        DataError: a seed has not been evaluated.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for name in candidates:
+        runs = {params.seed: Run(name)}
+        runs |= {seed: Run(name, seed=seed) for seed in params.train.seeds}
+        rows = {seed: _read_rows(run) for seed, run in runs.items()} if len(runs) > 1 else {}
+        found[name] = {
+            str(seed): {metric: mean([row["after"][metric] for row in each]) for metric in METRICS}
+            for seed, each in rows.items()
+        }
+    return found
+
+
+def _read_rows(run: Run) -> list[dict[str, Any]]:
+    if not run.predictions.exists():
+        raise DataError(
+            f"{run.predictions}: not found; run `dvc repro {run.stage('evaluate')}` first"
+        )
+    return read_json_lines(run.predictions)
 
 
 def leaderboard(found: Mapping[str, Any], results: Mapping[str, Any]) -> dict[str, Any]:

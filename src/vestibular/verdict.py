@@ -38,9 +38,11 @@ Both stand under `exact_match` and `f1`. The file holds:
         against         by reference point: differences of the candidate less the point
         below           reference points of `select.must_beat` that it is not above
         constraints     by key: {"limit", "measured", "met"}
-        cost            {"flops_per_answer", "seconds_per_answer", "model_bytes",
-                        "peak_memory_bytes", "latency_p95_seconds", "answers_per_second",
-                        "trainable_parameters", "total_parameters"}
+        cost            {"flops_per_answer", "model_bytes", "trainable_parameters",
+                        "total_parameters"}, and "seconds_per_answer" if `select.cost` asks for
+                        it. What is measured differs from run to run, and stands in
+                        `metrics/cost/candidates.json`, as `answer`: {"seconds_per_answer",
+                        "peak_memory_bytes", "latency_p95_seconds", "answers_per_second"}
         pareto          whether no other scores more at no higher cost, or as much at lower
         seeds           null, or {"values": {seed: {"exact_match", "f1"}}, and for each metric
                         "exact_match"/"f1": {"mean", "low", "high", "standard_deviation"}};
@@ -75,6 +77,9 @@ CONSTRAINTS = {
 }
 """The cost that each of `select.constraints` limits."""
 
+LASTING = ("flops_per_answer", "model_bytes", "trainable_parameters", "total_parameters")
+"""Costs that are the same in every run; the others are measured."""
+
 
 def cost_of(parameters: Mapping[str, int], evaluation: Mapping[str, float]) -> dict[str, float]:
     """Return what an answer costs and needs, from what `evaluate` has measured."""
@@ -88,6 +93,11 @@ def cost_of(parameters: Mapping[str, int], evaluation: Mapping[str, float]) -> d
         "trainable_parameters": parameters["trainable"],
         "total_parameters": parameters["total"],
     }
+
+
+def measured(cost: Mapping[str, float]) -> dict[str, float]:
+    """Return the part of `cost_of` that differs from run to run."""
+    return {key: value for key, value in cost.items() if key not in LASTING}
 
 
 def verdict(
@@ -118,6 +128,7 @@ def verdict(
             f"{PARAMS}: select.must_beat: annotators: no question has several references, so "
             "their agreement is unknown; take it out"
         )
+    decisive = COST_KEYS[settings.cost]
     metric = "exact_match" if settings.rule == "published" else settings.metric
     limits = {name: _limits(each.cost, settings) for name, each in candidates.items()}
     below = {
@@ -128,7 +139,7 @@ def verdict(
         Standing(
             name=name,
             scores={each: mean(compared.scores["after", name][each]) for each in METRICS},
-            cost=examined.cost[COST_KEYS[settings.cost]],
+            cost=examined.cost[decisive],
             violated=tuple(key for key, limit in limits[name].items() if not limit["met"]),
             below=tuple(below[name]),
         )
@@ -165,7 +176,7 @@ def verdict(
     against_leader = _against_leader(compared, choice)
     cheapest: float | None = None
     for rank, name in enumerate(choice.order, start=1):
-        cost = candidates[name].cost[COST_KEYS[settings.cost]]
+        cost = candidates[name].cost[decisive]
         found["candidates"][name] = {
             "rank": rank,
             "status": choice.status[name],
@@ -177,7 +188,7 @@ def verdict(
             "against": {p: compared.against(name, "point", p) for p in compared.points()},
             "below": below[name],
             "constraints": limits[name],
-            "cost": dict(candidates[name].cost),
+            "cost": {key: candidates[name].cost[key] for key in (*LASTING, decisive)},
             "pareto": cheapest is None or cost < cheapest,
             "seeds": _spread(candidates[name].seeds),
         }

@@ -1,0 +1,227 @@
+"""Two runs compared: invented locks and answers, and a repository that lacks what is asked."""
+
+import hashlib
+import json
+import random
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from conftest import run
+
+from vestibular.changes import as_text, compare
+from vestibular.errors import DataError
+from vestibular.revisions import Revision, read_revision
+
+COUNT = 60
+
+
+def rows(right: set[int], count: int = COUNT, answer: str = "Ana") -> list[dict[str, Any]]:
+    """Answers to questions of 10 documents, right at some places."""
+    found = []
+    for place in range(count):
+        score = float(place in right)
+        found.append(
+            {
+                "id": str(place),
+                "title": f"t{place % 10}",
+                "question": f"Quem {place}?",
+                "references": [answer],
+                "after": {"answer": answer if score else "?", "exact_match": score, "f1": score},
+            }
+        )
+    return found
+
+
+def store(answers: list[dict[str, Any]]) -> str:
+    """Put answers into DVC's cache; return their hash."""
+    text = "".join(json.dumps(row) + "\n" for row in answers)
+    md5 = hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
+    path = Path(".dvc/cache/files/md5", md5[:2], md5[2:])
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    return md5
+
+
+def lock(
+    answers: dict[str, list[dict[str, Any]]], rate: float = 0.01, base: str = "b", data: str = "d"
+) -> dict[str, Any]:
+    """A lock as DVC writes it, of a run with these answers."""
+    stages: dict[str, Any] = {
+        "prepare": {
+            "params": {
+                "params.yaml": {
+                    "seed": 1,
+                    "evaluate": {"folds": []},
+                    "candidates": {name: {} for name in answers},
+                }
+            }
+        }
+    }
+    for name, given in answers.items():
+        stages[f"train@{name}"] = {
+            "params": {"params.yaml": {"train.learning_rate": rate, "train.lora": {"r": 8}}},
+            "deps": [
+                {"path": "data/prepared", "md5": data},
+                {"path": f"data/bases/{name}.json", "md5": base},
+                {"path": "src/vestibular/training.py", "md5": "c"},
+            ],
+        }
+        path = f"metrics/predictions/{name}.jsonl"
+        stages[f"evaluate@{name}"] = {"deps": [], "outs": [{"path": path, "md5": store(given)}]}
+    return {"schema": "2.0", "stages": stages}
+
+
+def test_a_change_beyond_noise(in_folder: Path) -> None:
+    """Many questions won, none lost: better; the settings that changed are named."""
+    old = Revision("old", lock({"a": rows(set(range(10)))}))
+    new = Revision("new", lock({"a": rows(set(range(40)))}, rate=0.02))
+    found = compare(old, new, 1)
+    row = found["candidates"]["a"]
+    assert row["exact_match"]["p_holm"] == pytest.approx(2 / 2**30)
+    assert row["f1"]["low"] > 0
+    assert len(row["flipped"]) == 30
+    assert row["changed"] == {
+        "settings": ["train.learning_rate: 0.01 -> 0.02"],
+        "data": [],
+        "base": [],
+        "code": [],
+    }
+    text = as_text(found, old, new, 2)
+    assert "exact match 0.167 -> 0.667: better, beyond noise" in text
+    assert "of 60 questions 30 are right now that were not, 0 no longer are" in text
+    assert "    + Quem 10? [10]  '?' -> 'Ana'" in text
+    assert "and 28 more (--all shows them)" in text
+    assert text.count("    + ") == 2
+    assert as_text(found, old, new, None).count("    + ") == 30
+
+
+def test_a_change_within_the_noise(in_folder: Path) -> None:
+    """A few questions this way and that way mean nothing, and are shown."""
+    before = set(random.Random(1).sample(range(COUNT), 30))
+    after = (before - {min(before)}) | {next(i for i in range(COUNT) if i not in before)}
+    old = Revision("old", lock({"a": rows(before)}))
+    new = Revision("new", lock({"a": rows(after)}, base="other", data="more"))
+    found = compare(old, new, 1)
+    text = as_text(found, old, new, 10)
+    assert "better" not in text
+    assert "F1 0.500 -> 0.500: within the noise" in text
+    assert "1 are right now that were not, 1 no longer are" in text
+    assert found["candidates"]["a"]["changed"]["base"] == ["data/bases/a.json"]
+    assert "  data: data/prepared" in text
+
+
+def test_equal_runs_are_equal(in_folder: Path) -> None:
+    """No difference, no change, p is 1."""
+    same = Revision("same", lock({"a": rows({1, 2})}))
+    found = compare(same, same, 1)
+    assert found["candidates"]["a"]["f1"]["p_value"] == 1
+    assert "settings, data, base and code are the same" in as_text(found, same, same, 10)
+
+
+def test_holm_is_over_the_candidates(in_folder: Path) -> None:
+    """Six questions one way are significant for one candidate, not for each of two."""
+    old = Revision("old", lock({"a": rows(set()), "b": rows(set())}))
+    new = Revision("new", lock({"a": rows(set(range(6))), "b": rows(set(range(6, 12)))}))
+    found = compare(old, new, 1)["candidates"]
+    assert found["a"]["exact_match"]["p_value"] == pytest.approx(0.03125)
+    assert found["a"]["exact_match"]["p_holm"] == pytest.approx(0.0625)
+
+
+def test_only_the_same_questions_count(in_folder: Path) -> None:
+    """A question that is new, gone or has other references is left out; candidates likewise."""
+    old = Revision("old", lock({"a": rows({1}, 30), "gone": rows({1})}))
+    new = Revision("new", lock({"a": rows({1}, 40), "fresh": rows({1})}))
+    found = compare(old, new, 1)
+    assert found["candidates"]["a"]["questions"] == 30
+    assert (found["added"], found["removed"]) == (["fresh"], ["gone"])
+    assert "removed: gone" in as_text(found, old, new, 10)
+    other = Revision("new", lock({"a": rows({1}, answer="Bia")}))
+    found = compare(old, other, 1)
+    assert "nothing can be compared" in as_text(found, old, other, 10)
+
+
+def test_out_of_fold_answers_are_compared_where_both_have_them(in_folder: Path) -> None:
+    """The same folds in both runs give far more questions than the validation file."""
+
+    def folded(right: set[int]) -> Revision:
+        content = lock({"a": rows({0}, 5)})
+        content["stages"]["prepare"]["params"]["params.yaml"]["evaluate"]["folds"] = [1, 2]
+        everything = rows(right)
+        for fold, part in ((1, everything[:25]), (2, everything[25:])):
+            path = f"metrics/folds/a-{fold}.jsonl"
+            content["stages"][f"evaluate_fold@a-{fold}"] = {
+                "outs": [{"path": path, "md5": store(part)}]
+            }
+        return Revision("x", content)
+
+    found = compare(folded({1}), folded({1, 2}), 1)
+    assert (found["basis"], found["candidates"]["a"]["questions"]) == ("out_of_fold", COUNT)
+    assert found["candidates"]["a"]["changed"]["settings"] == []
+
+
+@pytest.fixture
+def repository(in_folder: Path) -> Path:
+    """A git repository with one commit that holds a run."""
+    content = lock({"a": rows({1})})
+    Path("dvc.lock").write_text(yaml.safe_dump(content), encoding="utf-8")
+    settings = content["stages"]["prepare"]["params"]["params.yaml"]
+    Path("params.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
+    for command in (
+        ["init", "--quiet"],
+        ["config", "user.name", "Test"],
+        ["config", "user.email", "test@example.org"],
+        ["commit", "--quiet", "--allow-empty", "--message=Empty"],
+        ["add", "dvc.lock"],
+        ["commit", "--quiet", "--message=Run"],
+    ):
+        subprocess.run(["git", *command], check=True)
+    return in_folder
+
+
+def test_a_revision_is_read_without_a_checkout(repository: Path) -> None:
+    """The working tree's last run against a commit, by the command itself."""
+    content = lock({"a": rows(set(range(20)))}, rate=0.02)
+    Path("dvc.lock").write_text(yaml.safe_dump(content), encoding="utf-8")
+    said = run(repository, sys.executable, "-m", "vestibular", "compare", "HEAD").stdout
+    assert "-> the working tree, on the validation questions" in said
+    assert "train.learning_rate: 0.01 -> 0.02" in said
+    assert "has changed since" not in said
+    Path("params.yaml").write_text("seed: 2\n", encoding="utf-8")
+    said = run(repository, sys.executable, "-m", "vestibular", "compare", "HEAD").stdout
+    assert "params.yaml has changed since the last `dvc repro`" in said
+
+
+@pytest.mark.parametrize(
+    ("revision", "message"),
+    [
+        ("absent", "absent: git knows no such revision"),
+        ("--all", "--all: git knows no such revision"),
+        ("HEAD~1", "HEAD~1: holds no dvc.lock"),
+    ],
+)
+def test_a_revision_without_a_run_is_refused(repository: Path, revision: str, message: str) -> None:
+    """In one line that names it."""
+    with pytest.raises(DataError, match=message):
+        read_revision(revision)
+
+
+def test_answers_that_the_cache_lacks_are_named(repository: Path) -> None:
+    """The message says which file, and the two ways to get it."""
+    for path in Path(".dvc/cache/files/md5").rglob("*"):
+        if path.is_file():
+            path.unlink()
+    said = run(repository, sys.executable, "-m", "vestibular", "compare", "HEAD", status=2).stderr
+    assert said.count("\n") == 1
+    assert "metrics/predictions/a.jsonl of " in said
+    assert "dvc fetch --all-commits metrics/predictions/a.jsonl" in said
+    assert "dvc repro" in said
+
+
+def test_without_a_run_here_the_message_says_so(in_folder: Path) -> None:
+    """There is no dvc.lock."""
+    with pytest.raises(DataError, match="run `dvc repro`"):
+        read_revision(None)

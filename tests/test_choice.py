@@ -1,0 +1,157 @@
+"""The choice on real runs: folds and seeds, two revisions, and FaQuAD's own questions."""
+
+import json
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from conftest import ROOT, few_questions, run
+
+pytestmark = pytest.mark.slow
+
+
+def change(project: Path, edit: Any) -> None:
+    """Edit the settings as a mapping."""
+    path = project / "params.yaml"
+    params = yaml.safe_load(path.read_text(encoding="utf-8"))
+    params["train"]["learning_rate"] = float(params["train"]["learning_rate"])
+    edit(params)
+    path.write_text(yaml.safe_dump(params, allow_unicode=True), encoding="utf-8")
+
+
+def ran(project: Path) -> set[str]:
+    """Run what has changed; return the stages that ran."""
+    output = run(project, "dvc", "repro").stdout
+    return {line.split("'")[1] for line in output.splitlines() if line.startswith("Running stage")}
+
+
+def selection(project: Path) -> Any:
+    return json.loads((project / "metrics/selection.json").read_text(encoding="utf-8"))
+
+
+def prepared(project: Path) -> list[dict[str, Any]]:
+    lines = [
+        line
+        for split in ("train", "validation")
+        for line in (project / f"data/prepared/{split}.jsonl").read_text("utf-8").splitlines()
+    ]
+    return [json.loads(line) for line in lines]
+
+
+def test_cross_validation_and_seeds(project: Path) -> None:
+    """Every question is answered by an adapter that has not seen its document.
+
+    One changed candidate reruns its own folds alone; without folds the rest is as it was.
+    """
+
+    def repeat(params: dict[str, Any]) -> None:
+        del params["candidates"]["opt-tiny"]
+        params["evaluate"]["folds"] = [1, 2]
+        params["train"]["seeds"] = [7]
+
+    change(project, repeat)
+    own = {
+        name: {
+            f"{do}{kind}"
+            for do in ("train", "evaluate")
+            for kind in (f"@{name}", f"_fold@{name}-1", f"_fold@{name}-2", f"_seed@{name}-7")
+        }
+        for name in ("gpt2-mini", "gpt2-tiny")
+    }
+    assert ran(project) == {"prepare", *own["gpt2-mini"], *own["gpt2-tiny"], "select"}
+
+    questions = prepared(project)
+    folds = json.loads((project / "data/folds.json").read_text(encoding="utf-8"))
+    assert len(folds) == len(questions)
+    for part in ("context", "title"):
+        first, second = (
+            {row[part] for row, fold in zip(questions, folds, strict=True) if fold == number}
+            for number in (1, 2)
+        )
+        assert first
+        assert not first & second
+    answered = [
+        json.loads(line)["question"]
+        for fold in (1, 2)
+        for line in (project / f"metrics/folds/gpt2-mini-{fold}.jsonl")
+        .read_text("utf-8")
+        .splitlines()
+    ]
+    assert sorted(answered) == sorted(row["question"] for row in questions)
+    found = selection(project)
+    assert found["questions"]["basis"] == "out_of_fold"
+    assert found["questions"]["count"] == len(questions)
+    row = found["candidates"]["gpt2-mini"]
+    assert set(row["seeds"]["values"]) == {"42", "7"}
+    assert row["seeds"]["values"]["42"] != row["seeds"]["values"]["7"]
+
+    run(project, "git", "add", "--all")
+    run(project, "git", "commit", "--quiet", "--message=Run")
+
+    def hotter(params: dict[str, Any]) -> None:
+        params["candidates"]["gpt2-tiny"]["learning_rate"] = 0.02
+
+    change(project, hotter)
+    assert ran(project) == {"prepare", *own["gpt2-tiny"], "select"}
+    said = run(project, sys.executable, "-m", "vestibular", "compare", "HEAD", "--all").stdout
+    # the candidates stand in the settings' order, each under a line of its own
+    mini, tiny = said.split("\ngpt2-mini\n")[1].split("\ngpt2-tiny\n")
+    assert "on the out-of-fold answers" in said
+    assert "learning_rate: not set -> 0.02" in tiny
+    assert "after Holm's correction" in tiny
+    assert f"of {len(questions)} questions" in tiny
+    assert "settings, data, base and code are the same" in mini
+
+    def plain(params: dict[str, Any]) -> None:
+        params["evaluate"]["folds"] = []
+        params["train"]["seeds"] = []
+
+    change(project, plain)
+    assert ran(project) == {"prepare", "select"}
+    assert selection(project)["questions"]["basis"] == "validation"
+    assert selection(project)["candidates"]["gpt2-mini"]["seeds"] is None
+
+
+def test_nothing_below_the_overlap_sentence_is_promoted(project: Path, faquad: Path) -> None:
+    """On FaQuAD's validation questions the demo's model is refused in one line.
+
+    With the flag it is promoted, and the choice says below what.
+    """
+    shutil.copy(ROOT / "params/faquad-local.yaml", project / "params.yaml")
+    for name in ("train.json", "dev.json"):
+        shutil.copy(faquad / name, project / "data/faquad" / name)
+    # a short training is enough: with all of it the best reaches F1 0.14
+    few_questions(project / "data/faquad/train.json", 3)
+
+    def single(params: dict[str, Any]) -> None:
+        params["candidates"] = {"gpt2-tiny": params["candidates"]["gpt2-tiny"]}
+        params["train"]["epochs"] = 1
+
+    change(project, single)
+    output = run(project, "dvc", "repro").stdout
+    (line,) = [line for line in output.splitlines() if line.startswith("nothing is promoted")]
+    assert "gpt2-tiny, has F1 0." in line
+    assert "the overlap sentence (0.561)" in line
+    found = selection(project)
+    assert (found["promoted"], found["winner"], found["reason"]) == (False, None, line)
+    assert [path.name for path in (project / "models/production").iterdir()] == ["refusal.json"]
+    answer = [sys.executable, "-m", "vestibular", "answer", "--context", "-", "Quem?"]
+    refused = run(project, *answer, status=2, text="Ana dirige.")
+    assert refused.stderr == f"models/production: holds no model: {line}\n"
+    assert line in run(project, sys.executable, "-m", "vestibular", "leaderboard").stdout
+    # DVC is content with it
+    assert ran(project) == set()
+
+    def allow(params: dict[str, Any]) -> None:
+        params["select"]["allow_below_reference"] = True
+
+    change(project, allow)
+    assert ran(project) == {"prepare", "select"}
+    found = selection(project)
+    assert (found["promoted"], found["winner"]) == (True, "gpt2-tiny")
+    assert "overlap_sentence" in found["below"]
+    assert "it is not above the whole context" in found["reason"]
+    assert run(project, *answer, text="Ana dirige.").stderr == ""
