@@ -11,7 +11,6 @@ from vestibular.errors import DataError, exit_on_error
 from vestibular.files import read_json, whole_file
 from vestibular.layout import LEADERBOARD, PARAMS, PRODUCTION, REPORT, SELECTION
 from vestibular.logs import quiet
-from vestibular.page import with_commit
 from vestibular.params import load_params, read_yaml
 from vestibular.selection import as_text
 
@@ -194,6 +193,22 @@ def run_leaderboard(_: argparse.Namespace) -> None:
     print("  dvc exp show                                   compare the variants")
 
 
+def run_report(arguments: argparse.Namespace) -> None:
+    """Print where the report is and its commit, and write a copy if asked to."""
+    # templates and charts, which the other commands need not wait for
+    from vestibular.page import with_commit
+
+    if not REPORT.exists():
+        raise DataError(f"{REPORT}: not found; run `dvc repro` first")
+    commit = commit_of(REPORT)
+    print(REPORT.resolve().as_uri())
+    print(f"commit {commit}" if commit else "not committed yet: no commit's dvc.lock holds it")
+    if arguments.output is not None:
+        text = with_commit(REPORT.read_text(encoding="utf-8"), commit)
+        with whole_file(arguments.output) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+
+
 def run_compare(arguments: argparse.Namespace) -> None:
     """Print what changed between two runs."""
     # numpy takes a quarter of a second, which the other commands need not wait for
@@ -205,19 +220,6 @@ def run_compare(arguments: argparse.Namespace) -> None:
     print(changes.as_text(found, old, new, None if arguments.all else SHOWN_FLIPS))
     if arguments.new is None and read_yaml(PARAMS) != new.params:
         print(f"\n{PARAMS} has changed since the last `dvc repro`: run it to see the effect")
-
-
-def run_report(arguments: argparse.Namespace) -> None:
-    """Print where the report is and its commit, and write a copy if asked to."""
-    if not REPORT.exists():
-        raise DataError(f"{REPORT}: not found; run `dvc repro` first")
-    commit = commit_of(REPORT)
-    print(REPORT.resolve().as_uri())
-    print(f"commit {commit}" if commit else "not committed yet: no commit's dvc.lock holds it")
-    if arguments.output is not None:
-        text = with_commit(REPORT.read_text(encoding="utf-8"), commit)
-        with whole_file(arguments.output) as temporary:
-            temporary.write_text(text, encoding="utf-8")
 
 
 def run_neptune_server(arguments: argparse.Namespace) -> None:
