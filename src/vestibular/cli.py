@@ -9,6 +9,7 @@ from vestibular.errors import DataError, exit_on_error
 from vestibular.files import read_json
 from vestibular.layout import LEADERBOARD, PRODUCTION
 from vestibular.logs import quiet
+from vestibular.mirror import commands as mirror_commands
 from vestibular.selection import as_text
 
 
@@ -57,6 +58,7 @@ def parser() -> argparse.ArgumentParser:
     board.set_defaults(run=run_leaderboard)
 
     registry_commands.add_commands(commands)
+    mirror_commands.add_command(commands)
     return top
 
 
