@@ -37,6 +37,7 @@ class Round:
         self._report = report
         self._everything = everything
         self._incomplete: set[str] = set()
+        self._errors: tuple[type[Exception], ...] = (*target.errors, DataError, OSError)
 
     def push(self, run: Run) -> None:
         """Push what the target does not have of a run, and of its version."""
@@ -66,7 +67,7 @@ class Round:
             if not there:
                 self._target.set_stage(run, wanted)
             self._report(run, name, "there" if there else "pushed", "")
-        except (*self._target.errors,) as error:
+        except self._errors as error:
             self._report(run, name, "failed", one_line(error))
 
     def _one(self, run: Run, item: Item, marks: Marks, save: Callable[[], None]) -> None:
@@ -77,7 +78,7 @@ class Round:
             item.push()
             marks[item.name] = item.mark
             save()
-        except (*self._target.errors, DataError, OSError) as error:
+        except self._errors as error:
             self._report(run, item.name, "failed", one_line(error))
             if item.name.startswith("version "):
                 self._incomplete.add(run.id)
