@@ -27,7 +27,10 @@ def test_light_commands_import_nothing_heavy(code: str) -> None:
     assert run(ROOT, sys.executable, "-c", check).stdout == "[]\n"
 
 
-@pytest.mark.parametrize("command", [["--help"], ["answer", "--help"], ["leaderboard", "--help"]])
+@pytest.mark.parametrize(
+    "command",
+    [["--help"], ["answer", "--help"], ["leaderboard", "--help"], ["neptune-server", "--help"]],
+)
 def test_help_teaches(command: list[str]) -> None:
     """Every command explains itself."""
     assert "usage: vestibular" in run(ROOT, sys.executable, "-m", "vestibular", *command).stdout

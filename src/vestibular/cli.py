@@ -1,6 +1,7 @@
 """The command line: `vestibular <command>`. Light; what needs torch imports it when it runs."""
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
@@ -59,6 +60,15 @@ def parser() -> argparse.ArgumentParser:
 
     registry_commands.add_commands(commands)
     mirror_commands.add_command(commands)
+    # a program of its own, which reads its own options: none begins with the sign named here
+    server = commands.add_parser(
+        "neptune-server",
+        help="serve runs and models to the neptune client and to a browser",
+        add_help=False,
+        prefix_chars="\0",
+    )
+    server.add_argument("options", nargs="*")
+    server.set_defaults(run=run_neptune_server)
     return top
 
 
@@ -88,6 +98,12 @@ def run_leaderboard(_: argparse.Namespace) -> None:
     print("  dvc plots show                                 see the curves and scores")
     print("  dvc exp run -S train.learning_rate=2e-2        try a variant")
     print("  dvc exp show                                   compare the variants")
+
+
+def run_neptune_server(arguments: argparse.Namespace) -> None:
+    """Become the server's program."""
+    command = [sys.executable, "-m", "neptune_server", *arguments.options]
+    os.execv(sys.executable, command)  # noqa: S606 - no shell is needed
 
 
 def read_text(name: str) -> str:
