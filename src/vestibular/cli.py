@@ -11,6 +11,7 @@ from vestibular.errors import DataError, exit_on_error
 from vestibular.files import read_json, whole_file
 from vestibular.layout import LEADERBOARD, PARAMS, PRODUCTION, REPORT, SELECTION
 from vestibular.logs import quiet
+from vestibular.mirror import commands as mirror_commands
 from vestibular.params import load_params, read_yaml
 from vestibular.selection import as_text
 
@@ -124,6 +125,7 @@ def parser() -> argparse.ArgumentParser:
     )
     report.set_defaults(run=run_report)
     registry_commands.add_commands(commands)
+    mirror_commands.add_command(commands)
     # a program of its own, which reads its own options: none begins with the sign named here
     server = commands.add_parser(
         "neptune-server",

@@ -24,6 +24,7 @@ from typing import IO, Any
 
 from vestibular.checkpoints import PACKAGES, work_folder
 from vestibular.errors import VestibularError
+from vestibular.files import file_md5
 from vestibular.params import Params
 from vestibular.usage import Sampler, machine
 
@@ -117,12 +118,8 @@ class Spool:
                 for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
                     if file.is_file():
                         name = file.relative_to(path).as_posix() if file != path else path.name
-                        with file.open("rb") as stream:
-                            md5 = hashlib.file_digest(stream, "md5").hexdigest()
-                        size = file.stat().st_size
-                        self.record(
-                            "file", kind=kind, name=name, path=str(file), bytes=size, md5=md5
-                        )
+                        md5 = file_md5(file)
+                        self.record("file", kind=kind, name=name, path=str(file), md5=md5)
 
     def close(self, error: BaseException | None) -> None:
         """End the file with `end`, or with `failure` and its message."""
