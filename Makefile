@@ -5,7 +5,11 @@ BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo faquad test test-fast lint format
+.PHONY: help install demo faquad bench test test-fast lint format
+
+# FaQuAD's files and GPT-2's tokenizer, for the bench
+DATA ?= data/faquad
+TOKENIZER ?= data/gpt2-tokenizer
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -33,9 +37,15 @@ faquad: install ## Fetch FaQuAD, GPT-2 and OPT, plan, and run params/faquad.yaml
 	vestibular plan
 	dvc repro
 	@vestibular leaderboard
+$(VENV)/installed-bench: $(VENV)/installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[bench]'
+	@touch $@
+
+bench: $(VENV)/installed-bench ## Measure speed and memory against other ways (DATA=, TOKENIZER=, OPTIONS=)
+	python -m bench.speed --data $(DATA) --tokenizer $(TOKENIZER) $(OPTIONS)
 
 test: install ## Run every test
-	pytest
+	pytest --numprocesses auto --maxprocesses 4
 
 test-fast: install ## Run the tests that need no torch
 	pytest -m 'not slow'

@@ -8,15 +8,17 @@ from functools import partial
 
 from vestibular.base_models import locate, read_pin
 from vestibular.errors import DataError, exit_on_error
-from vestibular.files import write_json, write_json_lines
-from vestibular.layout import DETAILS, EVALUATE_COSTS, SCORES
+from vestibular.files import read_json, write_json, write_json_lines
+from vestibular.layout import DETAILS, EVALUATE_COSTS, SCORES, TRAINING_FILE
 from vestibular.logs import quiet
 from vestibular.params import load_params
 from vestibular.runs import parse_run
+from vestibular.spool import Spool, recorded
 
 
 @exit_on_error
-def main() -> None:
+@recorded("evaluate")
+def main(spool: Spool) -> None:
     """Write every answer and, for the candidate's own adapter, the scores and the cost."""
     params = load_params()
     run = parse_run(sys.argv[1:], "stages.evaluate", params)
@@ -27,6 +29,7 @@ def main() -> None:
     if not trained.is_dir():
         raise DataError(f"{trained}: not found; run `dvc repro {run.stage('train')}` first")
 
+    spool.open(read_json(trained / TRAINING_FILE)["run"], run.candidate, params)
     quiet()
     # imported behind the checks: torch and its friends take seconds
     from tqdm import tqdm
@@ -79,32 +82,30 @@ def main() -> None:
         run.predictions,
         evaluation.predictions(questions, encoded, rows["before"], rows["after"]),
     )
+    spool.files("predictions", run.predictions)
     if not run.is_own:
         return
-    write_json(
-        SCORES / f"{name}.json",
-        {**scores, "parameters": models.count_parameters(base, model)},
-    )
-    write_json(
-        DETAILS / f"{name}.json",
-        {
-            **details,
-            "questions": len(questions),
-            "clean_questions": sum(not question.leaked for question in questions),
-            "windowed_questions": sum(len(windows) > 1 for windows in encoded),
-            "windows": count,
-        },
-    )
-    write_json(
-        EVALUATE_COSTS / f"{name}.json",
-        {
-            **cost,
-            "peak_process_bytes": measuring.peak_process_bytes(),
-            "peak_device_bytes": measuring.peak_device_bytes(device),
-            "model_bytes": model_bytes,
-            "machine": measuring.machine(device),
-        },
-    )
+    views = {
+        **details,
+        "questions": len(questions),
+        "clean_questions": sum(not question.leaked for question in questions),
+        "windowed_questions": sum(len(windows) > 1 for windows in encoded),
+        "windows": count,
+    }
+    results = {**scores, "parameters": models.count_parameters(base, model)}
+    costs = {
+        **cost,
+        "peak_process_bytes": measuring.peak_process_bytes(),
+        "peak_device_bytes": measuring.peak_device_bytes(device),
+        "model_bytes": model_bytes,
+        "machine": measuring.machine(device),
+    }
+    write_json(SCORES / f"{name}.json", results)
+    write_json(DETAILS / f"{name}.json", views)
+    write_json(EVALUATE_COSTS / f"{name}.json", costs)
+    spool.record("scores", values=results)
+    spool.record("details", values=views)
+    spool.record("cost", values=costs)
 
 
 if __name__ == "__main__":

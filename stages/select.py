@@ -27,14 +27,15 @@ def main() -> None:
     names, folds = list(params.candidates), params.evaluate.folds
     results = selection.read_results(names)
     seeds = selection.read_seeds(names, params)
-    questions = read_questions(PREPARED, "validation")
     if folds:
         questions, _ = read_folds()
-        for name, rows in selection.read_out_of_fold(names, folds).items():
-            results[name]["rows"] = rows
+        rows = selection.read_out_of_fold(names, folds)
+    else:
+        questions = read_questions(PREPARED, "validation")
+        rows = {name: result["rows"] for name, result in results.items()}
     candidates = {
         name: Examined(
-            rows=result["rows"],
+            rows=rows[name],
             cost=cost_of(result["scores"]["parameters"], result["cost"]["evaluate"]),
             seeds=seeds[name],
         )
@@ -49,20 +50,18 @@ def main() -> None:
     if winner is None:
         selection.write_refusal(found["reason"])
     else:
-        rows, scores = results[winner]["rows"], results[winner]["scores"]
-        card = model_card(params, found, pins[winner], audit, questions, rows)
+        card = model_card(params, found, pins[winner], audit, questions, rows[winner])
+        scores = results[winner]["scores"]
         selection.write_production(winner, params, pins[winner], scores, PREPARED, card)
     selection.write_charts(order, results)
-    write_json(
-        COSTS,
-        {
-            name: {**results[name]["cost"], "answer": measured(candidates[name].cost)}
-            for name in order
-        },
-    )
+    costs = {
+        name: {**results[name]["cost"], "answer": measured(candidates[name].cost)} for name in order
+    }
+    write_json(COSTS, costs)
     write_json(LEADERBOARD, selection.leaderboard(found, results))
     write_json(SELECTION, found)
-    write_report(REPORT, params, found, results, questions, audit, pins)
+    curves = {name: results[name]["curve"] for name in order}
+    write_report(REPORT, params, found, costs, curves, questions, rows, audit, pins)
     print(found["reason"])
 
 

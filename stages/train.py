@@ -15,10 +15,12 @@ from vestibular.layout import CURVES, TRAIN_COSTS, TRAINING_FILE
 from vestibular.logs import quiet
 from vestibular.params import load_params
 from vestibular.runs import parse_run
+from vestibular.spool import Spool, recorded, run_id
 
 
 @exit_on_error
-def main() -> None:
+@recorded("train")
+def main(spool: Spool) -> None:
     """Write the adapter and, for the candidate's own, the loss curve and the training's cost."""
     params = load_params()
     run = parse_run(sys.argv[1:], "stages.train", params)
@@ -27,18 +29,20 @@ def main() -> None:
     pin = read_pin(run.candidate)
     base = locate(pin)
     questions, validation = run.questions()
-    key = training_key(
-        seed=seed,
-        prompt=params.prompt.model_dump(),
-        train=settings.model_dump(exclude={"seeds"}),
-        base=pin.as_json(),
-        data=run.data_sha256(),
-    )
+    inputs = {
+        "seed": seed,
+        "prompt": params.prompt.model_dump(),
+        "train": settings.model_dump(exclude={"seeds"}),
+        "base": pin.as_json(),
+        "data": run.data_sha256(),
+    }
+    key, identity = training_key(**inputs), run_id(candidate=name, **inputs)
     work = f"the training of {name}"
     with (
         only_one(Path(".vestibular/locks", run.stage("train")), work),
         only_one(work_folder() / "locks" / key, work),
     ):
+        spool.open(identity, run.candidate, params, base=inputs["base"], data=inputs["data"])
         quiet()
         # imported behind the checks: torch and its friends take seconds
         import torch
@@ -71,6 +75,7 @@ def main() -> None:
         )
         model_bytes = model.get_memory_footprint()
         model = models.make_trainable(model, settings, bool(settings.gradient_checkpointing))
+        spool.record("model", configuration=model.config.to_dict())
         batching = usable_batching(model, settings, name)
         learns_prompt = settings.loss == "full"
         print(preflight.example(tokenizer, encoded[0], learns_prompt), file=sys.stderr)
@@ -89,27 +94,28 @@ def main() -> None:
                     "batching": batching,
                     "max_tokens_per_batch": settings.max_tokens_per_batch,
                     "gradient_checkpointing": settings.gradient_checkpointing,
+                    "run": identity,
                 },
             )
+        spool.files("adapter", run.adapter)
         if run.is_own:
             write_table(CURVES / f"{name}.tsv", CURVE, trained.curve)
             share = trained.measured_steps / trained.steps
             asked = len(encoded) * settings.epochs * share
             tokens = sum(question.length for question in encoded) * settings.epochs * share
-            write_json(
-                TRAIN_COSTS / f"{name}.json",
-                {
-                    "seconds": trained.seconds,
-                    "seconds_per_epoch": trained.seconds / (settings.epochs * share),
-                    "questions_per_second": asked / trained.seconds,
-                    "tokens_per_second": tokens / trained.seconds,
-                    "planned_bytes": plan.peak_bytes,
-                    "peak_process_bytes": measuring.peak_process_bytes(),
-                    "peak_device_bytes": measuring.peak_device_bytes(device),
-                    "model_bytes": model_bytes,
-                    "machine": measuring.machine(device),
-                },
-            )
+            cost = {
+                "seconds": trained.seconds,
+                "seconds_per_epoch": trained.seconds / (settings.epochs * share),
+                "questions_per_second": asked / trained.seconds,
+                "tokens_per_second": tokens / trained.seconds,
+                "planned_bytes": plan.peak_bytes,
+                "peak_process_bytes": measuring.peak_process_bytes(),
+                "peak_device_bytes": measuring.peak_device_bytes(device),
+                "model_bytes": model_bytes,
+                "machine": measuring.machine(device),
+            }
+            write_json(TRAIN_COSTS / f"{name}.json", cost)
+            spool.record("cost", values=cost)
         shutil.rmtree(checkpoints)
 
 

@@ -15,7 +15,7 @@ from vestibular.comparison import Examined
 from vestibular.params import Params, SelectSettings, load_params
 from vestibular.questions import Question
 from vestibular.report import write_report
-from vestibular.verdict import cost_of, verdict
+from vestibular.verdict import cost_of, measured, verdict
 
 NASTY = '</script><b id="broken">𝄞 "{{ 1 }}" &amp; \u2028<!--'
 WORDS = ("Quem", "Quando", "Onde", "Quantas pessoas", "Qual", "Como", "Por que", "O que")
@@ -28,7 +28,8 @@ class Exam:
 
     params: Params
     selection: dict[str, Any]
-    results: dict[str, Any]
+    costs: dict[str, Any]
+    curves: dict[str, Any]
     predictions: dict[str, list[dict[str, Any]]]
     questions: list[Question]
     audit: dict[str, Any]
@@ -40,8 +41,10 @@ class Exam:
             path,
             self.params,
             self.selection,
-            self.results,
+            self.costs,
+            self.curves,
             self.questions,
+            self.predictions,
             self.audit,
             self.pins,
         )
@@ -66,13 +69,8 @@ def exam(shares: dict[str, float], count: int = 60, leaks: bool = False, **selec
         ]
         for name, share in shares.items()
     }
-    results = {
-        name: {
-            "scores": {"parameters": {"trainable": 8192 + place, "total": 305024 + place}},
-            "cost": {"train": _training_cost(), "evaluate": _answering_cost(place)},
-            "curve": _curve(place),
-            "rows": predictions[name],
-        }
+    costs = {
+        name: {"train": _training_cost(), "evaluate": _answering_cost(place)}
         for place, name in enumerate(shares)
     }
     params = load_params(ROOT / "params.yaml")
@@ -80,10 +78,10 @@ def exam(shares: dict[str, float], count: int = 60, leaks: bool = False, **selec
     candidates = {
         name: Examined(
             rows=predictions[name],
-            cost=cost_of(result["scores"]["parameters"], result["cost"]["evaluate"]),
+            cost=cost_of({"trainable": 8192 + place, "total": 305024}, costs[name]["evaluate"]),
             seeds={},
         )
-        for name, result in results.items()
+        for place, name in enumerate(shares)
     }
     one = next(iter(params.candidates.values()))
     split = {"sha256": "ab" * 32, "documents": 7, "contexts": 20, "questions": count}
@@ -96,7 +94,11 @@ def exam(shares: dict[str, float], count: int = 60, leaks: bool = False, **selec
             }
         ),
         selection=verdict(questions, candidates, settings, "pt", 42, folds=0),
-        results=results,
+        costs={
+            name: {**cost, "answer": measured(candidates[name].cost)}
+            for name, cost in costs.items()
+        },
+        curves={name: _curve(place) for place, name in enumerate(shares)},
         predictions=predictions,
         questions=questions,
         audit={"train": split, "validation": split},

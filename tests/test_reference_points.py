@@ -77,3 +77,10 @@ def test_a_reference_scores_fully() -> None:
         "exact_match": [1.0],
         "f1": [1.0],
     }
+
+
+def test_no_answer_is_right_where_there_is_none() -> None:
+    """For a question that its context does not answer the empty answer scores 1, any other 0."""
+    asked = Question("1", "t", "Uma frase.", "Quem?", ("sem resposta",), (-1,), answerable=False)
+    scores = score_answers([asked, asked], ["", "Uma frase."], "pt")
+    assert scores == {"exact_match": [1.0, 0.0], "f1": [1.0, 0.0]}

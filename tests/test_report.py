@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+from collections import defaultdict
 from pathlib import Path
 
 import pytest
@@ -10,13 +11,20 @@ from conftest import ROOT, environment
 from exam import NASTY, exam
 
 from vestibular.charts import MOST_POINTS, pareto_front, thinned
-from vestibular.errors import DataError
-from vestibular.exhibits import asked, kinds, questions_data
+from vestibular.exhibits import kinds, questions_data
 from vestibular.figures import figure, signed, size
 from vestibular.first_screen import first_screen
 from vestibular.origins import settings
 from vestibular.page import as_script_data, script_source, template_text
 from vestibular.report import board, comparisons
+
+COSTS = defaultdict(
+    lambda: {
+        "train": {"seconds": 9.9},
+        "answer": {"latency_p95_seconds": 0.0167, "peak_memory_bytes": 664358912},
+    }
+)
+"""What was measured of any candidate."""
 
 
 @pytest.mark.parametrize(
@@ -69,7 +77,7 @@ def test_long_curves_are_thinned_to_their_end() -> None:
 def test_a_clear_winner_is_named_with_its_figures() -> None:
     """The headline has the score with its interval, where it stands, and the cost."""
     selection = exam({"best": 0.9, "other": 0.2}).selection
-    shown = first_screen(selection, _costs("best", "other"))
+    shown = first_screen(selection, COSTS)
     score = selection["candidates"]["best"]["scores"]["f1"]
     assert shown["headline"] == (
         f"best goes into production: F1 {score['value']:.3f} ({score['low']:.3f} to "
@@ -93,23 +101,20 @@ def test_a_tie_goes_to_the_cheapest_and_says_so() -> None:
     selection = exam({"cheap": 0.5, "dear": 0.6}).selection
     assert selection["winner"] == "cheap"
     assert selection["leader"] == "dear"
-    shown = first_screen(selection, _costs("cheap", "dear"))
+    shown = first_screen(selection, COSTS)
     assert "not significantly below dear" in shown["headline"]
     assert shown["answers"][2]["figure"] == "cheapest of the tied"
     gap = selection["candidates"]["cheap"]["against_leader"]["f1"]
     assert f"F1 {signed(gap['value'])} against dear" in shown["answers"][1]["text"]
     best = exam({"cheap": 0.5, "dear": 0.6}, when_tied="best_point_estimate").selection
-    assert (
-        "ahead of cheap, but not significantly"
-        in first_screen(best, _costs("cheap", "dear"))["headline"]
-    )
+    assert "ahead of cheap, but not significantly" in first_screen(best, COSTS)["headline"]
 
 
 def test_a_refusal_names_no_winner() -> None:
     """Below a reference point the page says that nothing was promoted, and why."""
     selection = exam({"poor": 0.1, "poorer": 0.0}, must_beat=["annotators"]).selection
     assert not selection["promoted"]
-    shown = first_screen(selection, _costs("poor", "poorer"))
+    shown = first_screen(selection, COSTS)
     points = selection["reference_points"]["annotators"]["scores"]["f1"]["value"]
     assert shown["headline"].startswith("No model goes into production: the best, poor, has F1")
     assert shown["headline"].endswith(f"not above the annotators ({points:.3f}).")
@@ -121,7 +126,7 @@ def test_a_refusal_names_no_winner() -> None:
 def test_a_promotion_below_a_reference_point_is_announced() -> None:
     """With the flag the winner is named, and so is what it is not above."""
     selection = exam({"poor": 0.1}, must_beat=["annotators"], allow_below_reference=True).selection
-    shown = first_screen(selection, _costs("poor"))
+    shown = first_screen(selection, COSTS)
     assert "though not above the annotators" in shown["headline"]
     (notice,) = shown["notices"]
     assert "not above the annotators" in notice
@@ -131,7 +136,7 @@ def test_a_promotion_below_a_reference_point_is_announced() -> None:
 def test_constraints_may_leave_nobody() -> None:
     """The page still stands, on the figures of the best by score."""
     made = exam({"a": 0.9, "b": 0.5}, constraints={"max_trainable_parameters": 1})
-    shown = first_screen(made.selection, _costs("a", "b"))
+    shown = first_screen(made.selection, COSTS)
     assert shown["headline"].endswith("every candidate is beyond a constraint.")
     assert shown["answers"][2]["figure"] == "beyond a constraint"
     assert "max_trainable_parameters" in shown["notices"][0]
@@ -140,7 +145,7 @@ def test_constraints_may_leave_nobody() -> None:
 def test_the_plain_sort_claims_no_more() -> None:
     """`select.rule: published` goes by exact match, and the page says so."""
     selection = exam({"a": 0.9, "b": 0.5}, rule="published").selection
-    shown = first_screen(selection, _costs("a", "b"))
+    shown = first_screen(selection, COSTS)
     assert "EM 0." in shown["headline"]
     assert shown["answers"][2]["figure"] == "the plain sort"
     assert shown["answers"][0]["text"] == "Rank 1 of 2 by EM, then F1; runner-up b."
@@ -149,7 +154,7 @@ def test_the_plain_sort_claims_no_more() -> None:
 
 def test_one_candidate_has_nobody_to_beat() -> None:
     """Its own interval stands where the comparison would."""
-    shown = first_screen(exam({"only": 0.5}).selection, _costs("only"))
+    shown = first_screen(exam({"only": 0.5}).selection, COSTS)
     assert "the only candidate" in shown["headline"]
     assert shown["answers"][1]["figure"].startswith("F1 0.")
 
@@ -242,16 +247,6 @@ def test_contexts_stand_in_the_page_once() -> None:
         assert units[start:end].decode("utf-16-le") == question.answers[0]
 
 
-def test_candidates_must_have_answered_the_same() -> None:
-    """Two different exams cannot be one report."""
-    made = exam({"a": 0.5, "b": 0.5})
-    made.predictions["b"] = made.predictions["b"][1:]
-    with pytest.raises(DataError, match="b and a have not answered the same questions"):
-        asked(made.predictions, made.questions)
-    with pytest.raises(DataError, match="q0: answered, but not in the data"):
-        asked({"a": made.predictions["a"]}, made.questions[1:])
-
-
 def test_settings_are_shown_once() -> None:
     """By dotted keys; a candidate shows only what is its own."""
     made = exam({"a": 0.5})
@@ -303,7 +298,3 @@ def test_equal_inputs_give_equal_bytes(tmp_path: Path) -> None:
             env={**environment(), "PYTHONHASHSEED": "1" if name == "one" else "2"},
         )
     assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
-
-
-def _costs(*names: str) -> dict[str, dict[str, dict[str, float]]]:
-    return {name: {"train": {"seconds": 9.9}} for name in names}

@@ -40,8 +40,8 @@ def model_card(
         selection: what the choice rests on; `verdict.py` describes it.
         pin: the winner's base model.
         audit: what `prepare` found out about the data.
-        questions: all questions that were prepared.
-        rows: the winner's predictions.
+        questions: those that every candidate has answered.
+        rows: the winner's answers, in the questions' order.
     """
     name = selection["winner"]
     found = selection["candidates"][name]
@@ -159,9 +159,8 @@ def _scores(selection: Mapping[str, Any], name: str) -> list[list[str]]:
 
 def _example(questions: Sequence[Question], rows: Sequence[Mapping[str, Any]]) -> tuple[str, str]:
     """Return a context and a question that the model has right, if there is one, a short one."""
-    known = {question.id: question for question in questions}
-    row = min(
-        rows,
-        key=lambda row: (-row["after"]["exact_match"], len(known[row["id"]].context), row["id"]),
+    question, _ = min(
+        zip(questions, rows, strict=True),
+        key=lambda both: (-both[1]["after"]["exact_match"], len(both[0].context), both[0].id),
     )
-    return known[row["id"]].context, known[row["id"]].question
+    return question.context, question.question

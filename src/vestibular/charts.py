@@ -153,7 +153,12 @@ def score_against_cost(
                 },
             },
             {
-                "data": {"values": [{**row, "right": row["cost"] > middle} for row in rows]},
+                "data": {
+                    "values": [
+                        {**row, "right": row["cost"] > middle, "up": place % 2 == 1}
+                        for place, row in enumerate(rows)
+                    ]
+                },
                 "encoding": {"x": cost_axis, "y": score, "color": _colour(candidates)},
                 "layer": [
                     {
@@ -167,10 +172,10 @@ def score_against_cost(
                     {
                         "mark": {
                             "type": "text",
-                            # below its point and towards the middle, where nothing ends
+                            # towards the middle, where nothing ends, and by turns above and below
                             "align": {"expr": "datum.right ? 'right' : 'left'"},
                             "dx": {"expr": "datum.right ? -9 : 9"},
-                            "dy": 13,
+                            "dy": {"expr": "datum.up ? -11 : 13"},
                             "fontSize": 12,
                             "fontWeight": 600,
                             "aria": False,
@@ -183,7 +188,7 @@ def score_against_cost(
     }
 
 
-def thinned(rows: Sequence[Row]) -> list[Row]:
+def thinned(rows: Sequence[Any]) -> list[Any]:
     """Return at most `MOST_POINTS` rows, evenly spaced, the last one among them."""
     step = max(1, -(-len(rows) // MOST_POINTS))
     return list(rows[::-1][::step][::-1])

@@ -1,16 +1,17 @@
 """The command line: `vestibular <command>`. Light; what needs torch imports it when it runs."""
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
-from vestibular import __version__
+from vestibular import __version__, registry_commands
 from vestibular.commits import commit_of
 from vestibular.errors import DataError, exit_on_error
 from vestibular.files import read_json, whole_file
 from vestibular.layout import LEADERBOARD, PARAMS, PRODUCTION, REPORT, SELECTION
 from vestibular.logs import quiet
-from vestibular.page import with_commit
+from vestibular.mirror import commands as mirror_commands
 from vestibular.params import load_params, read_yaml
 from vestibular.selection import as_text
 
@@ -123,6 +124,17 @@ def parser() -> argparse.ArgumentParser:
         help="write a copy that has the commit in it, to be sent to others",
     )
     report.set_defaults(run=run_report)
+    registry_commands.add_commands(commands)
+    mirror_commands.add_command(commands)
+    # a program of its own, which reads its own options: none begins with the sign named here
+    server = commands.add_parser(
+        "neptune-server",
+        help="serve runs and models to the neptune client and to a browser",
+        add_help=False,
+        prefix_chars="\0",
+    )
+    server.add_argument("options", nargs="*")
+    server.set_defaults(run=run_neptune_server)
     return top
 
 
@@ -183,6 +195,22 @@ def run_leaderboard(_: argparse.Namespace) -> None:
     print("  dvc exp show                                   compare the variants")
 
 
+def run_report(arguments: argparse.Namespace) -> None:
+    """Print where the report is and its commit, and write a copy if asked to."""
+    # templates and charts, which the other commands need not wait for
+    from vestibular.page import with_commit
+
+    if not REPORT.exists():
+        raise DataError(f"{REPORT}: not found; run `dvc repro` first")
+    commit = commit_of(REPORT)
+    print(REPORT.resolve().as_uri())
+    print(f"commit {commit}" if commit else "not committed yet: no commit's dvc.lock holds it")
+    if arguments.output is not None:
+        text = with_commit(REPORT.read_text(encoding="utf-8"), commit)
+        with whole_file(arguments.output) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+
+
 def run_compare(arguments: argparse.Namespace) -> None:
     """Print what changed between two runs."""
     # numpy takes a quarter of a second, which the other commands need not wait for
@@ -196,17 +224,10 @@ def run_compare(arguments: argparse.Namespace) -> None:
         print(f"\n{PARAMS} has changed since the last `dvc repro`: run it to see the effect")
 
 
-def run_report(arguments: argparse.Namespace) -> None:
-    """Print where the report is and its commit, and write a copy if asked to."""
-    if not REPORT.exists():
-        raise DataError(f"{REPORT}: not found; run `dvc repro` first")
-    commit = commit_of(REPORT)
-    print(REPORT.resolve().as_uri())
-    print(f"commit {commit}" if commit else "not committed yet: no commit's dvc.lock holds it")
-    if arguments.output is not None:
-        text = with_commit(REPORT.read_text(encoding="utf-8"), commit)
-        with whole_file(arguments.output) as temporary:
-            temporary.write_text(text, encoding="utf-8")
+def run_neptune_server(arguments: argparse.Namespace) -> None:
+    """Become the server's program."""
+    command = [sys.executable, "-m", "neptune_server", *arguments.options]
+    os.execv(sys.executable, command)  # noqa: S606 - no shell is needed
 
 
 def read_text(name: str) -> str:

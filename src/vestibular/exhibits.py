@@ -11,33 +11,13 @@ from markupsafe import Markup
 
 from vestibular import charts, slices
 from vestibular.documents import document_numbers
-from vestibular.errors import DataError
 from vestibular.figures import METRICS, UNITS, figure, score_range, size
 from vestibular.questions import Question
 from vestibular.uncertainty import Bootstrap
 from vestibular.wording import COST_KEYS, COST_NAMES, metric_of
 
 Predictions = Mapping[str, Sequence[Mapping[str, Any]]]
-Table = dict[str, Any]
-
-
-def asked(predictions: Predictions, questions: Sequence[Question]) -> list[Question]:
-    """Return the questions that the candidates answered, in the order of the answers.
-
-    Raises:
-        DataError: the candidates have not answered the same questions, or others than these.
-    """
-    (first, rows), *others = predictions.items()
-    ids = [row["id"] for row in rows]
-    for name, other in others:
-        if [row["id"] for row in other] != ids:
-            raise DataError(
-                f"{name} and {first} have not answered the same questions; run `dvc repro`"
-            )
-    known = {question.id: question for question in questions}
-    if missing := [one for one in ids if one not in known]:
-        raise DataError(f"{missing[0]}: answered, but not in the data; run `dvc repro`")
-    return [known[one] for one in ids]
+Curve = Sequence[Mapping[str, str]]
 
 
 def questions_data(
@@ -170,13 +150,13 @@ def both_widths(name: str, describe: Callable[[int], Mapping[str, Any]]) -> dict
     }
 
 
-def loss_chart(results: Mapping[str, Any], candidates: Sequence[str]) -> dict[str, Any]:
+def loss_chart(curves: Mapping[str, Curve], candidates: Sequence[str]) -> dict[str, Any]:
     """Return the chart and table of all candidates' loss curves."""
     rows, table = [], []
     for name in candidates:
         lowest = {}
         for series, column in (("training", "loss"), ("validation", "validation_loss")):
-            points = [row for row in results[name]["curve"] if row[column]]
+            points = [row for row in curves[name] if row[column]]
             for row in charts.thinned(points):
                 epoch, loss = float(row["epoch"]), float(row[column])
                 words = f"{name}, {series}: loss {loss:.3g} after {epoch:.3g} epochs"
@@ -210,13 +190,13 @@ def loss_chart(results: Mapping[str, Any], candidates: Sequence[str]) -> dict[st
     }
 
 
-def cost_chart(selection: Mapping[str, Any], results: Mapping[str, Any]) -> dict[str, Any]:
+def cost_chart(selection: Mapping[str, Any], costs: Mapping[str, Any]) -> dict[str, Any]:
     """Return the chart of score against cost, and the table of all costs."""
     metric, kind = metric_of(selection), selection["rule"]["cost"]
     key, unit = COST_KEYS[kind], UNITS[kind]
     rows, table = [], []
     for name, found in selection["candidates"].items():
-        score, cost = found["scores"][metric], found["cost"]
+        score, cost = found["scores"][metric], {**found["cost"], **costs[name]["answer"]}
         rows.append(
             {
                 "candidate": name,
@@ -237,7 +217,7 @@ def cost_chart(selection: Mapping[str, Any], results: Mapping[str, Any]) -> dict
                 size(cost["peak_memory_bytes"]),
                 size(cost["model_bytes"]),
                 f"{cost['trainable_parameters']:,}",
-                f"{results[name]['cost']['train']['seconds']:.3g}",
+                f"{costs[name]['train']['seconds']:.3g}",
                 "yes" if found["pareto"] else "no",
             ]
         )

@@ -30,7 +30,7 @@ def first_screen(selection: Selection, costs: Mapping[str, Any]) -> dict[str, An
 
     Args:
         selection: what the choice rests on.
-        costs: for each candidate what `train` and `evaluate` measured.
+        costs: what was measured of each candidate, as `metrics/cost/candidates.json` has it.
     """
     name = selection["winner"] or selection["leader"] or next(iter(selection["candidates"]))
     notices = []
@@ -194,7 +194,7 @@ def _why(selection: Selection, name: str) -> dict[str, str]:
 
 def _cost(selection: Selection, costs: Mapping[str, Any], name: str) -> dict[str, str]:
     figure, unit = cost_words(selection, name).split(" ", 1)
-    cost = selection["candidates"][name]["cost"]
+    cost = costs[name]["answer"]
     trained = costs[name]["train"]["seconds"]
     return {
         "figure": figure,

@@ -31,13 +31,13 @@ def data_table(audit: Mapping[str, Any]) -> Table:
     }
 
 
-def bases_table(pins: Mapping[str, Pin], results: Mapping[str, Any]) -> Table:
+def bases_table(pins: Mapping[str, Pin], selection: Mapping[str, Any]) -> Table:
     """Return the table of the base models, each at its exact version."""
     rows = []
-    for name, pin in pins.items():
-        parameters = results[name]["scores"]["parameters"]
+    for name, found in selection["candidates"].items():
+        pin, cost = pins[name], found["cost"]
         version = f"revision {pin.revision}" if pin.revision else f"SHA-256 {pin.sha256}"
-        counts = [f"{parameters['total']:,}", f"{parameters['trainable']:,}"]
+        counts = [f"{cost['total_parameters']:,}", f"{cost['trainable_parameters']:,}"]
         rows.append([name, *counts, pin.base_model, version])
     return {
         "title": "Base models",
@@ -48,12 +48,12 @@ def bases_table(pins: Mapping[str, Pin], results: Mapping[str, Any]) -> Table:
     }
 
 
-def machines_table(results: Mapping[str, Any]) -> Table:
+def machines_table(costs: Mapping[str, Any]) -> Table:
     """Return the table of the devices and package versions that trained and examined."""
     found: dict[str, dict[str, list[str]]] = {}
-    for name, result in results.items():
-        for stage, cost in result["cost"].items():
-            machine = cost["machine"]
+    for name, cost in costs.items():
+        for stage in ("train", "evaluate"):
+            machine = cost[stage]["machine"]
             for part, version in {"device": machine["device"], **machine["packages"]}.items():
                 found.setdefault(part, {}).setdefault(version, []).append(f"{stage}@{name}")
     rows = []

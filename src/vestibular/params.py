@@ -26,6 +26,7 @@ Metric = Literal["exact_match", "f1"]
 ReferencePoint = Literal[
     "untouched_base", "empty_answer", "whole_context", "overlap_sentence", "annotators"
 ]
+MirrorTarget = Literal["neptune", "mlflow"]
 Quantization = Literal["none", "8bit", "4bit"]
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
 TokenBudget = Annotated[int, Field(gt=0)] | Literal["auto"]
@@ -313,6 +314,15 @@ class SelectSettings(Settings):
         return names
 
 
+class RegistrySettings(Settings):
+    """What the chosen models are called where versions of them are kept."""
+
+    artifact: str = Field(pattern=r"^[a-z](-?[a-z0-9]+)+$")
+    """Name of the model in git's tags and in MLflow; `artifacts` of `dvc.yaml` has the same."""
+    model_key: str = Field(pattern=r"^[A-Z][A-Z0-9]{1,9}$")
+    """Neptune's key of the model: capital letters and digits."""
+
+
 class Candidate(Settings):
     """A base model with the settings that it is fine-tuned with."""
 
@@ -336,6 +346,9 @@ class Params(Settings):
     train: TrainSettings
     evaluate: EvaluateSettings
     select: SelectSettings
+    mirror: Annotated[tuple[MirrorTarget, ...], Field(strict=False)]
+    """Services that `vestibular mirror` shows the runs to; none of them is needed by anything."""
+    registry: RegistrySettings
     candidates: dict[str, Candidate]
 
     @field_validator("train")

@@ -40,8 +40,10 @@ def write_report(
     path: Path,
     params: Params,
     selection: Mapping[str, Any],
-    results: Mapping[str, Any],
+    costs: Mapping[str, Any],
+    curves: Mapping[str, exhibits.Curve],
     questions: Sequence[Question],
+    predictions: exhibits.Predictions,
     audit: Mapping[str, Any],
     pins: Mapping[str, Pin],
 ) -> None:
@@ -51,23 +53,25 @@ def write_report(
         path: where to.
         params: all settings.
         selection: what the choice rests on; `verdict.py` describes it.
-        results: answers, costs, curves and parameters of each candidate, as `read_results`
-            returns them.
-        questions: all questions that were prepared.
+        costs: what was measured of each candidate, as `metrics/cost/candidates.json` has it.
+        curves: each candidate's loss curve, rows of text.
+        questions: those that every candidate has answered.
+        predictions: each candidate's answers, in the questions' order.
         audit: what `prepare` found out about the data.
         pins: each candidate's base model.
     """
     names = list(selection["candidates"])
-    ordered = {name: results[name]["rows"] for name in names}
-    asked = exhibits.asked(ordered, questions)
+    ordered = {name: predictions[name] for name in names}
     metric = metric_of(selection)
     language = params.data.language
-    words = slices.by_question_word(asked, language) if language in slices.question_words() else []
+    words = (
+        slices.by_question_word(questions, language) if language in slices.question_words() else []
+    )
     write_page(
         path,
         {
             "subject": _subject(selection),
-            "verdict": first_screen(selection, {name: results[name]["cost"] for name in names}),
+            "verdict": first_screen(selection, costs),
             "candidates": names,
             "board": board(selection),
             "cost_title": UNITS[selection["rule"]["cost"]].capitalize(),
@@ -80,22 +84,22 @@ def write_report(
             "reasons": [sentence(reason) for reason in selection["reasons"]],
             "comparisons": comparisons(selection),
             "charts": [
-                exhibits.cost_chart(selection, results),
-                exhibits.loss_chart(results, names),
+                exhibits.cost_chart(selection, costs),
+                exhibits.loss_chart(curves, names),
             ],
             "kinds_note": f"{METRICS[metric]} after fine-tuning, with 95 % intervals; small "
             "groups have wide ones.",
-            "kinds": exhibits.kinds(asked, ordered, language, metric, params.seed),
+            "kinds": exhibits.kinds(questions, ordered, language, metric, params.seed),
             "words": [part.label for part in words],
             "origins": {
                 "tables": [
                     origins.data_table(audit),
-                    origins.bases_table({name: pins[name] for name in names}, results),
-                    origins.machines_table({name: results[name] for name in names}),
+                    origins.bases_table(pins, selection),
+                    origins.machines_table(costs),
                 ],
                 "settings": origins.settings(params),
             },
-            "questions_data": as_script_data(exhibits.questions_data(asked, ordered, language)),
+            "questions_data": as_script_data(exhibits.questions_data(questions, ordered, language)),
         },
     )
 

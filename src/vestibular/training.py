@@ -2,7 +2,7 @@
 
 import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,13 @@ from vestibular.params import TrainSettings
 from vestibular.tensors import Inputs, branch_error, collate, label_loss
 
 CURVE = ["step", "epoch", "loss", "validation_loss", "learning_rate", "gradient_norm"]
+LOGGED = {
+    "loss": "loss",
+    "eval_loss": "validation_loss",
+    "learning_rate": "learning_rate",
+    "grad_norm": "gradient_norm",
+}
+"""The Trainer's names of what is logged, and the curve's."""
 MOST_BRANCH_ERROR = 0.02
 """Largest difference, relative to the logits' size, that rounding explains in any precision."""
 
@@ -210,6 +217,26 @@ class StopAtNonsense(TrainerCallback):
                 )
 
 
+class Record(TrainerCallback):
+    """Hand what was logged to the spool, before anybody judges it."""
+
+    def __init__(self, record: Callable[[int, dict[str, float]], None]) -> None:
+        self._record = record
+
+    def on_log(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: dict[str, float] | None = None,
+        **_: Any,
+    ) -> None:
+        """Pass on the numbers that the loss curve is made of."""
+        values = {name: (logs or {})[key] for key, name in LOGGED.items() if key in (logs or {})}
+        if values and state.is_world_process_zero:
+            self._record(state.global_step, values)
+
+
 class PlainLines(TrainerCallback):
     """A line of text at each logged step, for logs that no terminal shows."""
 
@@ -237,6 +264,7 @@ def fine_tune(
     dtype: torch.dtype,
     seed: int,
     checkpoints: Path,
+    record: Callable[[int, dict[str, float]], None] | None = None,
 ) -> Trained:
     """Train the adapter in `model`, from the last whole checkpoint if there is one.
 
@@ -249,6 +277,7 @@ def fine_tune(
         dtype: numbers to compute with; weights that are trained stay in float32.
         seed: seed of the order and of dropout.
         checkpoints: folder of this very training's checkpoints.
+        record: is told every number of the loss curve at its step, as it comes.
     """
     steps = OptimizerSteps(questions, settings, batching, seed)
     held_out = [
@@ -287,7 +316,7 @@ def fine_tune(
         train_dataset=steps,
         eval_dataset=steps,
         data_collator=_only_item,
-        callbacks=[MarkComplete(), StopAtNonsense()],
+        callbacks=[*([Record(record)] if record else []), MarkComplete(), StopAtNonsense()],
     )
     # on a terminal a bar, elsewhere lines; never the Trainer's dictionaries
     trainer.remove_callback(PrinterCallback)
@@ -326,15 +355,9 @@ def loss_curve(
     noise, and the file is compared across commits.
     """
     found: dict[int, dict[str, float]] = {}
-    names = {
-        "loss": "loss",
-        "eval_loss": "validation_loss",
-        "learning_rate": "learning_rate",
-        "grad_norm": "gradient_norm",
-    }
     for entry in history:
         row = found.setdefault(int(entry["step"]), {})
-        row.update({names[key]: value for key, value in entry.items() if key in names})
+        row.update({LOGGED[key]: value for key, value in entry.items() if key in LOGGED})
     return [
         [step, round(step / steps_per_epoch, 4), *(_rounded(row.get(name)) for name in CURVE[2:])]
         for step, row in sorted(found.items())

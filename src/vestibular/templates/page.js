@@ -108,8 +108,8 @@
     const answer = element("span", "answer");
     answer.append(element("span", "said", quoted(row.after[place][0])), " ", verdict(row.after[place]));
     const before = row.before[place];
-    const earlier = element("span", "earlier", `before: ${quoted(before[0])} `);
-    earlier.append(verdict(before));
+    const earlier = element("span", "earlier", "before ");
+    earlier.append(verdict(before), `: ${quoted(before[0])}`);
     node.append(answer, earlier);
     return node;
   };
