@@ -118,7 +118,7 @@ def draw(result: dict[str, Any], path: Path) -> None:
     """
     import vl_convert
 
-    path.write_bytes(vl_convert.vegalite_to_png(specification(result), scale=1.5))
+    path.write_bytes(vl_convert.vegalite_to_png(specification(result), scale=1.25))
 
 
 def main() -> None:

@@ -9,9 +9,9 @@ import sys
 import time
 import traceback
 import warnings
-from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
 from typing import Any
 
 from bench.settings import Settings
@@ -39,9 +39,54 @@ def peak_resident_bytes() -> int:
 
 
 def apart(place: str, settings: Settings, *given: Any) -> Any:
-    """Call a function in a process of its own, so that this one stays small."""
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=hush) as pool:
-        return pool.submit(call, place, settings, *given).result()
+    """Call a function in a process of its own, so that this one stays small.
+
+    Raises:
+        ModuleNotFoundError: the function needs a package that is not installed.
+        WayError: it failed.
+    """
+    context = get_context("spawn")
+    connection, theirs = context.Pipe()
+    process = context.Process(target=answer, args=(theirs, place, settings, *given), daemon=True)
+    process.start()
+    theirs.close()
+    reply = receive(place, connection, process)
+    process.join()
+    if "missing" in reply:
+        raise ModuleNotFoundError(name=reply["missing"])
+    return reply["value"]
+
+
+def answer(connection: Connection, place: str, settings: Settings, *given: Any) -> None:
+    """Call a function and send what it returns."""
+    hush()
+    try:
+        reply = {"value": call(place, settings, *given)}
+    except ModuleNotFoundError as error:
+        reply = {"missing": error.name}
+    except Exception:
+        # whatever it is, the parent has to know
+        reply = {"traceback": traceback.format_exc()}
+    connection.send(reply)
+
+
+def receive(name: str, connection: Connection, process: BaseProcess) -> dict[str, Any]:
+    """Return what a process sends.
+
+    Raises:
+        WayError: it failed, or ended without a word.
+    """
+    try:
+        reply: dict[str, Any] = connection.recv()
+    except EOFError:
+        process.join()
+        raise WayError(
+            f"{name}: the process ended with status {process.exitcode}, as it does when memory is "
+            "short"
+        ) from None
+    if "traceback" in reply:
+        raise WayError(f"{name}: {reply['traceback']}")
+    return reply
 
 
 def hush() -> None:
@@ -136,17 +181,7 @@ class Worker:
         return reply
 
     def _receive(self) -> dict[str, Any]:
-        try:
-            reply: dict[str, Any] = self._connection.recv()
-        except EOFError:
-            self._process.join()
-            raise WayError(
-                f"{self.name}: the process ended with status {self._process.exitcode}, as it does "
-                "when memory is short"
-            ) from None
-        if "traceback" in reply:
-            raise WayError(f"{self.name}: {reply['traceback']}")
-        return reply
+        return receive(self.name, self._connection, self._process)
 
 
 def measure(task: str, settings: Settings) -> dict[str, dict[str, Any]]:
