@@ -17,11 +17,12 @@ import time
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from random import Random
 from urllib.parse import urlencode, urlsplit
 
 import pytest
 from conftest import ROOT, run
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as some
 from serving import Serving, assign, floats
 
@@ -150,12 +151,11 @@ def test_what_cannot_be_kept_is_named_and_the_rest_is_kept(serving: Serving) -> 
     assert "x" not in found
 
 
+@settings(deadline=None, max_examples=40)
 @given(name=some.text(min_size=1, max_size=40), value=some.text(max_size=40))
 def test_any_name_and_text_is_kept_or_refused(serving: Serving, name: str, value: str) -> None:
     """No name and no text breaks the server, and what it takes it gives back unchanged."""
     made = serving.create("run", customId="any")["id"]
-    known = "any" in str(fields(serving, made)["sys/custom_run_id"])
-    assert known
     serving.execute(made, *({"path": old, "deleteAttribute": {}} for old in fields(serving, made)))
     refused = serving.execute(made, assign(name, value))
     assert refused or fields(serving, made)[name] == value
@@ -383,7 +383,7 @@ def test_the_token_is_in_a_file_of_its_owner_alone(tmp_path: Path) -> None:
     """Neither what the server prints nor its log holds the token; the printed lines set it."""
     with Serving(tmp_path / "a root", "--port", "0") as serving:
         serving.access()
-        serving.get("/api/backend/v1/exchangeApiToken", token="wrong")
+        serving.get("/api/backend/v1/exchangeApiToken", token="wrong")  # noqa: S106 - not one
         serving.request("GET", "/nowhere", None, {"X-Neptune-Api-Token": serving.token})
         script = f'{serving.greeting}\nprintf "%s %s" "$NEPTUNE_API_TOKEN" "$NEPTUNE_PROJECT"'
         shell = subprocess.run(["sh", "-c", script], check=True, capture_output=True, text=True)
@@ -418,7 +418,7 @@ def test_the_token_is_in_a_file_of_its_owner_alone(tmp_path: Path) -> None:
 def test_a_path_that_leaves_the_root_is_refused(serving: Serving, name: str) -> None:
     """Neither a file of its own, nor one in parts, nor one in an archive gets out."""
     made = serving.create("run")["id"]
-    before = {path for path in serving.root.parent.rglob("*")}
+    before = set(serving.root.parent.rglob("*"))
     where = {"attribute": "set", "subPath": name}
     for answer in (
         upload(serving, "fileSetFileUpload", made, b"x", **where),
@@ -433,7 +433,7 @@ def test_a_path_that_leaves_the_root_is_refused(serving: Serving, name: str) -> 
         )
         assert "not a path within" in content["errors"][0]["errorDescription"]
     # of the archive nothing is kept, not even what was well
-    assert {path for path in serving.root.parent.rglob("*")} == before
+    assert set(serving.root.parent.rglob("*")) == before
     assert "set" not in fields(serving, made)
 
 
@@ -670,15 +670,19 @@ def test_a_query_that_is_none_is_a_syntax_error(query: str) -> None:
         parse(query).condition(FIELDS)
 
 
-@given(some.lists(some.floats(-1e6, 1e6), min_size=MOST_POINTS + 1, max_size=MOST_POINTS * 3))
-def test_a_thinned_curve_keeps_its_ends_and_peaks(numbers: list[float]) -> None:
+@given(some.integers(0, 3000), some.randoms(use_true_random=False))
+def test_a_thinned_curve_keeps_its_ends_and_peaks(count: int, random: Random) -> None:
     """The highest and lowest values stay, in order, and few points are left."""
-    points = [(float(step), step, value) for step, value in enumerate(numbers)]
+    points = [(float(step), step, random.uniform(-9, 9)) for step in range(count)]
     thin = thin_out(points)
-    assert len(thin) <= MOST_POINTS
-    assert (thin[0], thin[-1]) == (points[0], points[-1])
+    assert len(thin) == min(count, len(thin), MOST_POINTS)
     assert thin == sorted(set(thin))
-    assert {min(numbers), max(numbers)} <= {value for *_, value in thin}
+    if points:
+        assert (thin[0], thin[-1]) == (points[0], points[-1])
+        numbers = [value for *_, value in points]
+        assert {min(numbers), max(numbers)} <= {value for *_, value in thin}
+    if count <= MOST_POINTS:
+        assert thin == points
 
 
 @given(some.text(max_size=300), some.text(max_size=20))
