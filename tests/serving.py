@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from conftest import ROOT
 
-DEADLINE = 120
+DEADLINE = 240
 """Seconds after which a client's process is killed and its test fails."""
 
 CLIENT = """
@@ -25,6 +25,8 @@ QUIET = dict(
     source_files=[], git_ref=False, capture_stdout=False, capture_stderr=False,
     capture_traceback=False, capture_hardware_metrics=False,
 )
+def answer(value):
+    print("ANSWER", json.dumps(value))
 """
 """What every client's program begins with."""
 
@@ -52,6 +54,10 @@ class Serving:
         self.address = json.loads(base64.b64decode(self.token))["api_address"]
 
     @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
     def token(self) -> str:
         return (self.root / "token").read_text(encoding="utf-8").strip()
 
@@ -63,16 +69,14 @@ class Serving:
     def kill(self) -> None:
         """End it as the system does when memory is short."""
         self._process.kill()
-        self._process.wait()
+        self.stop()
 
     def stop(self) -> int:
         """End it politely and return its status."""
         if self._process.poll() is None:
             self._process.send_signal(signal.SIGTERM)
-        status = self._process.wait(timeout=20)
-        assert self._process.stdout is not None
-        self._process.stdout.close()
-        return status
+        self._process.communicate(timeout=20)
+        return self._process.returncode
 
     def __enter__(self) -> Self:
         return self
@@ -107,7 +111,7 @@ class Serving:
         )
 
     def client(self, folder: Path, program: str, *arguments: str, **more: str) -> Any:
-        """Run a program of the real client; its last line is JSON, which is returned."""
+        """Run a program of the real client; return what it answered."""
         process = self.start_client(folder, program, *arguments, **more)
         return finish(process)
 
@@ -163,7 +167,7 @@ class Serving:
 
 
 def finish(process: subprocess.Popen[str]) -> Any:
-    """Wait for a client, within the deadline, and return what its last line says."""
+    """Wait for a client, within the deadline, and return what it answered last."""
     try:
         output, errors = process.communicate(timeout=DEADLINE)
     except subprocess.TimeoutExpired:
@@ -171,7 +175,8 @@ def finish(process: subprocess.Popen[str]) -> Any:
         output, errors = process.communicate()
         raise AssertionError(f"past the deadline:\n{output}\n{errors}") from None
     assert process.returncode == 0, f"{output}\n{errors}"
-    return json.loads(output.splitlines()[-1])
+    said = [line for line in output.splitlines() if line.startswith("ANSWER ")]
+    return json.loads(said[-1].removeprefix("ANSWER "))
 
 
 def floats(path: str, values: list[tuple[float, float]], start: int = 1_700_000_000_000) -> Any:

@@ -22,7 +22,7 @@ FILES = {
     "/icon.svg": ("icon.svg", "image/svg+xml"),
 }
 """The page's files by address, with their media types."""
-VIEW = re.compile(r"/(?!api/|auth/|page/)[\w.-]+/[\w.-]+(/.*)?", re.ASCII)
+VIEW = re.compile(r"/(?!api/|auth/|page/)\w[\w.-]*/\w[\w.-]*(/.*)?", re.ASCII)
 """The addresses that the client prints for its runs and models; the page's script reads them."""
 
 MOST_POINTS = 1000

@@ -55,6 +55,7 @@ function say(text, lost = false) {
 }
 
 let polls = 0;
+let shown = "";
 let busy = false;
 
 async function poll() {
@@ -65,8 +66,12 @@ async function poll() {
     polls += 1;
     if (change !== state.change || polls % QUIET_POLLS === 0) {
       const summary = await ask("/page/summary");
-      Object.assign(state, summary);
-      await show();
+      const text = JSON.stringify(summary);
+      if (text !== shown) {
+        Object.assign(state, summary);
+        await show();
+        shown = text;
+      }
     }
     const count = state.runs.length;
     say(`${count} ${count === 1 ? "run" : "runs"}; follows the server`);
