@@ -4,11 +4,13 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from conftest import ROOT, SHARED, environment, outside
 
+from bench import workers
 from bench.arithmetic import Work, causal, forward_flops, of_rows, training_flops
 from bench.summary import add_equal_answers, times
 from vestibular.batching import Branch, Row
@@ -81,6 +83,32 @@ def test_answers_are_compared_with_the_first_way() -> None:
     add_equal_answers(reported, task)
     assert reported["other"] == {"equal_answers": 0.5, "distinct_answers": 2}
     assert reported["absent"] == {"not_run": "why"}
+
+
+def test_ways_keep_their_order_where_one_cannot_be_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first way is what others are compared with, whatever could not be run."""
+
+    class Stub:
+        times = processor_times = (1.0,)
+
+        def __init__(self, name: str, *_: Any) -> None:
+            self.name = name
+            self.about = {"configuration": ""}
+
+        def run(self) -> float:
+            return 1.0
+
+        def finish(self) -> dict[str, Any]:
+            return {}
+
+    def absent(*_: Any) -> None:
+        raise ModuleNotFoundError(name="trl")
+
+    monkeypatch.setattr(workers, "Worker", Stub)
+    monkeypatch.setattr(workers, "apart", absent)
+    found = workers.measure("training", SimpleNamespace(repeats=2))  # type: ignore[arg-type]
+    assert list(found) == ["published", "trl", "padded", "shared_context", workers.PEAK]
+    assert found["trl"] == {"not_run": "trl is not installed"}
 
 
 @pytest.mark.slow
