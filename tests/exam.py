@@ -89,6 +89,7 @@ def exam(shares: dict[str, float], count: int = 60, leaks: bool = False, **selec
         params=params.model_copy(
             update={
                 "data": params.data.model_copy(update={"language": "pt", "license": "cc-by-4.0"}),
+                "prompt": params.prompt.model_copy(update={"template": NASTY}),
                 "select": settings,
                 "candidates": dict.fromkeys(shares, one),
             }
