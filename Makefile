@@ -5,7 +5,11 @@ BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-fast lint format
+.PHONY: help install demo faquad bench test test-fast lint format
+
+# FaQuAD's files and GPT-2's tokenizer, for the bench
+DATA ?= data/faquad
+TOKENIZER ?= data/gpt2-tokenizer
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -24,6 +28,21 @@ demo: install ## Run the pipeline and show the leaderboard
 	@echo
 	@vestibular leaderboard
 	@echo "(in a new shell first: source .venv/bin/activate)"
+
+faquad: install ## Fetch FaQuAD, GPT-2 and OPT, plan, and run params/faquad.yaml
+	@cmp -s params/faquad.yaml params.yaml || git diff --quiet HEAD -- params.yaml || \
+	  { echo "params.yaml: has changes of yours; commit them first (git commit params.yaml)"; exit 2; }
+	cp params/faquad.yaml params.yaml
+	vestibular fetch
+	vestibular plan
+	dvc repro
+	@vestibular leaderboard
+$(VENV)/installed-bench: $(VENV)/installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[bench]'
+	@touch $@
+
+bench: $(VENV)/installed-bench ## Measure speed and memory against other ways (DATA=, TOKENIZER=, OPTIONS=)
+	python -m bench.speed --data $(DATA) --tokenizer $(TOKENIZER) $(OPTIONS)
 
 test: install ## Run every test
 	pytest

@@ -28,7 +28,15 @@ def test_light_commands_import_nothing_heavy(code: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "command", [["--help"], ["answer", "--help"], ["leaderboard", "--help"], ["report", "--help"]]
+    "command",
+    [
+        ["--help"],
+        ["answer", "--help"],
+        ["leaderboard", "--help"],
+        ["report", "--help"],
+        ["plan", "--help"],
+        ["neptune-server", "--help"],
+    ],
 )
 def test_help_teaches(command: list[str]) -> None:
     """Every command explains itself."""

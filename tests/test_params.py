@@ -81,7 +81,11 @@ def test_all_faults_come_in_one_message(tmp_path: Path) -> None:
         ("  opt-tiny:", "  2020-01-01:", "put it in quotes"),
         ("tie_breakers: [exact_match]", "tie_breakers: [foo]", "select.tie_breakers.0: must be"),
         ("[untouched_base, empty", "[empty_answer, empty", "select.must_beat: names one twice"),
-        ("folds: []", "folds: 5", "evaluate.folds: "),
+        (
+            "folds: []",
+            "folds: 3",
+            "evaluate.folds: DVC needs the folds one by one: write [1, 2, 3]",
+        ),
         ("folds: []", "folds: [1, 3]", "evaluate.folds: must count from 1"),
         ("folds: []", "folds: [1]", "evaluate.folds: must count from 1"),
         ("seeds: []", "seeds: [7, 7]", "train: seeds: names `seed`, or one twice"),

@@ -161,7 +161,9 @@ def test_a_quantized_base_is_trained_and_examined(project: Path, quantization: s
     params = params.replace("quantization: none", f"quantization: {quantization}")
     (project / "params.yaml").write_text(params, encoding="utf-8")
     trained = run(project, sys.executable, "-m", "stages.train", "gpt2-tiny")
-    assert all(line.startswith("step ") for line in trained.stderr.splitlines()), trained.stderr
+    example, _, steps = trained.stderr.partition("<<<\n")
+    assert example.startswith("first example: ")
+    assert all(line.startswith("step ") for line in steps.splitlines()), trained.stderr
     run(project, sys.executable, "-m", "stages.evaluate", "gpt2-tiny")
     scores = json.loads((project / "metrics/candidates/gpt2-tiny.json").read_text("utf-8"))
     plain = json.loads((ROOT / "metrics/candidates/gpt2-tiny.json").read_text("utf-8"))
@@ -211,3 +213,61 @@ def test_a_loss_that_explodes_ends_the_training(project: Path) -> None:
     result = run(project, sys.executable, "-m", "stages.train", "gpt2-tiny", status=2)
     assert "train.learning_rate: 1e+30 is too high" in result.stderr
     assert not (project / "models/adapters/gpt2-tiny").exists()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"method: lora": "method: full", "learning_rate: 1e-2": "learning_rate: 1e-3"},
+        {"precision: auto": "precision: bfloat16", "checkpointing: false": "checkpointing: auto"},
+        {
+            "target_modules: auto": "target_modules: all-linear\n    options: {use_dora: true, "
+            "use_rslora: true, rank_pattern: {c_proj: 4}}",
+            "max_tokens_per_batch: 4096": "max_tokens_per_batch: auto",
+        },
+        {"loss: answer": "loss: full", "batching: shared": "batching: padded_to_max_length # "},
+    ],
+    ids=["full", "bfloat16", "dora", "published"],
+)
+def test_other_ways_of_training_learn_and_answer(project: Path, changes: dict[str, str]) -> None:
+    """All weights, half precision, peft's options, the published recipe: trained, examined."""
+    params = (project / "params.yaml").read_text(encoding="utf-8")
+    for old, new in changes.items():
+        assert old in params
+        params = params.replace(old, new)
+    (project / "params.yaml").write_text(params, encoding="utf-8")
+    run(project, sys.executable, "-m", "stages.prepare")
+    run(project, sys.executable, "-m", "stages.train", "gpt2-tiny")
+    run(project, sys.executable, "-m", "stages.evaluate", "gpt2-tiny")
+    scores = json.loads((project / "metrics/candidates/gpt2-tiny.json").read_text("utf-8"))
+    if "loss: answer" not in changes:
+        assert scores["after"]["f1"] > scores["before"]["f1"]
+    with (project / "metrics/curves/gpt2-tiny.tsv").open(encoding="utf-8") as file:
+        losses = [float(row.split("\t")[2]) for row in list(file)[1:] if row.split("\t")[2]]
+    assert losses[-1] < losses[0]
+    details = json.loads((project / "metrics/details/gpt2-tiny.json").read_text("utf-8"))
+    assert details["windows"] == details["questions"]
+    trained = json.loads((project / "models/adapters/gpt2-tiny/training.json").read_text("utf-8"))
+    assert isinstance(trained["max_tokens_per_batch"], int)
+    assert trained["gradient_checkpointing"] is False
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("precision: auto", "precision: float16", "train.precision: float16 needs a CUDA GPU"),
+        ("    r: 8", "    r: 8\n    options: {rank: 3}", "train.lora.options: rank: not an option"),
+        ("chat: false", "chat: true", "prompt.chat: the model's tokenizer has no chat template"),
+    ],
+)
+def test_what_cannot_be_honoured_is_refused(
+    project: Path, old: str, new: str, message: str
+) -> None:
+    """An option that the device, peft or the model lacks ends in its name, before training."""
+    params = (project / "params.yaml").read_text(encoding="utf-8")
+    assert old in params
+    (project / "params.yaml").write_text(params.replace(old, new), encoding="utf-8")
+    run(project, sys.executable, "-m", "stages.prepare")
+    result = run(project, sys.executable, "-m", "stages.train", "gpt2-tiny", status=2)
+    assert message in result.stderr
+    assert "step 5" not in result.stderr

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from vestibular.questions import Question, audit_documents
+from vestibular.questions import Question, audit
 from vestibular.reference_points import (
     annotator_scores,
     mindless_scores,
@@ -58,7 +58,7 @@ def test_annotators_are_scored_against_each_other() -> None:
 def test_faquads_validation_questions(faquad: Path) -> None:
     """The whole context and the overlap sentence score what is known of them, by SQuAD's rules."""
     path = faquad / "dev.json"
-    questions, _ = audit_documents(read_squad(path), path)
+    questions, _ = audit(read_squad(path), path, None)
     assert len(questions) == 63
     means = {
         name: {metric: sum(values) / 63 for metric, values in scores.items()}
@@ -77,3 +77,10 @@ def test_a_reference_scores_fully() -> None:
         "exact_match": [1.0],
         "f1": [1.0],
     }
+
+
+def test_no_answer_is_right_where_there_is_none() -> None:
+    """For a question that its context does not answer the empty answer scores 1, any other 0."""
+    asked = Question("1", "t", "Uma frase.", "Quem?", ("sem resposta",), (-1,), answerable=False)
+    scores = score_answers([asked, asked], ["", "Uma frase."], "pt")
+    assert scores == {"exact_match": [1.0, 0.0], "f1": [1.0, 0.0]}

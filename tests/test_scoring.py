@@ -1,5 +1,6 @@
 """Scores against an independent transcription of the official SQuAD v1.1 script."""
 
+import random
 import re
 import string
 from collections import Counter
@@ -7,8 +8,17 @@ from collections import Counter
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn.metrics import f1_score
 
-from vestibular.scoring import best, exact_match, f1, normalize
+from vestibular.scoring import (
+    best,
+    exact_match,
+    f1,
+    normalize,
+    published_exact_match,
+    published_f1,
+)
+from vestibular.squad_metric import SquadMetric
 
 WORDS = st.lists(
     st.sampled_from(
@@ -76,3 +86,70 @@ def test_the_metric_gives_the_same_scores() -> None:
     assert result["exact_matches"] == [1.0, 0.0, 0.0]
     assert result["f1s"] == [1.0, 0.666667, 0.0]
     assert (result["exact_match"], result["f1"]) == (0.333333, 0.555556)
+
+
+def official_v2(prediction: str, answers: list[str]) -> tuple[int, float]:
+    """SQuAD v2.0: the best exact match and F1 over the references that say something."""
+    golds = [text for text in answers if official_normalize(text)] or [""]
+
+    def one(gold: str) -> float:
+        gold_words = official_normalize(gold).split()
+        words = official_normalize(prediction).split()
+        if not gold_words or not words:
+            return int(gold_words == words)
+        return official_f1(prediction, gold)
+
+    exact = max(int(official_normalize(gold) == official_normalize(prediction)) for gold in golds)
+    return exact, max(one(gold) for gold in golds)
+
+
+def generated_pairs(count: int) -> tuple[list[str], list[list[str]]]:
+    """Answers and references of a few words each, drawn so that all cases occur."""
+    draw = random.Random(3)
+    words = ["the", "a", "An", "Casa", "casa,", "-", "UFMS", "1935", "(x)", "São", "of", "casa"]
+
+    def text() -> str:
+        return " ".join(draw.choices(words, k=draw.randint(0, 4)))
+
+    references = [[text() for _ in range(draw.randint(1, 4))] for _ in range(count)]
+    return [text() for _ in range(count)], references
+
+
+def test_ten_thousand_pairs_score_as_in_the_official_scripts() -> None:
+    """The metric is v1.1's, and v2.0's where a text stands for no answer."""
+    answers, references = generated_pairs(10_000)
+    metric = SquadMetric(config_name="en", keep_in_memory=True)
+    found = metric.compute(predictions=answers, references=references)
+    for answer, wanted, match, overlap in zip(
+        answers, references, found["exact_matches"], found["f1s"], strict=True
+    ):
+        assert match == max(official_normalize(answer) == official_normalize(w) for w in wanted)
+        assert overlap == pytest.approx(max(official_f1(answer, w) for w in wanted), abs=1e-6)
+
+    # v2.0's script is given the empty text where ours is given the stated one
+    stated = [answer or "no answer" for answer in answers]
+    golds = [wanted if any(wanted) else ["no answer"] for wanted in references]
+    found = metric.compute(predictions=stated, references=golds, unanswerable="no answer")
+    scored = list(zip(found["exact_matches"], found["f1s"], strict=True))
+    for answer, wanted, score in zip(answers, references, scored, strict=True):
+        assert score == pytest.approx(official_v2(answer, wanted), abs=1e-6)
+    assert 0.05 < found["exact_match"] < 0.95
+
+
+@given(
+    st.lists(st.integers(0, 4), min_size=1, max_size=8),
+    st.lists(st.integers(0, 4), min_size=1, max_size=8),
+)
+def test_the_published_f1_is_scikit_learns(answer: list[int], reference: list[int]) -> None:
+    """Macro F1 over token ids place by place, cut to the shorter of the two."""
+    shorter = min(len(answer), len(reference))
+    expected = f1_score(reference[:shorter], answer[:shorter], average="macro")
+    assert published_f1(answer, reference) == pytest.approx(expected)
+
+
+def test_the_published_scores_by_hand() -> None:
+    """Two of three places agree; the class that is only in one of the two counts as 0."""
+    assert published_f1([7, 8, 9], [7, 8, 5, 6]) == pytest.approx((1 + 1 + 0 + 0) / 4)
+    assert published_f1([], [7]) == 0
+    assert published_exact_match(" UFMS", "UFMS ") == 1
+    assert published_exact_match("A UFMS", "UFMS") == 0

@@ -27,6 +27,7 @@ FOUND = {
 RESULT = {
     "scores": {"parameters": {"trainable": 8192, "total": 300000}},
     "shortened": {"train": 0, "validation": 0},
+    "details": {"questions": 1},
 }
 
 
@@ -82,7 +83,8 @@ def test_leftovers_do_not_count(in_folder: Path) -> None:
             f"metrics/cost/train/{name}.json": "{}",
             f"metrics/cost/evaluate/{name}.json": "{}",
             f"metrics/curves/{name}.tsv": "step\tloss\n1\t0.5\n",
-            f"metrics/predictions/{name}.jsonl": '{"shortened": true}\n{"shortened": false}\n',
+            f"metrics/predictions/{name}.jsonl": '{"windows": 2}\n{"windows": 1}\n',
+            f"metrics/details/{name}.json": "{}",
             f"models/adapters/{name}/training.json": '{"shortened": 3}',
         }.items():
             Path(path).parent.mkdir(parents=True, exist_ok=True)
@@ -90,5 +92,5 @@ def test_leftovers_do_not_count(in_folder: Path) -> None:
     results = read_results(["a"])
     assert list(results) == ["a"]
     assert results["a"]["shortened"] == {"train": 3, "validation": 1}
-    assert results["a"]["rows"] == [{"shortened": True}, {"shortened": False}]
+    assert results["a"]["rows"] == [{"windows": 2}, {"windows": 1}]
     assert results["a"]["curve"] == [{"step": "1", "loss": "0.5"}]

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from vestibular.errors import DataError
-from vestibular.questions import audit_documents, read_questions, write_questions
+from vestibular.questions import audit, read_questions, write_questions
 from vestibular.squad import read_squad
 
 
@@ -35,8 +35,8 @@ def write(folder: Path, content: Any) -> Path:
     [
         ("{", "line 1: not JSON"),
         ('"\\ud800"', "half a character"),
-        ("[]", "top level: not SQuAD v1.1"),
-        ({"data": {}}, "data: not SQuAD v1.1: must be a valid list"),
+        ("[]", "top level: not SQuAD"),
+        ({"data": {}}, "data: not SQuAD: must be a valid list"),
         ({"data": [{"paragraphs": [{"qas": []}]}]}, "data[0].paragraphs[0].context"),
         (squad({"id": "1", "question": "?"}), "data[0].paragraphs[0].qas[0].answers"),
         (squad(question("1", "?", ("Ana", "0"))), "qas[0].answers[0].answer_start"),
@@ -69,14 +69,15 @@ def test_faults_are_counted_and_mended(tmp_path: Path) -> None:
             question("d", "Onde?"),
         ),
     )
-    questions, audit = audit_documents(read_squad(path), path)
+    questions, found = audit(read_squad(path), path, None)
     assert [row.id for row in questions] == ["a", "a#2", "b"]
     assert questions[0].answer_starts == (20, 24)
     assert questions[2].answer_starts == (-1,)
-    assert audit.as_metrics() == {
+    assert found.as_metrics(questions) == {
         "documents": 1,
         "contexts": 1,
         "questions": 3,
+        "unanswerable": 0,
         "references_per_question": {"1": 2, "2": 1},
         "left_out": {"empty_question": 1, "empty_context": 0, "no_answer": 1},
         "faults": {
@@ -93,18 +94,37 @@ def test_no_valid_question_is_an_error(tmp_path: Path) -> None:
     """A split without a question that can be asked is refused, with the reasons."""
     path = write(tmp_path, squad(question("d", "Onde?")))
     with pytest.raises(DataError, match=r"no valid question left \(1 no_answer\)"):
-        audit_documents(read_squad(path), path)
+        audit(read_squad(path), path, None)
     empty = write(tmp_path, {"data": []})
     with pytest.raises(DataError, match="the file has none"):
-        audit_documents(read_squad(empty), empty)
+        audit(read_squad(empty), empty, None)
 
 
 def test_prepared_questions_come_back_as_written(tmp_path: Path) -> None:
     """Writing and reading a split changes nothing."""
     path = write(tmp_path, squad(question("a", "Quem é?", ("Bia", 20))))
-    questions, _ = audit_documents(read_squad(path), path)
+    questions, _ = audit(read_squad(path), path, None)
     write_questions(tmp_path, "train", questions)
     assert read_questions(tmp_path, "train") == questions
+
+
+IMPOSSIBLE = {**question("x", "Quem fundou o museu?"), "is_impossible": True}
+
+
+def test_a_question_without_an_answer_takes_the_stated_one(tmp_path: Path) -> None:
+    """SQuAD v2.0's impossible questions are kept, with the answer that the settings state."""
+    path = write(tmp_path, squad(question("a", "Quem dirige o museu?", ("Bia", 20)), IMPOSSIBLE))
+    questions, found = audit(read_squad(path), path, "sem resposta")
+    assert [row.answers for row in questions] == [("Bia",), ("sem resposta",)]
+    assert [row.answerable for row in questions] == [True, False]
+    assert found.as_metrics(questions)["unanswerable"] == 1
+
+
+def test_an_impossible_question_wants_a_stated_answer(tmp_path: Path) -> None:
+    """Nothing is left out in silence: the message says which setting is missing."""
+    path = write(tmp_path, squad(IMPOSSIBLE))
+    with pytest.raises(DataError, match=r"question x is marked as impossible.*data\.unanswerable"):
+        audit(read_squad(path), path, None)
 
 
 def test_faquad_audit(faquad: Path) -> None:
@@ -112,10 +132,11 @@ def test_faquad_audit(faquad: Path) -> None:
     found = {}
     for name in ("train", "dev"):
         path = faquad / f"{name}.json"
-        found[name] = audit_documents(read_squad(path), path)[1]
-    assert (found["train"].questions, found["dev"].questions) == (837, 63)
-    assert (found["train"].contexts, found["dev"].contexts) == (211, 38)
-    assert found["train"].faults["wrong_answer_start"] == 30
-    assert found["dev"].faults["wrong_answer_start"] == 4
-    assert dict(found["train"].references) == {3: 837}
-    assert dict(found["dev"].references) == {3: 54, 4: 9}
+        questions, faults = audit(read_squad(path), path, None)
+        found[name] = faults.as_metrics(questions)
+    assert (found["train"]["questions"], found["dev"]["questions"]) == (837, 63)
+    assert (found["train"]["contexts"], found["dev"]["contexts"]) == (211, 38)
+    assert found["train"]["faults"]["wrong_answer_start"] == 30
+    assert found["dev"]["faults"]["wrong_answer_start"] == 4
+    assert found["train"]["references_per_question"] == {"3": 837}
+    assert found["dev"]["references_per_question"] == {"3": 54, "4": 9}

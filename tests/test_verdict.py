@@ -144,6 +144,12 @@ def test_below_a_reference_point_nothing_is_promoted() -> None:
     assert "lets it pass although it is not above" in allowed["reason"]
 
 
+def test_as_good_as_a_reference_point_is_not_above_it() -> None:
+    """No right answer is no more than the empty answer has."""
+    said = found({"a": examined(0.0)}, metric="exact_match", must_beat=("empty_answer",))
+    assert (said["promoted"], said["candidates"]["a"]["below"]) == (False, ["empty_answer"])
+
+
 @pytest.mark.parametrize(
     ("limit", "measured"),
     [

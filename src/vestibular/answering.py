@@ -2,14 +2,21 @@
 
 from pathlib import Path
 
-from vestibular.base_models import Pin, locate
-from vestibular.encoding import EncodedQuestion, encode_prompt
+from vestibular.asking import answer_text, ask
+from vestibular.base_models import Pin, locate, longest_input
+from vestibular.encoding import encode_for_answering
 from vestibular.errors import BaseModelError
 from vestibular.files import read_json
-from vestibular.generation import answer_questions
 from vestibular.layout import BASE_FOLDER, MODEL_FILE, REFUSAL_FILE
-from vestibular.models import load_adapter, load_base, load_tokenizer, longest_input, pick_device
+from vestibular.models import (
+    load_adapter,
+    load_base,
+    load_tokenizer,
+    pick_device,
+    pick_precision,
+)
 from vestibular.params import PromptSettings, TrainSettings
+from vestibular.questions import Question
 
 
 class Answerer:
@@ -36,6 +43,8 @@ class Answerer:
             pin = Pin(**description["base"])
             self._prompt = PromptSettings.model_validate(description["prompt"])
             self._max_new_tokens = int(description["max_new_tokens"])
+            self._overlap = float(description["window_overlap"])
+            self._unanswerable: str | None = description["unanswerable"]
             train = TrainSettings.model_validate(description["train"])
         except (ValueError, KeyError, TypeError) as error:
             raise BaseModelError(
@@ -44,20 +53,32 @@ class Answerer:
             ) from None
         if pin.sha256 is not None:
             pin = Pin(BASE_FOLDER, sha256=pin.sha256)
+        device = pick_device()
+        dtype = pick_precision(train.precision, device)
         self._tokenizer = load_tokenizer(folder)
-        base = load_base(locate(pin, (folder,)), train.quantization, pick_device())
-        self._model = load_adapter(base, folder)
+        base = folder if train.method == "full" else locate(pin, (folder,))
+        self._model = load_base(base, train.quantization, device, dtype).eval()
+        if train.method == "lora":
+            self._model = load_adapter(self._model, folder)
         self._limit = longest_input(base, train.max_length) - self._max_new_tokens
 
     def answer(self, context: str, question: str) -> str:
-        """Return the answer to a question about a context.
+        """Return the answer to a question about a context, however long that is.
 
         Raises:
             DataError: the question is too long for the model.
         """
-        ids, shown = encode_prompt(self._tokenizer, self._prompt, context, question, self._limit)
-        asked = EncodedQuestion("", ids, (), shown, shown != context)
-        (answer,) = answer_questions(
-            self._model, [asked], self._tokenizer.eos_token_id, self._max_new_tokens, len(ids)
+        asked = Question("", "", context, question, ("",), (-1,))
+        windows = encode_for_answering(
+            self._tokenizer, self._prompt, [asked], self._limit, self._overlap
         )
-        return str(self._tokenizer.decode(answer.tokens, skip_special_tokens=True)).strip()
+        longest = max(len(window.prompt) for window in windows[0])
+        (answer,) = ask(
+            self._model,
+            self._tokenizer,
+            windows,
+            self._max_new_tokens,
+            longest + self._max_new_tokens,
+            self._unanswerable,
+        )
+        return answer_text(self._tokenizer, answer)

@@ -73,8 +73,8 @@ def pin(name: str, candidate: Candidate, bases: Path) -> Pin:
     if candidate.revision is None or not COMMIT.fullmatch(candidate.revision):
         raise BaseModelError(
             f"{where}.revision: must be the hub's commit, 40 hexadecimal digits (got "
-            f"{candidate.revision}), so that the same model is loaded next year; it stands on the "
-            f"model's page under 'Files and versions'. If {candidate.base_model} is meant to be a "
+            f"{candidate.revision}), so that the same model is loaded next year; "
+            f"`vestibular pin` writes it. If {candidate.base_model} is meant to be a "
             "folder: there is none"
         )
     result = Pin(candidate.base_model, revision=candidate.revision)
@@ -143,6 +143,46 @@ def positions(folder: Path) -> int | None:
         raise BaseModelError(f"{path}: must be a JSON object; copy the model's own file there")
     found = [content.get(key) for key in ("max_position_embeddings", "n_positions")]
     return next((number for number in found if isinstance(number, int)), None)
+
+
+def configuration(name: str, candidate: Candidate) -> Path:
+    """Return a folder with a candidate's configuration and tokenizer; weights may be missing.
+
+    From the hub only those small files are downloaded, unless the cache has them.
+
+    Raises:
+        BaseModelError: they cannot be had.
+    """
+    where = f"{PARAMS}: candidates.{name}"
+    folder = Path(candidate.base_model)
+    if folder.is_dir():
+        if not (folder / "config.json").is_file():
+            raise BaseModelError(f"{where}.base_model: {folder}: has no config.json")
+        return folder
+    # imported here: only hub models need it, and it costs a third of a second
+    import huggingface_hub
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+
+    try:
+        return Path(
+            huggingface_hub.snapshot_download(
+                candidate.base_model,
+                revision=candidate.revision,
+                allow_patterns=list(OTHER_FILES),
+                ignore_patterns="*/*",
+            )
+        )
+    except (HfHubHTTPError, LocalEntryNotFoundError, OSError, ValueError) as error:
+        raise BaseModelError(
+            f"{where}: {candidate.base_model}@{candidate.revision}: no folder of that name, and "
+            f"its configuration is not in the hub's cache and cannot be downloaded "
+            f"({type(error).__name__})"
+        ) from None
+
+
+def longest_input(folder: Path, max_length: int) -> int:
+    """Return how many tokens may go through a model: its own limit or `max_length`."""
+    return min(max_length, positions(folder) or max_length)
 
 
 def _hub_snapshot(repository: str, revision: str) -> Path:

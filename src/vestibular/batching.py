@@ -14,7 +14,7 @@ from typing import Literal
 
 from vestibular.encoding import EncodedQuestion, shared_prefix
 
-Batching = Literal["shared_context", "padded"]
+Batching = Literal["shared_context", "padded", "padded_to_max_length"]
 
 
 @dataclass(frozen=True)
@@ -74,11 +74,11 @@ def rows(
 ) -> list[Row]:
     """Lay out the questions of one optimizer step.
 
-    Neighbours with the same context share a row, at most `max_tokens` long, unless batching is
-    `padded` or the prompt is learned too: what is shared would then be learned once, not once
+    With `shared_context` neighbours with the same context share a row, at most `max_tokens`
+    long, unless the prompt is learned too: what is shared would then be learned once, not once
     for each question.
     """
-    if batching == "padded" or loss == "full":
+    if batching != "shared_context" or loss == "full":
         return [_row([question], loss) for question in questions]
     result = []
     for _, neighbours in groupby(questions, key=lambda question: question.context):
@@ -108,15 +108,15 @@ def _row(questions: Sequence[EncodedQuestion], loss: str) -> Row:
     )
 
 
-def by_length(rows: Iterable[Row], max_tokens: int) -> Iterator[list[Row]]:
+def by_length(rows: Iterable[Row], max_tokens: int, width: int = 0) -> Iterator[list[Row]]:
     """Group rows of similar length, at most `max_tokens` a group with the padding counted.
 
-    A row that is longer than that is a group of its own.
+    A row that is longer than that is a group of its own. No row is padded to less than `width`.
     """
     group: list[Row] = []
     for row in sorted(rows, key=lambda row: row.length, reverse=True):
         # the longest comes first, so that it sets the width
-        if group and group[0].length * (len(group) + 1) > max_tokens:
+        if group and max(width, group[0].length) * (len(group) + 1) > max_tokens:
             yield group
             group = []
         group.append(row)

@@ -1,16 +1,18 @@
 """The command line: `vestibular <command>`. Light; what needs torch imports it when it runs."""
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
-from vestibular import __version__
+from vestibular import __version__, registry_commands
 from vestibular.commits import commit_of
 from vestibular.errors import DataError, exit_on_error
 from vestibular.files import read_json, whole_file
 from vestibular.layout import LEADERBOARD, PARAMS, PRODUCTION, REPORT, SELECTION
 from vestibular.logs import quiet
-from vestibular.params import read_yaml
+from vestibular.mirror import commands as mirror_commands
+from vestibular.params import load_params, read_yaml
 from vestibular.selection import as_text
 
 SHOWN_FLIPS = 10
@@ -53,6 +55,39 @@ def parser() -> argparse.ArgumentParser:
     )
     answer.set_defaults(run=run_answer)
 
+    plan = commands.add_parser(
+        "plan",
+        help="tell what each candidate will take, before anything is trained",
+        description="Print for each candidate its parameters, the bytes of its weights, the most "
+        "memory that training and exam will take, roughly how long the training will last, whether "
+        "that fits this machine, and settings with which it would. No weights are read; a model "
+        "on the hub is asked for its configuration and tokenizer alone.",
+    )
+    plan.set_defaults(run=run_plan)
+
+    fetch = commands.add_parser(
+        "fetch",
+        help="download the data and the base models that params.yaml names",
+        description="Download what is not there yet: data files (data.urls, data.hub), checked by "
+        "their SHA-256, and base models, into the hub's cache. Afterwards `HF_HUB_OFFLINE=1 dvc "
+        "repro` needs no network.",
+    )
+    fetch.set_defaults(run=run_fetch)
+
+    pin = commands.add_parser(
+        "pin",
+        help="write the hub's commits into the settings file",
+        description="Ask the hub for the commit of each revision that is missing or a branch's "
+        "name, and write it into the settings file; everything else in the file stays.",
+    )
+    pin.add_argument(
+        "--params", type=Path, default=PARAMS, metavar="FILE", help="(default: %(default)s)"
+    )
+    pin.add_argument(
+        "--update", action="store_true", help="move pinned revisions to the newest commit as well"
+    )
+    pin.set_defaults(run=run_pin)
+
     board = commands.add_parser(
         "leaderboard",
         help="show the candidates and their scores",
@@ -60,21 +95,6 @@ def parser() -> argparse.ArgumentParser:
         "fine-tuning and 95 % intervals, the reference points, and which is promoted and why.",
     )
     board.set_defaults(run=run_leaderboard)
-
-    report = commands.add_parser(
-        "report",
-        help="say where the report is and which commit it belongs to",
-        description="Print the path of the last run's report and the commit that recorded it. The "
-        "page itself holds no commit: it is part of the commit.",
-        epilog="example: vestibular report --output report.html",
-    )
-    report.add_argument(
-        "--output",
-        type=Path,
-        metavar="FILE",
-        help="write a copy that has the commit in it, to be sent to others",
-    )
-    report.set_defaults(run=run_report)
 
     compare = commands.add_parser(
         "compare",
@@ -90,6 +110,31 @@ def parser() -> argparse.ArgumentParser:
     )
     compare.add_argument("--all", action="store_true", help="show every question that flipped")
     compare.set_defaults(run=run_compare)
+    report = commands.add_parser(
+        "report",
+        help="say where the report is and which commit it belongs to",
+        description="Print the path of the last run's report and the commit that recorded it. The "
+        "page itself holds no commit: it is part of the commit.",
+        epilog="example: vestibular report --output report.html",
+    )
+    report.add_argument(
+        "--output",
+        type=Path,
+        metavar="FILE",
+        help="write a copy that has the commit in it, to be sent to others",
+    )
+    report.set_defaults(run=run_report)
+    registry_commands.add_commands(commands)
+    mirror_commands.add_command(commands)
+    # a program of its own, which reads its own options: none begins with the sign named here
+    server = commands.add_parser(
+        "neptune-server",
+        help="serve runs and models to the neptune client and to a browser",
+        add_help=False,
+        prefix_chars="\0",
+    )
+    server.add_argument("options", nargs="*")
+    server.set_defaults(run=run_neptune_server)
     return top
 
 
@@ -106,6 +151,33 @@ def run_answer(arguments: argparse.Namespace) -> None:
     from vestibular.answering import Answerer
 
     print(Answerer(arguments.model).answer(context, arguments.question))
+
+
+def run_plan(_: argparse.Namespace) -> None:
+    """Print what each candidate will take."""
+    params = load_params()
+    quiet()
+    # torch and its friends take seconds
+    from vestibular.forecast import as_text as plan_text
+    from vestibular.forecast import forecasts
+
+    print(plan_text(*forecasts(params)))
+
+
+def run_fetch(_: argparse.Namespace) -> None:
+    """Download data and base models."""
+    from vestibular.fetch import fetch_bases, fetch_data
+
+    params = load_params()
+    print("\n".join(fetch_data(params.data)))
+    print("\n".join(fetch_bases(params)))
+
+
+def run_pin(arguments: argparse.Namespace) -> None:
+    """Write commits into the settings file."""
+    from vestibular.pinning import pin_revisions
+
+    print("\n".join(pin_revisions(arguments.params, arguments.update)))
 
 
 def run_leaderboard(_: argparse.Namespace) -> None:
@@ -150,6 +222,12 @@ def run_compare(arguments: argparse.Namespace) -> None:
     print(changes.as_text(found, old, new, None if arguments.all else SHOWN_FLIPS))
     if arguments.new is None and read_yaml(PARAMS) != new.params:
         print(f"\n{PARAMS} has changed since the last `dvc repro`: run it to see the effect")
+
+
+def run_neptune_server(arguments: argparse.Namespace) -> None:
+    """Become the server's program."""
+    command = [sys.executable, "-m", "neptune_server", *arguments.options]
+    os.execv(sys.executable, command)  # noqa: S606 - no shell is needed
 
 
 def read_text(name: str) -> str:

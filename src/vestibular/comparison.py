@@ -135,10 +135,12 @@ class Comparison:
         return self.difference(candidate, "after", other, metric).p_value
 
     def is_below(self, candidate: str, point: str, metric: str) -> bool:
-        """Return whether a candidate's score is not above a reference point's."""
-        if point == UNTOUCHED_BASE:
-            return self.difference(candidate, "before", candidate, metric).value <= 0
-        return self.difference(candidate, "point", point, metric).value <= 0
+        """Return whether a candidate's score is not above a reference point's.
+
+        Scores of single answers are stored with six places, so that less is no difference.
+        """
+        kind, name = ("before", candidate) if point == UNTOUCHED_BASE else ("point", point)
+        return round(self.difference(candidate, kind, name, metric).value, 6) <= 0
 
 
 def _key(kind: str, name: str) -> str:

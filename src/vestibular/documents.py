@@ -4,11 +4,22 @@ Nothing here imports torch.
 """
 
 from collections.abc import Sequence
+from typing import Protocol
 
-from vestibular.questions import Question
+
+class Sourced(Protocol):
+    """Whatever has a context, and perhaps the title of the document that it is from."""
+
+    @property
+    def title(self) -> str:
+        """Document that the context is from; empty if none is named."""
+
+    @property
+    def context(self) -> str:
+        """The text that is asked about."""
 
 
-def document_numbers(questions: Sequence[Question]) -> list[int]:
+def document_numbers(questions: Sequence[Sourced]) -> list[int]:
     """Return each question's document as a number, from 0 on in the order of appearance.
 
     Questions are of one document if they share a title or a context, directly or through other

@@ -2,108 +2,89 @@
 
 import statistics
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
-from peft import PeftModel
-
-from vestibular.encoding import EncodedQuestion, encode_for_answering
+from vestibular.asking import Windows
+from vestibular.base_models import longest_input
+from vestibular.encoding import EncodedQuestion, encode_answer, encode_for_answering
 from vestibular.flops import Shape, flops_per_answer
-from vestibular.generation import Answer, answer_questions
+from vestibular.generation import Answer
 from vestibular.measuring import stopwatch
-from vestibular.models import longest_input
 from vestibular.params import EvaluateSettings, PromptSettings, TrainSettings
 from vestibular.questions import Question
+from vestibular.scoring import mean, published_exact_match, published_f1
 from vestibular.squad_metric import SquadMetric
 
 LATENCY_QUESTIONS = 20
 """Questions asked one at a time to measure how long one answer takes."""
+PUBLISHED_TOKENS = 5
+"""Tokens of an answer that the published recipe looks at."""
 
 
 def encode_exam(
-    model: Any,
+    base: Path,
     tokenizer: Any,
     prompt: PromptSettings,
     train: TrainSettings,
     evaluate: EvaluateSettings,
     questions: Sequence[Question],
-) -> list[EncodedQuestion]:
+) -> list[list[EncodedQuestion]]:
     """Encode questions so that prompt and answer together fit the model.
 
     Raises:
         DataError: a question does not fit even without its context.
     """
-    limit = longest_input(model, train.max_length) - evaluate.max_new_tokens
-    return [encode_for_answering(tokenizer, prompt, question, limit) for question in questions]
+    limit = longest_input(base, train.max_length) - evaluate.max_new_tokens
+    return encode_for_answering(tokenizer, prompt, questions, limit, evaluate.window_overlap)
 
 
-def answer_texts(tokenizer: Any, answers: Sequence[Answer]) -> list[str]:
-    """Turn generated tokens into text, without the white space around it."""
-    return [tokenizer.decode(answer.tokens, skip_special_tokens=True).strip() for answer in answers]
-
-
-def examine(
-    model: PeftModel,
-    tokenizer: Any,
-    encoded: Sequence[EncodedQuestion],
-    settings: EvaluateSettings,
+def cost_of(
+    asked: Sequence[Windows],
+    answers: Sequence[Answer],
+    seconds: float,
     shape: Shape,
-    on_answered: Callable[[int], object],
-) -> tuple[list[str], list[str], dict[str, float]]:
-    """Let the base (adapter switched off) and the fine-tuned model answer.
+    ask_one: Callable[[Windows], object],
+) -> dict[str, float]:
+    """Return what answering took, and measure how long one question alone takes.
 
     Returns:
-        the answers before, the answers after, and what the fine-tuned model's took: `seconds`,
-        `questions_per_second`, `tokens_per_second` (prompts and answers), the median and 95th
-        percentile of `latency` in seconds, one question at a time, and `flops_per_answer`.
+        `seconds`, `questions_per_second`, `tokens_per_second` (prompts and answers), the median
+        and 95th percentile of `latency` in seconds, one question at a time, and
+        `flops_per_answer`.
     """
-
-    def ask(questions: Sequence[EncodedQuestion]) -> list[Answer]:
-        return answer_questions(
-            model,
-            questions,
-            tokenizer.eos_token_id,
-            settings.max_new_tokens,
-            settings.max_tokens_per_batch,
-            on_answered,
-        )
-
-    with model.disable_adapter():
-        before = ask(encoded)
-    elapsed = stopwatch()
-    after = ask(encoded)
-    seconds = elapsed()
-    tokens = sum(len(question.prompt) for question in encoded)
-    tokens += sum(len(answer.tokens) for answer in after)
+    tokens = sum(len(window.prompt) for windows in asked for window in windows)
+    tokens += sum(len(answer.tokens) for answer in answers)
     latencies = []
-    for question in encoded[:: max(1, len(encoded) // LATENCY_QUESTIONS)]:
+    for windows in asked[:: max(1, len(asked) // LATENCY_QUESTIONS)]:
         elapsed = stopwatch()
-        answer_questions(
-            model,
-            [question],
-            tokenizer.eos_token_id,
-            settings.max_new_tokens,
-            settings.max_tokens_per_batch,
-        )
+        ask_one(windows)
         latencies.append(elapsed())
-    cost = {
+    return {
         "seconds": seconds,
-        "questions_per_second": len(encoded) / seconds,
+        "questions_per_second": len(asked) / seconds,
         "tokens_per_second": tokens / seconds,
         "latency_p50": statistics.median(latencies),
         "latency_p95": sorted(latencies)[max(0, round(0.95 * len(latencies)) - 1)],
+        # every window of a long context is asked, and answers are about as long everywhere
         "flops_per_answer": flops_per_answer(
             shape,
             (
-                (len(question.prompt), len(answer.tokens))
-                for question, answer in zip(encoded, after, strict=True)
+                (len(window.prompt), len(answer.tokens))
+                for windows, answer in zip(asked, answers, strict=True)
+                for window in windows
             ),
-        ),
+        )
+        * sum(len(windows) for windows in asked)
+        / len(asked),
     }
-    return answer_texts(tokenizer, before), answer_texts(tokenizer, after), cost
 
 
 def score(
-    questions: Sequence[Question], answers: Sequence[str], articles: str
+    questions: Sequence[Question],
+    answers: Sequence[str],
+    articles: str,
+    unanswerable: str | None,
 ) -> tuple[dict[str, float], list[dict[str, Any]]]:
     """Score answers against all references.
 
@@ -112,7 +93,9 @@ def score(
     """
     metric = SquadMetric(config_name=articles, keep_in_memory=True)
     result = metric.compute(
-        predictions=list(answers), references=[list(question.answers) for question in questions]
+        predictions=list(answers),
+        references=[list(question.answers) for question in questions],
+        unanswerable=unanswerable,
     )
     each = [
         {"answer": answer, "exact_match": match, "f1": overlap}
@@ -123,9 +106,41 @@ def score(
     return {"exact_match": result["exact_match"], "f1": result["f1"]}, each
 
 
+def details(
+    tokenizer: Any,
+    prompt: PromptSettings,
+    questions: Sequence[Question],
+    answers: Sequence[Answer],
+    rows: Sequence[dict[str, Any]],
+) -> dict[str, float | None]:
+    """Return other views of the same answers.
+
+    Returns:
+        `published_exact_match` and `published_f1`, the scores of the published recipe (first
+        reference alone, five tokens); `clean_exact_match` and `clean_f1`, the usual ones over
+        the questions that training does not give away (None if there is no such question).
+    """
+    firsts = [answer.tokens[:PUBLISHED_TOKENS] for answer in answers]
+    wanted = [encode_answer(tokenizer, prompt, question.answers[0])[:-1] for question in questions]
+    clean = [row for question, row in zip(questions, rows, strict=True) if not question.leaked]
+    return {
+        "published_exact_match": mean(
+            [
+                published_exact_match(
+                    tokenizer.decode(tokens, skip_special_tokens=True), question.answers[0]
+                )
+                for tokens, question in zip(firsts, questions, strict=True)
+            ]
+        ),
+        "published_f1": mean([published_f1(*pair) for pair in zip(firsts, wanted, strict=True)]),
+        "clean_exact_match": mean([row["exact_match"] for row in clean]) if clean else None,
+        "clean_f1": mean([row["f1"] for row in clean]) if clean else None,
+    }
+
+
 def predictions(
     questions: Sequence[Question],
-    encoded: Sequence[EncodedQuestion],
+    asked: Sequence[Windows],
     before: Sequence[dict[str, Any]],
     after: Sequence[dict[str, Any]],
 ) -> list[dict[str, Any]]:
@@ -136,9 +151,10 @@ def predictions(
             "title": question.title,
             "question": question.question,
             "references": list(question.answers),
-            "shortened": asked.shortened,
+            "windows": len(windows),
+            "leaked": question.leaked,
             "before": earlier,
             "after": later,
         }
-        for question, asked, earlier, later in zip(questions, encoded, before, after, strict=True)
+        for question, windows, earlier, later in zip(questions, asked, before, after, strict=True)
     ]

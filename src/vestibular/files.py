@@ -95,6 +95,12 @@ def file_sha256(path: Path) -> str:
     return digest.hexdigest()
 
 
+def file_md5(path: Path) -> str:
+    """Return the hexadecimal MD5 of a file's bytes, DVC's name for it."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "md5").hexdigest()
+
+
 def folder_sha256(folder: Path, pattern: str = "*") -> str:
     """Return one SHA-256 over the names and bytes of the files below `folder`.
 

@@ -11,8 +11,6 @@ from typing import Any
 
 import torch
 
-MEBIBYTE = 1 << 20
-
 PACKAGES = (
     "accelerate",
     "bitsandbytes",

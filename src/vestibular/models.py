@@ -1,6 +1,7 @@
 """Base models, tokenizers and adapters in memory."""
 
 import contextlib
+import dataclasses
 import errno
 import json
 import os
@@ -22,10 +23,13 @@ from vestibular.base_models import Pin
 from vestibular.errors import BaseModelError
 from vestibular.files import to_json
 from vestibular.flops import Shape
-from vestibular.params import LoraSettings, Quantization
+from vestibular.params import LoraSettings, Precision, Quantization, TrainSettings
 
 ONE_THREAD_PARAMETERS = 5_000_000
 """On a CPU, smaller models run on one thread: their matrices are too small to share out."""
+
+ADAPTER_FILE = "adapter_config.json"
+"""In the folder of a trained candidate, if it is an adapter."""
 
 LOADING_ERRORS = (
     OSError,
@@ -50,6 +54,27 @@ def pick_device() -> torch.device:
     return torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
 
 
+def pick_precision(precision: Precision, device: torch.device) -> torch.dtype:
+    """Return the numbers to compute with on `device`.
+
+    `auto` is bfloat16 on a GPU that has it, float16 on an older one, and float32 elsewhere:
+    CPUs are not faster with bfloat16 at these sizes.
+
+    Raises:
+        BaseModelError: the device cannot train in float16.
+    """
+    if precision == "auto":
+        if device.type != "cuda":
+            return torch.float32
+        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+    if precision == "float16" and device.type != "cuda":
+        raise BaseModelError(
+            "train.precision: float16 needs a CUDA GPU, since small gradients vanish in it "
+            f"unless they are scaled; this machine has {device.type}: write bfloat16 or float32"
+        )
+    return getattr(torch, precision)  # type: ignore[no-any-return]
+
+
 def load_tokenizer(folder: Path) -> Any:
     """Load a model's tokenizer.
 
@@ -71,13 +96,21 @@ def load_tokenizer(folder: Path) -> Any:
     return tokenizer
 
 
-def load_base(folder: Path, quantization: Quantization, device: torch.device) -> Any:
-    """Load a base model for `device`, in float32 or quantized by bitsandbytes.
+def load_base(
+    folder: Path, quantization: Quantization, device: torch.device, dtype: torch.dtype
+) -> Any:
+    """Load a base model for `device`, its weights in `dtype` or quantized by bitsandbytes.
 
     Raises:
-        BaseModelError: the folder does not hold a causal language model.
+        BaseModelError: the folder does not hold a causal language model, or bitsandbytes does
+            not know the device.
     """
     options: dict[str, Any] = {}
+    if quantization != "none" and device.type not in ("cpu", "cuda", "xpu"):
+        raise BaseModelError(
+            f"train.quantization: {quantization}: bitsandbytes does not work on {device.type}; "
+            "write none"
+        )
     if quantization == "8bit":
         options["quantization_config"] = BitsAndBytesConfig(load_in_8bit=True)
     elif quantization == "4bit":
@@ -89,7 +122,7 @@ def load_base(folder: Path, quantization: Quantization, device: torch.device) ->
     try:
         loaded: Any = AutoModelForCausalLM.from_pretrained(
             folder,
-            dtype=torch.float32,
+            dtype=dtype,
             device_map={"": device},
             local_files_only=True,
             output_loading_info=True,
@@ -111,15 +144,41 @@ def load_base(folder: Path, quantization: Quantization, device: torch.device) ->
     return model
 
 
+def make_trainable(model: Any, settings: TrainSettings, gradient_checkpointing: bool) -> Any:
+    """Prepare a base model for training: a fresh LoRA adapter on it, or all of its weights.
+
+    Raises:
+        BaseModelError: the model cannot recompute activations, or has none of the modules that
+            the adapter should go to.
+    """
+    if gradient_checkpointing and not model.supports_gradient_checkpointing:
+        raise BaseModelError(
+            f"train.gradient_checkpointing: {type(model).__name__} cannot recompute its "
+            "activations; write false"
+        )
+    if settings.method == "lora":
+        return add_adapter(model, settings.lora, settings.quantization, gradient_checkpointing)
+    if gradient_checkpointing:
+        model.activation_checkpointing_enable({"use_reentrant": False})
+    return model
+
+
 def add_adapter(
     model: Any, lora: LoraSettings, quantization: Quantization, gradient_checkpointing: bool
 ) -> PeftModel:
     """Put an untrained LoRA adapter on a base model and freeze the rest.
 
     Raises:
-        BaseModelError: peft does not know the usual modules of this architecture, or the model
-            has none of those named.
+        BaseModelError: peft does not know the usual modules of this architecture, the model
+            has none of those named, or an option is not one of peft's.
     """
+    own = {"r", "lora_alpha", "lora_dropout", "target_modules", "task_type", "fan_in_fan_out"}
+    known = {field.name for field in dataclasses.fields(LoraConfig)} - own
+    if unknown := sorted(set(lora.options) - known):
+        raise BaseModelError(
+            f"train.lora.options: {', '.join(unknown)}: not an option of peft's LoraConfig "
+            f"({', '.join(sorted(known))})"
+        )
     for module in model.modules():
         # in evaluation mode on such a CPU bitsandbytes repacks 4-bit weights for good into a
         # layout that has no gradient: the first validation would end the training
@@ -127,10 +186,12 @@ def add_adapter(
             module.support_avx512bf16_for_cpu = False
     if quantization != "none":
         model = prepare_model_for_kbit_training(
-            model, use_gradient_checkpointing=gradient_checkpointing
+            model,
+            use_gradient_checkpointing=gradient_checkpointing,
+            gradient_checkpointing_kwargs={"use_reentrant": False},
         )
     elif gradient_checkpointing:
-        model.gradient_checkpointing_enable({"use_reentrant": False})
+        model.activation_checkpointing_enable({"use_reentrant": False})
         model.enable_input_require_grads()
     modules = lora.target_modules
     config = LoraConfig(
@@ -143,10 +204,11 @@ def add_adapter(
         if modules == "auto"
         else (modules if isinstance(modules, str) else list(modules)),
         fan_in_fan_out=any(isinstance(module, Conv1D) for module in model.modules()),
+        **lora.options,
     )
     try:
         return get_peft_model(model, config)
-    except (ValueError, RuntimeError, re.error) as error:
+    except (ValueError, RuntimeError, TypeError, AttributeError, re.error) as error:
         kinds = sorted(
             {
                 name.rsplit(".", 1)[-1]
@@ -155,15 +217,9 @@ def add_adapter(
             }
         )
         raise BaseModelError(
-            f"lora.target_modules: {modules}: {_first_line(error)} "
+            f"train.lora: target_modules {modules}: {_first_line(error)} "
             f"(this model has {', '.join(kinds)})"
         ) from None
-
-
-def longest_input(model: Any, max_length: int) -> int:
-    """Return how many tokens may go through the model: its own limit or `max_length`."""
-    limit = getattr(model.config, "max_position_embeddings", None)
-    return min(max_length, limit) if limit else max_length
 
 
 @contextlib.contextmanager
@@ -188,21 +244,28 @@ def disk_errors(folder: Path) -> Iterator[None]:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder)) from None
 
 
-def save_adapter(model: PeftModel, tokenizer: Any, pin: Pin, folder: Path) -> None:
-    """Write the adapter and the tokenizer; equal weights give equal files on any machine."""
-    config = model.peft_config["default"]
-    config.base_model_name_or_path, config.revision = pin.base_model, pin.revision
-    # "auto" would ask the hub whether the vocabulary has changed
+def save_trained(model: Any, tokenizer: Any, pin: Pin, folder: Path) -> None:
+    """Write the adapter, or all weights if all were trained, and the tokenizer.
+
+    Equal weights give equal files on any machine.
+    """
     with disk_errors(folder):
-        model.save_pretrained(str(folder), save_embedding_layers=False)
+        if isinstance(model, PeftModel):
+            config = model.peft_config["default"]
+            config.base_model_name_or_path, config.revision = pin.base_model, pin.revision
+            # "auto" would ask the hub whether the vocabulary has changed
+            model.save_pretrained(str(folder), save_embedding_layers=False)
+        else:
+            model.save_pretrained(folder)
     # peft's card names the versions and the path of this very run
     (folder / "README.md").unlink(missing_ok=True)
-    path = folder / "adapter_config.json"
-    content = json.loads(path.read_text(encoding="utf-8"))
-    # a set, written in an order that changes from process to process
-    if isinstance(content["target_modules"], list):
-        content["target_modules"] = sorted(content["target_modules"])
-    path.write_text(to_json(dict(sorted(content.items()))), encoding="utf-8")
+    path = folder / ADAPTER_FILE
+    if path.exists():
+        content = json.loads(path.read_text(encoding="utf-8"))
+        # a set, written in an order that changes from process to process
+        if isinstance(content["target_modules"], list):
+            content["target_modules"] = sorted(content["target_modules"])
+        path.write_text(to_json(dict(sorted(content.items()))), encoding="utf-8")
     tokenizer.save_pretrained(folder)
 
 
@@ -211,18 +274,38 @@ def load_adapter(model: Any, folder: Path) -> PeftModel:
     return PeftModel.from_pretrained(model, str(folder)).eval()
 
 
-def count_parameters(folder: Path, model: PeftModel) -> dict[str, int]:
-    """Return how many parameters are trained, and how many there are with the adapter's.
+def count_parameters(folder: Path, model: Any) -> dict[str, int]:
+    """Return how many parameters are trained, and how many there are with an adapter's.
 
     The base is counted from its configuration: quantized weights are packed, several a byte.
     """
+    base = without_weights(folder).num_parameters()
+    if not isinstance(model, PeftModel):
+        return {"trainable": base, "total": base}
     adapter = _adapter_parameters(model)
-    return {"trainable": adapter, "total": _empty_base(folder).num_parameters() + adapter}
+    return {"trainable": adapter, "total": base + adapter}
 
 
-def arithmetic_shape(folder: Path, model: PeftModel) -> Shape:
+def without_weights(folder: Path) -> Any:
+    """Build a model from its configuration alone: shapes, no bytes (torch's meta device).
+
+    Raises:
+        BaseModelError: the configuration is not that of a causal language model.
+    """
+    try:
+        with torch.device("meta"):
+            return AutoModelForCausalLM.from_config(
+                AutoConfig.from_pretrained(folder, local_files_only=True)
+            )
+    except LOADING_ERRORS as error:
+        raise BaseModelError(
+            f"{folder}: config.json is not that of a causal language model ({_first_line(error)})"
+        ) from None
+
+
+def arithmetic_shape(folder: Path, model: Any) -> Shape:
     """Return the sizes that decide how much the model computes, its adapter included."""
-    base = _empty_base(folder)
+    base = without_weights(folder)
     embeddings = {
         id(module.weight): module.weight.numel()
         for module in base.modules()
@@ -243,13 +326,5 @@ def arithmetic_shape(folder: Path, model: PeftModel) -> Shape:
     )
 
 
-def _empty_base(folder: Path) -> Any:
-    """Build the base from its configuration alone, without memory for its weights."""
-    with torch.device("meta"):
-        return AutoModelForCausalLM.from_config(
-            AutoConfig.from_pretrained(folder, local_files_only=True)
-        )
-
-
-def _adapter_parameters(model: PeftModel) -> int:
+def _adapter_parameters(model: Any) -> int:
     return sum(parameter.numel() for name, parameter in model.named_parameters() if "lora_" in name)

@@ -11,21 +11,25 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from vestibular.errors import ParamsError
+from vestibular.files import whole_file
 from vestibular.layout import PARAMS
 
 CANDIDATE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*")
 PLACEHOLDERS = ("{context}", "{question}")
-UNION_BRANCHES = ("str", "tuple[str, ...]")
+UNION_BRANCHES = ("str", "tuple[str, ...]", "constrained-int", "bool", "literal['auto']")
 """What pydantic adds to the path of a fault in a value of several types."""
 
 Metric = Literal["exact_match", "f1"]
 ReferencePoint = Literal[
     "untouched_base", "empty_answer", "whole_context", "overlap_sentence", "annotators"
 ]
+MirrorTarget = Literal["neptune", "mlflow"]
 Quantization = Literal["none", "8bit", "4bit"]
+Precision = Literal["auto", "float32", "bfloat16", "float16"]
+TokenBudget = Annotated[int, Field(gt=0)] | Literal["auto"]
 Names = Annotated[tuple[str, ...], Field(strict=False, min_length=1)]
 
 
@@ -41,21 +45,94 @@ class Settings(BaseModel):
     )
 
 
+class Columns(Settings):
+    """Which column of a table holds what; the ones that it lacks are left out here."""
+
+    context: str
+    """The text that holds the answer."""
+    question: str
+    """What is asked."""
+    answers: str
+    """The reference answers: one text, or a list (see `tables.py`)."""
+    answer_start: str | None = None
+    """Where each answer stands in the context, in characters."""
+    id: str | None = None
+    """The question's name; without it, the file's name and the row."""
+    title: str | None = None
+    """Document that the context is from; without it, each context is one."""
+    is_impossible: str | None = None
+    """Whether the context does not hold the answer."""
+
+
+class Files(Settings):
+    """Something about each of the two files."""
+
+    train: str
+    """About the file of training questions."""
+    validation: str | None = None
+    """About the file of validation questions, if there is one."""
+
+
+class HubDataset(Settings):
+    """A dataset on the Hugging Face hub, whose splits `vestibular fetch` makes the files of."""
+
+    id: str = Field(pattern=r"^[\w.-]+(/[\w.-]+)?$")
+    """Its name there, `owner/name`."""
+    revision: str
+    """Commit, 40 hexadecimal digits; `vestibular pin` writes it."""
+    config: str | None = None
+    """Its configuration, if it has several."""
+    splits: Files
+    """Its split for each file."""
+
+
 class DataSettings(Settings):
-    """Where the questions are."""
+    """Where the questions are, and how they are divided."""
 
     source: str = Field(min_length=1)
-    """Folder with the dataset's files."""
+    """Folder with the dataset's files; DVC watches it."""
+    format: Literal["squad", "jsonl", "csv", "parquet"]
+    """SQuAD's JSON (v1.1 or v2.0), or a table with one question a row."""
     train: str = Field(min_length=1)
     """File with the training questions, within `source`."""
-    validation: str = Field(min_length=1)
+    validation: str | None = Field(default=None, min_length=1)
     """File with the questions that the candidates are examined on, within `source`."""
+    validation_size: float | None = Field(default=None, gt=0, lt=1)
+    """Without such a file: fraction of the questions that is held out, by whole documents."""
+    columns: Columns | None = None
+    """Only for a table: what its columns are called."""
+    unanswerable: str | None = Field(min_length=1)
+    """What to answer where the context holds no answer; brings SQuAD v2.0's rules of scoring.
+    `null` if every question has one."""
+    leaks: Literal["report", "drop_from_train", "fail"]
+    """What to do if training questions give validation answers away (see `leaks.py`)."""
+    sha256: Files | None = None
+    """The files' SHA-256, to be sure that they are the right ones."""
+    urls: Files | None = None
+    """Addresses that `vestibular fetch` downloads the files from."""
+    hub: HubDataset | None = None
+    """Dataset on the hub that `vestibular fetch` makes the files from, as Parquet."""
     language: str | None = Field(None, pattern="^[a-z]{2,3}$")
     """The questions' language, in ISO 639's letters (`pt`), for the model card and for the
     report's results by question word; nothing if it is not known."""
     license: str | None = Field(None, min_length=1)
     """The data's licence as the Hugging Face hub writes it (`cc-by-4.0`), for the model card;
     nothing if it is not known."""
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> "DataSettings":
+        if (self.validation is None) == (self.validation_size is None):
+            raise ValueError("name a validation file or a validation_size, one of the two")
+        if (self.columns is None) != (self.format == "squad"):
+            raise ValueError(
+                "columns are for a table: say what those of the file are called, or leave them "
+                "out if format is squad"
+            )
+        if self.urls and self.hub:
+            raise ValueError("urls and hub exclude each other: the files come from one place")
+        if self.hub and self.format != "parquet":
+            raise ValueError("hub makes Parquet files: write format: parquet")
+        return self
 
 
 class PromptSettings(Settings):
@@ -65,6 +142,8 @@ class PromptSettings(Settings):
     """The prompt, with `{context}` and `{question}` once each."""
     answer_prefix: str
     """What stands between the prompt and the answer; belongs to the answer's tokens."""
+    chat: bool
+    """Whether the prompt is sent as a user's message, by the tokenizer's own chat template."""
 
     @field_validator("template")
     @classmethod
@@ -85,24 +164,32 @@ class LoraSettings(Settings):
     dropout: float = Field(ge=0, lt=1)
     """Probability of dropping an input of the adapter in training."""
     target_modules: str | Names
-    """`auto` for the architecture's usual ones, or anything that peft takes."""
+    """`auto` for the architecture's usual ones, `all-linear`, or names as peft takes them."""
+    options: dict[str, Any] = Field(default_factory=dict)
+    """Whatever else peft's `LoraConfig` takes: `use_dora`, `use_rslora`, `rank_pattern`..."""
 
 
 class TrainSettings(Settings):
     """How a candidate is fine-tuned."""
 
+    method: Literal["lora", "full"]
+    """What is trained: a low-rank adapter on the frozen base, or all weights."""
     quantization: Quantization
-    """Precision of the frozen base's weights: as stored, or 8 or 4 bit by bitsandbytes."""
+    """Precision of the frozen base's weights: that of `precision`, or 8 or 4 bit."""
+    precision: Precision
+    """Numbers that are computed with; `auto`: bfloat16 or float16 on a GPU, float32 on a CPU."""
     loss: Literal["answer", "full"]
     """Tokens that are learned: the answer and its end, or the prompt as well."""
-    batching: Literal["shared_context", "padded"]
-    """`shared_context` encodes a context once for all its questions; `padded` once for each."""
+    batching: Literal["shared_context", "padded", "padded_to_max_length"]
+    """`shared_context` encodes a context once for all its questions; `padded` once for each,
+    as long as the longest beside it; `padded_to_max_length` always as long as `max_length`."""
     epochs: int = Field(gt=0)
     """Times that every training question is seen."""
     batch_size: int = Field(gt=0)
     """Questions an optimizer step."""
-    max_tokens_per_batch: int = Field(gt=0)
-    """Tokens in one forward pass; more questions than fit are accumulated."""
+    max_tokens_per_batch: TokenBudget
+    """Tokens in one forward pass; more questions than fit are accumulated. `auto`: as many as
+    the memory has room for (by the same estimate as `vestibular plan`)."""
     max_length: int = Field(gt=0)
     """Longest prompt and answer together, in tokens; the model's own limit holds as well."""
     learning_rate: float = Field(gt=0)
@@ -115,8 +202,9 @@ class TrainSettings(Settings):
     """AdamW's decoupled weight decay."""
     max_gradient_norm: float = Field(gt=0)
     """Norm that longer gradients are clipped to."""
-    gradient_checkpointing: bool
-    """Recompute activations in the backward pass: less memory, more time."""
+    gradient_checkpointing: bool | Literal["auto"]
+    """Recompute activations in the backward pass: less memory, more time. `auto`: only if the
+    memory has no room otherwise."""
     logging_steps: int = Field(gt=0)
     """Optimizer steps between two points of the loss curve."""
     validation_steps: int = Field(gt=0)
@@ -137,6 +225,13 @@ class TrainSettings(Settings):
             raise ValueError(f"must be a multiple of logging_steps ({logging_steps})")
         return steps
 
+    @field_validator("quantization")
+    @classmethod
+    def _is_frozen(cls, quantization: str, info: Any) -> str:
+        if quantization != "none" and info.data.get("method") == "full":
+            raise ValueError("only a frozen base can be quantized; write none, or method: lora")
+        return quantization
+
 
 class EvaluateSettings(Settings):
     """How a candidate is examined."""
@@ -145,11 +240,23 @@ class EvaluateSettings(Settings):
     """Language whose articles do not count in a comparison of answers."""
     max_new_tokens: int = Field(gt=0)
     """Longest answer, in tokens."""
-    max_tokens_per_batch: int = Field(gt=0)
-    """Tokens of prompts and answers that are held at a time."""
+    max_tokens_per_batch: TokenBudget
+    """Tokens of prompts and answers that are held at a time; `auto`: as many as the memory has
+    room for."""
+    window_overlap: float = Field(ge=0, lt=1)
+    """Of a context that is too long for the model, the fraction of each window that the next
+    one repeats; an answer that is longer than the overlap may be cut."""
     folds: Annotated[tuple[int, ...], Field(strict=False)]
     """Folds of the cross-validation, `[1, 2, 3, 4, 5]` for five; `[]` for none. A list, not a
     number, since DVC makes a stage of each item and cannot count."""
+
+    @field_validator("folds", mode="before")
+    @classmethod
+    def _is_no_number(cls, folds: object) -> object:
+        if isinstance(folds, int):
+            numbers = ", ".join(str(fold) for fold in range(1, min(folds, 10) + 1))
+            raise ValueError(f"DVC needs the folds one by one: write [{numbers}] (got {folds})")
+        return folds
 
     @field_validator("folds")
     @classmethod
@@ -207,13 +314,22 @@ class SelectSettings(Settings):
         return names
 
 
+class RegistrySettings(Settings):
+    """What the chosen models are called where versions of them are kept."""
+
+    artifact: str = Field(pattern=r"^[a-z](-?[a-z0-9]+)+$")
+    """Name of the model in git's tags and in MLflow; `artifacts` of `dvc.yaml` has the same."""
+    model_key: str = Field(pattern=r"^[A-Z][A-Z0-9]{1,9}$")
+    """Neptune's key of the model: capital letters and digits."""
+
+
 class Candidate(Settings):
     """A base model with the settings that it is fine-tuned with."""
 
     base_model: str = Field(min_length=1)
     """A folder, or the id of a model on the Hugging Face hub."""
     revision: str | None = None
-    """The hub's commit, 40 hexadecimal digits; only for a hub id."""
+    """The hub's commit, 40 hexadecimal digits, which `vestibular pin` writes; only for a hub id."""
     train: TrainSettings
     """`train` with the candidate's own values in place."""
 
@@ -230,6 +346,9 @@ class Params(Settings):
     train: TrainSettings
     evaluate: EvaluateSettings
     select: SelectSettings
+    mirror: Annotated[tuple[MirrorTarget, ...], Field(strict=False)]
+    """Services that `vestibular mirror` shows the runs to; none of them is needed by anything."""
+    registry: RegistrySettings
     candidates: dict[str, Candidate]
 
     @field_validator("train")
@@ -316,6 +435,37 @@ def parse_yaml(text: str, path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise ParamsError(f"{path}: must be a mapping of settings, not {_kind(content)}")
     return content
+
+
+def replace_values(path: Path, values: Mapping[tuple[str, ...], str]) -> None:
+    """Write texts into a YAML file in place of those at the given keys; all else stays.
+
+    A key whose neighbours are there, but not itself, is put behind the first of them.
+
+    Raises:
+        ParamsError: the file is not YAML, or a key's mapping is not in it.
+    """
+    read_yaml(path)
+    text = path.read_text(encoding="utf-8")
+    edits = []
+    for keys, value in values.items():
+        node: Any = yaml.compose(text, _Loader)
+        for key in keys[:-1]:
+            node = next((below for name, below in node.value if name.value == key), None)
+            if not isinstance(node, yaml.MappingNode):
+                raise ParamsError(f"{path}: {'.'.join(keys)}: there is no such mapping")
+        found = [below for name, below in node.value if name.value == keys[-1]]
+        if found:
+            edits.append((found[0].start_mark.index, found[0].end_mark.index, value))
+            continue
+        name, below = node.value[0]
+        between = ", " if node.flow_style else f"\n{' ' * name.start_mark.column}"
+        end = below.end_mark.index
+        edits.append((end, end, f"{between}{keys[-1]}: {value}"))
+    for start, end, value in sorted(edits, reverse=True):
+        text = text[:start] + value + text[end:]
+    with whole_file(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
 
 
 def load_params(path: Path = PARAMS) -> Params:

@@ -5,14 +5,15 @@ scored (no words, no context, no answer) is left out and counted; nothing else i
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from vestibular.documents import document_numbers
 from vestibular.errors import DataError
 from vestibular.files import read_json_lines, write_json_lines
-from vestibular.squad import SquadAnswer, SquadDocument
+from vestibular.records import Record, SourceAnswer
 
 SPLITS = ("train", "validation")
 
@@ -30,30 +31,31 @@ class Question:
     """One text an annotator, at least one; the first is the one that is learned."""
     answer_starts: tuple[int, ...]
     """Where each answer stands in the context, in characters; -1 where it does not."""
+    answerable: bool = True
+    """Whether the context holds the answer; if not, the only answer is the stated text."""
+    leaked: bool = False
+    """In validation: whether training questions give the answer away."""
 
 
 @dataclass
 class Audit:
     """What was found in one split."""
 
-    documents: int = 0
-    contexts: int = 0
-    questions: int = 0
     left_out: Counter[str] = field(default_factory=Counter)
     """Questions that cannot be asked or scored, by reason."""
     faults: Counter[str] = field(default_factory=Counter)
     """Answers and questions that are kept, by what is wrong with them."""
-    references: Counter[int] = field(default_factory=Counter)
-    """Questions by their number of reference answers."""
 
-    def as_metrics(self) -> dict[str, Any]:
-        """Return the counts as plain JSON values, every kind of fault named."""
+    def as_metrics(self, questions: Sequence[Question]) -> dict[str, Any]:
+        """Return the counts for the `questions` that are kept, every kind of fault named."""
+        references = Counter(len(question.answers) for question in questions)
         return {
-            "documents": self.documents,
-            "contexts": self.contexts,
-            "questions": self.questions,
+            "documents": len(set(document_numbers(questions))),
+            "contexts": len({question.context for question in questions}),
+            "questions": len(questions),
+            "unanswerable": sum(not question.answerable for question in questions),
             "references_per_question": {
-                str(count): self.references[count] for count in sorted(self.references)
+                str(count): references[count] for count in sorted(references)
             },
             "left_out": {reason: self.left_out[reason] for reason in LEFT_OUT},
             "faults": {fault: self.faults[fault] for fault in FAULTS},
@@ -70,86 +72,93 @@ FAULTS = (
 )
 
 
-def audit_documents(
-    documents: Iterable[SquadDocument], source: Path
+def audit(
+    records: Iterable[Record], source: Path, unanswerable: str | None
 ) -> tuple[list[Question], Audit]:
-    """Flatten documents to questions, counting and mending faults.
+    """Check questions one by one, counting and mending faults.
 
     An answer's offset that does not point at its text is replaced by the nearest place where
     the text stands. A repeated id gets a suffix, so that every id is one question's.
 
+    Args:
+        records: the questions as the source states them.
+        source: their file, for messages.
+        unanswerable: answer to a question that its context does not answer; if it is None, a
+            question without an answer is left out.
+
     Raises:
-        DataError: no question is left.
+        DataError: no question is left, or some are marked as impossible and no answer to them
+            is stated.
     """
-    audit = Audit()
+    found = Audit()
     questions: list[Question] = []
-    titles: set[str] = set()
-    contexts: set[str] = set()
     asked: set[tuple[str, str]] = set()
     ids: Counter[str] = Counter()
-    for number, document in enumerate(documents):
-        title = document.title or f"document {number + 1}"
-        for paragraph in document.paragraphs:
-            for row in paragraph.qas:
-                reason = _unusable(paragraph.context, row.question, row.answers)
-                if reason:
-                    audit.left_out[reason] += 1
-                    continue
-                kept = [answer for answer in row.answers if answer.text.strip()]
-                audit.faults["empty_answer"] += len(row.answers) - len(kept)
-                starts = tuple(_locate(paragraph.context, answer, audit) for answer in kept)
-                if (paragraph.context, row.question) in asked:
-                    audit.faults["duplicate_question"] += 1
-                asked.add((paragraph.context, row.question))
-                ids[row.id] += 1
-                if ids[row.id] > 1:
-                    audit.faults["duplicate_id"] += 1
-                titles.add(title)
-                contexts.add(paragraph.context)
-                audit.references[len(kept)] += 1
-                questions.append(
-                    Question(
-                        id=row.id if ids[row.id] == 1 else f"{row.id}#{ids[row.id]}",
-                        title=title,
-                        context=paragraph.context,
-                        question=row.question,
-                        answers=tuple(answer.text for answer in kept),
-                        answer_starts=starts,
-                    )
-                )
+    for record in records:
+        if record.impossible and unanswerable is None:
+            raise DataError(
+                f"{source}: question {record.id} is marked as impossible to answer; write in "
+                "params.yaml as data.unanswerable what the model should answer then"
+            )
+        answers = [answer for answer in record.answers if answer.text.strip()]
+        if record.impossible:
+            answers = []
+        if reason := _unusable(record, answers, unanswerable):
+            found.left_out[reason] += 1
+            continue
+        if not record.impossible:
+            found.faults["empty_answer"] += len(record.answers) - len(answers)
+        texts = tuple(answer.text for answer in answers)
+        starts = tuple(_locate(record.context, answer, found) for answer in answers)
+        if (record.context, record.question) in asked:
+            found.faults["duplicate_question"] += 1
+        asked.add((record.context, record.question))
+        ids[record.id] += 1
+        if ids[record.id] > 1:
+            found.faults["duplicate_id"] += 1
+        questions.append(
+            Question(
+                id=record.id if ids[record.id] == 1 else f"{record.id}#{ids[record.id]}",
+                title=record.title,
+                context=record.context,
+                question=record.question,
+                answers=texts or (unanswerable or "",),
+                answer_starts=starts or (-1,),
+                answerable=bool(texts),
+            )
+        )
     if not questions:
-        reasons = ", ".join(f"{count} {reason}" for reason, count in audit.left_out.items())
+        reasons = ", ".join(f"{count} {reason}" for reason, count in found.left_out.items())
         raise DataError(f"{source}: no valid question left ({reasons or 'the file has none'})")
-    audit.documents, audit.contexts = len(titles), len(contexts)
-    audit.questions = len(questions)
-    return questions, audit
+    return questions, found
 
 
-def _unusable(context: str, question: str, answers: list[SquadAnswer]) -> str | None:
-    if not question.strip():
+def _unusable(record: Record, answers: list[SourceAnswer], unanswerable: str | None) -> str | None:
+    if not record.question.strip():
         return "empty_question"
-    if not context.strip():
+    if not record.context.strip():
         return "empty_context"
-    if not any(answer.text.strip() for answer in answers):
+    if not answers and unanswerable is None:
         return "no_answer"
     return None
 
 
-def _locate(context: str, answer: SquadAnswer, audit: Audit) -> int:
+def _locate(context: str, answer: SourceAnswer, found: Audit) -> int:
     """Return where the answer stands, the place nearest to the stated one; -1 for nowhere."""
-    stated, text = answer.answer_start, answer.text
-    if stated >= 0 and context.startswith(text, stated):
+    stated, text = answer.start, answer.text
+    if stated is not None and stated >= 0 and context.startswith(text, stated):
         return stated
-    audit.faults["wrong_answer_start"] += 1
+    # a source without offsets has none that are wrong
+    found.faults["wrong_answer_start"] += stated is not None
     places = []
     place = context.find(text)
     while place >= 0:
         places.append(place)
         place = context.find(text, place + 1)
     if not places:
-        audit.faults["answer_not_in_context"] += 1
+        found.faults["answer_not_in_context"] += 1
         return -1
-    return min(places, key=lambda place: abs(place - stated))
+    return min(places, key=lambda place: abs(place - (stated or 0)))
 
 
 def write_questions(folder: Path, split: str, questions: Iterable[Question]) -> None:

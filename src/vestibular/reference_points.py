@@ -6,7 +6,7 @@ torch.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from vestibular.questions import Question
 from vestibular.scoring import best, exact_match, f1, normalize
@@ -48,14 +48,21 @@ def overlap_sentence(question: Question, articles: str) -> str:
 
 
 def score_answers(questions: Sequence[Question], answers: Sequence[str], articles: str) -> Scores:
-    """Return the scores of each answer against the reference that suits it best."""
-    pairs = list(zip(answers, questions, strict=True))
-    return {
-        "exact_match": [
-            best(exact_match, answer, asked.answers, articles) for answer, asked in pairs
-        ],
-        "f1": [best(f1, answer, asked.answers, articles) for answer, asked in pairs],
-    }
+    """Return the scores of each answer against the reference that suits it best.
+
+    A question that its context does not answer has one right answer, the empty one, as in SQuAD
+    v2.0: no reference point says the text that stands for it.
+    """
+
+    def each(score: Callable[[str, str, str], float]) -> list[float]:
+        return [
+            best(score, answer, asked.answers, articles)
+            if asked.answerable
+            else float(not normalize(answer, articles))
+            for answer, asked in zip(answers, questions, strict=True)
+        ]
+
+    return {"exact_match": each(exact_match), "f1": each(f1)}
 
 
 def mindless_scores(questions: Sequence[Question], articles: str) -> dict[str, Scores]:

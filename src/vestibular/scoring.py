@@ -1,7 +1,9 @@
-"""Exact match and F1 between an answer and its references, by SQuAD v1.1's rules.
+"""Exact match and F1 between an answer and its references, by SQuAD's rules.
 
-Source: the official SQuAD v1.1 evaluation script (Rajpurkar et al., 2016). It drops English
-articles; here the articles are a setting, since they belong to the dataset's language.
+Source: the official SQuAD evaluation scripts, v1.1 (Rajpurkar et al., 2016) and v2.0 (Rajpurkar,
+Jia, Liang, 2018). They drop English articles; here the articles are a setting, since they belong
+to the dataset's language. v2.0's rules hold where the dataset states an answer for questions that
+cannot be answered.
 """
 
 import re
@@ -46,6 +48,48 @@ def f1(answer: str, reference: str, articles: str) -> float:
         return 0.0
     precision, recall = common / len(given), common / len(wanted)
     return 2 * precision * recall / (precision + recall)
+
+
+def without_unanswerable(
+    answer: str, references: Sequence[str], unanswerable: str, articles: str
+) -> tuple[str, list[str]]:
+    """Return answer and references as v2.0 compares them: no answer is the empty text.
+
+    References of which normalizing leaves nothing do not count; if none is left, the question
+    cannot be answered.
+    """
+    nothing = ("", normalize(unanswerable, articles))
+    kept = [text for text in references if normalize(text, articles) not in nothing]
+    return "" if normalize(answer, articles) in nothing else answer, kept or [""]
+
+
+def f1_or_nothing(answer: str, reference: str, articles: str) -> float:
+    """Return F1 by v2.0's rule: between two empty texts it is 1, not 0."""
+    if not normalize(answer, articles) and not normalize(reference, articles):
+        return 1.0
+    return f1(answer, reference, articles)
+
+
+def published_f1(answer: Sequence[int], reference: Sequence[int]) -> float:
+    """Return the score that the published recipe calls F1, a fraction in [0, 1].
+
+    Token ids are compared place by place, cut to the shorter of the two; each id is a class, and
+    the F1 of all classes that occur are averaged (scikit-learn's macro average). Without a
+    common place it is 0.
+    """
+    pairs = list(zip(answer, reference, strict=False))
+    classes = {token for pair in pairs for token in pair}
+    total = 0.0
+    for token in classes:
+        hits = sum(given == wanted == token for given, wanted in pairs)
+        seen = sum((given == token) + (wanted == token) for given, wanted in pairs)
+        total += 2 * hits / seen
+    return total / len(classes) if classes else 0.0
+
+
+def published_exact_match(answer: str, reference: str) -> float:
+    """Return 1.0 if the first tokens' text is the first reference, white space aside."""
+    return float(answer.strip() == reference.strip())
 
 
 def best(

@@ -25,6 +25,7 @@ from vestibular.layout import (
     CARD_FILE,
     CHARTS,
     CURVES,
+    DETAILS,
     EVALUATE_COSTS,
     MODEL_FILE,
     PREDICTIONS,
@@ -49,7 +50,8 @@ def read_results(candidates: Sequence[str]) -> dict[str, dict[str, Any]]:
 
     Returns:
         for each candidate its `scores`, `cost`, loss `curve` (rows of text), the `rows` of its
-        predictions, and the number of contexts that had to be `shortened` in either split.
+        predictions, other views of them (`details`), and the number of contexts that had to be
+        `shortened` in training or cut into windows in validation.
 
     Raises:
         DataError: a candidate has not been trained or evaluated.
@@ -67,6 +69,7 @@ def read_results(candidates: Sequence[str]) -> dict[str, dict[str, Any]]:
             curve = list(csv.DictReader(file, delimiter="\t"))
         results[name] = {
             "scores": read_json(scores),
+            "details": read_json(DETAILS / f"{name}.json"),
             "cost": {
                 "train": read_json(TRAIN_COSTS / f"{name}.json"),
                 "evaluate": read_json(EVALUATE_COSTS / f"{name}.json"),
@@ -75,7 +78,7 @@ def read_results(candidates: Sequence[str]) -> dict[str, dict[str, Any]]:
             "rows": predictions,
             "shortened": {
                 "train": training["shortened"],
-                "validation": sum(row["shortened"] for row in predictions),
+                "validation": sum(row["windows"] > 1 for row in predictions),
             },
         }
     return results
@@ -139,6 +142,7 @@ def leaderboard(found: Mapping[str, Any], results: Mapping[str, Any]) -> dict[st
                 "intervals": _intervals(row["scores"]),
                 "parameters": results[name]["scores"]["parameters"],
                 "shortened": results[name]["shortened"],
+                "details": results[name]["details"],
             }
             for name, row in found["candidates"].items()
         },
@@ -224,7 +228,7 @@ def write_production(
     """
     with whole_folder(PRODUCTION) as folder:
         shutil.copytree(ADAPTERS / name, folder, dirs_exist_ok=True)
-        if pin.sha256 is not None:
+        if pin.sha256 is not None and params.candidate(name).train.method == "lora":
             hidden = shutil.ignore_patterns(".*")
             shutil.copytree(pin.base_model, folder / BASE_FOLDER, ignore=hidden)
         description = {
@@ -232,6 +236,8 @@ def write_production(
             "base": pin.as_json(),
             "prompt": params.prompt.model_dump(mode="json"),
             "max_new_tokens": params.evaluate.max_new_tokens,
+            "window_overlap": params.evaluate.window_overlap,
+            "unanswerable": params.data.unanswerable,
             "train": params.candidate(name).train.model_dump(mode="json"),
             "seed": params.seed,
             "scores": {when: scores[when] for when in WHEN},

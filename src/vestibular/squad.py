@@ -1,6 +1,7 @@
-"""SQuAD v1.1's JSON: documents of paragraphs, each with its questions and their answers.
+"""SQuAD's JSON, v1.1 and v2.0: documents of paragraphs, each with its questions and answers.
 
-Source: Rajpurkar et al., "SQuAD: 100,000+ Questions for Machine Comprehension of Text", 2016.
+Source: Rajpurkar et al., "SQuAD: 100,000+ Questions for Machine Comprehension of Text", 2016;
+Rajpurkar, Jia, Liang, "Know What You Don't Know", 2018, which adds `is_impossible`.
 """
 
 import json
@@ -9,6 +10,7 @@ from pathlib import Path
 from pydantic import BaseModel, ValidationError
 
 from vestibular.errors import DataError
+from vestibular.records import Record, SourceAnswer
 
 FAULTS_SHOWN = 10
 
@@ -27,6 +29,8 @@ class SquadQuestion(BaseModel):
     id: str
     question: str
     answers: list[SquadAnswer]
+    is_impossible: bool = False
+    """Only in v2.0: whether the context does not hold the answer."""
 
 
 class SquadParagraph(BaseModel):
@@ -49,14 +53,53 @@ class SquadFile(BaseModel):
     data: list[SquadDocument]
 
 
-def read_squad(path: Path) -> list[SquadDocument]:
-    """Read a SQuAD v1.1 file.
+def read_squad(path: Path) -> list[Record]:
+    """Read a SQuAD file; a document without a title is called by its number.
 
     Raises:
         DataError: the file is missing, is not JSON, or is not SQuAD; says at which place.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8-sig"))
+        content = json.loads(read_text(path))
+    except json.JSONDecodeError as error:
+        raise DataError(f"{path}: line {error.lineno}: not JSON: {error.msg}") from None
+    except (RecursionError, ValueError) as error:
+        raise DataError(f"{path}: not SQuAD: {error}") from None
+    refuse_half_characters(content, str(path))
+    try:
+        documents = SquadFile.model_validate(content, strict=True).data
+    except ValidationError as error:
+        faults = error.errors(include_url=False)
+        lines = [
+            f"{path}: {_where(fault['loc'])}: not SQuAD: {_what(fault['msg'])}"
+            for fault in faults[:FAULTS_SHOWN]
+        ]
+        if len(faults) > FAULTS_SHOWN:
+            lines.append(f"{path}: and {len(faults) - FAULTS_SHOWN} more")
+        raise DataError("\n".join(lines)) from None
+    return [
+        Record(
+            id=row.id,
+            title=document.title or f"document {number}",
+            context=paragraph.context,
+            question=row.question,
+            answers=tuple(SourceAnswer(answer.text, answer.answer_start) for answer in row.answers),
+            impossible=row.is_impossible,
+        )
+        for number, document in enumerate(documents, start=1)
+        for paragraph in document.paragraphs
+        for row in paragraph.qas
+    ]
+
+
+def read_text(path: Path) -> str:
+    """Read a source file as UTF-8, with or without a byte order mark.
+
+    Raises:
+        DataError: there is no such file, or it is not UTF-8 text.
+    """
+    try:
+        return path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         raise DataError(
             f"{path}: not found; put the file there, or name another in params.yaml under data"
@@ -67,27 +110,19 @@ def read_squad(path: Path) -> list[SquadDocument]:
         raise DataError(f"{path.parent}: is a file; data.source names a folder") from None
     except UnicodeDecodeError as error:
         raise DataError(f"{path}: not UTF-8 text: {error.reason}") from None
-    except json.JSONDecodeError as error:
-        raise DataError(f"{path}: line {error.lineno}: not JSON: {error.msg}") from None
-    except (RecursionError, ValueError) as error:
-        raise DataError(f"{path}: not SQuAD v1.1: {error}") from None
+
+
+def refuse_half_characters(content: object, where: str) -> None:
+    """Make sure that a text file can hold what JSON could spell.
+
+    Raises:
+        DataError: `content` holds half a surrogate pair.
+    """
     try:
-        # JSON can spell half a character, which no text file can hold
         json.dumps(content, ensure_ascii=False).encode("utf-8")
     except UnicodeEncodeError as error:
         half = f"\\u{ord(error.object[error.start]):04x}"
-        raise DataError(f"{path}: holds {half}, which is half a character; remove it") from None
-    try:
-        return SquadFile.model_validate(content, strict=True).data
-    except ValidationError as error:
-        faults = error.errors(include_url=False)
-        lines = [
-            f"{path}: {_where(fault['loc'])}: not SQuAD v1.1: {_what(fault['msg'])}"
-            for fault in faults[:FAULTS_SHOWN]
-        ]
-        if len(faults) > FAULTS_SHOWN:
-            lines.append(f"{path}: and {len(faults) - FAULTS_SHOWN} more")
-        raise DataError("\n".join(lines)) from None
+        raise DataError(f"{where}: holds {half}, which is half a character; remove it") from None
 
 
 def _where(location: tuple[int | str, ...]) -> str:

@@ -16,9 +16,12 @@ learned: `label_rows`, `label_columns` and `labels`, (labels,) each: the output 
 column should be that token."""
 
 
-def collate(rows: Sequence[Row], dtype: torch.dtype = torch.float32) -> Inputs:
-    """Lay rows out as tensors, padded on the right; `dtype` is that of an additive mask."""
-    width = max(row.length for row in rows)
+def collate(rows: Sequence[Row], dtype: torch.dtype = torch.float32, width: int = 0) -> Inputs:
+    """Lay rows out as tensors, padded on the right to the longest one, or at least to `width`.
+
+    `dtype` is that of an additive mask.
+    """
+    width = max(width, *(row.length for row in rows))
     input_ids = torch.zeros(len(rows), width, dtype=torch.long)
     position_ids = torch.zeros(len(rows), width, dtype=torch.long)
     # 0 is padding, 1 the trunk, 2 and up the branches

@@ -2,7 +2,7 @@
 
 import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,13 @@ from vestibular.params import TrainSettings
 from vestibular.tensors import Inputs, branch_error, collate, label_loss
 
 CURVE = ["step", "epoch", "loss", "validation_loss", "learning_rate", "gradient_norm"]
+LOGGED = {
+    "loss": "loss",
+    "eval_loss": "validation_loss",
+    "learning_rate": "learning_rate",
+    "grad_norm": "gradient_norm",
+}
+"""The Trainer's names of what is logged, and the curve's."""
 MOST_BRANCH_ERROR = 0.02
 """Largest difference, relative to the logits' size, that rounding explains in any precision."""
 
@@ -54,17 +61,19 @@ def usable_batching(model: Any, settings: TrainSettings, name: str) -> Batching:
 
     Whether a model keeps branches apart is tried out on it, not looked up.
     """
-    if settings.batching == "shared_context" and settings.loss == "answer":
-        gap = branch_error(model)
-        if gap > MOST_BRANCH_ERROR:
-            print(
-                f"{name}: this architecture does not keep the questions of a context apart "
-                f"(outputs differ by {gap:.2g}); training goes on with batching: padded",
-                file=sys.stderr,
-            )
-            return "padded"
-        return "shared_context"
-    return "padded"
+    if settings.batching != "shared_context":
+        return settings.batching
+    if settings.loss == "full":
+        return "padded"
+    gap = branch_error(model)
+    if gap > MOST_BRANCH_ERROR:
+        print(
+            f"{name}: this architecture does not keep the questions of a context apart "
+            f"(outputs differ by {gap:.2g}); training goes on with batching: padded",
+            file=sys.stderr,
+        )
+        return "padded"
+    return "shared_context"
 
 
 class OptimizerSteps(Dataset[dict[str, Any]]):
@@ -105,10 +114,23 @@ class OptimizerSteps(Dataset[dict[str, Any]]):
 def micro_batches(
     questions: Sequence[EncodedQuestion], settings: TrainSettings, batching: Batching
 ) -> dict[str, Any]:
-    """Return `micro_batches`, tensors for one forward pass each, and the number of `labels`."""
-    laid_out = rows(questions, batching, settings.loss, settings.max_tokens_per_batch)
-    batches = [collate(group) for group in by_length(laid_out, settings.max_tokens_per_batch)]
+    """Return `micro_batches`, tensors for one forward pass each, and the number of `labels`.
+
+    `settings.max_tokens_per_batch` is a number here: `auto` has been resolved.
+    """
+    budget = int(settings.max_tokens_per_batch)
+    width = settings.max_length if batching == "padded_to_max_length" else 0
+    laid_out = rows(questions, batching, settings.loss, budget)
+    batches = [collate(group, width=width) for group in by_length(laid_out, budget, width)]
     return {"micro_batches": batches, "labels": sum(len(batch["labels"]) for batch in batches)}
+
+
+def first_step(
+    questions: Sequence[EncodedQuestion], settings: TrainSettings, batching: Batching, seed: int
+) -> tuple[list[Inputs], list[EncodedQuestion]]:
+    """Return the tensors of the first optimizer step, and the questions that they are about."""
+    batch = epoch_batches(questions, settings.batch_size, seed, 0)[0]
+    return micro_batches(batch, settings, batching)["micro_batches"], batch
 
 
 class QuestionTrainer(Trainer):
@@ -195,6 +217,26 @@ class StopAtNonsense(TrainerCallback):
                 )
 
 
+class Record(TrainerCallback):
+    """Hand what was logged to the spool, before anybody judges it."""
+
+    def __init__(self, record: Callable[[int, dict[str, float]], None]) -> None:
+        self._record = record
+
+    def on_log(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: dict[str, float] | None = None,
+        **_: Any,
+    ) -> None:
+        """Pass on the numbers that the loss curve is made of."""
+        values = {name: (logs or {})[key] for key, name in LOGGED.items() if key in (logs or {})}
+        if values and state.is_world_process_zero:
+            self._record(state.global_step, values)
+
+
 class PlainLines(TrainerCallback):
     """A line of text at each logged step, for logs that no terminal shows."""
 
@@ -219,19 +261,23 @@ def fine_tune(
     validation: Sequence[EncodedQuestion],
     settings: TrainSettings,
     batching: Batching,
+    dtype: torch.dtype,
     seed: int,
     checkpoints: Path,
+    record: Callable[[int, dict[str, float]], None] | None = None,
 ) -> Trained:
     """Train the adapter in `model`, from the last whole checkpoint if there is one.
 
     Args:
-        model: a base model with an untrained adapter.
+        model: a base model with an untrained adapter, or with all weights to be trained.
         questions: what is learned.
         validation: questions whose loss goes into the curve; nothing is learned from them.
         settings: the candidate's settings.
         batching: how a step's questions lie in rows.
+        dtype: numbers to compute with; weights that are trained stay in float32.
         seed: seed of the order and of dropout.
         checkpoints: folder of this very training's checkpoints.
+        record: is told every number of the loss curve at its step, as it comes.
     """
     steps = OptimizerSteps(questions, settings, batching, seed)
     held_out = [
@@ -260,6 +306,8 @@ def fine_tune(
         remove_unused_columns=False,
         disable_tqdm=not terminal,
         use_cpu=model.device.type == "cpu",
+        bf16=dtype == torch.bfloat16,
+        fp16=dtype == torch.float16,
     )
     trainer = QuestionTrainer(
         validation=held_out,
@@ -268,7 +316,7 @@ def fine_tune(
         train_dataset=steps,
         eval_dataset=steps,
         data_collator=_only_item,
-        callbacks=[MarkComplete(), StopAtNonsense()],
+        callbacks=[*([Record(record)] if record else []), MarkComplete(), StopAtNonsense()],
     )
     # on a terminal a bar, elsewhere lines; never the Trainer's dictionaries
     trainer.remove_callback(PrinterCallback)
@@ -307,15 +355,9 @@ def loss_curve(
     noise, and the file is compared across commits.
     """
     found: dict[int, dict[str, float]] = {}
-    names = {
-        "loss": "loss",
-        "eval_loss": "validation_loss",
-        "learning_rate": "learning_rate",
-        "grad_norm": "gradient_norm",
-    }
     for entry in history:
         row = found.setdefault(int(entry["step"]), {})
-        row.update({names[key]: value for key, value in entry.items() if key in names})
+        row.update({LOGGED[key]: value for key, value in entry.items() if key in LOGGED})
     return [
         [step, round(step / steps_per_epoch, 4), *(_rounded(row.get(name)) for name in CURVE[2:])]
         for step, row in sorted(found.items())

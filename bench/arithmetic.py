@@ -1,0 +1,107 @@
+"""How many floating-point operations (FLOPs) a way asks for. Nothing here imports torch."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from bench.settings import SHAPES, VOCABULARY
+from vestibular.batching import Row
+
+LORA_RANK = 8
+
+
+@dataclass(frozen=True)
+class Work:
+    """What goes through a model: (positions) each."""
+
+    tokens: int
+    """Positions of the blocks."""
+    keys: int
+    """Keys seen, summed over those positions."""
+    outputs: int
+    """Positions of the output head."""
+
+    def __add__(self, other: "Work") -> "Work":
+        return Work(
+            self.tokens + other.tokens, self.keys + other.keys, self.outputs + other.outputs
+        )
+
+
+NOTHING = Work(0, 0, 0)
+
+
+def causal(length: int, outputs: int) -> Work:
+    """Return the work of one sequence of `length` tokens under the causal mask."""
+    return Work(length, length * (length + 1) // 2, outputs)
+
+
+def square(rows: int, width: int, outputs: int) -> Work:
+    """Return the work of a padded batch, with the masked half of attention counted."""
+    return Work(rows * width, rows * width * width, outputs)
+
+
+def of_rows(rows: Iterable[Row]) -> Work:
+    """Return the work of our rows: a branch sees its trunk and itself; the head runs on labels."""
+    total = NOTHING
+    for row in rows:
+        total += causal(len(row.trunk), 0)
+        for branch in row.branches:
+            length = len(branch.tokens)
+            labels = length - branch.first_label
+            total += causal(length, labels) + Work(0, length * len(row.trunk), 0)
+    return total
+
+
+def forward_flops(shape: str, work: Work) -> float:
+    """Return the FLOPs of a forward pass, two for each multiply-and-add.
+
+    2 N a token for the N = 12 L d^2 weights of L blocks of width d, 4 L d a key that a token
+    sees (once for the score, once for the weighted sum), 2 d V an output over V words.
+
+    Source: Kaplan et al. 2020, Scaling laws for neural language models (arXiv:2001.08361),
+    table 1; Chowdhery et al. 2022, PaLM (arXiv:2204.02311), appendix B.
+    """
+    layers, width, _ = SHAPES[shape]
+    blocks = 2 * 12 * layers * width**2 * work.tokens
+    attention = 4 * layers * width * work.keys
+    head = 2 * width * VOCABULARY * work.outputs
+    return float(blocks + attention + head)
+
+
+def training_flops(shape: str, work: Work, recomputed: bool = False) -> float:
+    """Return the FLOPs of a forward and a backward pass with an adapter on frozen weights.
+
+    PaLM's 6 N a token are 2 N forward, 2 N for the gradients of what goes in, and 2 N for those
+    of the weights. Frozen weights have none, so that 4 N remain, and 4 d V an output; attention
+    has no weights, its backward pass costs twice its forward pass: 12 L d a key. The adapter's
+    own P = 4 L r d weights (rank r, on the projection to queries, keys and values) take 6 P.
+    Recomputed activations cost the blocks' forward pass once more.
+
+    Source: Chowdhery et al. 2022 (arXiv:2204.02311), appendix B, less the weights' gradients
+    that Hu et al. 2021 (LoRA, arXiv:2106.09685) do without.
+    """
+    layers, width, _ = SHAPES[shape]
+    blocks = Work(work.tokens, 0, 0)
+    attention = Work(0, work.keys, 0)
+    head = Work(0, 0, work.outputs)
+    again = forward_flops(shape, Work(work.tokens, work.keys, 0)) if recomputed else 0.0
+    weights = 4 * layers * LORA_RANK * width
+    return (
+        2 * forward_flops(shape, blocks)
+        + 3 * forward_flops(shape, attention)
+        + 2 * forward_flops(shape, head)
+        + 6 * weights * work.tokens
+        + again
+    )
+
+
+def utilization(flops: float, seconds: float, peak: float) -> float:
+    """Return the share of the machine's measured peak, in [0, 1].
+
+    Model FLOPs utilization (MFU) is `flops` / `seconds` / `peak` with the FLOPs that a model's
+    mathematics needs for the tokens at hand: neither padding nor recomputation counts.
+    Hardware FLOPs utilization counts all that is run. PaLM divides by the maker's figure; here
+    the peak is the best of this machine's own matrix products, in the same precision.
+
+    Source: Chowdhery et al. 2022, PaLM (arXiv:2204.02311), appendix B.
+    """
+    return flops / seconds / peak

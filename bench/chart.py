@@ -1,0 +1,133 @@
+"""Draw a result: python -m bench.chart bench/results/RESULT.json (writes RESULT.png)."""
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+GIBIBYTE = 1 << 30
+
+
+def bars(rows: list[dict[str, Any]], field: str, title: str) -> dict[str, Any]:
+    """Return a bar a way, its figure at its end."""
+    y = {"field": "way", "type": "nominal", "sort": None, "title": None}
+    x = {"field": field, "type": "quantitative", "title": title, "scale": {"zero": True}}
+    return {
+        "width": 260,
+        "data": {"values": rows},
+        "encoding": {"y": y, "x": x},
+        "layer": [
+            {"mark": {"type": "bar", "color": "#4c78a8"}},
+            {
+                "mark": {"type": "text", "align": "left", "dx": 4},
+                "encoding": {"text": {"field": field, "type": "quantitative", "format": ".3~g"}},
+            },
+        ],
+    }
+
+
+def table(task: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return a row a way that was run, memory in GiB."""
+    return [
+        {
+            "way": name,
+            "questions_per_second": way["questions_per_second"],
+            "memory": (way["peak_device_bytes"] or way["peak_resident_bytes"]) / GIBIBYTE,
+            "utilization": way["model_flops_utilization"],
+        }
+        for name, way in task.items()
+        if "not_run" not in way
+    ]
+
+
+def lines(rows: list[dict[str, Any]], axis: str, title: str) -> dict[str, Any]:
+    """Return seconds a question along an axis of growth, a line a way."""
+    kind = "ordinal" if axis == "model" else "quantitative"
+    return {
+        "width": 220,
+        "height": 160,
+        "data": {"values": [row for row in rows if row["axis"] == axis]},
+        "mark": {"type": "line", "point": True},
+        "encoding": {
+            "x": {"field": "value", "type": kind, "sort": None, "title": title},
+            "y": {
+                "field": "seconds_per_question",
+                "type": "quantitative",
+                "title": "seconds a question (log)" if axis == "model" else "seconds a question",
+                "scale": {"type": "log"} if axis == "model" else {"zero": True},
+            },
+            "color": {
+                "field": "way",
+                "type": "nominal",
+                "sort": ["published", "padded", "shared_context"],
+                "title": "way",
+                "scale": {"scheme": "tableau10"},
+            },
+        },
+    }
+
+
+def specification(result: dict[str, Any]) -> dict[str, Any]:
+    """Return the whole chart, in Vega-Lite."""
+    memory = "peak memory, GiB"
+    parts = []
+    for task in ("training", "answering"):
+        rows = table(result[task])
+        parts.append(
+            {
+                "title": {"text": task, "anchor": "start"},
+                "hconcat": [
+                    bars(rows, "questions_per_second", "questions a second"),
+                    bars(rows, "memory", memory),
+                    bars(rows, "utilization", "model FLOPs utilization"),
+                ],
+            }
+        )
+    machine, settings = result["machine"], result["settings"]
+    if result["growth"]:
+        parts.append(
+            {
+                "title": {"text": "cost of training", "anchor": "start"},
+                "hconcat": [
+                    lines(result["growth"], "model", "model's shape"),
+                    lines(result["growth"], "context_tokens", "tokens of the context"),
+                    lines(result["growth"], "questions_per_context", "questions a context"),
+                ],
+            }
+        )
+    where = machine["processor"] if machine["device"] == "CPU" else machine["device"]
+    return {
+        "$schema": "https://vega.github.io/schema/vega-lite/v5.json",
+        "title": {
+            "text": f"GPT-2 shape {settings['shape']}, {settings['precision']}, "
+            f"quantization {settings['quantization']}",
+            "subtitle": f"{where}, {machine['threads']} threads, torch {machine['torch']}, "
+            f"median of {settings['repeats']} repeats in turn",
+            "anchor": "start",
+        },
+        "background": "white",
+        "vconcat": parts,
+    }
+
+
+def draw(result: dict[str, Any], path: Path) -> None:
+    """Write the chart as a PNG file.
+
+    Raises:
+        ModuleNotFoundError: vl-convert-python is not installed.
+    """
+    import vl_convert
+
+    path.write_bytes(vl_convert.vegalite_to_png(specification(result), scale=1.5))
+
+
+def main() -> None:
+    """Draw the result that the command line names."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("result", type=Path)
+    path = parser.parse_args().result
+    draw(json.loads(path.read_text(encoding="utf-8")), path.with_suffix(".png"))
+
+
+if __name__ == "__main__":
+    main()

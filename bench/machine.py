@@ -1,0 +1,42 @@
+"""What a result was measured on. Nothing here imports torch."""
+
+import importlib.metadata
+import os
+import platform
+from pathlib import Path
+from typing import Any
+
+PACKAGES = ("torch", "transformers", "peft", "bitsandbytes", "trl", "lm_eval")
+
+
+def machine() -> dict[str, Any]:
+    """Return the processor, the memory and the packages' versions."""
+    import psutil
+
+    return {
+        "processor": _processor(),
+        "cores": psutil.cpu_count(),
+        "memory_bytes": psutil.virtual_memory().total,
+        "system": platform.system(),
+        "python": platform.python_version(),
+        **{package: _version(package) for package in PACKAGES},
+    }
+
+
+def load() -> float:
+    """Return the processes that have wanted to run, the mean over the last minute."""
+    return round(os.getloadavg()[0], 2)
+
+
+def _processor() -> str:
+    path = Path("/proc/cpuinfo")
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def _version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None

@@ -1,0 +1,81 @@
+"""Checks of what a client sends for a field; each names the field and what was found."""
+
+import math
+from typing import Any
+
+from neptune_server.errors import bad_request
+
+MOST_INTEGER = 2**63 - 1
+"""SQLite's largest integer."""
+
+MOST_MILLISECONDS = 253_402_300_799_999
+"""The last millisecond of the year 9999."""
+
+SHOWN_LETTERS = 60
+
+
+class FieldError(Exception):
+    """One operation cannot be done; the client shows the text, and the others are done."""
+
+
+def check_number(path: str, value: Any) -> float:
+    """Return a finite float.
+
+    Raises:
+        FieldError: it is not one.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise FieldError(f"{path}: {shown(value)} is not a number")
+    try:
+        number = float(value)
+    except OverflowError:
+        number = math.inf
+    if not math.isfinite(number):
+        raise FieldError(f"{path}: {shown(value)} is not a finite number; log it as text")
+    return number
+
+
+def check_integer(path: str, value: Any, most: int = MOST_INTEGER) -> int:
+    """Return a whole number of a size that can be kept.
+
+    Raises:
+        FieldError: it is not one.
+    """
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise FieldError(f"{path}: {shown(value)} is not a whole number")
+    if abs(value) > most:
+        raise FieldError(f"{path}: {shown(value)} is too large")
+    return value
+
+
+def check_text(path: str, value: Any) -> str:
+    """Return a text that can be written as UTF-8.
+
+    Raises:
+        FieldError: it is not one.
+    """
+    if not isinstance(value, str):
+        raise FieldError(f"{path}: {shown(value)} is not a text")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise FieldError(f"{path!r}: {shown(value)} is not valid Unicode") from None
+    return value
+
+
+def check_list(path: str, given: dict[str, Any], key: str) -> list[Any]:
+    """Return a list that an operation holds.
+
+    Raises:
+        RequestError: there is none.
+    """
+    value = given.get(key)
+    if not isinstance(value, list):
+        raise bad_request(f"{path!r}: {key} must be a list")
+    return value
+
+
+def shown(value: Any) -> str:
+    """Return a value as a message shows it, cut if it is long."""
+    text = repr(value)
+    return text if len(text) <= SHOWN_LETTERS else f"{text[:SHOWN_LETTERS]}..."

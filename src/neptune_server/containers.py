@@ -1,0 +1,251 @@
+"""Projects, and what they contain: runs, models and versions of models."""
+
+import json
+import re
+import sqlite3
+import uuid
+from http import HTTPStatus
+from typing import Any
+
+from neptune_server.errors import RequestError, bad_request, not_found
+from neptune_server.store import Change
+
+OWNER = "local"
+"""Whom everything belongs to: there is one token, and so one user."""
+
+STAGES = ("none", "staging", "production", "archived")
+
+PROJECT_NAME = re.compile(r"([\w.-]{1,100})/([\w.-]{1,100})")
+MODEL_KEY = re.compile(r"\w{1,100}", re.ASCII)
+KEY_LENGTH = 4
+"""Letters of a project's key, which begins the identifiers of what it contains."""
+
+
+def find_project(connection: sqlite3.Connection, identifier: str) -> sqlite3.Row:
+    """Return a project by its id or by `workspace/name`.
+
+    Raises:
+        RequestError: there is none.
+    """
+    row: sqlite3.Row | None = connection.execute(
+        "SELECT * FROM project WHERE id = ? OR workspace || '/' || name = ?",
+        (identifier, identifier),
+    ).fetchone()
+    if row is None:
+        raise not_found(f"{identifier}: no such project")
+    return row
+
+
+def open_project(change: Change, name: str) -> sqlite3.Row:
+    """Return the project `workspace/name`, made now if need be: this server asks for no forms.
+
+    Raises:
+        RequestError: the name is not one.
+    """
+    parts = PROJECT_NAME.fullmatch(name)
+    if parts is None:
+        raise bad_request("a project's name is workspace/name, of letters, digits and . _ -")
+    workspace, title = parts.groups()
+    known = change.connection.execute(
+        "SELECT 1 FROM project WHERE workspace = ? AND name = ?", (workspace, title)
+    ).fetchone()
+    if known is None:
+        identifier = str(uuid.uuid4())
+        key = new_project_key(change.connection, title)
+        change.connection.execute(
+            "INSERT INTO project (id, workspace, name, key) VALUES (?, ?, ?, ?)",
+            (identifier, workspace, title, key),
+        )
+        insert_container(change, identifier, identifier, "project", key, parent=identifier)
+        set_fields(change, identifier, {"sys/name": ("string", title)})
+    return find_project(change.connection, name)
+
+
+def new_project_key(connection: sqlite3.Connection, title: str) -> str:
+    """Return a key that no other project has: the title's first letters, and a number."""
+    letters = re.sub("[^A-Z]", "", title.upper())[:KEY_LENGTH] or "P"
+    keys = {key for (key,) in connection.execute("SELECT key FROM project")}
+    key, number = letters, 1
+    while key in keys:
+        number += 1
+        key = f"{letters}{number}"
+    return key
+
+
+def find_container(connection: sqlite3.Connection, identifier: str) -> sqlite3.Row:
+    """Return a container by its id or by `workspace/project/SHORT-ID`.
+
+    Raises:
+        RequestError: there is none.
+    """
+    row: sqlite3.Row | None = connection.execute(
+        "SELECT container.* FROM container JOIN project ON project.id = project "
+        "WHERE container.id = :identifier "
+        "OR workspace || '/' || name || '/' || short_id = :identifier "
+        "OR type = 'project' AND workspace || '/' || name = :identifier",
+        {"identifier": identifier},
+    ).fetchone()
+    if row is None:
+        raise RequestError(
+            HTTPStatus.NOT_FOUND, f"{identifier}: nothing of this name", "EXPERIMENT_NOT_FOUND"
+        )
+    return row
+
+
+def describe(connection: sqlite3.Connection, container: sqlite3.Row) -> dict[str, Any]:
+    """Return what the client wants to know of a container when it opens it."""
+    project = find_project(connection, container["project"])
+    return {
+        "id": container["id"],
+        "shortId": container["short_id"],
+        "type": container["type"],
+        "organizationName": project["workspace"],
+        "projectName": project["name"],
+        "trashed": bool(container["trashed"]),
+    }
+
+
+def create_run(
+    change: Change, project: sqlite3.Row, custom_id: str | None, git: dict[str, Any] | None
+) -> str:
+    """Return the id of a new run, or of the run that bears the client's own id already."""
+    known = change.connection.execute(
+        "SELECT id FROM container WHERE project = ? AND type = 'run' AND custom_id = ?",
+        (project["id"], custom_id),
+    ).fetchone()
+    if known is not None:
+        return str(known["id"])
+    short_id = next_short_id(change.connection, project["id"], project["key"], "run")
+    identifier = str(uuid.uuid4())
+    insert_container(
+        change, identifier, project["id"], "run", short_id, project["id"], custom_id=custom_id
+    )
+    fields = common_fields(short_id) | {"sys/failed": ("bool", False)}
+    if custom_id is not None:
+        fields["sys/custom_run_id"] = ("string", custom_id)
+    if git is not None:
+        fields["source_code/git"] = ("gitRef", json.dumps(git))
+    set_fields(change, identifier, fields)
+    return identifier
+
+
+def create_model(change: Change, project: sqlite3.Row, key: str) -> str:
+    """Return the id of a new model.
+
+    Raises:
+        RequestError: the key is malformed or taken.
+    """
+    if MODEL_KEY.fullmatch(key) is None:
+        raise bad_request(f"{key!r}: a model's key is of letters, digits and _")
+    short_id = f"{project['key']}-{key}"
+    taken = change.connection.execute(
+        "SELECT 1 FROM container WHERE project = ? AND short_id = ?", (project["id"], short_id)
+    ).fetchone()
+    if taken is not None:
+        raise RequestError(HTTPStatus.CONFLICT, f"{short_id}: there is one already")
+    identifier = str(uuid.uuid4())
+    insert_container(change, identifier, project["id"], "model", short_id, project["id"])
+    set_fields(change, identifier, common_fields(short_id))
+    return identifier
+
+
+def create_model_version(change: Change, project: sqlite3.Row, model: sqlite3.Row) -> str:
+    """Return the id of a model's next version.
+
+    Raises:
+        RequestError: the parent is no model of this project.
+    """
+    if model["type"] != "model" or model["project"] != project["id"]:
+        raise bad_request(f"{model['short_id']}: not a model of {project['name']}")
+    short_id = next_short_id(change.connection, model["id"], model["short_id"], "modelVersion")
+    identifier = str(uuid.uuid4())
+    insert_container(change, identifier, project["id"], "modelVersion", short_id, model["id"])
+    own = {"sys/model_id": ("string", model["short_id"]), "sys/stage": ("string", "none")}
+    set_fields(change, identifier, common_fields(short_id) | own)
+    return identifier
+
+
+def common_fields(short_id: str) -> dict[str, tuple[str, object]]:
+    """Return the fields that everything but a project starts with."""
+    return {
+        "sys/group_tags": ("stringSet", "[]"),
+        "sys/name": ("string", short_id),
+        "sys/owner": ("string", OWNER),
+        "sys/tags": ("stringSet", "[]"),
+    }
+
+
+def next_short_id(connection: sqlite3.Connection, parent: str, prefix: str, kind: str) -> str:
+    """Return the identifier that follows the highest among a parent's children."""
+    numbers = [
+        int(short_id.rpartition("-")[2])
+        for (short_id,) in connection.execute(
+            "SELECT short_id FROM container WHERE parent = ? AND type = ?", (parent, kind)
+        )
+    ]
+    return f"{prefix}-{max(numbers, default=0) + 1}"
+
+
+def insert_container(
+    change: Change,
+    identifier: str,
+    project: str,
+    kind: str,
+    short_id: str,
+    parent: str,
+    custom_id: str | None = None,
+) -> None:
+    """Write a new container's row."""
+    change.connection.execute(
+        "INSERT INTO container "
+        "(id, project, type, short_id, parent, custom_id, created, modified, pinged) "
+        "VALUES (:id, :project, :type, :short_id, :parent, :custom_id, :now, :now, :now)",
+        {
+            "id": identifier,
+            "project": project,
+            "type": kind,
+            "short_id": short_id,
+            "parent": parent,
+            "custom_id": custom_id,
+            "now": change.time,
+        },
+    )
+
+
+def set_fields(change: Change, container: str, fields: dict[str, tuple[str, object]]) -> None:
+    """Write a new container's own fields, given as type and stored value."""
+    change.connection.executemany(
+        "INSERT INTO attribute (container, name, type, value) VALUES (?, ?, ?, ?)",
+        [(container, name, kind, value) for name, (kind, value) in fields.items()],
+    )
+
+
+def touch(change: Change, container: str) -> None:
+    """Note that a container has changed and that its client lives."""
+    change.connection.execute(
+        "UPDATE container SET modified = ?, pinged = ? WHERE id = ?",
+        (change.time, change.time, container),
+    )
+
+
+def trash(change: Change, container: sqlite3.Row) -> None:
+    """Mark a container as thrown away; its data stay until `delete`."""
+    change.connection.execute("UPDATE container SET trashed = 1 WHERE id = ?", (container["id"],))
+
+
+def delete(change: Change, container: str) -> None:
+    """Remove a container with all it holds, and a model's versions with it."""
+    children = change.connection.execute(
+        "SELECT id FROM container WHERE parent = ? AND type = 'modelVersion'", (container,)
+    ).fetchall()
+    for child in children:
+        delete(change, child["id"])
+    for table in ("file", "point"):
+        change.discard(
+            f"SELECT content FROM {table} JOIN attribute ON attribute = attribute.id "  # noqa: S608
+            "WHERE container = ?",
+            container,
+        )
+    change.discard("DELETE FROM upload WHERE container = ? RETURNING content", container)
+    change.connection.execute("DELETE FROM attribute WHERE container = ?", (container,))
+    change.connection.execute("DELETE FROM container WHERE id = ?", (container,))

@@ -1,0 +1,157 @@
+"""Fields of runs and models as the client reads them: simple values, series, files, sets."""
+
+import datetime
+import json
+import sqlite3
+from dataclasses import dataclass
+from typing import Any
+
+from neptune_server.store import now
+
+SIMPLE_TYPES = ("float", "int", "bool", "string", "datetime", "experimentState")
+SERIES_TYPES = ("floatSeries", "stringSeries", "imageSeries")
+
+SYSTEM_FIELDS = {
+    "sys/creation_time": "datetime",
+    "sys/id": "string",
+    "sys/modification_time": "datetime",
+    "sys/ping_time": "datetime",
+    "sys/running_time": "float",
+    "sys/size": "float",
+    "sys/state": "experimentState",
+    "sys/trashed": "bool",
+}
+"""What the server itself knows of a container, with the types; nobody else writes them."""
+
+ACTIVE_MILLISECONDS = 30_000
+"""A client that lives says so every ten seconds; there is no word of farewell."""
+
+FIELDS_QUERY = """
+SELECT id, container, name, type, value,
+    CASE WHEN type LIKE '%Series' THEN
+        (SELECT value FROM point WHERE attribute = id ORDER BY step DESC LIMIT 1) END AS last,
+    CASE WHEN type LIKE '%Series' THEN
+        (SELECT max(step) FROM point WHERE attribute = id) END AS last_step,
+    CASE WHEN type IN ('file', 'fileSet') THEN
+        (SELECT coalesce(sum(size), 0) FROM file WHERE attribute = id) END AS size
+FROM attribute
+"""
+
+
+@dataclass(frozen=True)
+class Field:
+    """A field's name, type and what the client calls its properties."""
+
+    name: str
+    type: str
+    properties: dict[str, Any]
+
+    @property
+    def value(self) -> Any:
+        """What the field is searched and sorted by; None where it has nothing of the kind."""
+        key = {"stringSet": "values", "artifact": "hash"}.get(self.type)
+        if key is None:
+            key = "last" if self.type in SERIES_TYPES else "value"
+        return self.properties.get(key)
+
+    def as_entry(self) -> dict[str, Any]:
+        """Return the field as lists of fields hold it."""
+        properties = {
+            "attributeName": self.name,
+            "attributeType": self.type,
+            **{key: value for key, value in self.properties.items() if value is not None},
+        }
+        return {"name": self.name, "type": self.type, f"{self.type}Properties": properties}
+
+
+def read_fields(
+    connection: sqlite3.Connection, container: sqlite3.Row, names: list[str] | None = None
+) -> dict[str, Field]:
+    """Return a container's fields by name, all or those named, sorted by name.
+
+    Args:
+        connection: the database.
+        container: a row of `container`.
+        names: the fields that are wanted; the others are not read.
+    """
+    query, values = f"{FIELDS_QUERY} WHERE container = ?", [container["id"]]
+    if names is not None:
+        query += " AND name IN (SELECT value FROM json_each(?))"
+        values.append(json.dumps(names))
+    fields = {row["name"]: as_field(row) for row in connection.execute(query, values)}
+    for field in system_fields(connection, container, names):
+        fields[field.name] = field
+    return dict(sorted(fields.items()))
+
+
+def as_field(row: sqlite3.Row) -> Field:
+    """Return a stored field as the client reads it."""
+    name, kind, value = row["name"], row["type"], row["value"]
+    properties: dict[str, Any]
+    if kind == "bool":
+        properties = {"value": bool(value)}
+    elif kind == "datetime":
+        properties = {"value": as_date(value)}
+    elif kind in SIMPLE_TYPES:
+        properties = {"value": value}
+    elif kind == "stringSet":
+        properties = {"values": json.loads(value)}
+    elif kind in ("floatSeries", "stringSeries"):
+        properties = {"last": row["last"], "lastStep": row["last_step"]}
+    elif kind == "imageSeries":
+        properties = {"lastStep": row["last_step"]}
+    elif kind == "file":
+        properties = {"name": file_name(name, value), "ext": value, "size": row["size"]}
+    elif kind == "fileSet":
+        properties = {"size": row["size"]}
+    elif kind == "artifact":
+        properties = {"hash": value}
+    else:
+        # a reference to a commit
+        properties = json.loads(value)
+    return Field(name, kind, properties)
+
+
+def system_fields(
+    connection: sqlite3.Connection, container: sqlite3.Row, names: list[str] | None
+) -> list[Field]:
+    """Return what the server knows of a container without being told."""
+    seconds = (container["pinged"] - container["created"]) / 1000
+    idle = now() - container["pinged"] > ACTIVE_MILLISECONDS
+    values: dict[str, Any] = {
+        "sys/creation_time": as_date(container["created"]),
+        "sys/id": container["short_id"],
+        "sys/modification_time": as_date(container["modified"]),
+        "sys/ping_time": as_date(container["pinged"]),
+        "sys/running_time": seconds,
+        "sys/state": "idle" if idle else "running",
+        "sys/trashed": bool(container["trashed"]),
+    }
+    if names is None or "sys/size" in names:
+        (size,) = connection.execute(
+            "SELECT coalesce(sum(size), 0) FROM file JOIN attribute ON attribute = id "
+            "WHERE container = ?",
+            (container["id"],),
+        ).fetchone()
+        values["sys/size"] = float(size)
+    return [
+        Field(name, SYSTEM_FIELDS[name], {"value": value})
+        for name, value in values.items()
+        if names is None or name in names
+    ]
+
+
+def as_date(milliseconds: int) -> str:
+    """Return a time as the client parses it: ISO 8601 with milliseconds, UTC."""
+    moment = datetime.datetime.fromtimestamp(milliseconds / 1000, datetime.UTC)
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{milliseconds % 1000:03}Z"
+
+
+def file_name(field: str, extension: str) -> str:
+    """Return the name that a field's file is downloaded under: safe in any folder."""
+    last = field.rpartition("/")[2]
+    name = f"{last}.{extension}" if extension else last
+    safe = "".join(
+        sign if sign.isascii() and (sign.isalnum() or sign in "._- ") else "_" for sign in name
+    )
+    return safe.lstrip(". ")[-200:] or "file"

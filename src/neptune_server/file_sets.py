@@ -1,0 +1,188 @@
+"""Files and sets of files: taking them in, removing them, listing them."""
+
+import json
+import sqlite3
+import tarfile
+import zlib
+from typing import Any
+
+from neptune_server.checks import FieldError, check_list, check_text, shown
+from neptune_server.containers import find_container, touch
+from neptune_server.contents import Readable
+from neptune_server.errors import bad_request
+from neptune_server.fields import as_date
+from neptune_server.operations import Operation, find_field, open_field
+from neptune_server.store import Change, Store
+
+LONGEST_PATH = 1024
+"""Characters of a file's path within a set."""
+
+LARGEST_TAR = 64 * 1024 * 1024
+"""Bytes that an archive of small files may unpack to; the client packs five million."""
+
+
+def check_path(path: str) -> str:
+    """Return a path within a set if it stays within whatever folder it is unpacked to.
+
+    Raises:
+        FieldError: it may not.
+    """
+    parts = path.split("/")
+    if (
+        any(part in ("", ".", "..") for part in parts)
+        or "\\" in path
+        or len(path) > LONGEST_PATH
+        or not path.isprintable()
+    ):
+        raise FieldError(f"{shown(path)}: not a path within a set of files")
+    return path
+
+
+def upload(
+    store: Store,
+    identifier: str,
+    attribute: str,
+    source: Readable,
+    *,
+    extension: str | None = None,
+    path: str | None = None,
+) -> None:
+    """Keep a whole file: a single one with its extension, or one of a set with its path.
+
+    Raises:
+        FieldError: the field or path is impossible.
+        RequestError: there is no such container.
+    """
+    with store.read() as connection:
+        find_container(connection, identifier)
+    if path is not None:
+        check_path(path)
+    content, size = store.contents.receive(source)
+    with store.change(content) as change:
+        place(change, identifier, attribute, content, size, extension, path)
+
+
+def place(
+    change: Change,
+    identifier: str,
+    attribute: str,
+    content: str,
+    size: int,
+    extension: str | None,
+    path: str | None,
+) -> None:
+    """Give a content its place in a field, instead of what was there."""
+    container = find_container(change.connection, identifier)
+    field = open_field(change, container, attribute, "file" if path is None else "fileSet")
+    if path is None:
+        change.connection.execute(
+            "UPDATE attribute SET value = ? WHERE id = ?", (extension or "", field)
+        )
+    else:
+        refuse_nesting(change.connection, field, path)
+    change.discard("SELECT content FROM file WHERE attribute = ? AND path = ?", field, path or "")
+    change.connection.execute(
+        "INSERT OR REPLACE INTO file (attribute, path, content, size, modified) "
+        "VALUES (?, ?, ?, ?, ?)",
+        (field, path or "", content, size, change.time),
+    )
+    touch(change, container["id"])
+
+
+def refuse_nesting(connection: sqlite3.Connection, field: int, path: str) -> None:
+    """Refuse a path that would make a file a folder too.
+
+    Raises:
+        FieldError: it would.
+    """
+    parts = path.split("/")
+    above = ["/".join(parts[:length]) for length in range(1, len(parts))]
+    blocking = connection.execute(
+        "SELECT path FROM file WHERE attribute = ? "
+        "AND (path IN (SELECT value FROM json_each(?)) OR (path > ? AND path < ?)) LIMIT 1",
+        (field, json.dumps(above), f"{path}/", f"{path}0"),
+    ).fetchone()
+    if blocking is not None:
+        raise FieldError(f"{path}: there is a file {blocking['path']}; one cannot be within it")
+
+
+def unpack(store: Store, identifier: str, attribute: str, source: Any, *, reset: bool) -> None:
+    """Keep the files of a compressed tar archive as a set, or with `reset` as the whole set.
+
+    Raises:
+        FieldError: the field or a path is impossible.
+        RequestError: it is no such archive, or there is no such container.
+    """
+    # read to the end first: a slow client must not hold up the others' changes
+    packed, _ = store.contents.receive(source)
+    try:
+        with (
+            tarfile.open(store.contents.path(packed), mode="r:gz") as archive,
+            store.change() as change,
+        ):
+            container = find_container(change.connection, identifier)
+            field = open_field(change, container, attribute, "fileSet")
+            if reset:
+                change.discard("DELETE FROM file WHERE attribute = ? RETURNING content", field)
+            room = LARGEST_TAR
+            for entry in archive:
+                room -= entry.size
+                if room < 0:
+                    raise bad_request(f"the archive unpacks to more than {LARGEST_TAR:,} bytes")
+                file = archive.extractfile(entry) if entry.isfile() else None
+                if file is not None:
+                    path = check_path(entry.name)
+                    content = change.write_content(file.read())
+                    place(change, identifier, attribute, content, entry.size, None, path)
+    except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        raise bad_request("not a compressed tar archive") from None
+    finally:
+        store.contents.remove(packed)
+
+
+def delete_files(change: Change, container: sqlite3.Row, path: str, given: dict[str, Any]) -> None:
+    """Remove files and folders from a set; removing what is not there is no mistake."""
+    field = open_field(change, container, path, "fileSet")
+    for name in check_list(path, given, "filePaths"):
+        within = check_text(path, name)
+        # a folder's files lie between "folder/" and "folder0", 0 being what follows /
+        change.discard(
+            "DELETE FROM file WHERE attribute = ? AND (path = ? OR (path > ? AND path < ?)) "
+            "RETURNING content",
+            field,
+            within,
+            f"{within}/",
+            f"{within}0",
+        )
+
+
+FILE_OPERATIONS: dict[str, Operation] = {"deleteFiles": delete_files}
+
+
+def read_files(
+    connection: sqlite3.Connection, container: sqlite3.Row, attribute: str, kind: str
+) -> list[sqlite3.Row] | None:
+    """Return the rows of a field's files by path; None without such a field."""
+    field = find_field(connection, container, attribute)
+    if field is None or field["type"] != kind:
+        return None
+    return connection.execute(
+        "SELECT * FROM file WHERE attribute = ? ORDER BY path", (field["id"],)
+    ).fetchall()
+
+
+def list_folder(files: list[sqlite3.Row], folder: str) -> list[dict[str, Any]]:
+    """Return the files and folders directly within a folder of a set."""
+    prefix = f"{folder.strip('/')}/" if folder.strip("/") else ""
+    entries: dict[str, dict[str, Any]] = {}
+    for file in files:
+        if not file["path"].startswith(prefix):
+            continue
+        name, _, below = file["path"].removeprefix(prefix).partition("/")
+        entry = entries.setdefault(name, {"name": name, "size": 0})
+        entry["size"] += file["size"]
+        entry["mtime"] = as_date(file["modified"])
+        entry["fileType"] = "directory" if below else "file"
+    return list(entries.values())

@@ -1,0 +1,130 @@
+"""Tables of runs, models and versions: searched, sorted, a page at a time."""
+
+import json
+import sqlite3
+from typing import Any
+
+from neptune_server.checks import shown
+from neptune_server.errors import bad_request
+from neptune_server.fields import SYSTEM_FIELDS, Field, read_fields
+from neptune_server.http_messages import member
+from neptune_server.query import parse
+
+LONGEST_PAGE = 10_000
+ALL_TYPES = ["run", "model", "modelVersion"]
+
+
+def search_entries(
+    connection: sqlite3.Connection, project: sqlite3.Row, types: list[str], wanted: dict[str, Any]
+) -> dict[str, Any]:
+    """Return a page of the containers that a query means, and how many it means in all.
+
+    Raises:
+        RequestError: the query, the order or the page is not formed as one.
+    """
+    query = parse(member(member(wanted, "query", dict) or {}, "query", str) or "")
+    sorting = member(wanted, "sorting", dict) or {}
+    sort_name = member(member(sorting, "sortBy", dict) or {}, "name", str) or "sys/creation_time"
+    names = sorted(query.names | {sort_name})
+    found = [
+        (container, fields)
+        for container in containers(connection, project, types)
+        if query.condition(fields := read_fields(connection, container, names))
+    ]
+    found = in_order(found, sort_name, descending=sorting.get("dir") != "ascending")
+    page = member(wanted, "pagination", dict) or {}
+    limit, offset = (check_size(page, name) for name in ("limit", "offset"))
+    filters = member(wanted, "attributeFilters", list)
+    columns = None if filters is None else [column_name(item) for item in filters]
+    return {
+        "matchingItemCount": len(found),
+        "entries": [
+            {
+                "experimentId": container["id"],
+                "attributes": [
+                    field.as_entry()
+                    for field in read_fields(connection, container, columns).values()
+                ],
+            }
+            for container, _ in found[offset : offset + limit]
+        ],
+    }
+
+
+def containers(
+    connection: sqlite3.Connection, project: sqlite3.Row, types: list[str]
+) -> list[sqlite3.Row]:
+    """Return a project's containers of these types, or without types of all."""
+    chosen = types or ALL_TYPES
+    return connection.execute(
+        "SELECT * FROM container WHERE project = ? AND type IN (SELECT value FROM json_each(?)) "
+        "ORDER BY created, rowid",
+        (project["id"], json.dumps(chosen)),
+    ).fetchall()
+
+
+def in_order(
+    found: list[tuple[sqlite3.Row, dict[str, Field]]], name: str, *, descending: bool
+) -> list[tuple[sqlite3.Row, dict[str, Field]]]:
+    """Sort by a field; what lacks it comes last, and equals stay in the order of creation."""
+
+    def value(item: tuple[sqlite3.Row, dict[str, Field]]) -> Any:
+        field = item[1].get(name)
+        return None if field is None or isinstance(field.value, list) else field.value
+
+    known = [item for item in found if value(item) is not None]
+    unknown = [item for item in found if value(item) is None]
+    # a field may be a number here and a text there
+    known.sort(key=lambda item: sort_key(value(item)), reverse=descending)
+    return known + unknown
+
+
+def sort_key(value: Any) -> tuple[bool, float, str]:
+    """Return what numbers are sorted by as numbers, and texts, after them, as texts."""
+    if isinstance(value, str):
+        return True, 0.0, value
+    return False, float(value), ""
+
+
+def check_size(page: dict[str, Any], name: str) -> int:
+    """Return a page's limit or offset.
+
+    Raises:
+        RequestError: it is not a whole number of at least 0.
+    """
+    value = member(page, name, int) or 0
+    if value < 0 or (name == "limit" and value > LONGEST_PAGE):
+        raise bad_request(f"{name}: {value} is out of range")
+    return int(value)
+
+
+def column_name(item: Any) -> str:
+    """Return the field that a filter names.
+
+    Raises:
+        RequestError: it names none.
+    """
+    if not isinstance(item, dict) or not isinstance(item.get("path"), str):
+        raise bad_request(f"{shown(item)}: a filter is an object with a path")
+    return str(item["path"])
+
+
+def search_names(
+    connection: sqlite3.Connection, project: sqlite3.Row, types: list[str], part: str
+) -> list[dict[str, str]]:
+    """Return the fields whose names contain a text, or the one of exactly this name, with types.
+
+    The client asks before it sorts; told of similar names too, it would sort numbers as texts.
+    """
+    chosen = types or ALL_TYPES
+    rows = connection.execute(
+        "SELECT DISTINCT attribute.name, attribute.type FROM attribute "
+        "JOIN container ON container.id = container "
+        "WHERE project = ? AND container.type IN (SELECT value FROM json_each(?)) "
+        "AND instr(attribute.name, ?) ORDER BY 1, 2",
+        (project["id"], json.dumps(chosen), part),
+    )
+    found = [(row["name"], row["type"]) for row in rows]
+    found += [(name, kind) for name, kind in SYSTEM_FIELDS.items() if part in name]
+    exact = [(name, kind) for name, kind in found if name == part]
+    return [{"name": name, "type": kind} for name, kind in exact or sorted(found)]

@@ -1,0 +1,220 @@
+"""The changes of fields that a client sends in batches."""
+
+import json
+import sqlite3
+from collections.abc import Callable
+from typing import Any
+
+from neptune_server.checks import (
+    MOST_MILLISECONDS,
+    FieldError,
+    check_integer,
+    check_list,
+    check_number,
+    check_text,
+    shown,
+)
+from neptune_server.containers import STAGES
+from neptune_server.errors import bad_request
+from neptune_server.fields import SYSTEM_FIELDS
+from neptune_server.store import Change
+
+LONGEST_NAME = 1024
+"""Characters of a field's name."""
+
+READ_ONLY = (*SYSTEM_FIELDS, "sys/custom_run_id", "sys/model_id", "sys/owner")
+
+Operation = Callable[[Change, sqlite3.Row, str, dict[str, Any]], None]
+"""Changes the field of a container at a path, as an argument says; raises `FieldError`."""
+
+
+def execute(
+    change: Change,
+    container: sqlite3.Row,
+    operations: list[Any],
+    known: dict[str, Operation],
+) -> list[dict[str, str]]:
+    """Apply operations in turn and return what the client shows of those that failed.
+
+    Raises:
+        RequestError: an operation is not formed as one; none is applied.
+    """
+    failures = []
+    for operation in operations:
+        if not isinstance(operation, dict) or not isinstance(operation.get("path"), str):
+            raise bad_request("an operation is an object with a path")
+        path = operation["path"]
+        names = [name for name, value in operation.items() if name != "path" and value is not None]
+        if len(names) != 1 or not isinstance(operation[names[0]], dict):
+            raise bad_request(f"{path!r}: an operation names one thing to do")
+        try:
+            if names[0] not in known:
+                raise FieldError(f"{path}: this server knows no operation {names[0]}")
+            known[names[0]](change, container, path, operation[names[0]])
+        except FieldError as error:
+            failures.append({"errorDescription": str(error)})
+    return failures
+
+
+def open_field(change: Change, container: sqlite3.Row, name: str, kind: str) -> int:
+    """Return a field's row number, of a new field if there was none.
+
+    Raises:
+        FieldError: the name is impossible, or the field is of another type.
+    """
+    row = change.connection.execute(
+        "SELECT id, type FROM attribute WHERE container = ? AND name = ?",
+        (container["id"], check_text(name, name)),
+    ).fetchone()
+    if name in READ_ONLY:
+        raise FieldError(f"{name}: can only be read")
+    if row is not None and row["type"] != kind:
+        raise FieldError(f"{name}: is of type {row['type']}, not {kind}; delete it first")
+    if row is not None:
+        return int(row["id"])
+    check_name(change.connection, container["id"], name)
+    (field,) = change.connection.execute(
+        "INSERT INTO attribute (container, name, type) VALUES (?, ?, ?) RETURNING id",
+        (container["id"], name, kind),
+    ).fetchone()
+    return int(field)
+
+
+def check_name(connection: sqlite3.Connection, container: str, name: str) -> None:
+    """Refuse the names that the client could not read back.
+
+    Raises:
+        FieldError: the name is one of them.
+    """
+    parts = name.split("/")
+    if "" in parts or len(name) > LONGEST_NAME or not name.isprintable():
+        raise FieldError(
+            f"{shown(name)}: a field's name has up to {LONGEST_NAME} printable characters, "
+            "and no empty part between slashes"
+        )
+    above = ["/".join(parts[:length]) for length in range(1, len(parts))]
+    blocking = connection.execute(
+        "SELECT name FROM attribute WHERE container = ? "
+        "AND (name IN (SELECT value FROM json_each(?)) OR (name > ? AND name < ?)) LIMIT 1",
+        # what begins with "name/" lies between "name/" and "name0", 0 being what follows /
+        (container, json.dumps(above), f"{name}/", f"{name}0"),
+    ).fetchone()
+    if blocking is not None:
+        raise FieldError(
+            f"{name}: there is a field {blocking['name']}; "
+            "a name cannot be both a field and a folder of fields"
+        )
+
+
+def find_field(
+    connection: sqlite3.Connection, container: sqlite3.Row, name: str
+) -> sqlite3.Row | None:
+    """Return a field's row, if there is such a field."""
+    row: sqlite3.Row | None = connection.execute(
+        "SELECT * FROM attribute WHERE container = ? AND name = ?", (container["id"], name)
+    ).fetchone()
+    return row
+
+
+def set_value(change: Change, container: sqlite3.Row, name: str, kind: str, value: object) -> None:
+    """Write a simple field."""
+    field = open_field(change, container, name, kind)
+    change.connection.execute("UPDATE attribute SET value = ? WHERE id = ?", (value, field))
+
+
+def assign_float(change: Change, container: sqlite3.Row, path: str, given: dict[str, Any]) -> None:
+    """Set a float field."""
+    set_value(change, container, path, "float", check_number(path, given.get("value")))
+
+
+def assign_int(change: Change, container: sqlite3.Row, path: str, given: dict[str, Any]) -> None:
+    """Set an integer field."""
+    set_value(change, container, path, "int", check_integer(path, given.get("value")))
+
+
+def assign_bool(change: Change, container: sqlite3.Row, path: str, given: dict[str, Any]) -> None:
+    """Set a field of yes or no."""
+    value = given.get("value")
+    if not isinstance(value, bool):
+        raise FieldError(f"{path}: {shown(value)} is neither true nor false")
+    set_value(change, container, path, "bool", value)
+
+
+def assign_string(change: Change, container: sqlite3.Row, path: str, given: dict[str, Any]) -> None:
+    """Set a text field."""
+    value = check_text(path, given.get("value"))
+    if path == "sys/stage" and value not in STAGES:
+        raise FieldError(f"{path}: {shown(value)} is none of {', '.join(STAGES)}")
+    set_value(change, container, path, "string", value)
+
+
+def assign_datetime(
+    change: Change, container: sqlite3.Row, path: str, given: dict[str, Any]
+) -> None:
+    """Set a field of a time."""
+    value = check_integer(path, given.get("valueMilliseconds"), MOST_MILLISECONDS)
+    set_value(change, container, path, "datetime", value)
+
+
+def assign_artifact(
+    change: Change, container: sqlite3.Row, path: str, given: dict[str, Any]
+) -> None:
+    """Set a field that names tracked files by their common hash."""
+    set_value(change, container, path, "artifact", check_text(path, given.get("hash")))
+
+
+def insert_strings(
+    change: Change, container: sqlite3.Row, path: str, given: dict[str, Any]
+) -> None:
+    """Add texts to a set."""
+    added = {check_text(path, value) for value in check_list(path, given, "values")}
+    write_set(change, container, path, read_set(change, container, path) | added)
+
+
+def remove_strings(
+    change: Change, container: sqlite3.Row, path: str, given: dict[str, Any]
+) -> None:
+    """Take texts out of a set."""
+    removed = {check_text(path, value) for value in check_list(path, given, "values")}
+    write_set(change, container, path, read_set(change, container, path) - removed)
+
+
+def clear_string_set(change: Change, container: sqlite3.Row, path: str, _: dict[str, Any]) -> None:
+    """Empty a set."""
+    write_set(change, container, path, set())
+
+
+def read_set(change: Change, container: sqlite3.Row, path: str) -> set[str]:
+    """Return what a set holds; a field of another type is told of when it is written."""
+    row = find_field(change.connection, container, path)
+    return set(json.loads(row["value"])) if row and row["type"] == "stringSet" else set()
+
+
+def write_set(change: Change, container: sqlite3.Row, path: str, values: set[str]) -> None:
+    """Write all of a set."""
+    set_value(change, container, path, "stringSet", json.dumps(sorted(values)))
+
+
+def delete_attribute(change: Change, container: sqlite3.Row, path: str, _: dict[str, Any]) -> None:
+    """Remove a field with all it holds; removing what is not there is no mistake."""
+    if path in READ_ONLY:
+        raise FieldError(f"{path}: cannot be deleted")
+    row = find_field(change.connection, container, check_text(path, path))
+    if row is not None:
+        change.discard("SELECT content FROM file WHERE attribute = ?", row["id"])
+        change.discard("SELECT content FROM point WHERE attribute = ?", row["id"])
+        change.connection.execute("DELETE FROM attribute WHERE id = ?", (row["id"],))
+
+
+SIMPLE_OPERATIONS: dict[str, Operation] = {
+    "assignFloat": assign_float,
+    "assignInt": assign_int,
+    "assignBool": assign_bool,
+    "assignString": assign_string,
+    "assignDatetime": assign_datetime,
+    "assignArtifact": assign_artifact,
+    "insertStrings": insert_strings,
+    "removeStrings": remove_strings,
+    "clearStringSet": clear_string_set,
+    "deleteAttribute": delete_attribute,
+}

@@ -1,0 +1,105 @@
+"""All data of a server: the database and the contents it names, changed together."""
+
+import contextlib
+import io
+import sqlite3
+import time
+from collections.abc import Iterator
+
+from neptune_server.contents import Contents
+from neptune_server.database import Database
+from neptune_server.root_folder import RootFolder
+
+UPLOAD_MILLISECONDS = 7 * 24 * 3600 * 1000
+"""How long an upload in parts may rest before it is thrown away at a start."""
+
+CONTENT_QUERY = """
+SELECT content FROM file
+UNION SELECT content FROM upload
+UNION SELECT content FROM point WHERE content IS NOT NULL
+"""
+
+
+class Change:
+    """A transaction that is being written.
+
+    Attributes:
+        connection: the database.
+        time: milliseconds since 1970, UTC.
+        written: contents that go if the change is taken back.
+        discarded: contents that go once the change is on the disk.
+    """
+
+    def __init__(
+        self, connection: sqlite3.Connection, contents: Contents, written: list[str]
+    ) -> None:
+        self.connection = connection
+        self.time = now()
+        self.written = written
+        self.discarded: list[str] = []
+        self._contents = contents
+
+    def discard(self, query: str, *values: object) -> None:
+        """Remove, once the change is on the disk, the contents that a statement returns."""
+        self.discarded += [
+            content for (content,) in self.connection.execute(query, values) if content
+        ]
+
+    def write_content(self, data: bytes) -> str:
+        """Write a small content and return its name."""
+        name, _ = self._contents.receive(io.BytesIO(data))
+        self.written.append(name)
+        return name
+
+
+class Store:
+    """Reads and changes of the data.
+
+    Attributes:
+        contents: the files' bytes.
+        changes: how many changes this process has made, for whoever waits for one.
+    """
+
+    def __init__(self, root: RootFolder) -> None:
+        self.contents = Contents(root.contents)
+        self.changes = 0
+        self._database = Database(root.database)
+        with self.change() as change:
+            change.connection.execute(
+                "DELETE FROM upload WHERE started < ?", (change.time - UPLOAD_MILLISECONDS,)
+            )
+        with self.read() as connection:
+            self.contents.sweep({name for (name,) in connection.execute(CONTENT_QUERY)})
+
+    @contextlib.contextmanager
+    def change(self, *contents: str) -> Iterator[Change]:
+        """Change the data: all of it, or on an exception nothing.
+
+        Args:
+            contents: names of contents that were written for this change.
+        """
+        written = list(contents)
+        try:
+            with self._database.write() as connection:
+                change = Change(connection, self.contents, written)
+                yield change
+        except BaseException:
+            for name in written:
+                self.contents.remove(name)
+            raise
+        self.changes += 1
+        for name in change.discarded:
+            self.contents.remove(name)
+
+    def read(self) -> contextlib.AbstractContextManager[sqlite3.Connection]:
+        """Look at one state of the data."""
+        return self._database.read()
+
+    def close(self) -> None:
+        """Close the database."""
+        self._database.close()
+
+
+def now() -> int:
+    """Return the time in milliseconds since 1970, UTC."""
+    return time.time_ns() // 1_000_000

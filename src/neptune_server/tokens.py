@@ -1,0 +1,125 @@
+"""Tokens: the one that a client is given once, and the short-lived ones it gets in exchange."""
+
+import base64
+import hashlib
+import hmac
+import json
+import time
+from http import HTTPStatus
+from typing import Any
+
+from neptune_server.errors import RequestError
+
+CLIENT_NAME = "neptune-cli"
+REALM = "/auth/realms/neptune"
+"""Where below the server's address the client refreshes its access token."""
+
+REFRESH_SECONDS = 30 * 24 * 3600
+
+
+def api_token(address: str, api_key: str) -> str:
+    """Return the value of `NEPTUNE_API_TOKEN`: base64 of JSON that names the server."""
+    content = {"api_address": address, "api_url": address, "api_key": api_key}
+    return base64.b64encode(json.dumps(content).encode()).decode()
+
+
+class Tokens:
+    """Issues and checks access tokens: JSON Web Tokens signed with HMAC and SHA-256.
+
+    Source: RFC 7519 and RFC 7515, section 3.
+    """
+
+    def __init__(self, address: str, api_key: str, signing_key: str, access_seconds: int) -> None:
+        self._issuer = address + REALM
+        self._api_key = api_key
+        self._signing_key = signing_key.encode()
+        self._access_seconds = access_seconds
+
+    def exchange(self, token: str) -> dict[str, Any]:
+        """Return an access and a refresh token for an API token.
+
+        Raises:
+            RequestError: it is not this server's token.
+        """
+        try:
+            shown = json.loads(base64.b64decode(token, validate=True))["api_key"]
+        except (ValueError, TypeError, KeyError):
+            shown = None
+        if not isinstance(shown, str) or not same(shown, self._api_key):
+            raise unauthorized("the API token is not this server's")
+        return {
+            "accessToken": self._issue("access", self._access_seconds),
+            "refreshToken": self._issue("refresh", REFRESH_SECONDS),
+        }
+
+    def refresh(self, token: str) -> dict[str, Any]:
+        """Return a new access token for a refresh token, in the words of RFC 6749.
+
+        Raises:
+            RequestError: the token is wrong or too old.
+        """
+        self._check(token, "refresh")
+        return {
+            "access_token": self._issue("access", self._access_seconds),
+            "refresh_token": self._issue("refresh", REFRESH_SECONDS),
+            "expires_in": self._access_seconds,
+            "token_type": "Bearer",
+        }
+
+    def check_access(self, authorization: str) -> None:
+        """Let a request in by its `Authorization` header.
+
+        Raises:
+            RequestError: the header is missing, wrong or too old.
+        """
+        scheme, _, token = authorization.partition(" ")
+        if scheme.lower() != "bearer":
+            raise unauthorized("an access token is needed")
+        self._check(token.strip(), "access")
+
+    def _issue(self, kind: str, seconds: int) -> str:
+        now = int(time.time())
+        claims = {
+            "iss": self._issuer,
+            "azp": CLIENT_NAME,
+            "typ": kind,
+            "iat": now,
+            "exp": now + seconds,
+        }
+        signed = f"{encode({'alg': 'HS256', 'typ': 'JWT'})}.{encode(claims)}"
+        return f"{signed}.{self._signature(signed)}"
+
+    def _check(self, token: str, kind: str) -> None:
+        signed, _, signature = token.rpartition(".")
+        if not same(signature, self._signature(signed)):
+            raise unauthorized("the access token is not this server's")
+        # what bears the signature was written by `_issue`
+        claims = json.loads(base64.urlsafe_b64decode(padded(signed.partition(".")[2])))
+        if claims["typ"] != kind:
+            raise unauthorized(f"not a token for {kind}")
+        if claims["exp"] <= time.time():
+            raise unauthorized("the access token has expired", "AUTHORIZATION_TOKEN_EXPIRED")
+
+    def _signature(self, signed: str) -> str:
+        digest = hmac.new(self._signing_key, signed.encode(), hashlib.sha256).digest()
+        return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+
+
+def unauthorized(title: str, error_type: str | None = None) -> RequestError:
+    """Return the refusal of a token."""
+    return RequestError(HTTPStatus.UNAUTHORIZED, title, error_type)
+
+
+def same(left: str, right: str) -> bool:
+    """Compare two secrets in a time that tells nothing about them."""
+    return hmac.compare_digest(left.encode(errors="replace"), right.encode(errors="replace"))
+
+
+def encode(content: dict[str, Any]) -> str:
+    """Return JSON in base64 as web tokens have it, without padding."""
+    return base64.urlsafe_b64encode(json.dumps(content).encode()).rstrip(b"=").decode()
+
+
+def padded(text: str) -> str:
+    """Give base64 back the padding that web tokens leave out."""
+    return text + "=" * (-len(text) % 4)

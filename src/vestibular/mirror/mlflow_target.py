@@ -1,0 +1,255 @@
+"""MLflow as a target: any tracking address, a SQLite file among them."""
+
+import json
+import os
+import time
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from vestibular.mirror.pushing import one_line
+from vestibular.mirror.records import Point, Run, Stage, Value
+from vestibular.mirror.target import Call, Marks, TargetGoneError, staged
+
+ADDRESS = "sqlite:///mlflow.db"
+RUN_TAG, MARKS_TAG, STAGE_TAG = "vestibular.run", "vestibular.marks", "stage"
+ADAPTER = "finetuning/adapter"
+MEASURED = ("finetuning/", "evaluation/")
+"""Numbers below these are results, which MLflow compares: metrics, and not tags."""
+PARAMETERS = "parameters/"
+STATES = {"running": "RUNNING", "finished": "FINISHED", "failed": "FAILED", "killed": "KILLED"}
+MOST_AT_ONCE = 100
+SAME = 1e-5
+"""Two values of a step nearer than this, in parts of the value, are one: a curve is rounded."""
+
+
+class MlflowTarget:
+    """An experiment's runs, and a registered model's versions."""
+
+    # a parameter's value; tags hold more
+    text_limit = 6000
+
+    def __init__(self, call: Call, name: str) -> None:
+        """Connect; `name` is the experiment's and the registered model's."""
+        # alembic and the client speak of the ordinary course of their work
+        warnings.filterwarnings("ignore", category=FutureWarning)
+        from mlflow import MlflowClient
+        from mlflow.exceptions import MlflowException
+
+        address = os.environ.get("MLFLOW_TRACKING_URI") or ADDRESS
+        self.errors: tuple[type[Exception], ...] = (MlflowException,)
+        self._call = call
+        self._name = name
+        try:
+            call("connect")
+            self._client = MlflowClient(address, address)
+            self._experiment = self._experiment_id()
+        except MlflowException as error:
+            raise TargetGoneError(one_line(error)) from None
+        self._runs: dict[str, Any] = {}
+        self._versions: dict[str, Any] = {}
+
+    def _experiment_id(self) -> str:
+        found = self._client.get_experiment_by_name(self._name)
+        if found is not None:
+            return str(found.experiment_id)
+        return str(self._client.create_experiment(self._name))
+
+    def refresh(self) -> None:
+        """Ask for all runs and versions that are there."""
+        self._call("list the runs")
+        self._runs, page = {}, None
+        while True:
+            found = self._client.search_runs(
+                [self._experiment], max_results=1000, page_token=page, order_by=["start_time"]
+            )
+            for run in found:
+                if RUN_TAG in run.data.tags:
+                    self._runs.setdefault(run.data.tags[RUN_TAG], run)
+            page = found.token
+            if not page:
+                break
+        self._call("list the versions")
+        self._versions = {
+            version.tags[RUN_TAG]: version
+            for version in sorted(
+                self._client.search_model_versions(f"name='{self._name}'"),
+                key=lambda version: -int(version.version),
+            )
+            if RUN_TAG in version.tags
+        }
+
+    def run_marks(self, run: Run) -> Marks:
+        """Return the marks of a run; none if MLflow does not know it."""
+        found = self._runs.get(run.id)
+        return read_marks(found.data.tags.get(MARKS_TAG)) if found else {}
+
+    def _run_id(self, run: Run) -> str:
+        if run.id not in self._runs:
+            self._call("create the run")
+            self._runs[run.id] = self._client.create_run(
+                self._experiment,
+                start_time=round(run.started * 1000),
+                run_name=run.candidate,
+                tags={RUN_TAG: run.id, "candidate": run.candidate},
+            )
+        return str(self._runs[run.id].info.run_id)
+
+    def set_fields(self, run: Run, fields: Mapping[str, Value]) -> None:
+        """Set parameters, results and tags; what is there already is left."""
+        from mlflow.entities import Metric, Param, RunTag
+
+        run_id = self._run_id(run)
+        known = self._runs[run.id].data
+        now = round(time.time() * 1000)
+        parameters, metrics, tags = [], [], []
+        for name, value in fields.items():
+            text = as_text(value)
+            if name.startswith(PARAMETERS):
+                if known.params.get(name) != text:
+                    parameters.append(Param(name, text))
+            elif name.startswith(MEASURED) and isinstance(value, float):
+                if known.metrics.get(name) != value:
+                    metrics.append(Metric(name, value, now, 0))
+            elif known.tags.get(name) != text:
+                tags.append(RunTag(name, text))
+        for start in range(0, max(len(parameters), len(metrics), len(tags)), MOST_AT_ONCE):
+            self._call("set fields")
+            part = slice(start, start + MOST_AT_ONCE)
+            self._client.log_batch(
+                run_id,
+                metrics=metrics[part],
+                params=parameters[part],
+                tags=tags[part],
+                synchronous=True,
+            )
+
+    def add_points(self, run: Run, name: str, points: list[Point]) -> None:
+        """Add the points that are not there: MLflow would keep a step twice."""
+        from mlflow.entities import Metric
+
+        run_id = self._run_id(run)
+        self._call(f"read {name}")
+        known = {point.step: point.value for point in self._client.get_metric_history(run_id, name)}
+        metrics = [
+            Metric(name, point.value, round(point.time * 1000), point.step)
+            for point in points
+            if point.step not in known or not _same(known[point.step], point.value)
+        ]
+        if metrics:
+            self._call(f"log {name}")
+            self._client.log_batch(run_id, metrics=metrics, synchronous=True)
+
+    def put_file(self, run: Run, name: str, path: Path) -> None:
+        """Upload a file among the run's artifacts."""
+        run_id = self._run_id(run)
+        with staged({Path(name).name: path}) as folder:
+            self._call(f"upload {name}")
+            self._client.log_artifact(
+                run_id, str(folder / Path(name).name), Path(name).parent.as_posix()
+            )
+
+    def set_state(self, run: Run) -> None:
+        """Say whether the run goes on, and how it ended."""
+        run_id = self._run_id(run)
+        self._call("set the state")
+        if run.ended is None:
+            self._client.update_run(run_id, status=STATES[run.state])
+        else:
+            self._client.set_terminated(run_id, STATES[run.state], round(run.ended * 1000))
+
+    def save_run_marks(self, run: Run, marks: Marks) -> None:
+        """Keep the marks in a tag of the run."""
+        run_id = self._run_id(run)
+        self._call("save the marks")
+        self._client.set_tag(run_id, MARKS_TAG, json.dumps(marks))
+
+    def close_run(self, run: Run) -> None:
+        """Nothing is held open."""
+
+    def version_marks(self, run: Run) -> Marks:
+        """Return the marks of a run's version; none if there is no version yet."""
+        found = self._versions.get(run.id)
+        return read_marks(found.tags.get(MARKS_TAG)) if found else {}
+
+    def _version(self, run: Run) -> str:
+        from mlflow.exceptions import MlflowException
+
+        if run.id not in self._versions:
+            run_id = self._run_id(run)
+            self._call("create the version")
+            try:
+                self._client.create_registered_model(self._name)
+            except MlflowException as error:
+                if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                    raise
+            self._versions[run.id] = self._client.create_model_version(
+                self._name, f"runs:/{run_id}/{ADAPTER}", run_id, tags={RUN_TAG: run.id}
+            )
+        return str(self._versions[run.id].version)
+
+    def set_version_fields(self, run: Run, fields: Mapping[str, Value]) -> None:
+        """Set the version's tags."""
+        version = self._version(run)
+        for name, value in fields.items():
+            self._tag(version, name, as_text(value))
+
+    def put_artifacts(self, run: Run, artifacts: Mapping[str, Path]) -> None:
+        """Leave the files where the version names them: among the run's own."""
+        self._version(run)
+
+    def save_version_marks(self, run: Run, marks: Marks) -> None:
+        """Keep the marks in a tag of the version."""
+        self._tag(self._version(run), MARKS_TAG, json.dumps(marks))
+
+    def _tag(self, version: str, name: str, value: str) -> None:
+        self._call(f"set {name} of version {version}")
+        self._client.set_model_version_tag(self._name, version, name, value)
+
+    def stage(self, run: Run) -> Stage:
+        """Return the stage that a run's version is in, if the alias says so too."""
+        version = self._version(run)
+        self._call("read the stage")
+        found: Any = self._client.get_model_version(self._name, version)
+        stage: Stage = found.current_stage.lower()
+        tagged = found.tags.get(STAGE_TAG) == stage
+        return stage if tagged and (stage != "production" or stage in found.aliases) else "none"
+
+    def set_stage(self, run: Run, stage: Stage) -> None:
+        """Set the stage, its alias and its tag: stages are on their way out of MLflow."""
+        version = self._version(run)
+        self._call(f"put version {version} into {stage}")
+        self._client.transition_model_version_stage(
+            self._name,
+            version,
+            stage.capitalize(),
+            archive_existing_versions=stage == "production",
+        )
+        self._tag(version, STAGE_TAG, stage)
+        if stage == "production":
+            self._call("set the alias")
+            self._client.set_registered_model_alias(self._name, stage, version)
+            for other in self._client.search_model_versions(f"name='{self._name}'"):
+                if other.version != version and other.tags.get(STAGE_TAG) == stage:
+                    self._tag(other.version, STAGE_TAG, "archived")
+
+
+def read_marks(text: str | None) -> Marks:
+    """Read marks as a service has kept them; a text cut short has none."""
+    try:
+        found = json.loads(text or "{}")
+    except ValueError:
+        return {}
+    return {str(name): str(mark) for name, mark in found.items()}
+
+
+def as_text(value: Value) -> str:
+    """Return a value as text; a whole number without a point."""
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value)
+
+
+def _same(one: float, other: float) -> bool:
+    return abs(one - other) <= SAME * max(abs(one), abs(other))

@@ -1,0 +1,258 @@
+"""Neptune as a target: any server that speaks Neptune 2.x's interface, through its client.
+
+The client is used in its synchronous mode: what a call has returned from, the server has.
+"""
+
+import contextlib
+import json
+import logging
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from vestibular.mirror.mlflow_target import read_marks
+from vestibular.mirror.pushing import one_line
+from vestibular.mirror.records import Point, Run, Stage, Value
+from vestibular.mirror.target import Call, Marks, TargetGoneError, staged
+
+MARKS = "mirror/marks"
+RUN = "model/run"
+MODEL_NAME = "model/model-name"
+STOP_SECONDS = 5.0
+
+
+class NeptuneTarget:
+    """A project's runs, and the versions of one model."""
+
+    # the client cuts texts at 16,384
+    text_limit = 16_000
+
+    def __init__(self, call: Call, model_key: str) -> None:
+        """Connect; project and token are the client's own affair (the environment)."""
+        import neptune
+        from bravado.exception import HTTPError
+        from neptune.exceptions import (
+            NeptuneConnectionLostException,
+            NeptuneException,
+            NeptuneInvalidApiTokenException,
+            Unauthorized,
+        )
+        from requests.exceptions import RequestException
+
+        logging.getLogger("neptune").setLevel(logging.CRITICAL)
+        self._neptune = neptune
+        self._gone = (
+            NeptuneConnectionLostException,
+            NeptuneInvalidApiTokenException,
+            Unauthorized,
+            RequestException,
+        )
+        self.errors: tuple[type[Exception], ...] = (NeptuneException, HTTPError)
+        self._call = call
+        self._model_key = model_key
+        self._model = ""
+        self._runs: dict[str, _Row] = {}
+        self._versions: dict[str, _Row] = {}
+        self._unfinished: list[_Row] = []
+        self._open: dict[str, Any] = {}
+        with self._asking("connect"):
+            try:
+                self._project = neptune.init_project(mode="read-only")
+            except self.errors as error:
+                raise TargetGoneError(one_line(error)) from None
+
+    @contextlib.contextmanager
+    def _asking(self, what: str) -> Iterator[None]:
+        self._call(what)
+        try:
+            yield
+        except self._gone as error:
+            raise TargetGoneError(f"{one_line(error)} ({what})") from None
+
+    def refresh(self) -> None:
+        """Ask for all runs and versions that are there."""
+        with self._asking("list the runs"):
+            table = self._project.fetch_runs_table(
+                columns=["sys/id", "sys/custom_run_id", MARKS], progress_bar=False
+            )
+            rows = [_Row(row) for row in table.to_rows()]
+        self._runs = {row.text("sys/custom_run_id"): row for row in rows}
+        with self._asking("list the models"):
+            models = self._project.fetch_models_table(columns=["sys/id"], progress_bar=False)
+            names = [_Row(row).text("sys/id") for row in models.to_rows()]
+        self._model = next((name for name in names if name.endswith(f"-{self._model_key}")), "")
+        self._versions, self._unfinished = {}, []
+        if self._model:
+            self._list_versions()
+
+    def _list_versions(self) -> None:
+        with self._asking("list the versions"):
+            model = self._neptune.init_model(with_id=self._model, mode="read-only")
+            columns = ["sys/id", "sys/name", "sys/stage", RUN, MODEL_NAME, MARKS]
+            table = model.fetch_model_versions_table(columns=columns, progress_bar=False)
+            rows = [_Row(row) for row in table.to_rows()]
+            model.stop(seconds=STOP_SECONDS)
+        for row in rows:
+            if row.text(RUN):
+                self._versions.setdefault(row.text(RUN), row)
+            elif not row.text(MODEL_NAME):
+                # made by a push that was cut off before it could say for which run
+                self._unfinished.append(row)
+
+    def run_marks(self, run: Run) -> Marks:
+        """Return the marks of a run; none if Neptune does not know it."""
+        row = self._runs.get(run.id)
+        return read_marks(row.text(MARKS)) if row else {}
+
+    def _run(self, run: Run) -> Any:
+        """Open a run, or make it: the server keeps one run for one custom id."""
+        if run.id not in self._open:
+            with self._asking("open the run"):
+                self._open[run.id] = self._neptune.init_run(
+                    custom_run_id=run.id,
+                    name=run.candidate,
+                    tags=[run.candidate],
+                    mode="sync",
+                    source_files=[],
+                    git_ref=False,
+                    capture_hardware_metrics=False,
+                    capture_stdout=False,
+                    capture_stderr=False,
+                    capture_traceback=False,
+                )
+        return self._open[run.id]
+
+    def set_fields(self, run: Run, fields: Mapping[str, Value]) -> None:
+        """Set single values."""
+        self._set(self._run(run), fields)
+
+    def _set(self, container: Any, fields: Mapping[str, Value]) -> None:
+        for name, value in fields.items():
+            with self._asking(f"set {name}"):
+                container[name].assign(value)
+
+    def add_points(self, run: Run, name: str, points: list[Point]) -> None:
+        """Write points; a step that is there is written over."""
+        container = self._run(run)
+        with self._asking(f"log {name}"):
+            container[name].extend(
+                [point.value for point in points],
+                steps=[point.step for point in points],
+                timestamps=[point.time for point in points],
+            )
+
+    def put_file(self, run: Run, name: str, path: Path) -> None:
+        """Upload a file."""
+        container = self._run(run)
+        with staged({Path(name).name: path}) as folder, self._asking(f"upload {name}"):
+            container[name].upload(str(folder / Path(name).name))
+
+    def set_state(self, run: Run) -> None:
+        """Say whether the run failed; everything else about its end is in its fields."""
+        container = self._run(run)
+        with self._asking("set the state"):
+            container["sys/failed"] = run.state in ("failed", "killed")
+
+    def save_run_marks(self, run: Run, marks: Marks) -> None:
+        """Keep the marks in a field of the run."""
+        self._set(self._run(run), {MARKS: json.dumps(marks)})
+
+    def close_run(self, run: Run) -> None:
+        """Close what is open, but for a run that goes on: it is needed again at once."""
+        kept = {key for key in self._open if key == run.id and run.state == "running"}
+        for key in set(self._open) - kept:
+            container = self._open.pop(key)
+            with self._asking("close"):
+                container.stop(seconds=STOP_SECONDS)
+
+    def version_marks(self, run: Run) -> Marks:
+        """Return the marks of a run's version; none if there is no version yet."""
+        row = self._versions.get(run.id)
+        return read_marks(row.text(MARKS)) if row else {}
+
+    def _version(self, run: Run) -> Any:
+        """Open a run's version, or make it, and the model with the first one."""
+        key = f"version {run.id}"
+        if key in self._open:
+            return self._open[key]
+        row = self._versions.get(run.id)
+        if row is None and self._unfinished:
+            row = self._unfinished.pop()
+        if row is not None:
+            container = self._open_version(row.text("sys/id"), run.candidate)
+        else:
+            model = self._existing_model()
+            with self._asking("create the version"):
+                container = self._neptune.init_model_version(
+                    model=model, name=run.candidate, mode="sync"
+                )
+        self._open[key] = container
+        if run.id not in self._versions:
+            # before anything else: a push that is cut off later finds its version again
+            self._set(container, {RUN: run.id})
+        return container
+
+    def _existing_model(self) -> str:
+        if not self._model:
+            with self._asking("create the model"):
+                model = self._neptune.init_model(
+                    key=self._model_key, name=self._model_key, mode="sync"
+                )
+                self._model = str(model["sys/id"].fetch())
+                model.stop(seconds=STOP_SECONDS)
+        return self._model
+
+    def _open_version(self, sys_id: str, name: str) -> Any:
+        with self._asking("open the version"):
+            # the client calls a version that it is given no name for "Untitled"
+            return self._neptune.init_model_version(with_id=sys_id, name=name, mode="sync")
+
+    def set_version_fields(self, run: Run, fields: Mapping[str, Value]) -> None:
+        """Set the version's fields."""
+        self._set(self._version(run), fields)
+
+    def put_artifacts(self, run: Run, artifacts: Mapping[str, Path]) -> None:
+        """Upload the version's files as one set, in the place of what was there."""
+        container = self._version(run)
+        with staged(artifacts) as folder, self._asking("upload model/artifacts"):
+            if container.exists("model/artifacts"):
+                container["model/artifacts"].delete_files(sorted(artifacts))
+            container["model/artifacts"].upload_files(str(folder))
+
+    def save_version_marks(self, run: Run, marks: Marks) -> None:
+        """Keep the marks in a field of the version."""
+        self._set(self._version(run), {MARKS: json.dumps(marks)})
+
+    def stage(self, run: Run) -> Stage:
+        """Return the stage that a run's version is in."""
+        row = self._versions.get(run.id)
+        found: Any = row.text("sys/stage") if row else ""
+        stage: Stage = found or "none"
+        return stage
+
+    def set_stage(self, run: Run, stage: Stage) -> None:
+        """Put a version into a stage; another one in production is archived."""
+        container = self._version(run)
+        with self._asking(f"put the version into {stage}"):
+            container.change_stage(stage)
+        if stage == "production":
+            for other, row in self._versions.items():
+                if other != run.id and row.text("sys/stage") == "production":
+                    opened = self._open_version(row.text("sys/id"), row.text("sys/name"))
+                    with self._asking("archive the version before"):
+                        opened.change_stage("archived")
+                        opened.stop(seconds=STOP_SECONDS)
+        self.close_run(run)
+
+
+class _Row:
+    """A row of one of the client's tables; a field that is not there is empty."""
+
+    def __init__(self, entry: Any) -> None:
+        self._entry = entry
+
+    def text(self, name: str) -> str:
+        try:
+            return str(self._entry.get_attribute_value(name))
+        except ValueError:
+            return ""

@@ -1,0 +1,217 @@
+"""Runs from what DVC tracks, and the stages of their models from the registry.
+
+What lies in the workspace is enough: a fresh clone after `dvc pull` has no spool, and its runs
+have the same names.
+"""
+
+import csv
+import functools
+from collections.abc import Mapping
+from pathlib import Path
+
+from vestibular.base_models import read_pin
+from vestibular.errors import DataError
+from vestibular.files import file_md5, read_json
+from vestibular.layout import (
+    ADAPTERS,
+    CURVES,
+    EVALUATE_COSTS,
+    LEADERBOARD,
+    PINS,
+    PREDICTIONS,
+    SCORES,
+    TRAIN_COSTS,
+    TRAINING_FILE,
+)
+from vestibular.mirror.naming import flatten, safe_names
+from vestibular.mirror.records import File, Run, Stage, Value, Version
+from vestibular.mirror.spools import RUN_SETTINGS, SERIES, Spools, add_point, timestamp
+from vestibular.params import Params
+from vestibular.registry import Registry
+
+STAGES: Mapping[str, Stage] = {
+    "production": "production",
+    "staging": "staging",
+    "archived": "archived",
+}
+"""The registry's stages that services know; one of another name is `none` to them."""
+
+
+class Sources:
+    """Everything that the mirror reads, read again each time."""
+
+    def __init__(self, params: Params, spool: Path) -> None:
+        self._params = params
+        self._spools = Spools(spool)
+
+    def read(self) -> list[Run]:
+        """Return all runs, the oldest first, each with the names that services take."""
+        runs = self._spools.read()
+        for candidate in self._params.candidates:
+            found = _from_outputs(candidate, self._params)
+            if found is not None:
+                runs[found.id] = _together(runs.get(found.id), found)
+        stages = _stages(self._params.registry.artifact, list(runs.values()))
+        for run in runs.values():
+            run.version = _version(run, stages)
+            _tidy(run)
+        return sorted(runs.values(), key=lambda run: (run.started, run.id))
+
+
+def _from_outputs(candidate: str, params: Params) -> Run | None:
+    """Return a candidate's run as far as the workspace has it; None if it is not trained."""
+    training = ADAPTERS / candidate / TRAINING_FILE
+    if not training.exists():
+        return None
+    content = read_json(training)
+    if "run" not in content:
+        # an adapter from before runs had names
+        return None
+    run = Run(content.pop("run"), candidate, started=training.stat().st_mtime)
+    settings = {
+        **params.model_dump(mode="json", include={"seed", "prompt"}),
+        **params.candidate(candidate).model_dump(mode="json"),
+    }
+    run.fields |= flatten("parameters", {key: settings[key] for key in RUN_SETTINGS})
+    run.fields |= flatten("finetuning", content)
+    if (PINS / f"{candidate}.json").exists():
+        run.fields |= flatten("base_model", read_pin(candidate).as_json())
+    run.fields["run/state"] = run.state
+    run.fields["run/started"] = timestamp(run.started)
+    for path, prefix in (
+        (TRAIN_COSTS, "finetuning/cost"),
+        (EVALUATE_COSTS, "evaluation/cost"),
+        (SCORES, "evaluation"),
+    ):
+        if (path / f"{candidate}.json").exists():
+            run.fields |= flatten(prefix, read_json(path / f"{candidate}.json"))
+    _read_curve(run, CURVES / f"{candidate}.tsv")
+    for file in sorted((ADAPTERS / candidate).rglob("*")):
+        if file.is_file():
+            name = file.relative_to(ADAPTERS / candidate).as_posix()
+            run.files[f"finetuning/adapter/{name}"] = File(file, _md5(file))
+    answers = PREDICTIONS / f"{candidate}.jsonl"
+    if answers.exists():
+        run.files[f"evaluation/predictions/{answers.name}"] = File(answers, _md5(answers))
+    return run
+
+
+def _read_curve(run: Run, path: Path) -> None:
+    if path.exists():
+        time = path.stat().st_mtime
+        with path.open(encoding="utf-8", newline="") as file:
+            for row in csv.DictReader(file, delimiter="\t"):
+                for column, name in SERIES.items():
+                    if row.get(column):
+                        add_point(run, name, int(row["step"]), float(row[column]), time)
+
+
+def _together(spooled: Run | None, found: Run) -> Run:
+    """Return the spool's run, with what only the outputs know."""
+    if spooled is None:
+        return found
+    spooled.fields = {**found.fields, **spooled.fields}
+    spooled.files = {**found.files, **spooled.files}
+    for name, points in found.series.items():
+        known = {point.step for point in spooled.series.get(name, [])}
+        for point in points:
+            if point.step not in known:
+                add_point(spooled, name, point.step, point.value, point.time)
+    return spooled
+
+
+def _stages(artifact: str, runs: list[Run]) -> dict[str, tuple[Stage, str]]:
+    """Return the stage and the registered version of each run that has them.
+
+    The registry in git says what is in production. As long as it says nothing, the candidate
+    that `select` promoted is.
+    """
+    try:
+        registry = Registry(artifact)
+        versions, history = registry.versions(), registry.history()
+    except DataError:
+        # without git there is no registry, but there may be runs
+        versions, history = [], []
+    been = {event.version for event in history if event.stage == "production"}
+    stages: dict[str, tuple[Stage, str]] = {}
+    for version in versions:
+        run = version.event.facts.get("Run", "")
+        now: Stage = next((STAGES[name] for name in version.stages if name in STAGES), "none")
+        stage: Stage = "archived" if now == "none" and version.event.version in been else now
+        # of several versions of one run the one in production counts, else the newest
+        if stages.get(run, ("none", ""))[0] != "production":
+            stages[run] = (stage, version.event.version)
+    if not been and LEADERBOARD.exists():
+        board = read_json(LEADERBOARD)
+        training = ADAPTERS / str(board["winner"]) / TRAINING_FILE
+        if board.get("promoted", True) and training.exists():
+            run = read_json(training).get("run", "")
+            stages[run] = ("production", stages.get(run, ("none", ""))[1])
+    known = {run.id for run in runs}
+    return {run: stage for run, stage in stages.items() if run in known}
+
+
+def _version(run: Run, stages: Mapping[str, tuple[Stage, str]]) -> Version | None:
+    """Return the model version of a run; None before the run has been examined."""
+    adapter = {
+        name.removeprefix("finetuning/adapter/"): file
+        for name, file in run.files.items()
+        if name.startswith("finetuning/adapter/")
+    }
+    if "evaluation/after/exact_match" not in run.fields or not adapter:
+        return None
+    stage, registered = stages.get(run.id, ("none", ""))
+    renamed = {
+        "model/candidate": run.candidate,
+        "model/run": run.id,
+        "model/model-name": run.fields.get("parameters/base_model"),
+        "model/registered": registered or None,
+        "model/exact-match": run.fields.get("evaluation/after/exact_match"),
+        "model/f1": run.fields.get("evaluation/after/f1"),
+        "model/exact-match-before": run.fields.get("evaluation/before/exact_match"),
+        "model/f1-before": run.fields.get("evaluation/before/f1"),
+        "model/parameters": run.fields.get("evaluation/parameters/total"),
+        "model/trainable-parameters": run.fields.get("evaluation/parameters/trainable"),
+        "model/loss": _last(run, SERIES["loss"]),
+        "model/validation-loss": _last(run, SERIES["validation_loss"]),
+    }
+    fields: dict[str, Value] = {name: value for name, value in renamed.items() if value is not None}
+    return Version(fields, adapter, stage)
+
+
+def _last(run: Run, name: str) -> float | None:
+    points = run.series.get(name)
+    return points[-1].value if points else None
+
+
+def _tidy(run: Run) -> None:
+    """Give everything in a run a name that services take."""
+    names = safe_names([*run.fields, *run.series, *run.files])
+    run.fields = {names[name]: value for name, value in run.fields.items()}
+    run.series = {names[name]: points for name, points in run.series.items()}
+    run.files = {names[name]: file for name, file in run.files.items()}
+
+
+def _md5(path: Path) -> str:
+    state = path.stat()
+    return _md5_of(path, state.st_mtime_ns, state.st_size)
+
+
+@functools.lru_cache
+def _md5_of(path: Path, _time: int, _size: int) -> str:
+    return file_md5(path)
+
+
+def locate(file: File) -> Path | None:
+    """Return where a run's file lies now: in its place, or in DVC's cache; None if nowhere."""
+    if file.path.is_file() and _md5(file.path) == file.md5:
+        return file.path
+    from dvc.exceptions import DvcException
+    from dvc.repo import Repo
+
+    try:
+        with Repo(".") as repo:
+            cached = Path(repo.cache.local.oid_to_path(file.md5))
+    except DvcException:
+        return None
+    return cached if cached.is_file() else None

@@ -1,0 +1,199 @@
+"""One round: everything that a target does not have yet, item by item."""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+from vestibular.errors import DataError
+from vestibular.mirror.outputs import locate
+from vestibular.mirror.records import File, Point, Run, Value, Version
+from vestibular.mirror.target import Marks, Target, staged
+
+CHUNK = 1000
+"""Points of a series that are pushed, and marked, at a time."""
+
+Outcome = Literal["pushed", "there", "failed"]
+Report = Callable[[Run, str, Outcome, str], None]
+
+
+@dataclass(frozen=True)
+class Item:
+    """A piece of a run that is pushed and recognised as one."""
+
+    name: str
+    mark: str
+    push: Callable[[], None]
+
+
+class Round:
+    """Pushes runs to a target, and reports each item's outcome."""
+
+    def __init__(self, target: Target, report: Report, everything: bool) -> None:
+        self._target = target
+        self._report = report
+        self._everything = everything
+        self._incomplete: set[str] = set()
+        self._errors: tuple[type[Exception], ...] = (*target.errors, DataError, OSError)
+
+    def push(self, run: Run) -> None:
+        """Push what the target does not have of a run, and of its version."""
+        marks = {} if self._everything else self._target.run_marks(run)
+
+        def save() -> None:
+            self._target.save_run_marks(run, marks)
+
+        for item in self._items(run, marks, save):
+            self._one(run, item, marks, save)
+        version = run.version
+        if version is not None:
+            self._push_version(run, version)
+        self._target.close_run(run)
+
+    def push_stage(self, run: Run) -> None:
+        """Put a run's version into its stage, once the version itself is there."""
+        if run.version is None or run.version.stage == "none":
+            return
+        wanted = run.version.stage
+        name = f"stage {wanted}"
+        if run.id in self._incomplete:
+            self._report(run, name, "failed", "not before the version is whole")
+            return
+        try:
+            there = self._target.stage(run) == wanted
+            if not there:
+                self._target.set_stage(run, wanted)
+            self._report(run, name, "there" if there else "pushed", "")
+        except self._errors as error:
+            self._report(run, name, "failed", one_line(error))
+
+    def _one(self, run: Run, item: Item, marks: Marks, save: Callable[[], None]) -> None:
+        if marks.get(item.name) == item.mark:
+            self._report(run, item.name, "there", "")
+            return
+        try:
+            item.push()
+            marks[item.name] = item.mark
+            save()
+        except self._errors as error:
+            self._report(run, item.name, "failed", one_line(error))
+            if item.name.startswith("version "):
+                self._incomplete.add(run.id)
+        else:
+            self._report(run, item.name, "pushed", "")
+
+    def _items(self, run: Run, marks: Marks, save: Callable[[], None]) -> Iterator[Item]:
+        groups: dict[str, dict[str, Value]] = {}
+        for name, value in run.fields.items():
+            groups.setdefault(name.split("/")[0], {})[name] = value
+        for group, fields in groups.items():
+            yield Item(f"fields {group}", digest(fields), partial(self._fields, run, fields))
+        for name, points in run.series.items():
+            yield Item(
+                f"series {name}",
+                _series_mark(points, len(points)),
+                partial(self._series, run, name, points, marks, save),
+            )
+        for name, file in run.files.items():
+            yield Item(
+                f"file {name}",
+                file.md5[:8],
+                partial(self._file, run, name, file),
+            )
+        yield Item("state", digest([run.state, run.ended]), partial(self._target.set_state, run))
+
+    def _file(self, run: Run, name: str, file: File) -> None:
+        self._target.put_file(run, name, _found(file))
+
+    def _fields(self, run: Run, fields: Mapping[str, Value]) -> None:
+        """Set fields; of a text that is too long the beginning, and all of it in a file."""
+        limit = self._target.text_limit
+        cut = {}
+        for name, value in fields.items():
+            if isinstance(value, str) and len(value) > limit:
+                cut[name] = f"{value[: limit - 1]}…"
+                with staged({}) as folder:
+                    path = folder / "text.txt"
+                    path.write_text(value, encoding="utf-8")
+                    self._target.put_file(run, f"long_texts/{name.replace('/', '_')}.txt", path)
+        self._target.set_fields(run, {**fields, **cut})
+
+    def _series(
+        self, run: Run, name: str, points: list[Point], marks: Marks, save: Callable[[], None]
+    ) -> None:
+        """Push a series from where the mark says that it was cut off."""
+        key = f"series {name}"
+        done = _points_done(points, marks.get(key))
+        for start in range(done, len(points), CHUNK):
+            chunk = points[start : start + CHUNK]
+            self._target.add_points(run, name, chunk)
+            if start + len(chunk) < len(points):
+                marks[key] = _series_mark(points, start + len(chunk))
+                save()
+
+    def _push_version(self, run: Run, version: Version) -> None:
+        target = self._target
+        marks = {} if self._everything else target.version_marks(run)
+
+        def save() -> None:
+            target.save_version_marks(run, marks)
+
+        def put() -> None:
+            found = {name: _found(file) for name, file in version.artifacts.items()}
+            target.put_artifacts(run, found)
+
+        content = {name: file.md5 for name, file in version.artifacts.items()}
+        for item in (
+            Item(
+                "version fields",
+                digest(version.fields),
+                lambda: target.set_version_fields(run, version.fields),
+            ),
+            Item("version artifacts", digest(content), put),
+        ):
+            self._one(run, item, marks, save)
+
+
+def digest(value: object) -> str:
+    """Return a short hash of a value."""
+    text = json.dumps(value, sort_keys=True, ensure_ascii=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def _series_mark(points: list[Point], count: int) -> str:
+    return f"{count}:{digest([(point.step, point.value) for point in points[:count]])}"
+
+
+def _points_done(points: list[Point], mark: str | None) -> int:
+    """Return how many points a mark says are there; none if it is about other points."""
+    count = int((mark or "0").split(":")[0])
+    return count if mark == _series_mark(points, count) else 0
+
+
+def _found(file: File) -> Path:
+    path = locate(file)
+    if path is None:
+        raise DataError(
+            f"{file.path}: gone or changed since the run, and not in DVC's cache; "
+            "`dvc checkout` or `dvc pull` may bring it back"
+        )
+    return path
+
+
+def one_line(error: BaseException) -> str:
+    """Return what an error says that matters, without a terminal's colours."""
+    lines = [line.strip() for line in _plain(str(error)).splitlines()]
+    said = [line for line in lines if line and not set(line) <= set("-=*# ")]
+    # Neptune's messages begin with a line that has the exception's name alone
+    if len(said) > 1 and said[0].replace("-", "").isidentifier():
+        said = said[1:]
+    return (said[0] if said else type(error).__name__)[:300]
+
+
+def _plain(text: str) -> str:
+    for colour in range(108):
+        text = text.replace(f"\033[{colour}m", "")
+    return text

@@ -1,0 +1,185 @@
+"""Runs from their spools, read while they may still be written."""
+
+import contextlib
+import fcntl
+import json
+from bisect import bisect_left
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from vestibular.mirror.naming import flatten
+from vestibular.mirror.records import File, Point, Run
+
+SERIES = {
+    "loss": "finetuning/train/loss",
+    "validation_loss": "finetuning/eval/loss",
+    "learning_rate": "finetuning/train/learning_rate",
+    "gradient_norm": "finetuning/train/gradient_norm",
+}
+"""Fields of the loss curve, under the names of the article that this project follows."""
+NOT_FINITE = ("nan", "inf", "-inf")
+RUN_SETTINGS = ("seed", "prompt", "train", "base_model", "revision")
+"""Settings that make a run that run; others are about what is done with it."""
+
+
+class SpoolFile:
+    """One process's file: its events so far, and whether its process lives."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._read = 0
+        self.events: list[dict[str, Any]] = []
+        self.broken_lines = 0
+        self.alive = True
+
+    def update(self) -> None:
+        """Read the lines that were written since the last time, whole ones only."""
+        with self._path.open("rb") as file:
+            # first: what a process writes before its end is then read below
+            self.alive = not _lock_is_free(file.fileno())
+            file.seek(self._read)
+            data = file.read()
+        whole = data.rfind(b"\n") + 1
+        self._read += whole
+        for line in data[:whole].splitlines():
+            try:
+                event = json.loads(line)
+            except ValueError:
+                event = None
+            if isinstance(event, dict) and "event" in event and "time" in event:
+                self.events.append(event)
+            else:
+                self.broken_lines += 1
+
+
+class Spools:
+    """All spools below a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._files: dict[Path, SpoolFile] = {}
+
+    def read(self) -> dict[str, Run]:
+        """Return the runs by id as they are now."""
+        runs = {}
+        for folder in sorted(path for path in self._folder.glob("*") if path.is_dir()):
+            files = []
+            for path in sorted(folder.glob("*.jsonl")):
+                file = self._files.setdefault(path, SpoolFile(path))
+                # somebody may have cleared the spool away since it was listed
+                with contextlib.suppress(FileNotFoundError):
+                    file.update()
+                    files.append(file)
+            if any(file.events for file in files):
+                runs[folder.name] = _run(folder.name, [file for file in files if file.events])
+        return runs
+
+
+def _lock_is_free(handle: int) -> bool:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    fcntl.flock(handle, fcntl.LOCK_UN)
+    return True
+
+
+def _run(name: str, files: list[SpoolFile]) -> Run:
+    run = Run(name, candidate=name)
+    run.started = files[0].events[0]["time"]
+    for file in files:
+        stage = "finetuning"
+        for event in file.events:
+            if event["event"] == "start":
+                stage = "finetuning" if event["stage"] == "train" else "evaluation"
+                run.candidate = event["candidate"]
+            _tell(run, stage, event)
+        _tell_end(run, stage, file)
+    broken = sum(file.broken_lines for file in files)
+    if broken:
+        run.fields["run/broken_lines"] = float(broken)
+    return run
+
+
+def _tell(run: Run, stage: str, event: Mapping[str, Any]) -> None:
+    """Put what an event says into the run."""
+    kind, time = event["event"], event["time"]
+    if kind == "start":
+        settings = event["settings"]
+        own = {key: settings[key] for key in RUN_SETTINGS if key in settings}
+        rest = {key: value for key, value in settings.items() if key not in own}
+        run.fields |= flatten("parameters", own)
+        run.fields |= flatten(f"{stage}/settings", rest)
+        run.fields |= flatten("environment/packages", event.get("packages", {}))
+        run.fields |= flatten("environment/machine", event.get("machine", {}))
+        run.fields |= flatten("source_code", event.get("git", {}))
+        run.fields |= flatten("base_model", event.get("base", {}))
+        if "data" in event:
+            run.fields["data/sha256"] = event["data"]
+    elif kind == "model":
+        run.fields |= flatten("base_model/configuration", event["configuration"])
+    elif kind == "point":
+        for name, value in event["values"].items():
+            add_point(run, SERIES[name], event["step"], value, time)
+    elif kind == "usage":
+        for name, value in event["values"].items():
+            add_point(run, f"monitoring/{name}", round(time - run.started), value, time)
+    elif kind == "cost":
+        run.fields |= flatten(f"{stage}/cost", event["values"])
+    elif kind == "scores":
+        run.fields |= flatten("evaluation", event["values"])
+    elif kind == "file":
+        folder = "finetuning/adapter" if event["kind"] == "adapter" else "evaluation/predictions"
+        run.files[f"{folder}/{event['name']}"] = File(Path(event["path"]), event["md5"])
+
+
+def add_point(run: Run, name: str, step: int, value: float | str, time: float) -> None:
+    """Add a number to a series, or say in a field of the series' name that it is none.
+
+    A step that is told again, by a training that goes on from a checkpoint, keeps its first time.
+    """
+    if value in NOT_FINITE:
+        field = f"not_finite/{name.replace('/', '_')}"
+        known = run.fields.get(field)
+        said = f"step {step}: {value}"
+        if known is None or said not in str(known):
+            run.fields[field] = said if known is None else f"{known}, {said}"
+        return
+    point = Point(step, float(value), time)
+    points = run.series.setdefault(name, [])
+    if not points or points[-1].step < step:
+        points.append(point)
+        return
+    place = bisect_left(points, step, key=lambda known: known.step)
+    if points[place].step != step:
+        points.insert(place, point)
+    elif points[place].value != point.value:
+        points[place] = point
+
+
+def _tell_end(run: Run, stage: str, file: SpoolFile) -> None:
+    """Say how a process ended, or that it has not."""
+    last = file.events[-1]
+    run.ended = last["time"]
+    if last["event"] == "end":
+        run.state = "finished"
+        run.fields.pop("run/failure", None)
+    elif last["event"] == "failure":
+        run.state = "failed"
+        run.fields["run/failure"] = f"{stage}: {last['message']}"
+    elif file.alive:
+        run.state, run.ended = "running", None
+    else:
+        run.state = "killed"
+        run.fields["run/failure"] = f"{stage}: the process was killed, it left no end"
+    run.fields["run/state"] = run.state
+    run.fields["run/started"] = timestamp(run.started)
+    if run.ended is not None:
+        run.fields["run/ended"] = timestamp(run.ended)
+
+
+def timestamp(seconds: float) -> str:
+    """Return a time in words that sort."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")

@@ -1,0 +1,199 @@
+"""A worker under deadlines: what it says is collected, and when it hangs it is ended."""
+
+import contextlib
+import json
+import os
+import selectors
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+RESTART_SECONDS = 5.0
+"""Seconds until a worker that has failed is started again, under `--follow`."""
+POLL_SECONDS = 0.2
+END_SECONDS = 5.0
+
+
+@dataclass
+class Result:
+    """What came of the pushes to one target."""
+
+    target: str
+    candidates: dict[str, str] = field(default_factory=dict)
+    """Names of the runs, by id."""
+    outcomes: dict[tuple[str, str], tuple[str, str]] = field(default_factory=dict)
+    """Outcome and reason, by run and item."""
+    untried: set[str] = field(default_factory=set)
+    """Runs that the push did not get to."""
+    fault: str = ""
+    """Why the push as a whole ended early."""
+
+    @property
+    def failed(self) -> bool:
+        """Whether anything is missing at the target."""
+        return bool(self.fault or self.untried) or any(
+            outcome == "failed" for outcome, _ in self.outcomes.values()
+        )
+
+
+@dataclass(frozen=True)
+class Deadlines:
+    """Seconds that a single call, and that a whole push, may take."""
+
+    call: float
+    push: float
+
+
+class Supervisor:
+    """Runs the worker of one target."""
+
+    def __init__(
+        self,
+        target: str,
+        options: list[str],
+        environment: Mapping[str, str],
+        deadlines: Deadlines,
+        say: Callable[[str], None],
+    ) -> None:
+        self.result = Result(target)
+        self._command = [sys.executable, "-m", "vestibular.mirror.worker", target, *options]
+        self._environment = environment
+        self._deadlines = deadlines
+        self._say = say
+        self._follow = "--follow" in options
+        self._asked = ""
+        self._waiting = False
+
+    def run(self, stop: threading.Event) -> None:
+        """Push until all is done, a deadline has passed or somebody says stop."""
+        while not stop.is_set():
+            self.result.fault = ""
+            self._once(stop)
+            if not self._follow:
+                return
+            if self.result.fault:
+                self._say(f"{self.result.target}: {self.result.fault}; tried again soon")
+                stop.wait(RESTART_SECONDS)
+
+    def _once(self, stop: threading.Event) -> None:
+        with subprocess.Popen(  # noqa: S603
+            self._command,
+            env=self._environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        ) as process:
+            reader = _Errors(process.stderr)
+            try:
+                self._listen(process, stop)
+            finally:
+                # whatever it has started ends with it
+                _kill(process)
+            reader.join()
+            ended_badly = process.returncode not in (0, -signal.SIGKILL)
+            if ended_badly and not self.result.fault:
+                self.result.fault = reader.last_line(self._environment) or "the push ended early"
+
+    def _listen(self, process: "subprocess.Popen[bytes]", stop: threading.Event) -> None:
+        """Read what the worker says until it ends, or must be ended."""
+        pipe: Any = process.stdout
+        os.set_blocking(pipe.fileno(), False)
+        began = heard = time.monotonic()
+        rest = b""
+        with selectors.DefaultSelector() as selector:
+            selector.register(pipe, selectors.EVENT_READ)
+            while not stop.is_set():
+                now = time.monotonic()
+                if now - heard > self._deadlines.call:
+                    self.result.fault = (
+                        f"no answer within {self._deadlines.call:g} s ({self._asked})"
+                    )
+                    return
+                if now - began > self._deadlines.push:
+                    waiting = "another push is under way" if self._waiting else "not done"
+                    self.result.fault = f"{waiting} after {self._deadlines.push:g} s"
+                    return
+                if not selector.select(POLL_SECONDS):
+                    continue
+                data = pipe.read()
+                if not data:
+                    self._let_end(process)
+                    return
+                *lines, rest = (rest + data).split(b"\n")
+                for line in lines:
+                    heard = time.monotonic()
+                    if self._hear(json.loads(line)):
+                        began = heard
+
+    def _let_end(self, process: "subprocess.Popen[bytes]") -> None:
+        """Give a worker that has said everything a moment to end by itself."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=END_SECONDS)
+
+    def _hear(self, message: Mapping[str, Any]) -> bool:
+        """Take in a message; return whether a round has ended."""
+        result, kind = self.result, message["kind"]
+        self._waiting = kind == "waiting"
+        if kind == "call":
+            self._asked = message["what"]
+        elif kind == "plan":
+            result.candidates |= dict(message["runs"])
+            result.untried = {run for run, _ in message["runs"]}
+        elif kind == "run":
+            result.untried.discard(message["run"])
+        elif kind == "item":
+            self._hear_item(message)
+        elif kind == "gone":
+            result.fault = message["why"]
+        return bool(kind == "idle")
+
+    def _hear_item(self, message: Mapping[str, Any]) -> None:
+        key = (message["run"], message["item"])
+        outcome = message["outcome"]
+        known = self.result.outcomes.get(key, ("", ""))[0]
+        # what this very command has pushed is not "there already" in its later rounds
+        if not (outcome == "there" and known == "pushed"):
+            self.result.outcomes[key] = (outcome, message["why"])
+        if self._follow and outcome != "there":
+            why = f": {message['why']}" if message["why"] else ""
+            where = f"{self.result.target}  {message['candidate']}"
+            self._say(f"{where}  {message['item']}  {outcome}{why}")
+
+
+class _Errors:
+    """Keeps the end of what a process writes to standard error."""
+
+    def __init__(self, pipe: Any) -> None:
+        self._last = b""
+        self._pipe = pipe
+        self._thread = threading.Thread(target=self._read, daemon=True)
+        self._thread.start()
+
+    def _read(self) -> None:
+        for line in self._pipe:
+            if line.strip():
+                self._last = line
+
+    def join(self) -> None:
+        """Wait for the end."""
+        self._thread.join(timeout=5)
+
+    def last_line(self, environment: Mapping[str, str]) -> str:
+        """Return the last line, without the secrets that the process was given."""
+        text = self._last.decode(errors="replace").strip()
+        for name, value in environment.items():
+            if value and ("TOKEN" in name or "PASSWORD" in name):
+                text = text.replace(value, "***")
+        return text[:300]
+
+
+def _kill(process: "subprocess.Popen[bytes]") -> None:
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()

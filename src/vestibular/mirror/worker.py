@@ -1,0 +1,119 @@
+"""The process that speaks with one target: `python -m vestibular.mirror.worker`.
+
+It says on standard output, a JSON object a line, what it is about to ask of the service and what
+has come of each item, so that whoever started it can tell a hang and end it. What the target's
+client prints goes to standard error.
+"""
+
+import argparse
+import json
+import os
+import sys
+import time
+import warnings
+from pathlib import Path
+from typing import Any
+
+from vestibular.checkpoints import only_one, work_folder
+from vestibular.errors import BusyError, VestibularError
+from vestibular.mirror.outputs import Sources
+from vestibular.mirror.pushing import Outcome, Round, one_line
+from vestibular.mirror.records import Run
+from vestibular.mirror.target import Call, Target, TargetGoneError
+from vestibular.params import RegistrySettings, load_params
+from vestibular.spool import spool_folder
+
+PAUSE = 1.0
+"""Seconds between two rounds of `--follow`, and between two looks at a lock."""
+
+
+class Channel:
+    """The line to the process that started this one."""
+
+    def __init__(self) -> None:
+        # a copy of standard output that the client's own messages cannot reach
+        self._file = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
+        os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+
+    def say(self, kind: str, **content: Any) -> None:
+        """Send a message."""
+        self._file.write(json.dumps({"kind": kind, **content}) + "\n")
+        self._file.flush()
+
+    def call(self, what: str) -> None:
+        """Say what is about to be asked of the service."""
+        self.say("call", what=what)
+
+    def item(self, run: Run, item: str, outcome: Outcome, why: str) -> None:
+        """Say what has come of an item."""
+        self.say("item", run=run.id, candidate=run.candidate, item=item, outcome=outcome, why=why)
+
+
+def main() -> None:
+    """Push once, or again and again."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("target", choices=("neptune", "mlflow"))
+    parser.add_argument("--all", action="store_true", dest="everything")
+    parser.add_argument("--follow", action="store_true")
+    arguments = parser.parse_args()
+    channel = Channel()
+    # the clients' notes on what will be gone in later versions; their versions are pinned
+    warnings.simplefilter("ignore")
+    try:
+        _wait_for_turn(channel, arguments)
+    except (TargetGoneError, VestibularError) as error:
+        channel.say("gone", why=str(error))
+
+
+def _wait_for_turn(channel: Channel, arguments: argparse.Namespace) -> None:
+    """Work while no other process pushes to the same target."""
+    lock = work_folder() / "mirror" / f"{arguments.target}.lock"
+    while True:
+        try:
+            with only_one(lock, f"a push to {arguments.target}"):
+                _work(channel, arguments)
+                return
+        except BusyError:
+            channel.say("waiting")
+            time.sleep(PAUSE)
+
+
+def _work(channel: Channel, arguments: argparse.Namespace) -> None:
+    params = load_params()
+    sources = Sources(params, spool_folder())
+    target = _connect(arguments.target, channel.call, params.registry)
+    everything = arguments.everything
+    while True:
+        runs = sources.read()
+        channel.say("plan", runs=[[run.id, run.candidate] for run in runs])
+        try:
+            target.refresh()
+            work = Round(target, channel.item, everything)
+            for run in runs:
+                work.push(run)
+                channel.say("run", run=run.id)
+            for run in runs:
+                work.push_stage(run)
+        except target.errors as error:
+            raise TargetGoneError(one_line(error)) from None
+        channel.say("idle")
+        if not arguments.follow:
+            return
+        everything = False
+        time.sleep(PAUSE)
+
+
+def _connect(name: str, call: Call, settings: RegistrySettings) -> Target:
+    call("start the client")
+    if name == "mlflow":
+        from vestibular.mirror.mlflow_target import MlflowTarget
+
+        return MlflowTarget(call, settings.artifact)
+    from vestibular.mirror.neptune_target import NeptuneTarget
+
+    return NeptuneTarget(call, settings.model_key)
+
+
+if __name__ == "__main__":
+    Path(work_folder()).mkdir(parents=True, exist_ok=True)
+    main()

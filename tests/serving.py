@@ -1,0 +1,189 @@
+"""A server of its own for a test, and the real client in processes of their own."""
+
+import base64
+import contextlib
+import http.client
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+from conftest import ROOT
+
+DEADLINE = 120
+"""Seconds after which a client's process is killed and its test fails."""
+
+CLIENT = """
+import json, os, sys, time, warnings
+warnings.simplefilter("ignore")
+import neptune
+QUIET = dict(
+    source_files=[], git_ref=False, capture_stdout=False, capture_stderr=False,
+    capture_traceback=False, capture_hardware_metrics=False,
+)
+"""
+"""What every client's program begins with."""
+
+
+class Serving:
+    """A running server on a free port of the loopback."""
+
+    def __init__(self, root: Path, *options: str) -> None:
+        self.root = root
+        with (root.parent / f"{root.name}.log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "neptune_server", "--root", str(root), *options],
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+                env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
+            )
+        assert self._process.stdout is not None
+        lines = []
+        while not lines or "OAUTHLIB" not in lines[-1]:
+            line = self._process.stdout.readline()
+            assert line, self.log
+            lines.append(line)
+        self.greeting = "".join(lines)
+        self.address = json.loads(base64.b64decode(self.token))["api_address"]
+
+    @property
+    def token(self) -> str:
+        return (self.root / "token").read_text(encoding="utf-8").strip()
+
+    @property
+    def log(self) -> str:
+        path = self.root.parent / f"{self.root.name}.log"
+        return path.read_text(encoding="utf-8") if path.exists() else ""
+
+    def kill(self) -> None:
+        """End it as the system does when memory is short."""
+        self._process.kill()
+        self._process.wait()
+
+    def stop(self) -> int:
+        """End it politely and return its status."""
+        if self._process.poll() is None:
+            self._process.send_signal(signal.SIGTERM)
+        status = self._process.wait(timeout=20)
+        assert self._process.stdout is not None
+        self._process.stdout.close()
+        return status
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def environment(self, **more: str) -> dict[str, str]:
+        """Return what a client needs, its deadlines with it."""
+        return {
+            **os.environ,
+            "NEPTUNE_API_TOKEN": self.token,
+            "NEPTUNE_PROJECT": "local/vestibular",
+            "NEPTUNE_RETRIES_TIMEOUT": "20",
+            "NEPTUNE_SYNC_AFTER_STOP_TIMEOUT": "20",
+            "NEPTUNE_REQUEST_TIMEOUT": "20",
+            "OAUTHLIB_INSECURE_TRANSPORT": "1",
+            **more,
+        }
+
+    def start_client(
+        self, folder: Path, program: str, *arguments: str, **more: str
+    ) -> subprocess.Popen[str]:
+        """Start a program of the real client in a folder."""
+        return subprocess.Popen(
+            [sys.executable, "-c", CLIENT + program, *arguments],
+            cwd=folder,
+            env=self.environment(**more),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def client(self, folder: Path, program: str, *arguments: str, **more: str) -> Any:
+        """Run a program of the real client; its last line is JSON, which is returned."""
+        process = self.start_client(folder, program, *arguments, **more)
+        return finish(process)
+
+    def access(self) -> str:
+        """Exchange the token and return the header that lets a request in."""
+        status, answer = self.get("/api/backend/v1/exchangeApiToken", token=self.token)
+        assert status == 200
+        return f"Bearer {answer['accessToken']}"
+
+    def get(self, path: str, *, token: str | None = None, access: str | None = None) -> Any:
+        """Send a GET and return status and JSON."""
+        headers = {}
+        if token is not None:
+            headers["X-Neptune-Api-Token"] = token
+        if access is not None:
+            headers["Authorization"] = access
+        return self.request("GET", path, None, headers)
+
+    def post(self, path: str, body: Any, access: str) -> Any:
+        """Send a POST, bytes as they are and all else as JSON; return status and JSON."""
+        headers = {"Authorization": access}
+        if not isinstance(body, bytes):
+            body = json.dumps(body).encode()
+        return self.request("POST", path, body, headers)
+
+    def create(self, kind: str, **more: Any) -> dict[str, Any]:
+        """Make a run, model or version through plain HTTP."""
+        access = self.access()
+        path = "/api/backend/v1/getProject?projectIdentifier=local/vestibular"
+        _, project = self.get(path, access=access)
+        wanted = {"projectIdentifier": project["id"], "parentId": project["id"], "type": kind}
+        status, made = self.post("/api/leaderboard/v1/createExperiment", wanted | more, access)
+        assert status == 200, made
+        assert isinstance(made, dict)
+        return made
+
+    def execute(self, container: str, *operations: dict[str, Any]) -> list[dict[str, str]]:
+        """Change fields through plain HTTP and return what was refused."""
+        path = f"/api/leaderboard/v1/executeOperations?experimentId={container}"
+        status, refused = self.post(path, list(operations), self.access())
+        assert status == 200, refused
+        assert isinstance(refused, list)
+        return refused
+
+    def request(self, method: str, path: str, body: Any, headers: dict[str, str]) -> Any:
+        """Send a request and return status and JSON."""
+        with contextlib.closing(
+            http.client.HTTPConnection(urlsplit(self.address).netloc, timeout=30)
+        ) as connection:
+            connection.request(method, path, body, headers)
+            response = connection.getresponse()
+            return response.status, json.loads(response.read())
+
+
+def finish(process: subprocess.Popen[str]) -> Any:
+    """Wait for a client, within the deadline, and return what its last line says."""
+    try:
+        output, errors = process.communicate(timeout=DEADLINE)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        output, errors = process.communicate()
+        raise AssertionError(f"past the deadline:\n{output}\n{errors}") from None
+    assert process.returncode == 0, f"{output}\n{errors}"
+    return json.loads(output.splitlines()[-1])
+
+
+def floats(path: str, values: list[tuple[float, float]], start: int = 1_700_000_000_000) -> Any:
+    """Return the operation that logs numbers by step, a second apart."""
+    entries = [
+        {"step": step, "value": value, "timestampMilliseconds": start + 1000 * place}
+        for place, (step, value) in enumerate(values)
+    ]
+    return {"path": path, "logFloats": {"entries": entries}}
+
+
+def assign(path: str, value: Any) -> Any:
+    """Return the operation that sets a simple field."""
+    kind = {bool: "Bool", int: "Int", float: "Float", str: "String"}[type(value)]
+    return {"path": path, f"assign{kind}": {"value": value}}

@@ -1,0 +1,302 @@
+"""Datasets in every format: the same questions, divided by document, looked through for leaks."""
+
+import csv
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pyarrow
+import pyarrow.parquet
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vestibular.dataset import load_dataset
+from vestibular.errors import DataError
+from vestibular.files import file_sha256
+from vestibular.leaks import find_leaks
+from vestibular.params import DataSettings
+from vestibular.questions import Question, audit
+from vestibular.records import Record, SourceAnswer
+from vestibular.splits import split_by_document
+from vestibular.squad import read_squad
+
+COLUMNS = {
+    "id": "nome",
+    "title": "documento",
+    "context": "texto",
+    "question": "pergunta",
+    "answers": "respostas",
+}
+ROWS: list[dict[str, Any]] = [
+    {
+        "nome": f"{place}",
+        "documento": "Curso; de Física" if place < 3 else "Museu",
+        "texto": 'Ana dirige o "curso".\nBia, o museu.' if place % 2 else "Caio dirige o museu.",
+        "pergunta": f"Quem dirige, {place}?",
+        "respostas": []
+        if place == 4
+        else [{"text": "Ana", "answer_start": 0}] * (1 + place % 2)
+        if place % 2
+        else [{"text": "Caio", "answer_start": 0}],
+    }
+    for place in range(6)
+]
+
+
+def settings(folder: Path, kind: str, **changes: Any) -> DataSettings:
+    suffix = {"squad": "json"}.get(kind, kind)
+    values: dict[str, Any] = {
+        "source": str(folder),
+        "format": kind,
+        "train": f"train.{suffix}",
+        "validation": f"train.{suffix}",
+        "unanswerable": "sem resposta",
+        "leaks": "report",
+        "columns": None if kind == "squad" else COLUMNS,
+    }
+    return DataSettings.model_validate({**values, **changes})
+
+
+def write_squad(path: Path, version: str) -> None:
+    data: list[dict[str, Any]] = []
+    for row in ROWS:
+        if not data or data[-1]["title"] != row["documento"]:
+            data.append({"title": row["documento"], "paragraphs": []})
+        asked = {"id": row["nome"], "question": row["pergunta"], "answers": row["respostas"]}
+        if version == "v2.0":
+            asked |= {"is_impossible": not row["respostas"], "plausible_answers": []}
+        data[-1]["paragraphs"].append({"context": row["texto"], "qas": [asked]})
+    path.write_text(json.dumps({"version": version, "data": data}), encoding="utf-8")
+
+
+def write_table(path: Path, rows: list[dict[str, Any]] = ROWS) -> None:
+    if path.suffix == ".jsonl":
+        path.write_text("\n\n".join(map(json.dumps, rows)), encoding="utf-8")
+    elif path.suffix == ".parquet":
+        pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), path)
+    else:
+        with path.open("w", encoding="utf-8-sig", newline="") as file:
+            writer = csv.DictWriter(file, list(COLUMNS.values()), delimiter=";")
+            writer.writeheader()
+            writer.writerows({**row, "respostas": json.dumps(row["respostas"])} for row in rows)
+
+
+def prepared(found: DataSettings) -> list[dict[str, Any]]:
+    return [asdict(question) for question in load_dataset(found, 42).questions["train"]]
+
+
+def test_every_format_gives_the_same_questions(tmp_path: Path) -> None:
+    """SQuAD v1.1, v2.0, JSON Lines, CSV and Parquet differ in nothing but their bytes."""
+    write_squad(tmp_path / "train.json", "1.1")
+    expected = prepared(settings(tmp_path, "squad"))
+    assert [row["answerable"] for row in expected] == [True] * 4 + [False, True]
+    assert expected[1]["answers"] == ("Ana", "Ana")
+    assert expected[4]["answers"] == ("sem resposta",)
+    write_squad(tmp_path / "train.json", "v2.0")
+    assert prepared(settings(tmp_path, "squad")) == expected
+    for kind in ("jsonl", "csv", "parquet"):
+        write_table(tmp_path / f"train.{kind}")
+        assert prepared(settings(tmp_path, kind)) == expected
+
+
+def test_the_hubs_squad_columns_and_plain_texts_are_understood(tmp_path: Path) -> None:
+    """Answers as two lists (the hub's SQuAD), as texts, and offsets in a column of their own."""
+    rows = [{**row, "respostas": ["Ana"] if n % 2 else ["Caio"]} for n, row in enumerate(ROWS)]
+    write_table(tmp_path / "train.jsonl", rows)
+    expected = prepared(settings(tmp_path, "jsonl"))
+    lists = [{**row, "respostas": {"text": row["respostas"], "answer_start": [0]}} for row in rows]
+    write_table(tmp_path / "train.parquet", lists)
+    assert prepared(settings(tmp_path, "parquet")) == expected
+    plain = [{**row, "respostas": row["respostas"][0], "onde": [0]} for row in rows]
+    write_table(tmp_path / "train.jsonl", plain)
+    columns = {**COLUMNS, "answer_start": "onde"}
+    assert prepared(settings(tmp_path, "jsonl", columns=columns)) == expected
+
+
+def test_a_source_without_offsets_has_no_wrong_ones(tmp_path: Path) -> None:
+    """An answer is looked up in its context; only an offset that is stated can be wrong."""
+    rows = [{**row, "respostas": "dirige"} for row in ROWS]
+    write_table(tmp_path / "train.jsonl", rows)
+    found = load_dataset(settings(tmp_path, "jsonl"), 42)
+    assert found.metrics["train"]["faults"]["wrong_answer_start"] == 0
+    assert [question.answer_starts for question in found.questions["train"][:2]] == [(5,), (4,)]
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "csv", "parquet"])
+def test_a_missing_column_is_named(tmp_path: Path, kind: str) -> None:
+    """The message says which one, which there are, and where to name the right one."""
+    write_table(tmp_path / f"train.{kind}")
+    columns = {**COLUMNS, "context": "contexto"}
+    with pytest.raises(DataError) as error:
+        load_dataset(settings(tmp_path, kind, columns=columns), 42)
+    assert "has no column contexto (it has" in str(error.value)
+    assert "texto" in str(error.value)
+    assert "data.columns" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"texto": None}, "row 2: column texto: is missing"),
+        ({"texto": 3}, "row 2: column texto: must be text, not a number"),
+        ({"respostas": 3}, "row 2: column respostas: must be text or a list of answers"),
+        ({"respostas": [3]}, "row 2: column respostas: an answer must be text, or an object"),
+        (
+            {"respostas": {"text": ["a", "b"], "answer_start": [0]}},
+            "row 2: column respostas: has 2 texts but 1 answer_start",
+        ),
+        (
+            {"respostas": [{"text": "a", "answer_start": "0"}]},
+            "row 2: column respostas: answer_start must be a whole number",
+        ),
+    ],
+)
+def test_a_bad_cell_is_placed(tmp_path: Path, change: dict[str, Any], message: str) -> None:
+    """File, row and column are named."""
+    rows = [ROWS[0], {**ROWS[1], **change}]
+    (tmp_path / "train.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    with pytest.raises(DataError) as error:
+        load_dataset(settings(tmp_path, "jsonl"), 42)
+    assert str(error.value).startswith(f"{tmp_path}/train.jsonl: {message}")
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("train.jsonl", "{}\n{", "row 2: not JSON"),
+        ("train.jsonl", "[1]", "row 1: must be a JSON object"),
+        ("train.csv", "nome,documento,texto,pergunta,respostas\n1,2", "row 1: has another number"),
+        ("train.csv", 'nome,documento,texto,pergunta,respostas\n"1', "not CSV"),
+        ("train.parquet", "PAR", "not Parquet"),
+    ],
+)
+def test_a_broken_table_is_refused(tmp_path: Path, name: str, text: str, message: str) -> None:
+    """What is not of the format is refused at its place."""
+    (tmp_path / name).write_text(text, encoding="utf-8")
+    with pytest.raises(DataError, match=message):
+        load_dataset(settings(tmp_path, name.split(".")[1]), 42)
+
+
+def test_the_wrong_file_is_refused_by_its_hash(tmp_path: Path) -> None:
+    """A file that is not the one that was meant is not used."""
+    write_squad(tmp_path / "train.json", "1.1")
+    right = file_sha256(tmp_path / "train.json")
+    load_dataset(settings(tmp_path, "squad", sha256={"train": right}), 42)
+    with pytest.raises(DataError, match=r"is not the file that is meant.*data\.sha256\.train"):
+        load_dataset(settings(tmp_path, "squad", sha256={"train": "0" * 64}), 42)
+
+
+def test_a_file_that_could_be_fetched_says_so(tmp_path: Path) -> None:
+    """The message says what to download and how."""
+    urls = {"train": "https://example.org/train.json", "validation": "https://example.org/dev"}
+    with pytest.raises(DataError, match=r"vestibular fetch.*https://example\.org/train\.json"):
+        load_dataset(settings(tmp_path, "squad", urls=urls), 42)
+
+
+@given(st.lists(st.integers(0, 9), min_size=2, max_size=60), st.floats(0.05, 0.9))
+def test_no_document_is_in_both_splits(documents: list[int], size: float) -> None:
+    """Whole documents are held out, at least the fraction asked for, whatever the order."""
+    records = [
+        Record(str(n), f"d{name}", f"c{n}", "q", (SourceAnswer("a", None),), False)
+        for n, name in enumerate(documents)
+    ]
+    if len(set(documents)) < 2:
+        with pytest.raises(DataError, match="one document"):
+            split_by_document(records, size, 1)
+        return
+    train, validation = split_by_document(records, size, 1)
+    ours = {record.title for record in validation}
+    assert not ours & {record.title for record in train}
+    assert len(train) + len(validation) == len(records)
+    assert train
+    assert len(validation) >= size * len(records) or len({r.title for r in train}) == 1
+    _, again = split_by_document(records[::-1], size, 1)
+    assert {record.title for record in again} == ours
+
+
+def test_a_split_is_drawn_where_there_is_none(tmp_path: Path) -> None:
+    """One file serves for both splits; another seed draws another split."""
+    rows = [
+        {**ROWS[0], "nome": str(n), "documento": f"d{n}", "texto": f"Caio dirige {n}."}
+        for n in range(40)
+    ]
+    write_table(tmp_path / "train.jsonl", rows)
+    whole = settings(tmp_path, "jsonl", validation=None, validation_size=0.25)
+    found = {seed: load_dataset(whole, seed).questions for seed in (1, 2)}
+    assert [len(found[1][split]) for split in ("train", "validation")] == [30, 10]
+    assert found[1] != found[2]
+    assert found[1] == load_dataset(whole, 1).questions
+
+
+def leaking(action: str) -> DataSettings:
+    return DataSettings(
+        source="x", format="squad", train="a", validation="b", unanswerable=None, leaks=action
+    )
+
+
+def question(name: str, context: str, text: str, answer: str) -> Question:
+    return Question(name, name, context, text, (answer,), (-1,))
+
+
+LONG = "um dois três quatro cinco seis sete oito nove dez onze doze treze catorze quinze"
+
+
+def test_leaks_by_hand() -> None:
+    """Half of the 8-grams in one training context, or the same question with the same answer."""
+    train = [
+        question("t1", LONG, "Quem dirige o museu do centro?", "Ana"),
+        question("t2", "nada disso", "Qual é a cor da bandeira do estado?", "Azul"),
+        question("t3", "nada disso", "Onde fica o museu nacional de belas artes?", "Rio"),
+    ]
+    validation = [
+        question("v1", LONG.upper() + "! e mais", "Algo?", "x"),
+        question("v2", " ".join(LONG.split()[:9]) + " e sete palavras novas vêm aqui", "E?", "x"),
+        question("v3", "outro", "Qual é a cor da bandeira do estado?!", "azul."),
+        question("v4", "outro", "Onde fica o museu nacional de belas artes?", "São Paulo"),
+        question("v5", "outro texto", "Nada de igual?", "x"),
+    ]
+    leaks = find_leaks(train, validation)
+    assert leaks.validation_ids == {"v1", "v3"}
+    assert leaks.training_ids == {"t1", "t2"}
+    assert leaks.as_metrics() == {
+        "questions": 5,
+        "contexts": 4,
+        "overlapping_contexts": 1,
+        "questions_on_overlapping_contexts": 1,
+        "nearly_equal_questions": 2,
+        "clean_questions": 3,
+    }
+
+
+def test_faquads_own_split_leaks(faquad: Path) -> None:
+    """12 of 38 validation contexts overlap by half or more, touching 14 of 63 questions."""
+    splits = [
+        audit(read_squad(faquad / f"{name}.json"), faquad, None)[0] for name in ("train", "dev")
+    ]
+    found = find_leaks(*splits).as_metrics()
+    assert (found["overlapping_contexts"], found["contexts"]) == (12, 38)
+    assert (found["questions_on_overlapping_contexts"], found["questions"]) == (14, 63)
+
+
+def test_what_becomes_of_leaks(tmp_path: Path) -> None:
+    """Reported and marked, dropped from training until none is left, or refused."""
+    write_squad(tmp_path / "train.json", "1.1")
+    dev = {"context": ROWS[1]["texto"], "qas": [{"id": "v", "question": "Um?", "answers": []}]}
+    dev["qas"][0]["answers"] = [{"text": "Bia", "answer_start": 22}]
+    clean = {"context": "Outro.", "qas": [{"id": "w", "question": "Dois?", "answers": []}]}
+    clean["qas"][0]["answers"] = [{"text": "Outro", "answer_start": 0}]
+    (tmp_path / "dev.json").write_text(
+        json.dumps({"data": [{"title": "x", "paragraphs": [dev, clean]}]}), encoding="utf-8"
+    )
+    files = settings(tmp_path, "squad", validation="dev.json")
+    reported = load_dataset(files, 42)
+    assert [question.leaked for question in reported.questions["validation"]] == [True, False]
+    assert reported.metrics["leaks"]["dropped_from_train"] == 0
+    dropped = load_dataset(files.model_copy(update={"leaks": "drop_from_train"}), 42)
+    assert {question.context for question in dropped.questions["train"]} == {ROWS[0]["texto"]}
+    assert not any(question.leaked for question in dropped.questions["validation"])
+    assert dropped.metrics["leaks"]["dropped_from_train"] == 3
+    with pytest.raises(DataError, match=r"gives 1 of 2 validation questions away"):
+        load_dataset(files.model_copy(update={"leaks": "fail"}), 42)

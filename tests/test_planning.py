@@ -1,0 +1,170 @@
+"""A plan's bytes against those of real models, loaded and trained."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import ROOT, environment
+
+from vestibular.params import load_params
+
+pytestmark = pytest.mark.slow
+
+TRAIN = load_params(ROOT / "params.yaml").train
+
+
+def configuration(shape: str) -> Any:
+    """The real shapes; `gpt2-large` only for what needs no weights."""
+    import transformers as t
+
+    if shape == "opt-125m":
+        return t.OPTConfig(
+            vocab_size=50272,
+            hidden_size=768,
+            num_hidden_layers=12,
+            num_attention_heads=12,
+            ffn_dim=3072,
+            word_embed_proj_dim=768,
+        )
+    layers, width, heads = {
+        "gpt2": (12, 768, 12),
+        "gpt2-medium": (24, 1024, 16),
+        "gpt2-large": (36, 1280, 20),
+        "gpt2-small": (6, 384, 6),
+    }[shape]
+    return t.GPT2Config(n_layer=layers, n_embd=width, n_head=heads)
+
+
+def save_shape(shape: str, folder: Path) -> Path:
+    """Write a configuration and nothing else."""
+    configuration(shape).save_pretrained(folder)
+    return folder
+
+
+@pytest.mark.parametrize("shape", ["gpt2", "gpt2-medium", "opt-125m"])
+def test_weight_bytes_are_those_of_the_loaded_model(tmp_path: Path, shape: str) -> None:
+    """32, 8 and 4 bit, planned without weights: within 2 % of what the loaded model takes."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    from vestibular.models import load_base, without_weights
+    from vestibular.planning import weight_bytes
+
+    save_shape(shape, tmp_path / "shape")
+    shapes = without_weights(tmp_path / "shape")
+    AutoModelForCausalLM.from_config(configuration(shape)).save_pretrained(tmp_path / "whole")
+    for quantization in ("none", "8bit", "4bit"):
+        model = load_base(tmp_path / "whole", quantization, torch.device("cpu"), torch.float32)
+        planned = weight_bytes(shapes, quantization, torch.float32)
+        assert planned == pytest.approx(model.get_memory_footprint(), rel=0.02), quantization
+        del model
+
+
+@pytest.mark.parametrize(
+    ("rank", "trained", "total"), [(16, 2_949_120, 776_979_200), (8, 1_474_560, 775_504_640)]
+)
+def test_gpt2_large_counts_as_published(
+    tmp_path: Path, rank: int, trained: int, total: int
+) -> None:
+    """The published 2,949,120 of 776,979,200 parameters (0.3796 %) are those of rank 16.
+
+    Rank 8 on `c_attn` trains half as many: 36 layers x 8 x (1,280 + 3,840).
+    """
+    import torch
+
+    from vestibular.planning import trainable_shape
+
+    lora = TRAIN.lora.model_copy(update={"target_modules": ("c_attn",), "r": rank})
+    settings = TRAIN.model_copy(update={"lora": lora})
+    model = trainable_shape(save_shape("gpt2-large", tmp_path), settings, torch.float32)
+    assert model.get_nb_trainable_parameters() == (trained, total)
+    assert round(100 * 2_949_120 / 776_979_200, 4) == 0.3796
+
+
+TRAINING = """
+import json, resource, sys
+import torch
+from pathlib import Path
+from vestibular import memory, models, planning
+from vestibular.logs import quiet
+quiet()
+sys.path.insert(0, "tests")
+from test_planning import TRAIN, configuration, many
+from vestibular.training import fine_tune
+from transformers import AutoModelForCausalLM
+
+memory.return_freed_memory()
+shape, folder, recompute = sys.argv[1], Path(sys.argv[2]), sys.argv[3] == "True"
+settings = TRAIN.model_copy(update={
+    "gradient_checkpointing": recompute, "max_length": 1024, "batch_size": 8,
+    "max_tokens_per_batch": 2048})
+encoded = many(16)
+configuration(shape).save_pretrained(folder)
+plan = planning.plan_training(folder, settings, 1024, encoded, 42, torch.device("cpu"))
+model = AutoModelForCausalLM.from_config(configuration(shape))
+model = models.make_trainable(model, plan.settings, recompute)
+fine_tune(model, encoded, encoded[:2], plan.settings, "shared_context", torch.float32, 42,
+          folder / "checkpoints")
+peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+print(json.dumps({"planned": plan.peak_bytes, "measured": peak}))
+"""
+
+
+def many(count: int) -> Any:
+    """Questions of FaQuAD's usual length, four a context."""
+    from vestibular.encoding import EncodedQuestion
+
+    return [
+        EncodedQuestion(
+            str(n), (*range(10, 330), *range(400 + n, 430 + n)), (*range(20), 0), str(n // 4), False
+        )
+        for n in range(count)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("shape", "recompute"), [("gpt2-small", False), ("gpt2-small", True), ("gpt2", False)]
+)
+def test_the_planned_peak_is_the_measured_one(tmp_path: Path, shape: str, recompute: bool) -> None:
+    """The most memory that a real training holds on this CPU is within 25 % of the plan."""
+    result = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", TRAINING, shape, str(tmp_path), str(recompute)],
+        cwd=ROOT,
+        env=environment(),
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == 0, result.stderr
+    found = json.loads(result.stdout.splitlines()[-1])
+    assert found["planned"] == pytest.approx(found["measured"], rel=0.25), found
+
+
+def test_auto_settings_fit_the_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Less memory means smaller micro-batches, then recomputing, then a refusal by name."""
+    import torch
+
+    from vestibular import planning
+    from vestibular.errors import BaseModelError
+
+    save_shape("gpt2-small", tmp_path)
+    settings = TRAIN.model_copy(
+        update={"max_tokens_per_batch": "auto", "gradient_checkpointing": "auto"}
+    )
+    encoded = many(16)
+
+    def resolved(free: int) -> tuple[Any, Any]:
+        monkeypatch.setattr(planning, "available_bytes", lambda device: free)
+        plan = planning.plan_training(tmp_path, settings, 512, encoded, 42, torch.device("cpu"))
+        assert plan.peak_bytes - plan.process <= planning.USABLE_MEMORY * free
+        return plan.settings.max_tokens_per_batch, plan.settings.gradient_checkpointing
+
+    assert resolved(100 << 30) == (16384, False)
+    budget, recompute = resolved(700 << 20)
+    assert budget < 16384
+    assert recompute is False
+    assert resolved(350 << 20)[1] is True
+    with pytest.raises(BaseModelError, match="vestibular plan"):
+        resolved(100 << 20)

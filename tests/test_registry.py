@@ -1,0 +1,268 @@
+"""The registry, in a temporary clone with a local DVC remote."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from conftest import ROOT, run
+from conftest import run as run_command
+
+VESTIBULAR = (sys.executable, "-m", "vestibular", "registry")
+
+DVC_YAML = """
+stages:
+  select:
+    cmd: python make.py
+    deps: [make.py, choice.json]
+    outs: [models/production]
+    metrics:
+      - metrics/leaderboard.json: {cache: false}
+      - metrics/selection.json: {cache: false}
+artifacts:
+  qa-model: {path: models/production, type: model}
+"""
+MAKE = """
+import json, pathlib, shutil
+choice = json.loads(pathlib.Path("choice.json").read_text())
+folder = pathlib.Path("models/production")
+folder.mkdir(parents=True, exist_ok=True)
+scores = {"before": {"exact_match": 0.0, "f1": 0.1}, "after": choice["scores"]}
+(folder / "model.json").write_text(json.dumps({"candidate": choice["name"], "scores": scores}))
+(folder / "training.json").write_text(json.dumps({"run": choice["name"] * 2}))
+(folder / "weights").write_text(choice["name"])
+pathlib.Path("metrics").mkdir(exist_ok=True)
+pathlib.Path("metrics/leaderboard.json").write_text(json.dumps({"winner": choice["name"]}))
+verdict = {"promoted": choice["promoted"], "reason": choice["reason"]}
+pathlib.Path("metrics/selection.json").write_text(json.dumps(verdict))
+"""
+
+
+def git(folder: Path, *arguments: str) -> str:
+    return run(folder, "git", *arguments).stdout
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    """A repository whose only stage puts a model into production, with a local DVC remote."""
+    folder = tmp_path / "original"
+    folder.mkdir()
+    shutil.copy(ROOT / "params.yaml", folder)
+    (folder / "dvc.yaml").write_text(DVC_YAML, encoding="utf-8")
+    (folder / "make.py").write_text(MAKE, encoding="utf-8")
+    git(folder, "init", "--quiet", "--initial-branch=main")
+    git(folder, "config", "user.name", "Ana Prado")
+    git(folder, "config", "user.email", "ana@example.org")
+    run(folder, "dvc", "init", "--quiet")
+    run(folder, "dvc", "config", "core.analytics", "false")
+    run(folder, "dvc", "remote", "add", "--quiet", "--default", "local", str(tmp_path / "remote"))
+    return folder
+
+
+@pytest.fixture
+def choose(repository: Path) -> Callable[..., None]:
+    """Run the stage with another winner, commit, and push the files."""
+
+    def work(name: str, f1: float, promoted: bool = True, push: bool = True) -> None:
+        choice = {
+            "name": name,
+            "scores": {"exact_match": f1 / 2, "f1": f1},
+            "promoted": promoted,
+            "reason": "below the overlap sentence" if not promoted else "the best",
+        }
+        (repository / "choice.json").write_text(json.dumps(choice), encoding="utf-8")
+        run(repository, "dvc", "repro", "--quiet")
+        git(repository, "add", "--all")
+        git(repository, "commit", "--quiet", f"--message={name}")
+        if push:
+            run(repository, "dvc", "push", "--quiet")
+
+    return work
+
+
+def registry(folder: Path, *arguments: str, status: int = 0) -> "subprocess.CompletedProcess[str]":
+    return run_command(folder, *VESTIBULAR, *arguments, status=status)
+
+
+@pytest.mark.slow
+def test_versions_are_promoted_and_rolled_back(
+    repository: Path, choose: Callable[..., None], tmp_path: Path
+) -> None:
+    """Three versions, promotions and rollbacks; then a fresh clone downloads by stage."""
+    for name, f1 in (("first", 0.5), ("second", 0.6), ("third", 0.7)):
+        choose(name, f1)
+        registry(repository, "register")
+    assert git(repository, "tag", "--list").split() == [
+        *("qa-model@v0.1.0", "qa-model@v0.2.0", "qa-model@v0.3.0")
+    ]
+    for version in ("v0.1.0", "v0.2.0", "0.3.0"):
+        registry(repository, "promote", version, "--reason", f"try {version}")
+    # the second rollback goes on to the first version, and not back to the third
+    assert "v0.2.0 is in production, before it v0.3.0" in registry(repository, "rollback").stdout
+    back = registry(repository, "rollback", "--reason", "v0.2.0 rambles")
+    assert "v0.1.0 is in production, before it v0.2.0" in back.stdout
+    last = registry(repository, "rollback", status=2)
+    assert "only v0.1.0 has been in production" in last.stderr
+
+    # who, when, why and the scores stand in the tag itself
+    message = git(repository, "cat-file", "tag", "qa-model#production#5")
+    assert "tagger Ana Prado <ana@example.org>" in message
+    assert "Reason: v0.2.0 rambles" in message
+    assert "F1: 0.5\n" in message
+    assert "Candidate: first" in message
+
+    listed = registry(repository, "list").stdout.splitlines()
+    assert len(listed) == 4
+    assert listed[1].split()[:5] == ["v0.1.0", "first", "0.250", "0.500", "production"]
+    assert listed[3].split()[4] == "-"
+    history = registry(repository, "history").stdout.splitlines()
+    assert len(history) == 1 + 3 + 3 + 2
+    assert "rollback" in history[1]
+    assert "v0.2.0 rambles" in history[1]
+
+    # promoted after a rollback, the chain goes on from there
+    registry(repository, "promote", "v0.3.0")
+    assert "v0.1.0 is in production, before it v0.3.0" in registry(repository, "rollback").stdout
+
+    clone = tmp_path / "clone"
+    git(tmp_path, "clone", "--quiet", str(repository), str(clone))
+    registry(clone, "download", "--stage", "production", str(tmp_path / "got"))
+    assert (tmp_path / "got/weights").read_text(encoding="utf-8") == "first"
+    registry(clone, "download", "--version", "v0.3.0", str(tmp_path / "newest"))
+    assert (tmp_path / "newest/weights").read_text(encoding="utf-8") == "third"
+    assert git(clone, "status", "--porcelain") == ""
+
+    # a folder in use is left alone; a stage that nothing is in, a version that is not there
+    used = registry(clone, "download", str(tmp_path / "got"), status=2)
+    assert "is there already" in used.stderr
+    nowhere = registry(clone, "download", "--stage", "staging", str(tmp_path / "x"), status=2)
+    assert "no version is in staging" in nowhere.stderr
+    absent = registry(clone, "download", "--version", "v9.0.0", str(tmp_path / "x"), status=2)
+    assert "no such version (v0.1.0, v0.2.0, v0.3.0)" in absent.stderr
+
+    # without the remote's files the message says so, and nothing is left behind
+    shutil.rmtree(tmp_path / "remote")
+    shutil.rmtree(clone / ".dvc/cache", ignore_errors=True)
+    shutil.rmtree(clone / ".dvc/tmp", ignore_errors=True)
+    gone = registry(clone, "download", str(tmp_path / "x"), status=2)
+    assert "neither in DVC's cache nor in a remote" in gone.stderr
+    assert "Traceback" not in gone.stderr
+    assert not (tmp_path / "x").exists()
+    assert not list(tmp_path.glob(".x*"))
+
+
+@pytest.mark.slow
+def test_what_select_refused_is_promoted_only_by_force(
+    repository: Path, choose: Callable[..., None]
+) -> None:
+    """The refusal's reason is told; with force and a reason both are kept."""
+    choose("weak", 0.1, promoted=False)
+    registry(repository, "register")
+    refused = registry(repository, "promote", "v0.1.0", status=2)
+    assert "`select` promoted nothing at this commit: below the overlap sentence" in refused.stderr
+    silent = registry(repository, "promote", "v0.1.0", "--force", status=2)
+    assert "say why" in silent.stderr
+    assert git(repository, "tag", "--list").split() == ["qa-model@v0.1.0"]
+    registry(repository, "promote", "v0.1.0", "--force", "--reason", "a first trial")
+    message = git(repository, "cat-file", "tag", "qa-model#production#1")
+    assert "Against-selection: below the overlap sentence" in message
+    assert "Reason: a first trial" in message
+
+
+@pytest.mark.slow
+def test_only_a_commit_that_others_can_have_is_registered(
+    repository: Path, choose: Callable[..., None]
+) -> None:
+    """Changed files, changed outputs, files that are not pushed, a second version of a commit."""
+    choose("first", 0.5, push=False)
+    unpushed = registry(repository, "register", status=2)
+    assert "not in the DVC remote yet" in unpushed.stderr
+    run(repository, "dvc", "push", "--quiet")
+
+    text = (repository / "make.py").read_text(encoding="utf-8")
+    (repository / "make.py").write_text(text + "\n", encoding="utf-8")
+    dirty = registry(repository, "register", status=2)
+    assert "make.py: changed since the last commit" in dirty.stderr
+    git(repository, "commit", "--all", "--quiet", "--message=Change")
+    stale = registry(repository, "register", status=2)
+    assert "make.py (modified): not as in dvc.lock" in stale.stderr
+    git(repository, "reset", "--quiet", "--hard", "HEAD~1")
+
+    (repository / "models/production/weights").unlink()
+    broken = registry(repository, "register", status=2)
+    assert "models/production" in broken.stderr
+    shutil.rmtree(repository / "models/production")
+    run(repository, "dvc", "checkout", "--quiet")
+    registry(repository, "register")
+    twice = registry(repository, "register", status=2)
+    assert "already registered in this commit with version 'v0.1.0'" in twice.stderr
+    again = registry(repository, "promote", "v0.2.0", status=2)
+    assert "v0.2.0: no such version (v0.1.0)" in again.stderr
+    registry(repository, "promote", "v0.1.0")
+    held = registry(repository, "promote", "v0.1.0", status=2)
+    assert "is in production already" in held.stderr
+    odd = registry(repository, "promote", "v0.1.0", "--stage", "Pro Duction", status=2)
+    assert odd.stderr.count("\n") == 1
+
+
+@pytest.mark.slow
+def test_without_a_remote_it_is_said(repository: Path, choose: Callable[..., None]) -> None:
+    """A version that nobody else can have is registered with a note."""
+    run(repository, "dvc", "remote", "remove", "local")
+    choose("first", 0.5, push=False)
+    assert "no DVC remote is set up" in registry(repository, "register").stderr
+
+
+@pytest.mark.slow
+def test_without_a_name_nothing_is_tagged(
+    repository: Path, choose: Callable[..., None], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The registry records who: git must know."""
+    choose("first", 0.5)
+    for key in ("user.name", "user.email"):
+        git(repository, "config", "--unset", key)
+    for variable in [name for name in os.environ if name.startswith("GIT_")]:
+        monkeypatch.delenv(variable)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
+    nobody = registry(repository, "register", status=2)
+    assert 'git config user.name "Your Name"' in nobody.stderr
+    assert git(repository, "tag", "--list") == ""
+
+
+def test_the_registry_says_where_it_is_not(tmp_path: Path) -> None:
+    """Outside a git repository the message is one line."""
+    shutil.copy(ROOT / "params.yaml", tmp_path)
+    for command in (["list"], ["history"], ["rollback"], ["download", "x"]):
+        result = registry(tmp_path, *command, status=2)
+        assert "no git repository" in result.stderr, command
+        assert result.stderr.count("\n") == 1
+
+
+@pytest.mark.slow
+def test_a_fresh_clone_answers_with_the_model_in_production(project: Path, tmp_path: Path) -> None:
+    """The real pipeline: register, promote, clone, download, answer."""
+    run(project, "dvc", "remote", "add", "--default", "local", str(tmp_path / "remote"))
+    run(project, "dvc", "repro", "--quiet")
+    git(project, "add", "--all")
+    git(project, "commit", "--quiet", "--message=Run")
+    run(project, "dvc", "push", "--quiet")
+    registry(project, "register")
+    registry(project, "promote", "v0.1.0")
+    clone = tmp_path / "clone"
+    git(tmp_path, "clone", "--quiet", str(project), str(clone))
+    registry(clone, "download", "--stage", "production", str(tmp_path / "model"))
+    shutil.rmtree(project)
+    said = run(
+        clone,
+        *(sys.executable, "-m", "vestibular", "answer", "--model", str(tmp_path / "model")),
+        *("--context", "-", "Quem dirige o programa Aurora?"),
+        text="O programa Aurora é dirigido por Ana Prado.",
+    )
+    assert said.stdout.count("\n") == 1
+    assert said.stderr == ""
