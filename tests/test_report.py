@@ -14,7 +14,7 @@ from vestibular.charts import MOST_POINTS, pareto_front, thinned
 from vestibular.exhibits import kinds, questions_data
 from vestibular.figures import figure, signed, size
 from vestibular.first_screen import first_screen
-from vestibular.origins import settings
+from vestibular.origins import data_table, settings
 from vestibular.page import as_script_data, script_source, template_text
 from vestibular.report import board, comparisons
 
@@ -248,6 +248,14 @@ def test_contexts_stand_in_the_page_once() -> None:
         start, end = (2 * place for place in row["answer"])
         units = context.encode("utf-16-le")
         assert units[start:end].decode("utf-16-le") == question.answers[0]
+
+
+def test_the_data_table_says_what_leaks() -> None:
+    """How many validation questions training gives away; nothing where there is none."""
+    table = data_table(exam({"a": 0.5}, leaks=True).audit)
+    assert table["text"].startswith("Training gives 10 of 60 validation questions away")
+    assert table["rows"][0] == ["train", "7", "20", "60", "ab" * 32]
+    assert data_table(exam({"a": 0.5}).audit)["text"] == ""
 
 
 def test_settings_are_shown_once() -> None:
