@@ -89,6 +89,7 @@ def exam(shares: dict[str, float], count: int = 60, leaks: bool = False, **selec
         params=params.model_copy(
             update={
                 "data": params.data.model_copy(update={"language": "pt", "license": "cc-by-4.0"}),
+                "prompt": params.prompt.model_copy(update={"template": NASTY}),
                 "select": settings,
                 "candidates": dict.fromkeys(shares, one),
             }
@@ -101,7 +102,12 @@ def exam(shares: dict[str, float], count: int = 60, leaks: bool = False, **selec
         curves={name: _curve(place) for place, name in enumerate(shares)},
         predictions=predictions,
         questions=questions,
-        audit={"train": split, "validation": split},
+        audit={
+            "train": split,
+            "validation": split,
+            "leaks": {"questions": count, "clean_questions": count - 10 if leaks else count}
+            | {"dropped_from_train": 0},
+        },
         pins={name: Pin(f"bases/{name}", sha256="cd" * 32) for name in shares},
     )
 

@@ -1,6 +1,7 @@
 """The model card."""
 
 import re
+from typing import Any
 
 import pytest
 from exam import Exam, exam
@@ -8,7 +9,7 @@ from huggingface_hub import ModelCard
 
 from vestibular.base_models import Pin
 from vestibular.card import model_card
-from vestibular.params import Params
+from vestibular.params import Files, HubDataset, Params
 
 HUB = Pin("owner/name", revision="ab" * 20)
 
@@ -89,15 +90,63 @@ def test_a_promotion_below_a_reference_point_stands_on_top() -> None:
     assert "Promoted below" not in card(exam({"a": 0.9}))
 
 
+def test_a_dataset_on_the_hub_is_linked() -> None:
+    """With its revision; a folder's name would be taken for a dataset of that name."""
+    made = exam({"a": 0.9})
+    hub = HubDataset(id="owner/data", revision="cd" * 20, splits=Files(train="train"))
+    data = made.params.data.model_copy(update={"hub": hub})
+    header = ModelCard(card(made, made.params.model_copy(update={"data": data}))).data
+    assert header.datasets == ["owner/data"]
+    assert header.eval_results[0].dataset_revision == "cd" * 20
+    assert ModelCard(card(made)).data.get("datasets") is None
+
+
+def changed(made: Exam, **train: Any) -> Params:
+    """Return the settings with other ones for the training of the candidate `a`."""
+    candidate = made.params.candidate("a")
+    settings = candidate.train.model_copy(update=train)
+    return made.params.model_copy(
+        update={"candidates": {"a": candidate.model_copy(update={"train": settings})}}
+    )
+
+
+def test_a_whole_model_needs_no_adapter() -> None:
+    """Trained in full, it is loaded by transformers alone."""
+    made = exam({"a": 0.9})
+    text = card(made, changed(made, method="full", precision="bfloat16"))
+    assert ModelCard(text).data.library_name == "transformers"
+    compile(code(text), "card", "exec")
+    assert "peft" not in code(text)
+    assert "dtype=torch.bfloat16" in code(text)
+    assert "An adapter" not in text
+
+
+def test_a_chat_is_asked_as_a_chat() -> None:
+    """The code uses the tokenizer's chat template where the settings do."""
+    made = exam({"a": 0.9})
+    prompt = made.params.prompt.model_copy(update={"chat": True})
+    source = code(card(made, made.params.model_copy(update={"prompt": prompt})))
+    compile(source, "card", "exec")
+    assert "apply_chat_template" in source
+    assert "apply_chat_template" not in code(card(made))
+
+
+def test_who_may_say_nothing_is_said_to() -> None:
+    """Unanswerable questions change the limits and the rules that are named."""
+    made = exam({"a": 0.9})
+    data = made.params.data.model_copy(update={"unanswerable": "sem resposta"})
+    text = card(made, made.params.model_copy(update={"data": data}))
+    assert 'taught to say "sem resposta"' in text
+    assert "SQuAD v2.0's" in text
+    assert "It always answers" in card(made)
+
+
 @pytest.mark.parametrize("quantization", ["none", "8bit", "4bit"])
 @pytest.mark.parametrize("pin", [None, HUB], ids=["local", "hub"])
 def test_the_code_is_python(quantization: str, pin: Pin | None) -> None:
     """For each precision and kind of base; texts from the data stay strings."""
     made = exam({"a": 0.9})
-    train = made.params.train.model_copy(update={"quantization": quantization})
-    candidate = made.params.candidate("a").model_copy(update={"train": train})
-    params = made.params.model_copy(update={"candidates": {"a": candidate}})
-    source = code(card(made, params, pin))
+    source = code(card(made, changed(made, quantization=quantization), pin))
     compile(source, "card", "exec")
     assert ("BitsAndBytesConfig" in source) is (quantization != "none")
     assert ("revision=" in source) is (pin is HUB)

@@ -14,7 +14,7 @@ from vestibular.charts import MOST_POINTS, pareto_front, thinned
 from vestibular.exhibits import kinds, questions_data
 from vestibular.figures import figure, signed, size
 from vestibular.first_screen import first_screen
-from vestibular.origins import settings
+from vestibular.origins import data_table, settings
 from vestibular.page import as_script_data, script_source, template_text
 from vestibular.report import board, comparisons
 
@@ -61,6 +61,7 @@ def test_words_for_numbers() -> None:
 def test_the_pareto_front_holds_who_is_beaten_by_nobody() -> None:
     """Dearer for no more, or as dear for less, is off; equals stay both."""
     points = {"a": (1.0, 0.3), "b": (2.0, 0.3), "c": (2.0, 0.5), "d": (3.0, 0.5), "e": (4.0, 0.9)}
+    points["f"] = (4.0, 0.6)
     assert pareto_front(points) == ["a", "c", "e"]
     assert pareto_front({"x": (1.0, 0.5), "y": (1.0, 0.5)}) == ["x", "y"]
 
@@ -90,10 +91,12 @@ def test_a_clear_winner_is_named_with_its_figures() -> None:
         "Why?",
         "At what cost?",
     ]
-    assert [answer["figure"] for answer in shown["answers"]][:2] == ["best", "p < 0.001"] or (
-        shown["answers"][1]["figure"].startswith("p = 0.0")
-    )
+    assert shown["answers"][0]["figure"] == "best"
+    assert shown["answers"][1]["figure"].startswith("p ")
     assert shown["notices"] == []
+    gap = selection["candidates"]["other"]["against_leader"]["f1"]["value"]
+    assert gap < 0
+    assert f"F1 {signed(-gap)} against other" in shown["answers"][1]["text"]
 
 
 def test_a_tie_goes_to_the_cheapest_and_says_so() -> None:
@@ -245,6 +248,14 @@ def test_contexts_stand_in_the_page_once() -> None:
         start, end = (2 * place for place in row["answer"])
         units = context.encode("utf-16-le")
         assert units[start:end].decode("utf-16-le") == question.answers[0]
+
+
+def test_the_data_table_says_what_leaks() -> None:
+    """How many validation questions training gives away; nothing where there is none."""
+    table = data_table(exam({"a": 0.5}, leaks=True).audit)
+    assert table["text"].startswith("Training gives 10 of 60 validation questions away")
+    assert table["rows"][0] == ["train", "7", "20", "60", "ab" * 32]
+    assert data_table(exam({"a": 0.5}).audit)["text"] == ""
 
 
 def test_settings_are_shown_once() -> None:

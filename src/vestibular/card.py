@@ -46,7 +46,8 @@ def model_card(
     name = selection["winner"]
     found = selection["candidates"][name]
     candidate = params.candidate(name)
-    local = pin.sha256 is not None
+    local, full = pin.sha256 is not None, candidate.train.method == "full"
+    precision = candidate.train.precision
     base = (
         f"the local base model `{pin.base_model}`"
         if local
@@ -59,8 +60,11 @@ def model_card(
         templates()
         .get_template("load.py.jinja")
         .render(
-            base=json.dumps(BASE_FOLDER if local else pin.base_model),
-            revision=pin.revision,
+            base=json.dumps("." if full else BASE_FOLDER if local else pin.base_model),
+            revision=None if full else pin.revision,
+            full=full,
+            dtype="float32" if precision == "auto" else precision,
+            chat=params.prompt.chat,
             quantization=None if quantization == "none" else quantization,
             context=_literal(context),
             question=_literal(question),
@@ -77,6 +81,8 @@ def model_card(
             base=base,
             version=version,
             copied=local,
+            full=full,
+            unanswerable=params.data.unanswerable,
             quantization=quantization,
             parameters=found["cost"],
             cost=cost_words(selection, name),
@@ -111,16 +117,19 @@ def _notice(selection: Mapping[str, Any]) -> str | None:
 
 
 def _metadata(params: Params, selection: Mapping[str, Any], pin: Pin) -> ModelCardData:
-    """Return the header: only hub ids stand in it as ids, since the hub links them."""
+    """Return the header: only what is on the hub is named as the hub names it, and so linked."""
     name = selection["winner"]
-    data = params.data.source
+    full = params.candidate(name).train.method == "full"
+    hub = params.data.hub
+    data = hub.id if hub else params.data.source
     return ModelCardData(
         language=params.data.language,
         license=params.data.license,
         base_model=pin.base_model if pin.revision is not None else None,
-        library_name="peft",
+        datasets=[hub.id] if hub else None,
+        library_name="transformers" if full else "peft",
         pipeline_tag="text-generation",
-        tags=["question-answering", "extractive-qa", "lora", "vestibular"],
+        tags=["question-answering", "extractive-qa", *([] if full else ["lora"]), "vestibular"],
         model_name=name,
         eval_results=[
             EvalResult(
@@ -128,6 +137,8 @@ def _metadata(params: Params, selection: Mapping[str, Any], pin: Pin) -> ModelCa
                 task_name="Question answering",
                 dataset_type=data,
                 dataset_name=data,
+                dataset_revision=hub.revision if hub else None,
+                dataset_config=hub.config if hub else None,
                 dataset_split=selection["questions"]["basis"],
                 metric_type=metric,
                 metric_name=label,

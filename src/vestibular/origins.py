@@ -19,9 +19,17 @@ Table = dict[str, Any]
 def data_table(audit: Mapping[str, Any]) -> Table:
     """Return the table of the dataset's splits, from `metrics/data.json`."""
     columns = ("documents", "contexts", "questions")
+    leaks = audit["leaks"]
+    given_away = leaks["questions"] - leaks["clean_questions"]
+    words = (
+        f"Training gives {given_away:,} of {leaks['questions']:,} validation questions away, by a "
+        "context that overlaps or by an equal question."
+    )
+    if dropped := leaks["dropped_from_train"]:
+        words += f" The {dropped:,} training questions that do so were left out."
     return {
         "title": "Data",
-        "text": "",
+        "text": words if given_away else "",
         "titles": ["Split", *(name.capitalize() for name in columns), "SHA-256 of the file"],
         "numbers": [1, 2, 3],
         "rows": [
