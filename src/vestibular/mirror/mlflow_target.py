@@ -49,6 +49,7 @@ class MlflowTarget:
             raise TargetGoneError(one_line(error)) from None
         self._runs: dict[str, Any] = {}
         self._versions: dict[str, Any] = {}
+        self._steps: dict[tuple[str, str], dict[int, float]] = {}
 
     def _experiment_id(self) -> str:
         found = self._client.get_experiment_by_name(self._name)
@@ -130,8 +131,7 @@ class MlflowTarget:
         from mlflow.entities import Metric
 
         run_id = self._run_id(run)
-        self._call(f"read {name}")
-        known = {point.step: point.value for point in self._client.get_metric_history(run_id, name)}
+        known = self._known_steps(run_id, name)
         metrics = [
             Metric(name, point.value, round(point.time * 1000), point.step)
             for point in points
@@ -140,6 +140,15 @@ class MlflowTarget:
         if metrics:
             self._call(f"log {name}")
             self._client.log_batch(run_id, metrics=metrics, synchronous=True)
+            known |= {metric.step: metric.value for metric in metrics}
+
+    def _known_steps(self, run_id: str, name: str) -> dict[int, float]:
+        """Return the values by step that are there, asked for once in this process."""
+        if (run_id, name) not in self._steps:
+            self._call(f"read {name}")
+            found = self._client.get_metric_history(run_id, name)
+            self._steps[run_id, name] = {point.step: point.value for point in found}
+        return self._steps[run_id, name]
 
     def put_file(self, run: Run, name: str, path: Path) -> None:
         """Upload a file among the run's artifacts."""
@@ -231,8 +240,8 @@ class MlflowTarget:
             self._call("set the alias")
             self._client.set_registered_model_alias(self._name, stage, version)
             for other in self._client.search_model_versions(f"name='{self._name}'"):
-                if other.version != version and other.tags.get(STAGE_TAG) == stage:
-                    self._tag(other.version, STAGE_TAG, "archived")
+                if str(other.version) != version and other.tags.get(STAGE_TAG) == stage:
+                    self._tag(str(other.version), STAGE_TAG, "archived")
 
 
 def read_marks(text: str | None) -> Marks:

@@ -217,7 +217,8 @@ class NeptuneTarget:
         with staged(artifacts) as folder, self._asking("upload model/artifacts"):
             if container.exists("model/artifacts"):
                 container["model/artifacts"].delete_files(sorted(artifacts))
-            container["model/artifacts"].upload_files(str(folder))
+            # file by file: the client puts "./" before the names in a folder that is elsewhere
+            container["model/artifacts"].upload_files([str(folder / name) for name in artifacts])
 
     def save_version_marks(self, run: Run, marks: Marks) -> None:
         """Keep the marks in a field of the version."""

@@ -127,11 +127,13 @@ class Round:
         """Push a series from where the mark says that it was cut off."""
         key = f"series {name}"
         done = _points_done(points, marks.get(key))
+        so_far = _hash(points[:done])
         for start in range(done, len(points), CHUNK):
             chunk = points[start : start + CHUNK]
             self._target.add_points(run, name, chunk)
+            so_far = _hash(chunk, so_far)
             if start + len(chunk) < len(points):
-                marks[key] = _series_mark(points, start + len(chunk))
+                marks[key] = _mark(start + len(chunk), so_far)
                 save()
 
     def _push_version(self, run: Run, version: Version) -> None:
@@ -164,7 +166,19 @@ def digest(value: object) -> str:
 
 
 def _series_mark(points: list[Point], count: int) -> str:
-    return f"{count}:{digest([(point.step, point.value) for point in points[:count]])}"
+    return _mark(count, _hash(points[:count]))
+
+
+def _mark(count: int, so_far: "hashlib._Hash") -> str:
+    return f"{count}:{so_far.hexdigest()[:12]}"
+
+
+def _hash(points: list[Point], so_far: "hashlib._Hash | None" = None) -> "hashlib._Hash":
+    """Return a hash of points, those that a hash is of already in front."""
+    result = so_far.copy() if so_far else hashlib.sha256()
+    for point in points:
+        result.update(f"{point.step} {point.value!r}\n".encode())
+    return result
 
 
 def _points_done(points: list[Point], mark: str | None) -> int:

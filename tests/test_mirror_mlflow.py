@@ -1,0 +1,276 @@
+"""The mirror to MLflow, seen through MLflow's own client; services that do not answer."""
+
+import os
+import shutil
+import socket
+import subprocess
+import time
+import warnings
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import ROOT, run
+from spooled import START, Spooled, counts, finish, hold
+
+pytestmark = [
+    pytest.mark.slow,
+    # what MLflow's store asks of SQLAlchemy is on its way out there
+    pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated"),
+]
+
+LOSS = "finetuning/train/loss"
+
+
+@pytest.fixture
+def spooled(tmp_path: Path) -> Spooled:
+    """An empty project that mirrors to MLflow."""
+    made = Spooled(tmp_path / "project")
+    path = made.folder / "params.yaml"
+    text = path.read_text(encoding="utf-8")
+    assert "mirror: []" in text
+    path.write_text(text.replace("mirror: []", "mirror: [mlflow]"), encoding="utf-8")
+    return made
+
+
+@pytest.fixture
+def mlflow(spooled: Spooled, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """MLflow's client, looking at the project's file."""
+    monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from mlflow import MlflowClient
+    return lambda: MlflowClient(*[f"sqlite:///{spooled.folder}/mlflow.db"] * 2)
+
+
+def runs(client: Any) -> list[Any]:
+    experiment = client.get_experiment_by_name("qa-model")
+    return list(client.search_runs([experiment.experiment_id]))
+
+
+def history(client: Any, run_id: str, name: str = LOSS) -> list[tuple[int, float]]:
+    found = client.get_metric_history(run_id, name)
+    return sorted((point.step, point.value) for point in found)
+
+
+def test_mlflow_shows_what_the_spool_holds(spooled: Spooled, mlflow: Any) -> None:
+    """Numbers, times, files, version, stage and alias; pushing again changes nothing."""
+    odd = {"ação/ç": "x", "a": 1, "long": "ã" * 20_000, "..": None}
+    spooled.run("aaaa", "gpt2-tiny", losses=[2.0, 1.5, 1.25], **odd)
+    spooled.win("aaaa", "gpt2-tiny")
+    first = spooled.mirror()
+    assert counts(first)["gpt2-tiny"][1:] == (0, "0")
+    client = mlflow()
+    (found,) = runs(client)
+    assert found.info.run_name == "gpt2-tiny"
+    assert found.info.status == "FINISHED"
+    assert found.info.start_time == START * 1000
+    assert history(client, found.info.run_id) == [(1, 2.0), (2, 1.5), (3, 1.25)]
+    assert history(client, found.info.run_id, "monitoring/cpu_percent")[0][1] == 50.0
+    assert found.data.params["parameters/train/epochs"] == "1"
+    assert found.data.metrics["evaluation/after/f1"] == 0.5
+    assert found.data.metrics["evaluation/parameters/total"] == 7e9
+    assert found.data.tags["base_model/configuration/parameters"] == "7000000000"
+    assert found.data.tags["base_model/configuration/long"].startswith("ãããã")
+    files = {
+        file.path
+        for folder in ("finetuning/adapter", "long_texts")
+        for file in client.list_artifacts(found.info.run_id, folder)
+    }
+    assert "finetuning/adapter/adapter_model.safetensors" in files
+    (long,) = [path for path in files if path.startswith("long_texts/")]
+    text = Path(client.download_artifacts(found.info.run_id, long)).read_text(encoding="utf-8")
+    assert text == "ã" * 20_000
+
+    version = client.get_model_version_by_alias("qa-model", "production")
+    assert (version.version, version.current_stage) == (1, "Production")
+    assert version.tags["model/f1"] == "0.5"
+    assert version.tags["model/model-name"] == "b"
+    assert version.run_id == found.info.run_id
+
+    second = spooled.mirror()
+    assert counts(second) == {"gpt2-tiny": (0, counts(first)["gpt2-tiny"][0], "0")}
+    # everything again: pushed, and still there once
+    again = spooled.mirror("--all")
+    assert counts(again)["gpt2-tiny"][1] <= 1
+    (same,) = runs(client)
+    assert same.info.run_id == found.info.run_id
+    assert history(client, same.info.run_id) == [(1, 2.0), (2, 1.5), (3, 1.25)]
+    assert len(client.search_model_versions("name='qa-model'")) == 1
+
+    # a better candidate: the version before it is archived, the alias moves
+    spooled.run("bbbb", "gpt2-mini", f1=0.9)
+    spooled.win("bbbb", "gpt2-mini")
+    third = spooled.mirror()
+    assert counts(third)["gpt2-tiny"][0] <= 1
+    stages = {
+        item.tags["model/candidate"]: (item.current_stage, item.tags.get("stage"))
+        for item in client.search_model_versions("name='qa-model'")
+    }
+    assert stages == {
+        "gpt2-mini": ("Production", "production"),
+        "gpt2-tiny": ("Archived", "archived"),
+    }
+    best = client.get_model_version_by_alias("qa-model", "production")
+    assert best.tags["model/candidate"] == "gpt2-mini"
+    assert counts(spooled.mirror())["gpt2-mini"][0] == 0
+
+
+def test_a_vanished_file_is_told_and_all_else_is_pushed(spooled: Spooled, mlflow: Any) -> None:
+    """The exit status says that something is missing; put back, it is pushed alone."""
+    spooled.run()
+    spooled.win("aaaa", "gpt2-tiny")
+    place = spooled.folder / "models/adapters/gpt2-tiny/adapter_config.json"
+    content = place.read_bytes()
+    place.unlink()
+    said = spooled.mirror(status=1)
+    assert "adapter_config.json: gone or changed since the run" in said
+    assert counts(said)["gpt2-tiny"][2] == "3"
+    (found,) = runs(mlflow())
+    assert len(history(mlflow(), found.info.run_id)) == 3
+    # no model without its files
+    assert "not before the version is whole" in said
+    assert all(
+        version.current_stage == "None"
+        for version in mlflow().search_model_versions("name='qa-model'")
+    )
+    place.write_bytes(content)
+    assert counts(spooled.mirror())["gpt2-tiny"][0] == 3
+
+
+def test_a_push_killed_midway_goes_on(spooled: Spooled, mlflow: Any) -> None:
+    """100,000 points, SIGKILL on the way; the next push brings the rest, each step once."""
+    losses = [1 + 1 / step for step in range(1, 100_001)]
+    spooled.run(losses=losses, f1=None)
+    process = spooled.start()
+    deadline = time.monotonic() + 120
+    database = spooled.folder / "mlflow.db"
+    while not database.exists() or database.stat().st_size < 3_000_000:
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    process.kill()
+    process.communicate()
+    finish(spooled.start("--seconds", "170"))
+    (found,) = runs(mlflow())
+    assert history(mlflow(), found.info.run_id) == list(enumerate(losses, 1))
+
+
+def test_two_pushes_at_once_give_one_run(spooled: Spooled, mlflow: Any) -> None:
+    """The second waits its turn and finds everything there."""
+    spooled.run(losses=[1 / step for step in range(1, 3000)])
+    both = [spooled.start(), spooled.start()]
+    tables = [counts(finish(process))["gpt2-tiny"] for process in both]
+    (found,) = runs(mlflow())
+    assert len(history(mlflow(), found.info.run_id)) == 2999
+    assert len(mlflow().search_model_versions("name='qa-model'")) == 1
+    assert sorted(table[0] == 0 for table in tables) == [False, True]
+
+
+@pytest.mark.parametrize("kind", ["closed", "silent"])
+def test_a_server_that_does_not_answer_ends_the_push(spooled: Spooled, kind: str) -> None:
+    """A closed port and a server that accepts and is silent: one line, within the deadline."""
+    spooled.run()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        if kind == "closed":
+            server.close()
+        began = time.monotonic()
+        said = spooled.mirror(
+            *("--call-seconds", "15", "--seconds", "40"),
+            status=1,
+            environment={**os.environ, "MLFLOW_TRACKING_URI": f"http://127.0.0.1:{port}"},
+        )
+    assert time.monotonic() - began < 60
+    assert said.startswith("target")
+    assert "mlflow: " in said
+    # the spool is as it was, for another day
+    assert counts(spooled.mirror())["gpt2-tiny"][2] == "0"
+
+
+def test_a_running_training_is_followed(spooled: Spooled, mlflow: Any) -> None:
+    """A loss is shown within 5 seconds of its logging; an end is shown as well."""
+    path = spooled.run(f1=None, end={"event": "usage", "values": {}})
+    file = hold(path)
+    process = spooled.start("--follow")
+    assert process.stderr is not None
+    try:
+        wait_for(process, "series finetuning/train/loss  pushed")
+        for step in (4, 5, 6):
+            file.write(f'{{"event": "point", "time": {time.time()}, "step": {step}, ')
+            file.write('"values": {"loss": 0.5}}\n')
+            file.flush()
+            began = time.monotonic()
+            wait_for(process, "series finetuning/train/loss  pushed")
+            assert time.monotonic() - began < 5
+            (found,) = runs(mlflow())
+            assert found.info.status == "RUNNING"
+            assert history(mlflow(), found.info.run_id)[-1] == (step, 0.5)
+        file.write('{"event": "end", "time": 1790000100.0}\n')
+        file.close()
+        wait_for(process, "state  pushed")
+        (found,) = runs(mlflow())
+        assert found.info.status == "FINISHED"
+    finally:
+        process.send_signal(2)
+        said = finish(process)
+    assert counts(said)["gpt2-tiny"][2] == "0"
+
+
+def wait_for(process: subprocess.Popen[str], text: str) -> None:
+    """Read a command's messages until one holds the text."""
+    assert process.stderr is not None
+    for line in process.stderr:
+        if text in line:
+            return
+    raise AssertionError(f"ended without {text!r}")
+
+
+def test_without_a_target_nothing_is_asked_for(spooled: Spooled) -> None:
+    """`mirror: []` is the default; Neptune's needs are told in one line, without the token."""
+    shipped = (ROOT / "params.yaml").read_text(encoding="utf-8")
+    (spooled.folder / "params.yaml").write_text(shipped, encoding="utf-8")
+    assert "names no target" in spooled.mirror()
+    bare = {name: value for name, value in os.environ.items() if not name.startswith("NEPTUNE_")}
+    said = spooled.mirror("--target", "neptune", status=2, environment=bare)
+    assert said.count("\n") == 1
+    assert "NEPTUNE_PROJECT and NEPTUNE_API_TOKEN not set" in said
+    for token in ("secret!", "c2VjcmV0"):
+        wrong = {**bare, "NEPTUNE_PROJECT": "a/b", "NEPTUNE_API_TOKEN": token}
+        said = spooled.mirror("--target", "neptune", status=2, environment=wrong)
+        assert "is no token of Neptune's" in said
+        assert token not in said
+
+
+def test_a_pipeline_is_mirrored_from_its_spool_or_its_outputs(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The real pipeline's runs; without their spools they are the same runs, not new ones."""
+    run(project, "dvc", "repro", "--quiet")
+    address = f"sqlite:///{tmp_path}/mlflow.db"
+    elsewhere = {**os.environ, "MLFLOW_TRACKING_URI": address}
+    here = Spooled(project)
+    first = here.mirror("--target", "mlflow", environment=elsewhere)
+    assert set(counts(first)) == {"gpt2-mini", "gpt2-tiny", "opt-tiny"}
+    assert {row[1:] for row in counts(first).values()} == {(0, "0")}
+    second = here.mirror("--target", "mlflow", environment=elsewhere)
+    assert {(row[0], row[2]) for row in counts(second).values()} == {(0, "0")}
+
+    monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
+    from mlflow import MlflowClient
+
+    client = MlflowClient(address, address)
+    curve = (project / "metrics/curves/gpt2-tiny.tsv").read_text(encoding="utf-8")
+    rows = [row.split("\t") for row in curve.splitlines()[1:]]
+    expected = [(int(row[0]), row[2]) for row in rows if row[2]]
+    (tiny,) = [found for found in runs(client) if found.info.run_name == "gpt2-tiny"]
+    shown = history(client, tiny.info.run_id)
+    assert [(step, f"{value:.6g}") for step, value in shown] == [
+        (step, f"{float(value):.6g}") for step, value in expected
+    ]
+    shutil.rmtree(project / ".vestibular/spool")
+    here.mirror("--target", "mlflow", environment=elsewhere)
+    assert len(runs(client)) == 3
+    assert history(client, tiny.info.run_id) == shown
+    assert len(client.search_model_versions("name='qa-model'")) == 3
+    assert client.get_model_version_by_alias("qa-model", "production").current_stage == "Production"

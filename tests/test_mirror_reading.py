@@ -1,0 +1,235 @@
+"""What the mirror reads: spools in every state, names and values that no service refuses."""
+
+import json
+import math
+import re
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from spooled import START, Spooled, hold
+
+from vestibular.mirror.mlflow_target import as_text, read_marks
+from vestibular.mirror.naming import flatten, safe_names, simple
+from vestibular.mirror.outputs import Sources, locate
+from vestibular.mirror.pushing import _points_done, _series_mark, one_line
+from vestibular.mirror.records import File, Point, Run
+from vestibular.mirror.spools import Spools
+from vestibular.params import load_params
+
+LOSS = "finetuning/train/loss"
+
+
+@pytest.fixture
+def spooled(in_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Spooled:
+    """An empty project."""
+    monkeypatch.delenv("DVC_ROOT", raising=False)
+    return Spooled(in_folder)
+
+
+def read(spooled: Spooled) -> Run:
+    """The only run."""
+    (run,) = Spools(spooled.folder / ".vestibular/spool").read().values()
+    return run
+
+
+def values(run: Run, name: str = LOSS) -> dict[int, float]:
+    return {point.step: point.value for point in run.series[name]}
+
+
+def test_a_whole_run_is_read(spooled: Spooled) -> None:
+    """Series by step and time, fields by path, files by place, the state and its times."""
+    spooled.run(losses=[2.0, 1.5])
+    run = read(spooled)
+    assert (run.id, run.candidate, run.state) == ("aaaa", "gpt2-tiny", "finished")
+    assert run.series[LOSS] == [Point(1, 2.0, START + 2), Point(2, 1.5, START + 3)]
+    assert [point.step for point in run.series["monitoring/cpu_percent"]] == [4]
+    assert run.fields["parameters/train/epochs"] == 1.0
+    assert run.fields["base_model/configuration/parameters"] == 7e9
+    assert run.fields["evaluation/after/f1"] == 0.5
+    assert set(run.files) == {
+        "finetuning/adapter/adapter_config.json",
+        "finetuning/adapter/adapter_model.safetensors",
+    }
+    assert run.fields["run/started"] == "2026-09-21T14:13:20+00:00"
+
+
+def test_half_a_line_is_left_until_it_is_whole(spooled: Spooled) -> None:
+    """A line without its end is not read; when the rest has come it is, once."""
+    path = spooled.run(f1=None, end={"event": "point", "step": 4, "values": {"loss": 1.0}})
+    whole = path.read_bytes()
+    spools = Spools(spooled.folder / ".vestibular/spool")
+    for cut in range(len(whole) - 60, len(whole)):
+        path.write_bytes(whole[:cut])
+        assert list(values(Spools(spooled.folder / ".vestibular/spool").read()["aaaa"])) == [
+            1,
+            2,
+            3,
+        ]
+    assert list(values(spools.read()["aaaa"])) == [1, 2, 3]
+    path.write_bytes(whole)
+    assert list(values(spools.read()["aaaa"])) == [1, 2, 3, 4]
+    assert len(spools.read()["aaaa"].series[LOSS]) == 4
+
+
+def test_how_a_run_ended_is_seen(spooled: Spooled) -> None:
+    """Without an end it is killed, or running while its process holds the file."""
+    last = {"event": "point", "step": 4, "values": {"loss": 1.0}}
+    path = spooled.run(f1=None, end=last)
+    run = read(spooled)
+    assert run.state == "killed"
+    assert "killed" in str(run.fields["run/failure"])
+    with hold(path):
+        assert read(spooled).state == "running"
+        assert read(spooled).ended is None
+    spooled.run(f1=None, end={"event": "failure", "message": "lower it"})
+    run = read(spooled)
+    assert (run.state, run.fields["run/failure"]) == ("failed", "finetuning: lower it")
+
+
+def test_a_training_that_went_on_is_one_run(spooled: Spooled) -> None:
+    """A second process's points follow the first's; a step told twice is there once."""
+    spooled.run(f1=None, losses=[2.0, 1.5, 1.25], end={"event": "usage", "values": {}})
+    start = {"event": "start", "run": "aaaa", "candidate": "gpt2-tiny", "stage": "train"}
+    points = [
+        {"event": "point", "step": step, "values": {"loss": loss}}
+        for step, loss in ((2, 1.5), (3, 1.2), (4, 1.0))
+    ]
+    again = [start | {"settings": {}}, *points, {"event": "end"}]
+    spooled.write("aaaa", "0002-train.jsonl", again)
+    run = read(spooled)
+    assert run.state == "finished"
+    assert "run/failure" not in run.fields
+    assert values(run) == {1: 2.0, 2: 1.5, 3: 1.2, 4: 1.0}
+    # an equal point keeps its first time, so that nothing is pushed again for it
+    assert run.series[LOSS][1].time == START + 3
+
+
+def test_what_is_no_number_is_said_in_a_field(spooled: Spooled) -> None:
+    """NaN and infinity are no points of a curve; a field names the steps."""
+    spooled.write(
+        "aaaa",
+        "0001-train.jsonl",
+        [
+            {"event": "start", "candidate": "x", "stage": "train", "settings": {}},
+            *(
+                {"event": "point", "step": step, "values": {"loss": value}}
+                for step, value in ((1, 1.0), (2, "nan"), (3, "inf"))
+            ),
+        ],
+    )
+    run = read(spooled)
+    assert values(run) == {1: 1.0}
+    assert run.fields["not_finite/finetuning_train_loss"] == "step 2: nan, step 3: inf"
+
+
+def test_broken_lines_are_counted_and_passed_over(spooled: Spooled) -> None:
+    """A line that a full disk has cut does not hide those behind it."""
+    path = spooled.run(f1=None)
+    lines = path.read_text(encoding="utf-8").splitlines()
+    lines[2:2] = ['{"event": "point", "st', "[]", '{"no": "event"}']
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    run = read(spooled)
+    assert values(run) == {1: 2.0, 2: 1.5, 3: 1.25}
+    assert run.fields["run/broken_lines"] == 3.0
+
+
+def test_large_numbers_and_lists_lose_nothing() -> None:
+    """Numbers become floats where that is exact, all else text."""
+    assert simple(7_000_000_000) == 7e9
+    assert isinstance(simple(3), float)
+    assert simple(2**53 + 1) == "9007199254740993"
+    assert simple(True) is True
+    assert simple(None) == "None"
+    assert simple(["a", 1]) == "a, 1"
+    assert simple(math.inf) == "inf"
+    assert as_text(7e9) == "7000000000"
+    assert flatten("x", {"a/b": {"c": None}, "": 1}) == {"x/a_b/c": "None", "x/": 1.0}
+
+
+PARTS = st.text(min_size=0, max_size=130)
+
+
+@given(st.lists(st.lists(PARTS, min_size=1, max_size=4).map("/".join), unique=True, max_size=20))
+def test_every_name_becomes_one_that_services_take(names: list[str]) -> None:
+    """Different names stay different, and none is a folder of another."""
+    safe = safe_names(names)
+    assert len(set(safe.values())) == len(names)
+    for name in safe.values():
+        # the rule of MLflow's own check, and of its SQL column's width
+        assert re.fullmatch(r"[/\w.\- :]+", name)
+        assert len(name) <= 250
+        assert all(part.strip(". ") for part in name.split("/"))
+        assert not any(other.startswith(f"{name}/") for other in safe.values())
+
+
+def test_plain_names_stay_as_they_are() -> None:
+    """What needs no change is not changed."""
+    names = ["finetuning/train/loss", "parameters/train/lora/r", "x y/z-1.json"]
+    assert safe_names(names) == {name: name for name in names}
+
+
+def test_a_series_goes_on_where_it_was_cut_off() -> None:
+    """The mark counts points that are there only if they are these very points."""
+    points = [Point(step, 1 / step, START + step) for step in range(1, 11)]
+    mark = _series_mark(points, 4)
+    assert _points_done(points, mark) == 4
+    assert _points_done([*points, Point(11, 0.0, START)], mark) == 4
+    assert _points_done([Point(1, 9.0, START), *points[1:]], mark) == 0
+    assert _points_done(points[:3], mark) == 0
+    assert _points_done(points, None) == 0
+    assert read_marks('{"a": "b"') == {}
+
+
+def test_files_are_found_in_their_place_or_in_the_cache(spooled: Spooled) -> None:
+    """A file that has changed is not the run's; one that is nowhere is not found."""
+    place = Path("models/adapters/gpt2-tiny/adapter_config.json")
+    file = File(place, spooled.adapter("gpt2-tiny")[0]["md5"])
+    assert locate(file) == place
+    place.write_bytes(b"another run's")
+    assert locate(file) is None
+    place.unlink()
+    assert locate(file) is None
+
+
+def test_the_candidate_that_select_promoted_is_in_production(spooled: Spooled) -> None:
+    """As long as the registry in git says nothing; not if `select` promoted none."""
+    spooled.run("aaaa", "gpt2-tiny")
+    spooled.run("bbbb", "gpt2-mini")
+    sources = Sources(load_params(), spooled.folder / ".vestibular/spool")
+    spooled.win("aaaa", "gpt2-tiny")
+    stages = {run.id: run.version.stage for run in sources.read() if run.version}
+    assert stages == {"aaaa": "production", "bbbb": "none"}
+    spooled.win("aaaa", "gpt2-tiny", promoted=False)
+    stages = {run.id: run.version.stage for run in sources.read() if run.version}
+    assert stages == {"aaaa": "none", "bbbb": "none"}
+
+
+def test_outputs_alone_are_a_run(spooled: Spooled) -> None:
+    """A clone without spools shows what DVC tracks, under the same name."""
+    spooled.adapter("gpt2-tiny")
+    spooled.win("aaaa", "gpt2-tiny")
+    for name, content in (
+        ("metrics/curves/gpt2-tiny.tsv", "step\tepoch\tloss\n5\t0.5\t1.25\n"),
+        (
+            "metrics/candidates/gpt2-tiny.json",
+            json.dumps({"after": {"exact_match": 0.5, "f1": 0.6}}),
+        ),
+    ):
+        path = spooled.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content, encoding="utf-8")
+    (run,) = Sources(load_params(), spooled.folder / ".vestibular/spool").read()
+    assert (run.id, run.state) == ("aaaa", "finished")
+    assert values(run) == {5: 1.25}
+    assert run.version is not None
+    assert run.version.fields["model/f1"] == 0.6
+    assert set(run.version.artifacts) >= {"adapter_config.json", "training.json"}
+
+
+def test_an_error_is_told_in_one_line() -> None:
+    """Colours, rulers and the exception's name are left out of what Neptune says."""
+    text = "\n\033[95m\n----NeptuneLost------\n\033[0m\nThe connection is lost.\n\nHelp\n"
+    assert one_line(ValueError(text)) == "The connection is lost."
+    assert one_line(ValueError("")) == "ValueError"
