@@ -2,6 +2,7 @@
 
 import base64
 import contextlib
+import functools
 import http.client
 import json
 import os
@@ -115,11 +116,19 @@ class Serving:
         process = self.start_client(folder, program, *arguments, **more)
         return finish(process)
 
+    @functools.cached_property
     def access(self) -> str:
-        """Exchange the token and return the header that lets a request in."""
+        """The header that lets a request in, got for the token."""
         status, answer = self.get("/api/backend/v1/exchangeApiToken", token=self.token)
         assert status == 200
         return f"Bearer {answer['accessToken']}"
+
+    @functools.cached_property
+    def project(self) -> str:
+        """The id of the project that clients use."""
+        path = "/api/backend/v1/getProject?projectIdentifier=local/vestibular"
+        _, project = self.get(path, access=self.access)
+        return str(project["id"])
 
     def get(self, path: str, *, token: str | None = None, access: str | None = None) -> Any:
         """Send a GET and return status and JSON."""
@@ -139,11 +148,8 @@ class Serving:
 
     def create(self, kind: str, **more: Any) -> dict[str, Any]:
         """Make a run, model or version through plain HTTP."""
-        access = self.access()
-        path = "/api/backend/v1/getProject?projectIdentifier=local/vestibular"
-        _, project = self.get(path, access=access)
-        wanted = {"projectIdentifier": project["id"], "parentId": project["id"], "type": kind}
-        status, made = self.post("/api/leaderboard/v1/createExperiment", wanted | more, access)
+        wanted = {"projectIdentifier": self.project, "parentId": self.project, "type": kind}
+        status, made = self.post("/api/leaderboard/v1/createExperiment", wanted | more, self.access)
         assert status == 200, made
         assert isinstance(made, dict)
         return made
@@ -151,7 +157,7 @@ class Serving:
     def execute(self, container: str, *operations: dict[str, Any]) -> list[dict[str, str]]:
         """Change fields through plain HTTP and return what was refused."""
         path = f"/api/leaderboard/v1/executeOperations?experimentId={container}"
-        status, refused = self.post(path, list(operations), self.access())
+        status, refused = self.post(path, list(operations), self.access)
         assert status == 200, refused
         assert isinstance(refused, list)
         return refused

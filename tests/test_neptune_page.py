@@ -253,7 +253,7 @@ def contrast(one: str, other: str) -> float:
 
 def test_the_page_is_light(serving: Serving) -> None:
     """All its files together are smaller than a photograph."""
-    sizes = [file.stat().st_size for file in (ROOT / "src/neptune_server/page").iterdir()]
+    sizes = [file.stat().st_size for file in (ROOT / "src/neptune_server/page_files").iterdir()]
     assert sum(sizes) < 40_000
 
 

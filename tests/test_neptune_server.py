@@ -1,6 +1,7 @@
 """The local Neptune server over plain HTTP: what it keeps, and what it refuses."""
 
 import base64
+import contextlib
 import gzip
 import io
 import json
@@ -44,7 +45,7 @@ def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
 
 def values(serving: Serving, container: str, path: str) -> list[tuple[float, float]]:
     """Return a series as steps and values, all pages of it."""
-    access, found = serving.access(), []
+    access, found = serving.access, []
     while True:
         query = {"experimentId": container, "attribute": path, "limit": 10_000}
         query["offset"] = len(found)
@@ -67,7 +68,7 @@ def fields(serving: Serving, container: str) -> dict[str, object]:
 def upload(serving: Serving, name: str, container: str, data: bytes, **query: str) -> object:
     """Send a file and return status and JSON."""
     headers = {
-        "Authorization": serving.access(),
+        "Authorization": serving.access,
         "Content-Type": "application/octet-stream",
         "X-Range": query.pop("x_range", ""),
     }
@@ -79,7 +80,7 @@ def upload(serving: Serving, name: str, container: str, data: bytes, **query: st
 def download(serving: Serving, name: str, container: str, attribute: str) -> bytes:
     """Return what a download sends."""
     query = urlencode({"experimentId": container, "attribute": attribute})
-    command = ["curl", "--silent", "--fail", "--header", f"Authorization: {serving.access()}"]
+    command = ["curl", "--silent", "--fail", "--header", f"Authorization: {serving.access}"]
     address = f"{serving.address}{LEADERBOARD}/{name}?{query}"
     return subprocess.run([*command, address], check=True, capture_output=True).stdout
 
@@ -270,7 +271,7 @@ def test_many_files_at_once(serving: Serving) -> None:
 
 def test_a_table_is_searched_sorted_and_paged(serving: Serving) -> None:
     """Numbers sort as numbers, what lacks the field comes last, pages do not overlap."""
-    access = serving.access()
+    access = serving.access
     project = serving.get(
         "/api/backend/v1/getProject?projectIdentifier=other/table", access=access
     )[1]
@@ -311,7 +312,7 @@ def test_what_is_trashed_is_hidden_and_then_deleted(serving: Serving) -> None:
     query = urlencode(
         {"projectIdentifier": "local/vestibular", "experimentIdentifiers": made["id"]}
     )
-    access = serving.access()
+    access = serving.access
     assert serving.post(f"{LEADERBOARD}/deleteExperiments?{query}", {}, access)[0] == 400
     assert serving.post(f"{LEADERBOARD}/trashExperiments?{query}", {}, access)[0] == 200
     assert made["shortId"] not in str(serving.get("/page/summary")[1])
@@ -369,21 +370,21 @@ def test_stopped_and_started_the_token_holds_until_a_new_one(tmp_path: Path) -> 
     """Address and token stay; `--new-token` ends the old token and the access given for it."""
     root = tmp_path / "root"
     with Serving(root, "--port", "0") as serving:
-        token, access, address = serving.token, serving.access(), serving.address
+        token, access, address = serving.token, serving.access, serving.address
     with Serving(root) as serving:
         assert (serving.token, serving.address) == (token, address)
         assert serving.get("/api/backend/v1/listOrganizations", access=access)[0] == 200
     with Serving(root, "--new-token") as serving:
         assert serving.get("/api/backend/v1/exchangeApiToken", token=token)[0] == 401
         assert serving.get("/api/backend/v1/listOrganizations", access=access)[0] == 401
-        serving.access()
+        assert serving.access
 
 
 def test_the_token_is_in_a_file_of_its_owner_alone(tmp_path: Path) -> None:
     """Neither what the server prints nor its log holds the token; the printed lines set it."""
     with Serving(tmp_path / "a root", "--port", "0") as serving:
-        serving.access()
-        serving.get("/api/backend/v1/exchangeApiToken", token="wrong")
+        assert serving.access
+        serving.get("/api/backend/v1/exchangeApiToken", token="wrong")  # noqa: S106 - not one
         serving.request("GET", "/nowhere", None, {"X-Neptune-Api-Token": serving.token})
         script = f'{serving.greeting}\nprintf "%s %s" "$NEPTUNE_API_TOKEN" "$NEPTUNE_PROJECT"'
         shell = subprocess.run(["sh", "-c", script], check=True, capture_output=True, text=True)
@@ -456,7 +457,7 @@ def test_a_body_over_the_limit_is_refused(serving: Serving) -> None:
     assert status == 413
     assert content["title"] == "the body is larger than 67,108,864 bytes"
     status, content = serving.post(
-        f"{LEADERBOARD}/executeOperations?experimentId={made}", b" " * (129 << 20), serving.access()
+        f"{LEADERBOARD}/executeOperations?experimentId={made}", b" " * (129 << 20), serving.access
     )
     assert status == 413
     assert "f" not in fields(serving, made)
@@ -529,7 +530,7 @@ def test_nonsense_is_refused_politely(serving: Serving, body: bytes) -> None:
     """A body that makes no sense is status 400, and the server goes on."""
     made = serving.create("run")["id"]
     path = f"{LEADERBOARD}/executeOperations?experimentId={made}"
-    assert serving.post(path, body, serving.access())[0] == 400
+    assert serving.post(path, body, serving.access)[0] == 400
     assert serving.log == ""
 
 
@@ -574,6 +575,21 @@ def test_the_port_is_busy(tmp_path: Path, serving: Serving) -> None:
     result = run(ROOT, sys.executable, "-m", *command, status=2)
     message = f"127.0.0.1:{port}: address already in use; name another port with --port\n"
     assert result.stderr == message
+
+
+@pytest.mark.parametrize(("host", "address"), [("localhost", "localhost"), ("::1", "[::1]")])
+def test_the_token_names_the_address(tmp_path: Path, host: str, address: str) -> None:
+    """By whatever name of the machine it listens, clients are led back to it."""
+    with contextlib.closing(socket.socket(socket.AF_INET6)) as probe:
+        try:
+            probe.bind(("::1", 0))
+        except OSError:
+            pytest.skip("this machine has no IPv6")
+    with Serving(tmp_path / "root", "--port", "0", "--host", host) as serving:
+        assert serving.address.startswith(f"http://{address}:")
+        assert serving.get("/page/summary")[0] == 200
+        config = serving.get("/api/backend/v1/getClientConfig")[1]
+        assert config["apiUrl"] == serving.address
 
 
 def test_the_root_cannot_be_used(tmp_path: Path, serving: Serving) -> None:

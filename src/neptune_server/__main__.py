@@ -5,6 +5,7 @@ import logging
 import os
 import shlex
 import signal
+import socket
 import sys
 from pathlib import Path
 from typing import NoReturn
@@ -27,6 +28,7 @@ ACCESS_SECONDS = 3600
 MOST_PORT = 65_535
 
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104 - only where --host says so
 PROJECT = "local/vestibular"
 
 
@@ -113,8 +115,7 @@ def serve(root: RootFolder, arguments: argparse.Namespace) -> None:
     with listen(arguments.host, port) as server:
         settings = Settings(server.server_port, settings.api_key, settings.signing_key)
         root.write_settings(settings)
-        host = f"[{arguments.host}]" if ":" in arguments.host else arguments.host
-        address = f"http://{host}:{settings.port}"
+        address = address_of(arguments.host, settings.port)
         write_secret(root.token, api_token(address, settings.api_key) + "\n")
         store = Store(root)
         server.service = Service(
@@ -133,6 +134,13 @@ def serve(root: RootFolder, arguments: argparse.Namespace) -> None:
         finally:
             # waits for the change that is being written
             store.close()
+
+
+def address_of(host: str, port: int) -> str:
+    """Return the address that clients are told."""
+    if host in EVERYWHERE:
+        host = socket.gethostname()
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def listen(host: str, port: int) -> Server:

@@ -13,7 +13,7 @@ from neptune_server.http_messages import Request, Stream
 from neptune_server.interface import Answer, Service
 from neptune_server.operations import find_field
 
-FOLDER = Path(__file__).parent / "page"
+FOLDER = Path(__file__).parent / "page_files"
 FILES = {
     "/": ("index.html", "text/html; charset=utf-8"),
     "/page.css": ("page.css", "text/css; charset=utf-8"),
