@@ -384,7 +384,7 @@ def test_the_token_is_in_a_file_of_its_owner_alone(tmp_path: Path) -> None:
     """Neither what the server prints nor its log holds the token; the printed lines set it."""
     with Serving(tmp_path / "a root", "--port", "0") as serving:
         assert serving.access
-        serving.get("/api/backend/v1/exchangeApiToken", token="wrong")  # noqa: S106 - not one
+        serving.get("/api/backend/v1/exchangeApiToken", token="wrong")
         serving.request("GET", "/nowhere", None, {"X-Neptune-Api-Token": serving.token})
         script = f'{serving.greeting}\nprintf "%s %s" "$NEPTUNE_API_TOKEN" "$NEPTUNE_PROJECT"'
         shell = subprocess.run(["sh", "-c", script], check=True, capture_output=True, text=True)
