@@ -112,13 +112,20 @@ def element(browser: webdriver.Chrome, selector: str) -> WebElement:
 
 
 def texts(browser: webdriver.Chrome, selector: str) -> list[str]:
-    return [found.text for found in browser.find_elements(By.CSS_SELECTOR, selector)]
+    """Return what is to be read of every such element, all at one moment."""
+    script = (
+        "return [...document.querySelectorAll(arguments[0])].map((one) => one.innerText.trim())"
+    )
+    return [" ".join(text.split()) for text in browser.execute_script(script, selector)]
 
 
 def curves(browser: webdriver.Chrome) -> list[str]:
-    """Return the paths of the joint chart."""
-    paths = browser.find_elements(By.CSS_SELECTOR, "#curve path.line")
-    return [path.get_attribute("d") or "" for path in paths]
+    """Return the paths of the joint chart, all at one moment."""
+    script = (
+        "return [...document.querySelectorAll('#curve path.line')]"
+        ".map((path) => path.getAttribute('d'))"
+    )
+    return [str(path) for path in browser.execute_script(script)]
 
 
 def test_the_page_shows_runs_curves_hardware_and_models(page: webdriver.Chrome) -> None:
@@ -152,19 +159,25 @@ def test_a_curve_is_drawn_where_its_values_lie(page: webdriver.Chrome) -> None:
 
 def place(browser: webdriver.Chrome) -> str | None:
     """Return what the keyboard is at in the table of runs."""
-    return browser.switch_to.active_element.get_attribute("data-key")
+    key = browser.execute_script("return document.activeElement.dataset.key")
+    return None if key is None else str(key)
+
+
+def press(browser: webdriver.Chrome, *keys: str) -> None:
+    """Press keys at whatever has the keyboard; rows may be drawn anew at any time."""
+    webdriver.ActionChains(browser).send_keys(*keys).perform()
 
 
 def test_everything_is_done_by_keyboard(page: webdriver.Chrome) -> None:
     """Tab reaches a run's box, space leaves the run out, arrows read the chart's values."""
     element(page, "#find").send_keys(Keys.TAB)
     while place(page) != "choose VEST-3":
-        page.switch_to.active_element.send_keys(Keys.TAB)
-    page.switch_to.active_element.send_keys(Keys.SPACE)
+        press(page, Keys.TAB)
+    press(page, Keys.SPACE)
     until(page, lambda: len(curves(page)) == len(NAMES) - 1)
     # the rows were drawn anew; the keyboard is still where it was
     assert place(page) == "choose VEST-3"
-    page.switch_to.active_element.send_keys(Keys.SPACE)
+    press(page, Keys.SPACE)
     until(page, lambda: len(curves(page)) == len(NAMES))
     element(page, "#curve svg").send_keys(Keys.HOME)
     until(page, lambda: "step 0: gpt2-mini (VEST-1) 4.2," in texts(page, "#curve .readout")[0])
