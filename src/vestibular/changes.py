@@ -168,10 +168,12 @@ def _sentence(row: Mapping[str, float], label: str) -> str:
         verdict += ", beyond noise"
     else:
         verdict = "within the noise"
+    # not the bootstrap's, as the interval is: the two may disagree where little differs
+    test = "McNemar's " if label == METRIC_NAMES["exact_match"] else ""
     return (
         f"{label} {number(row['old'])} -> {number(row['new'])}: {verdict} (difference "
         f"{row['value']:+.3f}, {number(row['low'])} to {number(row['high'])}, "
-        f"{probability(row['p_holm'])} after Holm's correction)"
+        f"{test}{probability(row['p_holm'])} after Holm's correction)"
     )
 
 
