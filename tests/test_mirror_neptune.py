@@ -38,10 +38,11 @@ for model in project.fetch_models_table(progress_bar=False).to_pandas().to_dict(
         plain = {name: value for name, value in row.items() if isinstance(value, str | float)}
         version = neptune.init_model_version(with_id=row["sys/id"], mode="read-only")
         files = version["model/artifacts"]
-        plain["files"] = sorted(item.path for item in files.list_fileset_files())
+        plain["files"] = sorted(item.name for item in files.list_fileset_files())
         found["versions"].setdefault(row["model/run"], []).append(plain)
         version.stop()
     opened.stop()
+project.stop()
 print(json.dumps(found))
 """
 """A client's program: all runs with the series named, and all versions."""

@@ -7,6 +7,7 @@ import contextlib
 import json
 import logging
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -51,9 +52,9 @@ class NeptuneTarget:
         self._call = call
         self._model_key = model_key
         self._model = ""
-        self._runs: dict[str, _Row] = {}
-        self._versions: dict[str, _Row] = {}
-        self._unfinished: list[_Row] = []
+        self._marks: dict[str, str] = {}
+        self._versions: dict[str, _Known] = {}
+        self._unfinished: list[_Known] = []
         self._open: dict[str, Any] = {}
         with self._asking("connect"):
             try:
@@ -75,11 +76,12 @@ class NeptuneTarget:
             table = self._project.fetch_runs_table(
                 columns=["sys/id", "sys/custom_run_id", MARKS], progress_bar=False
             )
-            rows = [_Row(row) for row in table.to_rows()]
-        self._runs = {row.text("sys/custom_run_id"): row for row in rows}
+            self._marks = {
+                _text(row, "sys/custom_run_id"): _text(row, MARKS) for row in table.to_rows()
+            }
         with self._asking("list the models"):
             models = self._project.fetch_models_table(columns=["sys/id"], progress_bar=False)
-            names = [_Row(row).text("sys/id") for row in models.to_rows()]
+            names = [_text(row, "sys/id") for row in models.to_rows()]
         self._model = next((name for name in names if name.endswith(f"-{self._model_key}")), "")
         self._versions, self._unfinished = {}, []
         if self._model:
@@ -90,19 +92,20 @@ class NeptuneTarget:
             model = self._neptune.init_model(with_id=self._model, mode="read-only")
             columns = ["sys/id", "sys/name", "sys/stage", RUN, MODEL_NAME, MARKS]
             table = model.fetch_model_versions_table(columns=columns, progress_bar=False)
-            rows = [_Row(row) for row in table.to_rows()]
+            rows = table.to_rows()
             model.stop(seconds=STOP_SECONDS)
         for row in rows:
-            if row.text(RUN):
-                self._versions.setdefault(row.text(RUN), row)
-            elif not row.text(MODEL_NAME):
+            cells = (_text(row, name) for name in ("sys/id", "sys/name", "sys/stage", MARKS))
+            known = _Known(*cells)
+            if _text(row, RUN):
+                self._versions.setdefault(_text(row, RUN), known)
+            elif not _text(row, MODEL_NAME):
                 # made by a push that was cut off before it could say for which run
-                self._unfinished.append(row)
+                self._unfinished.append(known)
 
     def run_marks(self, run: Run) -> Marks:
         """Return the marks of a run; none if Neptune does not know it."""
-        row = self._runs.get(run.id)
-        return read_marks(row.text(MARKS)) if row else {}
+        return read_marks(self._marks.get(run.id))
 
     def _run(self, run: Run) -> Any:
         """Open a run, or make it: the server keeps one run for one custom id."""
@@ -167,29 +170,32 @@ class NeptuneTarget:
 
     def version_marks(self, run: Run) -> Marks:
         """Return the marks of a run's version; none if there is no version yet."""
-        row = self._versions.get(run.id)
-        return read_marks(row.text(MARKS)) if row else {}
+        known = self._versions.get(run.id)
+        return read_marks(known.marks) if known else {}
 
     def _version(self, run: Run) -> Any:
         """Open a run's version, or make it, and the model with the first one."""
         key = f"version {run.id}"
         if key in self._open:
             return self._open[key]
-        row = self._versions.get(run.id)
-        if row is None and self._unfinished:
-            row = self._unfinished.pop()
-        if row is not None:
-            container = self._open_version(row.text("sys/id"), run.candidate)
+        known = self._versions.get(run.id)
+        if known is None and self._unfinished:
+            known = self._unfinished.pop()
+        if known is not None:
+            container = self._open_version(known.sys_id, run.candidate)
         else:
             model = self._existing_model()
             with self._asking("create the version"):
                 container = self._neptune.init_model_version(
                     model=model, name=run.candidate, mode="sync"
                 )
+                sys_id = str(container["sys/id"].fetch())
+            known = _Known(sys_id, run.candidate, "none", "")
         self._open[key] = container
         if run.id not in self._versions:
             # before anything else: a push that is cut off later finds its version again
             self._set(container, {RUN: run.id})
+            self._versions[run.id] = known
         return container
 
     def _existing_model(self) -> str:
@@ -226,10 +232,10 @@ class NeptuneTarget:
 
     def stage(self, run: Run) -> Stage:
         """Return the stage that a run's version is in."""
-        row = self._versions.get(run.id)
-        found: Any = row.text("sys/stage") if row else ""
-        stage: Stage = found or "none"
-        return stage
+        known = self._versions.get(run.id)
+        stage: Any = known.stage if known else "none"
+        found: Stage = stage or "none"
+        return found
 
     def set_stage(self, run: Run, stage: Stage) -> None:
         """Put a version into a stage; another one in production is archived."""
@@ -237,23 +243,30 @@ class NeptuneTarget:
         with self._asking(f"put the version into {stage}"):
             container.change_stage(stage)
         if stage == "production":
-            for other, row in self._versions.items():
-                if other != run.id and row.text("sys/stage") == "production":
-                    opened = self._open_version(row.text("sys/id"), row.text("sys/name"))
+            for other, known in self._versions.items():
+                if other != run.id and known.stage == "production":
+                    opened = self._open_version(known.sys_id, known.name)
                     with self._asking("archive the version before"):
                         opened.change_stage("archived")
                         opened.stop(seconds=STOP_SECONDS)
+                    known.stage = "archived"
+        self._versions[run.id].stage = stage
         self.close_run(run)
 
 
-class _Row:
-    """A row of one of the client's tables; a field that is not there is empty."""
+@dataclass
+class _Known:
+    """A version that the server has."""
 
-    def __init__(self, entry: Any) -> None:
-        self._entry = entry
+    sys_id: str
+    name: str
+    stage: str
+    marks: str
 
-    def text(self, name: str) -> str:
-        try:
-            return str(self._entry.get_attribute_value(name))
-        except ValueError:
-            return ""
+
+def _text(entry: Any, name: str) -> str:
+    """Return a cell of one of the client's tables as text; empty if the field is not there."""
+    try:
+        return str(entry.get_attribute_value(name))
+    except ValueError:
+        return ""

@@ -13,8 +13,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+START = "start the client"
+"""What a worker says before it asks anything of the service."""
 RESTART_SECONDS = 5.0
 """Seconds until a worker that has failed is started again, under `--follow`."""
+START_SECONDS = 90.0
+"""Seconds that a worker may take to import its client, on a machine with other things to do."""
 POLL_SECONDS = 0.2
 END_SECONDS = 5.0
 
@@ -66,7 +70,7 @@ class Supervisor:
         self._deadlines = deadlines
         self._say = say
         self._follow = "--follow" in options
-        self._asked = ""
+        self._asked = START
         self._waiting = False
 
     def run(self, stop: threading.Event) -> None:
@@ -104,16 +108,16 @@ class Supervisor:
         """Read what the worker says until it ends, or must be ended."""
         pipe: Any = process.stdout
         os.set_blocking(pipe.fileno(), False)
+        self._asked = START
         began = heard = time.monotonic()
         rest = b""
         with selectors.DefaultSelector() as selector:
             selector.register(pipe, selectors.EVENT_READ)
             while not stop.is_set():
                 now = time.monotonic()
-                if now - heard > self._deadlines.call:
-                    self.result.fault = (
-                        f"no answer within {self._deadlines.call:g} s ({self._asked})"
-                    )
+                allowed = START_SECONDS if self._asked == START else self._deadlines.call
+                if now - heard > allowed:
+                    self.result.fault = f"no answer within {allowed:g} s ({self._asked})"
                     return
                 if now - began > self._deadlines.push:
                     waiting = "another push is under way" if self._waiting else "not done"

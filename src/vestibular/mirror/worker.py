@@ -19,6 +19,7 @@ from vestibular.errors import BusyError, VestibularError
 from vestibular.mirror.outputs import Sources
 from vestibular.mirror.pushing import Outcome, Round, one_line
 from vestibular.mirror.records import Run
+from vestibular.mirror.supervising import START
 from vestibular.mirror.target import Call, Target, TargetGoneError
 from vestibular.params import RegistrySettings, load_params
 from vestibular.spool import spool_folder
@@ -104,7 +105,7 @@ def _work(channel: Channel, arguments: argparse.Namespace) -> None:
 
 
 def _connect(name: str, call: Call, settings: RegistrySettings) -> Target:
-    call("start the client")
+    call(START)
     if name == "mlflow":
         from vestibular.mirror.mlflow_target import MlflowTarget
 
