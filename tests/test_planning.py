@@ -168,3 +168,22 @@ def test_auto_settings_fit_the_memory(tmp_path: Path, monkeypatch: pytest.Monkey
     assert resolved(350 << 20)[1] is True
     with pytest.raises(BaseModelError, match="vestibular plan"):
         resolved(100 << 20)
+
+
+@pytest.mark.parametrize("batching", ["padded", "padded_to_max_length", "shared_context"])
+@pytest.mark.parametrize("shape", ["gpt2-small", "opt-125m"])
+def test_every_way_of_batching_is_rehearsed(tmp_path: Path, batching: str, shape: str) -> None:
+    """Rows of one question need no mask of their own; padding to the full length costs most."""
+    import torch
+
+    from vestibular.forecast import training_operations
+    from vestibular.planning import rehearse_training
+
+    save_shape(shape, tmp_path)
+    alone = many(16)[::4]
+    settings = TRAIN.model_copy(update={"batching": batching, "max_length": 1024})
+    plan = rehearse_training(tmp_path, settings, alone, 42, torch.device("cpu"))
+    tokens = 4 * (1024 if batching == "padded_to_max_length" else alone[0].length)
+    # at least the input of each layer's matrices
+    assert plan.activations > tokens * 384 * 4 * 6 * 4
+    assert training_operations(tmp_path, settings, alone, 42) > 4 * tokens * 10_000_000

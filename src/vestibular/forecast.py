@@ -18,7 +18,7 @@ from vestibular.memory import available_bytes
 from vestibular.models import load_tokenizer, pick_device, pick_precision, without_weights
 from vestibular.params import Params, TrainSettings
 from vestibular.questions import Question
-from vestibular.tensors import collate, label_loss
+from vestibular.tensors import label_loss
 
 UTILIZATION = 0.4
 """Share of the machine's matrix-multiply peak that training reaches, roughly (bench/README.md)."""
@@ -112,7 +112,7 @@ def training_operations(
     """
     batch = planning.heaviest(encoded, settings, seed)[0]
     model = planning.trainable_shape(folder, settings, torch.float32)
-    inputs = {name: tensor.to("meta") for name, tensor in collate(batch).items()}
+    inputs = planning.step_shapes(batch, settings)
     with FlopCounterMode(display=False) as counter:
         torch.autograd.backward(label_loss(model, inputs))
     tokens = sum(row.length for row in batch)

@@ -18,7 +18,7 @@ from vestibular.errors import BaseModelError
 from vestibular.memory import TensorBytes, available_bytes, process_bytes
 from vestibular.models import make_trainable, pick_precision, without_weights
 from vestibular.params import EvaluateSettings, Quantization, TrainSettings
-from vestibular.tensors import collate, label_loss, logits_at
+from vestibular.tensors import Inputs, collate, label_loss, logits_at
 
 TOKEN_BUDGETS = (16384, 8192, 4096, 2048, 1024, 512)
 """What `max_tokens_per_batch: auto` tries, the largest first."""
@@ -217,13 +217,23 @@ def heaviest(
 
 def step_bytes(model: Any, batch: Sequence[Row], settings: TrainSettings) -> int:
     """Return the most bytes that one forward and backward pass holds beside the weights."""
+    inputs = step_shapes(batch, settings)
+    with TensorBytes(model) as counted:
+        torch.autograd.backward(label_loss(model, inputs))
+    return int(counted.peak)
+
+
+def step_shapes(batch: Sequence[Row], settings: TrainSettings) -> Inputs:
+    """Return the tensors of a micro-batch on the meta device."""
     inputs = {
         name: tensor.to("meta")
         for name, tensor in collate(batch, width=least_width(settings)).items()
     }
-    with TensorBytes(model) as counted:
-        torch.autograd.backward(label_loss(model, inputs))
-    return int(counted.peak)
+    if inputs["attention_mask"].ndim == 2:
+        # transformers would look whether all are ones, and there is nothing to look at
+        number, width = inputs["attention_mask"].shape
+        inputs["attention_mask"] = torch.zeros(number, 1, width, width, device="meta")
+    return inputs
 
 
 def answering_budget(model: Any, settings: EvaluateSettings) -> int:
