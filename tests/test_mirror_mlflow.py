@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -202,7 +203,7 @@ def test_a_running_training_is_followed(spooled: Spooled, mlflow: Any) -> None:
             file.flush()
             began = time.monotonic()
             wait_for(process, "series finetuning/train/loss  pushed")
-            assert time.monotonic() - began < 5
+            assert time.monotonic() - began < 5, "shown too late"
             (found,) = runs(mlflow())
             assert found.info.status == "RUNNING"
             assert history(mlflow(), found.info.run_id)[-1] == (step, 0.5)
@@ -212,7 +213,7 @@ def test_a_running_training_is_followed(spooled: Spooled, mlflow: Any) -> None:
         (found,) = runs(mlflow())
         assert found.info.status == "FINISHED"
     finally:
-        process.send_signal(2)
+        process.send_signal(signal.SIGINT)
         said = finish(process)
     assert counts(said)["gpt2-tiny"][2] == "0"
 
