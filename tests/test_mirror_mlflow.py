@@ -5,6 +5,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import time
 import warnings
 from pathlib import Path
@@ -186,6 +187,22 @@ def test_a_server_that_does_not_answer_ends_the_push(spooled: Spooled, kind: str
     assert said.startswith("target")
     assert "mlflow: " in said
     # the spool is as it was, for another day
+    assert counts(spooled.mirror())["gpt2-tiny"][2] == "0"
+
+
+def test_a_disk_that_is_full_at_the_service_is_told(spooled: Spooled) -> None:
+    """A database that cannot grow ends in one line; with room again all is there."""
+    spooled.run(losses=[1 / step for step in range(1, 20_001)], f1=None)
+    script = f"ulimit -f 1500; exec {sys.executable} -m vestibular mirror"
+    process = subprocess.Popen(
+        ["bash", "-c", script],
+        cwd=spooled.folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert "mlflow" in finish(process, status=1)
     assert counts(spooled.mirror())["gpt2-tiny"][2] == "0"
 
 

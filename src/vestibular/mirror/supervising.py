@@ -81,6 +81,10 @@ class Supervisor:
             self._once(stop)
             if not self._follow:
                 return
+            if stop.is_set():
+                # what the last round did not get to is the next push's
+                self.result.untried.clear()
+                return
             if self.result.fault:
                 self._say(f"{self.result.target}: {self.result.fault}; tried again soon")
                 stop.wait(RESTART_SECONDS)
