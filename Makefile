@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo faquad bench test test-fast lint format
+.PHONY: help install demo faquad bench test test-fast lint format mlflow-ui
 
 # FaQuAD's files and GPT-2's tokenizer, for the bench
 DATA ?= data/faquad
@@ -54,6 +54,16 @@ lint: install ## Check style and types
 	ruff check
 	ruff format --check
 	mypy
+
+# all of MLflow asks for other versions than the pinned ones: its pages have an environment of
+# their own, of the very version that writes the file
+$(VENV)-mlflow/installed: constraints.txt
+	$(PYTHON) -m venv $(VENV)-mlflow
+	$(VENV)-mlflow/bin/python -m pip install --quiet --disable-pip-version-check "$$(sed -n 's/^mlflow-skinny/mlflow/p' constraints.txt)"
+	@touch $@
+
+mlflow-ui: $(VENV)-mlflow/installed ## Look at mlflow.db in a browser
+	MLFLOW_DISABLE_TELEMETRY=true DO_NOT_TRACK=true $(VENV)-mlflow/bin/mlflow ui --host 127.0.0.1 --backend-store-uri sqlite:///mlflow.db
 
 format: install ## Put the code into shape
 	ruff check --fix

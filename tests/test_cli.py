@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from conftest import ROOT, run
 
-HEAVY = ("torch", "transformers", "peft", "datasets", "evaluate", "dvc", "neptune")
+HEAVY = ("torch", "transformers", "peft", "datasets", "evaluate", "dvc", "neptune", "gto", "mlflow")
 
 
 @pytest.mark.parametrize(

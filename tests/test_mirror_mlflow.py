@@ -2,8 +2,10 @@
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
+import sys
 import time
 import warnings
 from pathlib import Path
@@ -188,6 +190,22 @@ def test_a_server_that_does_not_answer_ends_the_push(spooled: Spooled, kind: str
     assert counts(spooled.mirror())["gpt2-tiny"][2] == "0"
 
 
+def test_a_disk_that_is_full_at_the_service_is_told(spooled: Spooled) -> None:
+    """A database that cannot grow ends in one line; with room again all is there."""
+    spooled.run(losses=[1 / step for step in range(1, 20_001)], f1=None)
+    script = f"ulimit -f 1500; exec {sys.executable} -m vestibular mirror"
+    process = subprocess.Popen(
+        ["bash", "-c", script],
+        cwd=spooled.folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert "mlflow" in finish(process, status=1)
+    assert counts(spooled.mirror())["gpt2-tiny"][2] == "0"
+
+
 def test_a_running_training_is_followed(spooled: Spooled, mlflow: Any) -> None:
     """A loss is shown within 5 seconds of its logging; an end is shown as well."""
     path = spooled.run(f1=None, end={"event": "usage", "values": {}})
@@ -202,7 +220,7 @@ def test_a_running_training_is_followed(spooled: Spooled, mlflow: Any) -> None:
             file.flush()
             began = time.monotonic()
             wait_for(process, "series finetuning/train/loss  pushed")
-            assert time.monotonic() - began < 5
+            assert time.monotonic() - began < 5, "shown too late"
             (found,) = runs(mlflow())
             assert found.info.status == "RUNNING"
             assert history(mlflow(), found.info.run_id)[-1] == (step, 0.5)
@@ -212,7 +230,7 @@ def test_a_running_training_is_followed(spooled: Spooled, mlflow: Any) -> None:
         (found,) = runs(mlflow())
         assert found.info.status == "FINISHED"
     finally:
-        process.send_signal(2)
+        process.send_signal(signal.SIGINT)
         said = finish(process)
     assert counts(said)["gpt2-tiny"][2] == "0"
 

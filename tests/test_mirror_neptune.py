@@ -142,6 +142,7 @@ def test_a_server_killed_midway_gets_the_rest_when_it_is_back(
         process = start(spooled, server, "--call-seconds", "20")
         wait_for_growth(server, process)
         server.kill()
+        close(server)
         said = finish(process, status=1)
         assert "neptune: " in said
         assert "cut off" in said
@@ -152,6 +153,12 @@ def test_a_server_killed_midway_gets_the_rest_when_it_is_back(
     assert time.monotonic() - began < 120
     (run,) = seen(server, tmp_path, LOSS)["runs"]["aaaa"]
     assert run[LOSS] == [[step, loss] for step, loss in enumerate(losses, 1)]
+
+
+def close(server: Serving) -> None:
+    """Let go of the pipe of a server that has ended."""
+    assert server._process.stdout is not None
+    server._process.stdout.close()
 
 
 def start(spooled: Spooled, server: Serving, *options: str) -> subprocess.Popen[str]:
@@ -230,6 +237,7 @@ def test_an_access_that_runs_out_is_renewed(
 ) -> None:
     """A push that takes longer than the server lets a client in goes through all the same."""
     server.stop()
+    close(server)
     server.__init__(server.root, "--access-seconds", "2")  # type: ignore[misc]
     losses = [1 / step for step in range(1, 60_001)]
     spooled.run(losses=losses, f1=None)

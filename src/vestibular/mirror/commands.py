@@ -5,14 +5,15 @@ import base64
 import importlib.util
 import json
 import os
+import signal
 import sys
 import threading
 from collections import Counter
 from typing import Any
 from urllib.parse import urlsplit
 
-from vestibular.errors import ParamsError
-from vestibular.mirror.supervising import Deadlines, Result, Supervisor
+from vestibular.errors import INTERRUPTED_EXIT_CODE, ParamsError
+from vestibular.mirror.supervising import POLL_SECONDS, Deadlines, Result, Supervisor
 from vestibular.params import load_params
 
 FAILED_EXIT_CODE = 1
@@ -89,20 +90,18 @@ def run_mirror(arguments: argparse.Namespace) -> None:
     ]
     stop = threading.Event()
     threads = [threading.Thread(target=each.run, args=(stop,)) for each in supervisors]
+    # the way to end --follow; a push that is ended early still says how far it came
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
     for thread in threads:
         thread.start()
-    try:
-        for thread in threads:
-            thread.join()
-    except KeyboardInterrupt:
-        # the way to end --follow
-        stop.set()
-        for thread in threads:
-            thread.join()
-        if not arguments.follow:
-            raise
+    for thread in threads:
+        while thread.is_alive():
+            thread.join(POLL_SECONDS)
     results = [each.result for each in supervisors]
     print(as_text(results))
+    if stop.is_set() and not arguments.follow:
+        raise SystemExit(INTERRUPTED_EXIT_CODE)
     if any(result.failed for result in results):
         raise SystemExit(FAILED_EXIT_CODE)
 

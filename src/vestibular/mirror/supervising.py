@@ -7,11 +7,12 @@ import selectors
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import IO, Any
 
 START = "start the client"
 """What a worker says before it asks anything of the service."""
@@ -80,29 +81,35 @@ class Supervisor:
             self._once(stop)
             if not self._follow:
                 return
+            if stop.is_set():
+                # what the last round did not get to is the next push's
+                self.result.untried.clear()
+                return
             if self.result.fault:
                 self._say(f"{self.result.target}: {self.result.fault}; tried again soon")
                 stop.wait(RESTART_SECONDS)
 
     def _once(self, stop: threading.Event) -> None:
-        with subprocess.Popen(  # noqa: S603
-            self._command,
-            env=self._environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            start_new_session=True,
-        ) as process:
-            reader = _Errors(process.stderr)
+        with (
+            tempfile.TemporaryFile() as log,
+            subprocess.Popen(  # noqa: S603
+                self._command,
+                env=self._environment,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                start_new_session=True,
+            ) as process,
+        ):
             try:
                 self._listen(process, stop)
             finally:
                 # whatever it has started ends with it
                 _kill(process)
-            reader.join()
             ended_badly = process.returncode not in (0, -signal.SIGKILL)
             if ended_badly and not self.result.fault:
-                self.result.fault = reader.last_line(self._environment) or "the push ended early"
+                said = _last_line(log, self._environment)
+                self.result.fault = said or "the push ended early"
 
     def _listen(self, process: "subprocess.Popen[bytes]", stop: threading.Event) -> None:
         """Read what the worker says until it ends, or must be ended."""
@@ -170,31 +177,15 @@ class Supervisor:
             self._say(f"{where}  {message['item']}  {outcome}{why}")
 
 
-class _Errors:
-    """Keeps the end of what a process writes to standard error."""
-
-    def __init__(self, pipe: Any) -> None:
-        self._last = b""
-        self._pipe = pipe
-        self._thread = threading.Thread(target=self._read, daemon=True)
-        self._thread.start()
-
-    def _read(self) -> None:
-        for line in self._pipe:
-            if line.strip():
-                self._last = line
-
-    def join(self) -> None:
-        """Wait for the end."""
-        self._thread.join(timeout=5)
-
-    def last_line(self, environment: Mapping[str, str]) -> str:
-        """Return the last line, without the secrets that the process was given."""
-        text = self._last.decode(errors="replace").strip()
-        for name, value in environment.items():
-            if value and ("TOKEN" in name or "PASSWORD" in name):
-                text = text.replace(value, "***")
-        return text[:300]
+def _last_line(log: IO[bytes], environment: Mapping[str, str]) -> str:
+    """Return the last line of a log, without the secrets that its writer was given."""
+    log.seek(0)
+    lines = log.read().decode(errors="replace").strip().splitlines()
+    text = lines[-1] if lines else ""
+    for name, value in environment.items():
+        if value and ("TOKEN" in name or "PASSWORD" in name):
+            text = text.replace(value, "***")
+    return text[:300]
 
 
 def _kill(process: "subprocess.Popen[bytes]") -> None:

@@ -1,0 +1,140 @@
+"""What the spool costs: the same training with and without it, in turn.
+
+python bench/spool_cost.py [--repeats 5]
+
+Run it in the project's folder, after `dvc repro prepare`. Two figures: how much longer the
+training takes, which other work on the machine blurs, and the time that passes within the spool's
+own calls together with its watching thread's processor time, which nothing blurs downwards.
+"""
+
+import argparse
+import json
+import statistics
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from transformers import set_seed
+
+from vestibular import models, training
+from vestibular.base_models import locate, read_pin
+from vestibular.encoding import encode_for_training
+from vestibular.files import write_json
+from vestibular.layout import PREPARED
+from vestibular.logs import quiet
+from vestibular.params import Params, load_params
+from vestibular.questions import read_questions
+from vestibular.spool import Spool
+
+
+class TimedSpool(Spool):
+    """A spool that adds up what it takes: seconds in its calls, and of its thread's work."""
+
+    def __init__(self) -> None:
+        super().__init__("train")
+        self.seconds = 0.0
+
+    def open(self, run: str, candidate: str, params: Params, **facts: object) -> None:
+        """Open, and take the time."""
+        began = time.perf_counter()
+        super().open(run, candidate, params, **facts)
+        self.seconds += time.perf_counter() - began
+
+    def point(self, step: int, values: Mapping[str, float]) -> None:
+        """Record, and take the time."""
+        began = time.perf_counter()
+        super().point(step, values)
+        self.seconds += time.perf_counter() - began
+
+    def close(self, error: BaseException | None) -> None:
+        """Close, and take the time."""
+        began = time.perf_counter()
+        super().close(error)
+        self.seconds += time.perf_counter() - began
+
+    def _watch(self) -> None:
+        began = time.thread_time()
+        super()._watch()
+        self.seconds += time.thread_time() - began
+
+
+def train(name: str, spool: TimedSpool | None) -> tuple[float, float]:
+    """Train a candidate; return wall-clock and processor seconds of the training alone."""
+    params = load_params()
+    candidate = params.candidate(name)
+    settings = candidate.train
+    set_seed(params.seed)
+    base = locate(read_pin(name))
+    tokenizer = models.load_tokenizer(base)
+    model = models.load_base(base, settings.quantization, models.pick_device())
+    limit = models.longest_input(model, settings.max_length)
+    encoded, held_out = (
+        [
+            encode_for_training(tokenizer, params.prompt, question, limit)
+            for question in read_questions(PREPARED, split)
+        ]
+        for split in ("train", "validation")
+    )
+    model = models.add_adapter(
+        model, settings.lora, settings.quantization, settings.gradient_checkpointing
+    )
+    record = None
+    with tempfile.TemporaryDirectory() as checkpoints:
+        wall, processor = time.perf_counter(), time.process_time()
+        if spool is not None:
+            spool.open(f"spool-cost-{time.time_ns()}", name, params)
+            record = spool.point
+        batching = training.usable_batching(model, settings, name)
+        training.fine_tune(
+            model, encoded, held_out, settings, batching, params.seed, Path(checkpoints), record
+        )
+        if spool is not None:
+            spool.close(None)
+        return time.perf_counter() - wall, time.process_time() - processor
+
+
+def main() -> None:
+    """Train in turn with and without, and write one JSON file."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--candidate", default="gpt2-tiny")
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--output", type=Path, default=Path("bench/results/spool-cost.json"))
+    options = parser.parse_args()
+    quiet()
+    train(options.candidate, None)
+    pairs, shares = [], []
+    for repeat in range(options.repeats):
+        # the order changes, so that what slows a machine down slows both
+        spool = TimedSpool()
+        ways = [None, spool] if repeat % 2 else [spool, None]
+        taken = {way is not None: train(options.candidate, way) for way in ways}
+        pairs.append((taken[False], taken[True]))
+        shares.append(spool.seconds / taken[True][0])
+        print(f"repeat {repeat}  without {taken[False]}  with {taken[True]}", flush=True)
+    result = {
+        "candidate": options.candidate,
+        "repeats": options.repeats,
+        "own_fraction": {
+            "least": round(min(shares), 5),
+            "median": round(statistics.median(shares), 5),
+            "most": round(max(shares), 5),
+        },
+        **{
+            f"{kind}_seconds": {
+                "without": statistics.median(without[place] for without, _ in pairs),
+                "with": statistics.median(spooled[place] for _, spooled in pairs),
+                "extra_fraction": {
+                    key: round(pick([b[place] / a[place] - 1 for a, b in pairs]), 4)
+                    for key, pick in (("least", min), ("median", statistics.median), ("most", max))
+                },
+            }
+            for place, kind in enumerate(("wall", "processor"))
+        },
+    }
+    write_json(options.output, result)
+    print(json.dumps(result, indent=2))
+
+
+if __name__ == "__main__":
+    main()

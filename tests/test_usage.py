@@ -1,0 +1,52 @@
+"""Looks at the machine, a GPU among them."""
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import psutil
+import pytest
+
+from vestibular import usage
+from vestibular.usage import Sampler, machine
+
+
+def test_a_gpu_tells_what_it_can(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Bytes, percent and watts from NVML's answers; what the driver refuses is left out."""
+    nvml: Any = usage.pynvml
+
+    def refuse(_: object) -> None:
+        raise nvml.NVMLError(nvml.NVML_ERROR_NOT_SUPPORTED)
+
+    for name, answer in {
+        "nvmlInit": lambda: None,
+        "nvmlDeviceGetCount": lambda: 2,
+        "nvmlDeviceGetHandleByIndex": lambda number: number,
+        "nvmlDeviceGetName": lambda number: f"GPU {number}",
+        "nvmlDeviceGetMemoryInfo": lambda number: SimpleNamespace(used=1 << (30 + number)),
+        "nvmlDeviceGetUtilizationRates": lambda _: SimpleNamespace(gpu=87),
+        "nvmlDeviceGetPowerUsage": lambda number: 312_500 if number == 0 else refuse(number),
+    }.items():
+        monkeypatch.setattr(nvml, name, answer)
+    assert machine()["gpus"] == ["GPU 0", "GPU 1"]
+    found = Sampler(tmp_path)()
+    assert found["gpu_0_memory_bytes"] == 1 << 30
+    assert found["gpu_0_percent"] == 87
+    assert found["gpu_0_watts"] == 312.5
+    assert found["gpu_1_memory_bytes"] == 1 << 31
+    assert "gpu_1_watts" not in found
+
+
+def test_without_a_driver_there_is_no_gpu(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The library is installed everywhere; where it finds no driver nothing is said of GPUs."""
+    nvml: Any = usage.pynvml
+
+    def absent() -> None:
+        raise nvml.NVMLError(nvml.NVML_ERROR_LIBRARY_NOT_FOUND)
+
+    monkeypatch.setattr(nvml, "nvmlInit", absent)
+    assert machine()["gpus"] == []
+    found = Sampler(tmp_path)()
+    assert not any(name.startswith("gpu") for name in found)
+    total = psutil.virtual_memory().total
+    assert 0 < found["process_memory_bytes"] < found["memory_bytes"] * 2 <= total * 2
