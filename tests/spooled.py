@@ -152,3 +152,12 @@ def hold(path: Path) -> IO[str]:
     file = path.open("a", encoding="utf-8")
     fcntl.flock(file, fcntl.LOCK_EX)
     return file
+
+
+def wait_for(process: subprocess.Popen[str], text: str) -> None:
+    """Read a command's messages until one holds the text."""
+    assert process.stderr is not None
+    for line in process.stderr:
+        if text in line:
+            return
+    raise AssertionError(f"ended without {text!r}")

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from conftest import ROOT, run
-from spooled import START, Spooled, counts, finish, hold
+from spooled import START, Spooled, counts, finish, hold, wait_for
 
 pytestmark = [
     pytest.mark.slow,
@@ -233,15 +233,6 @@ def test_a_running_training_is_followed(spooled: Spooled, mlflow: Any) -> None:
         process.send_signal(signal.SIGINT)
         said = finish(process)
     assert counts(said)["gpt2-tiny"][2] == "0"
-
-
-def wait_for(process: subprocess.Popen[str], text: str) -> None:
-    """Read a command's messages until one holds the text."""
-    assert process.stderr is not None
-    for line in process.stderr:
-        if text in line:
-            return
-    raise AssertionError(f"ended without {text!r}")
 
 
 def test_without_a_target_nothing_is_asked_for(spooled: Spooled) -> None:

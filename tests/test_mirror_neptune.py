@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from serving import Serving
-from spooled import Spooled, counts, finish
+from spooled import Spooled, counts, finish, hold, wait_for
 
 pytestmark = pytest.mark.slow
 
@@ -299,3 +299,33 @@ def test_a_vanished_file_is_told(spooled: Spooled, server: Serving, tmp_path: Pa
     assert counts(mirror(spooled, server))["gpt2-tiny"][0] == 3
     (version,) = seen(server, tmp_path)["versions"]["aaaa"]
     assert version["sys/stage"] == "production"
+
+
+def test_a_running_training_is_followed(spooled: Spooled, server: Serving, tmp_path: Path) -> None:
+    """A loss is at the server within 5 seconds of its logging, and a killed training is seen."""
+    path = spooled.run(f1=None, end={"event": "usage", "values": {}})
+    file = hold(path)
+    process = start(spooled, server, "--follow")
+    try:
+        wait_for(process, f"series {LOSS}  pushed")
+        for step in (4, 5):
+            file.write(f'{{"event": "point", "time": {time.time()}, "step": {step}, ')
+            file.write('"values": {"loss": 0.5}}\n')
+            file.flush()
+            began = time.monotonic()
+            wait_for(process, f"series {LOSS}  pushed")
+            assert time.monotonic() - began < 5, "shown too late"
+        (run,) = seen(server, tmp_path, LOSS)["runs"]["aaaa"]
+        assert run[LOSS][-1] == [5, 0.5]
+        assert run["fields"]["run/state"] == "running"
+        # as SIGKILL leaves it: the lock let go, half a line at the end
+        file.write('{"event": "point", "ti')
+        file.close()
+        wait_for(process, "state  pushed")
+        (run,) = seen(server, tmp_path, LOSS)["runs"]["aaaa"]
+        assert run["fields"]["run/state"] == "killed"
+        assert len(run[LOSS]) == 5
+    finally:
+        process.send_signal(signal.SIGINT)
+        said = finish(process)
+    assert counts(said)["gpt2-tiny"][2] == "0"

@@ -3,6 +3,7 @@
 import json
 import math
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -204,6 +205,46 @@ def test_the_candidate_that_select_promoted_is_in_production(spooled: Spooled) -
     spooled.win("aaaa", "gpt2-tiny", promoted=False)
     stages = {run.id: run.version.stage for run in sources.read() if run.version}
     assert stages == {"aaaa": "none", "bbbb": "none"}
+
+
+def test_the_registry_says_what_is_in_production(spooled: Spooled) -> None:
+    """Git's tags come before what `select` says; what was in production before is archived."""
+    import gto.api
+
+    git = ["git", "-c", "user.name=Ana", "-c", "user.email=ana@example.org"]
+    subprocess.run(["git", "init", "--quiet"], check=True)
+    for key, value in (("user.name", "Ana"), ("user.email", "ana@example.org")):
+        subprocess.run(["git", "config", key, value], check=True)
+    for version, run, candidate in (
+        ("v0.1.0", "aaaa", "gpt2-tiny"),
+        ("v0.2.0", "bbbb", "gpt2-mini"),
+    ):
+        spooled.run(run, candidate)
+        empty = ["commit", "--quiet", "--allow-empty", "--message", run]
+        subprocess.run([*git, *empty], check=True)
+        message = f"Register\n\nCandidate: {candidate}\nRun: {run}"
+        gto.api.register(".", "qa-model", "HEAD", version=version, message=message)
+    spooled.win("aaaa", "gpt2-tiny")
+    sources = Sources(load_params(), spooled.folder / ".vestibular/spool")
+
+    def stages() -> dict[str, str]:
+        return {run.id: run.version.stage for run in sources.read() if run.version}
+
+    def assign(version: str, message: str) -> None:
+        options = {"version": version, "message": message, "skip_registration": True}
+        gto.api.assign(".", "qa-model", "production", force=True, **options)
+
+    # registered is not promoted: `select` has the word
+    assert stages() == {"aaaa": "production", "bbbb": "none"}
+    assign("v0.2.0", "Promote")
+    assert stages() == {"aaaa": "none", "bbbb": "production"}
+    assign("v0.1.0", "Promote")
+    assert stages() == {"aaaa": "production", "bbbb": "archived"}
+    assign("v0.2.0", "Put back\n\nAction: rollback")
+    assert stages() == {"aaaa": "archived", "bbbb": "production"}
+    (second,) = [run for run in sources.read() if run.id == "bbbb"]
+    assert second.version is not None
+    assert second.version.fields["model/registered"] == "v0.2.0"
 
 
 def test_outputs_alone_are_a_run(spooled: Spooled) -> None:
