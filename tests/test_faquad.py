@@ -92,4 +92,11 @@ def test_faquads_settings_run_offline(
             assert {"published_exact_match", "published_f1"} <= row["details"][when].keys()
     context = project / "context.txt"
     context.write_text("Ana dirige o museu.", encoding="utf-8")
-    run(project, "vestibular", "answer", "--context", "context.txt", "Quem dirige o museu?")
+    ask = ["vestibular", "answer", "--context", "context.txt", "Quem dirige o museu?"]
+    refusal = run(project, *ask, status=2).stderr
+    assert "nothing is promoted" in refusal
+    assert "overlap sentence" in refusal
+    params = params.replace("allow_below_reference: false", "allow_below_reference: true")
+    (project / "params.yaml").write_text(params, encoding="utf-8")
+    run(project, "dvc", "repro")
+    run(project, *ask)

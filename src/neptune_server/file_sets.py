@@ -24,9 +24,12 @@ LARGEST_TAR = 64 * 1024 * 1024
 def check_path(path: str) -> str:
     """Return a path within a set if it stays within whatever folder it is unpacked to.
 
+    The client puts `./` before the names of files that lie outside its current folder.
+
     Raises:
         FieldError: it may not.
     """
+    path = path.removeprefix("./")
     parts = path.split("/")
     if (
         any(part in ("", ".", "..") for part in parts)
@@ -56,7 +59,7 @@ def upload(
     with store.read() as connection:
         find_container(connection, identifier)
     if path is not None:
-        check_path(path)
+        path = check_path(path)
     content, size = store.contents.receive(source)
     with store.change(content) as change:
         place(change, identifier, attribute, content, size, extension, path)

@@ -31,7 +31,7 @@ def start(
         RequestError: there is no such container.
     """
     if path is not None:
-        check_path(path)
+        path = check_path(path)
     if size > LARGEST_FILE:
         raise FieldError(f"{attribute}: a file may have {LARGEST_FILE:,} bytes, this has {size:,}")
     identifier = uuid.uuid4().hex

@@ -19,9 +19,8 @@ from typing import Any, Literal
 
 from vestibular.errors import DataError
 from vestibular.files import read_json
-from vestibular.layout import LEADERBOARD, MODEL_FILE, PRODUCTION, TRAINING_FILE
+from vestibular.layout import LEADERBOARD, MODEL_FILE, PRODUCTION, SELECTION, TRAINING_FILE
 
-SELECTION = Path("metrics/selection.json")
 NO_REPOSITORY = "this is no git repository, and the registry is kept in git's tags"
 Bump = Literal["major", "minor", "patch"]
 
