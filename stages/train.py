@@ -81,7 +81,9 @@ def main(spool: Spool) -> None:
         print(preflight.example(tokenizer, encoded[0], learns_prompt), file=sys.stderr)
         preflight.check_labels(*first_step(encoded, settings, batching, seed), learns_prompt)
         checkpoints = work_folder() / "checkpoints" / f"{name}-{key}"
-        trained = fine_tune(model, encoded, held_out, settings, batching, dtype, seed, checkpoints)
+        trained = fine_tune(
+            model, encoded, held_out, settings, batching, dtype, seed, checkpoints, spool.point
+        )
 
         with whole_folder(run.adapter) as folder:
             models.save_trained(model, tokenizer, pin, folder)

@@ -43,7 +43,7 @@ for model in project.fetch_models_table(progress_bar=False).to_pandas().to_dict(
         version.stop()
     opened.stop()
 project.stop()
-print(json.dumps(found))
+answer(found)
 """
 """A client's program: all runs with the series named, and all versions."""
 LOSS = "finetuning/train/loss"
@@ -276,7 +276,7 @@ model.wait()
 version = neptune.init_model_version(model=model["sys/id"].fetch(), name="gpt2-tiny")
 version.stop()
 model.stop()
-print("{}")
+answer({})
 """
     server.client(tmp_path, made)
     spooled.run()

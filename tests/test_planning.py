@@ -85,10 +85,10 @@ def test_gpt2_large_counts_as_published(
 
 
 TRAINING = """
-import json, resource, sys
+import json, sys
 import torch
 from pathlib import Path
-from vestibular import memory, models, planning
+from vestibular import measuring, memory, models, planning
 from vestibular.logs import quiet
 quiet()
 sys.path.insert(0, "tests")
@@ -108,8 +108,7 @@ model = AutoModelForCausalLM.from_config(configuration(shape))
 model = models.make_trainable(model, plan.settings, recompute)
 fine_tune(model, encoded, encoded[:2], plan.settings, "shared_context", torch.float32, 42,
           folder / "checkpoints")
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-print(json.dumps({"planned": plan.peak_bytes, "measured": peak}))
+print(json.dumps({"planned": plan.peak_bytes, "measured": measuring.peak_process_bytes()}))
 """
 
 

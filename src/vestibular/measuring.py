@@ -2,11 +2,13 @@
 
 import os
 import platform
+import re
 import resource
 import sys
 import time
 from collections.abc import Callable
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -37,7 +39,16 @@ def machine(device: torch.device) -> dict[str, Any]:
 
 
 def peak_process_bytes() -> int:
-    """Return the most memory that this process has held, in bytes (its resident set)."""
+    """Return the most memory that this process has held, in bytes (its resident set).
+
+    On Linux the counter of `getrusage` begins with what the parent process held: its own is in
+    /proc.
+    """
+    status = Path("/proc/self/status")
+    if status.exists():
+        found = re.search(r"^VmHWM:\s+(\d+) kB$", status.read_text(encoding="utf-8"), re.MULTILINE)
+        if found:
+            return int(found[1]) * 1024
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
 
