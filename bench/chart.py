@@ -7,20 +7,45 @@ from typing import Any
 
 GIBIBYTE = 1 << 30
 
+COLOURS = {
+    "published": "#bab0ac",
+    "one_at_a_time": "#bab0ac",
+    "trl": "#f58518",
+    "lm_eval": "#f58518",
+    "padded": "#72b7b2",
+    "shared_context": "#4c78a8",
+}
+"""A way's colour, in all charts: grey for the slowest, orange for other libraries, blue for ours."""
 
-def bars(rows: list[dict[str, Any]], field: str, title: str) -> dict[str, Any]:
+
+def colour(legend: bool) -> dict[str, Any]:
+    """Return the encoding of a way as its colour."""
+    return {
+        "field": "way",
+        "type": "nominal",
+        "sort": None,
+        "title": None,
+        "scale": {"domain": list(COLOURS), "range": list(COLOURS.values())},
+        "legend": {"values": ["published", "padded", "shared_context"]} if legend else None,
+    }
+
+
+def bars(
+    rows: list[dict[str, Any]], field: str, title: str, number: str = ".3~g"
+) -> dict[str, Any]:
     """Return a bar a way, its figure at its end."""
     y = {"field": "way", "type": "nominal", "sort": None, "title": None}
-    x = {"field": field, "type": "quantitative", "title": title, "scale": {"zero": True}}
+    axis = {"format": number, "tickCount": 5}
+    x = {"field": field, "type": "quantitative", "title": title, "axis": axis}
     return {
         "width": 260,
         "data": {"values": rows},
         "encoding": {"y": y, "x": x},
         "layer": [
-            {"mark": {"type": "bar", "color": "#4c78a8"}},
+            {"mark": "bar", "encoding": {"color": colour(legend=False)}},
             {
                 "mark": {"type": "text", "align": "left", "dx": 4},
-                "encoding": {"text": {"field": field, "type": "quantitative", "format": ".3~g"}},
+                "encoding": {"text": {"field": field, "type": "quantitative", "format": number}},
             },
         ],
     }
@@ -56,13 +81,7 @@ def lines(rows: list[dict[str, Any]], axis: str, title: str) -> dict[str, Any]:
                 "title": "seconds a question (log)" if axis == "model" else "seconds a question",
                 "scale": {"type": "log"} if axis == "model" else {"zero": True},
             },
-            "color": {
-                "field": "way",
-                "type": "nominal",
-                "sort": ["published", "padded", "shared_context"],
-                "title": "way",
-                "scale": {"scheme": "tableau10"},
-            },
+            "color": colour(legend=True),
         },
     }
 
@@ -79,7 +98,7 @@ def specification(result: dict[str, Any]) -> dict[str, Any]:
                 "hconcat": [
                     bars(rows, "questions_per_second", "questions a second"),
                     bars(rows, "memory", memory),
-                    bars(rows, "utilization", "model FLOPs utilization"),
+                    bars(rows, "utilization", "model FLOPs utilization", ".3~p"),
                 ],
             }
         )
@@ -107,6 +126,8 @@ def specification(result: dict[str, Any]) -> dict[str, Any]:
         },
         "background": "white",
         "vconcat": parts,
+        # bars have their names beside them: the legend belongs to the lines below
+        "resolve": {"scale": {"color": "independent"}, "legend": {"color": "independent"}},
     }
 
 

@@ -107,6 +107,12 @@ def report(result: dict[str, Any]) -> None:
             )
     if not result["growth"]:
         print("growth not run: left out by --no-growth")
+    if result["machine"]["device"] == "CPU":
+        print(
+            "on a GPU not run: there is none here, or --device cpu was given. There:\n"
+            "  make bench DATA=... TOKENIZER=... "
+            "OPTIONS='--shape gpt2-large --quantization 8bit'"
+        )
 
 
 def main() -> None:
