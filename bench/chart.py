@@ -15,7 +15,7 @@ COLOURS = {
     "padded": "#72b7b2",
     "shared_context": "#4c78a8",
 }
-"""A way's colour, in all charts: grey for the slowest, orange for other libraries, blue for ours."""
+"""A way's colour in all charts: grey for the slowest, orange for other libraries, blue for ours."""
 
 
 def colour(legend: bool) -> dict[str, Any]:
