@@ -51,6 +51,7 @@ def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
                 assign("model/model-name", name),
                 assign("model/exact-match", score),
                 assign("model/f1", score + 0.05),
+                assign("model/note", "long " * 20),
                 assign("sys/stage", "production" if score > 0.7 else "none"),
             )
         yield serving
@@ -140,6 +141,7 @@ def test_the_page_shows_runs_curves_hardware_and_models(page: webdriver.Chrome) 
     versions = texts(page, "#model-tables tbody tr")
     assert ["production" in version for version in versions] == [False, False, True]
     assert "gpt2-mini 0.753 0.803" in versions[2]
+    assert not any("long" in version for version in versions), "it has a place among the fields"
     assert "<b>not bold</b> & ação" in texts(page, "#field-table td")
 
 

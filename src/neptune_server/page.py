@@ -28,6 +28,9 @@ VIEW = re.compile(r"/(?!api/|auth/|page/)\w[\w.-]*/\w[\w.-]*(/.*)?", re.ASCII)
 MOST_POINTS = 1000
 """Points of a curve that are sent: a chart has no more pixels."""
 
+LONGEST_TEXT = 60
+"""Characters of a text in the table of versions; longer ones stand among the fields alone."""
+
 SUMMARY_FIELDS = ["sys/name", "sys/state", "sys/failed", "sys/stage", "sys/tags"]
 
 
@@ -91,7 +94,9 @@ def describe_version(connection: sqlite3.Connection, row: sqlite3.Row) -> dict[s
     values = {
         name: field.value
         for name, field in read_fields(connection, row).items()
-        if not name.startswith("sys/") and field.type in SIMPLE_TYPES
+        if not name.startswith("sys/")
+        and field.type in SIMPLE_TYPES
+        and len(str(field.value)) <= LONGEST_TEXT
     }
     return describe(connection, row) | {"values": values}
 

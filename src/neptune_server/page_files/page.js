@@ -271,11 +271,11 @@ function modelTable(model) {
         const value = version.values[name];
         return make("td", {
           className: isNumber(name) ? "number" : "",
-          textContent: value === undefined ? "" : typeof value === "number" ? formatNumber(value) : cut(String(value)),
+          textContent: value === undefined ? "" : typeof value === "number" ? formatNumber(value) : String(value),
         });
       }), make("td", { className: "short", textContent: date(version.created) }));
   });
-  return make("div", {}, make("h3", { textContent: label(model) }),
+  return make("div", { className: "versions" }, make("h3", { textContent: label(model) }),
     model.versions.length
       ? scroller(`versions of ${label(model)}`, make("table", {}, make("thead", {}, head), make("tbody", {}, ...rows)))
       : make("p", { className: "note", textContent: "No versions yet." }));
@@ -290,10 +290,6 @@ function scroller(name, table) {
 
 function shortName(name) {
   return name.startsWith("model/") ? name.slice("model/".length) : name;
-}
-
-function cut(text) {
-  return text.length > 60 ? `${text.slice(0, 60)}…` : text;
 }
 
 function owners() {
