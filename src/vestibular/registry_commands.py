@@ -95,6 +95,7 @@ def run_list(_: argparse.Namespace) -> None:
     versions = _registry().versions()
     if not versions:
         print("no version yet; `vestibular registry register` makes one", file=sys.stderr)
+        return
     rows = [["version", "candidate", "EM", "F1", "stage", "commit", "registered", "by"]]
     rows += [
         [
@@ -113,6 +114,10 @@ def run_list(_: argparse.Namespace) -> None:
 
 def run_history(_: argparse.Namespace) -> None:
     """Print a line for each tag, the newest first."""
+    events = _registry().history()
+    if not events:
+        print("nothing yet; `vestibular registry register` is the first event", file=sys.stderr)
+        return
     rows = [["when", "what", "version", "stage", "EM", "F1", "by", "why"]]
     rows += [
         [
@@ -124,7 +129,7 @@ def run_history(_: argparse.Namespace) -> None:
             event.who,
             _why(event),
         ]
-        for event in reversed(_registry().history())
+        for event in reversed(events)
     ]
     _print_table(rows)
 
