@@ -79,12 +79,16 @@ def find_container(connection: sqlite3.Connection, identifier: str) -> sqlite3.R
         RequestError: there is none.
     """
     row: sqlite3.Row | None = connection.execute(
-        "SELECT container.* FROM container JOIN project ON project.id = project "
-        "WHERE container.id = :identifier "
-        "OR workspace || '/' || name || '/' || short_id = :identifier "
-        "OR type = 'project' AND workspace || '/' || name = :identifier",
-        {"identifier": identifier},
+        "SELECT * FROM container WHERE id = ?", (identifier,)
     ).fetchone()
+    if row is None:
+        # no index knows these names; clients ask by name once, when they begin
+        row = connection.execute(
+            "SELECT container.* FROM container JOIN project ON project.id = project "
+            "WHERE workspace || '/' || name || '/' || short_id = :identifier "
+            "OR type = 'project' AND workspace || '/' || name = :identifier",
+            {"identifier": identifier},
+        ).fetchone()
     if row is None:
         raise RequestError(
             HTTPStatus.NOT_FOUND, f"{identifier}: nothing of this name", "EXPERIMENT_NOT_FOUND"
