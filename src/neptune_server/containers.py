@@ -16,7 +16,8 @@ OWNER = "local"
 STAGES = ("none", "staging", "production", "archived")
 
 PROJECT_NAME = re.compile(r"([\w.-]{1,100})/([\w.-]{1,100})")
-MODEL_KEY = re.compile(r"\w{1,100}", re.ASCII)
+MODEL_KEY = re.compile(r"(?!\d+\Z)\w{1,100}", re.ASCII)
+"""Not of digits alone: the model's identifier would be that of a run."""
 KEY_LENGTH = 4
 """Letters of a project's key, which begins the identifiers of what it contains."""
 
@@ -140,7 +141,9 @@ def create_model(change: Change, project: sqlite3.Row, key: str) -> str:
         RequestError: the key is malformed or taken.
     """
     if MODEL_KEY.fullmatch(key) is None:
-        raise bad_request(f"{key!r}: a model's key is of letters, digits and _")
+        raise bad_request(
+            f"{key!r}: a model's key is of letters, digits and _, not of digits alone"
+        )
     short_id = f"{project['key']}-{key}"
     taken = change.connection.execute(
         "SELECT 1 FROM container WHERE project = ? AND short_id = ?", (project["id"], short_id)
