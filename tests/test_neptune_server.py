@@ -570,6 +570,22 @@ def test_a_full_database_counts_as_a_full_disk() -> None:
     assert not is_disk_full(sqlite3.OperationalError("no such table"))
 
 
+def test_a_start_on_a_full_disk_leaves_nothing_behind(tmp_path: Path) -> None:
+    """One line, exit status 2, and the files of the last start as they were."""
+    root = tmp_path / "root"
+    with Serving(root, "--port", "0") as serving:
+        token = serving.token
+    before = {path: path.read_bytes() for path in root.iterdir() if path.is_file()}
+    command = f"ulimit -f 0; exec {sys.executable} -m neptune_server --root {root} --new-token"
+    result = run(ROOT, "bash", "-c", command, status=2)
+    assert result.stderr.count("\n") == 1
+    assert "file too large" in result.stderr.lower()
+    assert {path: path.read_bytes() for path in root.iterdir() if path.is_file()} == before
+    with Serving(root) as serving:
+        assert serving.token == token
+        assert serving.access
+
+
 # ---- starting
 
 
