@@ -136,6 +136,7 @@ def test_what_cannot_be_kept_is_named_and_the_rest_is_kept(serving: Serving) -> 
         assign("sys/id", "VEST-9"),
         assign("sys/stage", "best"),
         {"path": "lone", "assignString": {"value": "\ud800"}},
+        {"path": "when", "assignDatetime": {"valueMilliseconds": -(10**14)}},
         {"path": "z", "explode": {}},
         assign("last", "kept"),
     )
@@ -145,7 +146,8 @@ def test_what_cannot_be_kept_is_named_and_the_rest_is_kept(serving: Serving) -> 
     assert messages[2] == "name: is of type string, not float; delete it first"
     assert "name/below: there is a field name;" in messages[3]
     assert "a: there is a field a/b;" in messages[4]
-    assert len(messages) == 13
+    assert len(messages) == 14
+    assert messages[12] == "when: -100000000000000 is not a time of the years 1 to 9999"
     found = fields(serving, made)
     assert values(serving, made, "loss") == [(0, 1.0), (3, 4.0)]
     assert (found["large"], found["name"], found["last"]) == (7_000_000_000, "first", "kept")

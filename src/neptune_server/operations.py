@@ -6,12 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 from neptune_server.checks import (
-    MOST_MILLISECONDS,
     FieldError,
     check_integer,
     check_list,
     check_number,
     check_text,
+    check_time,
     shown,
 )
 from neptune_server.containers import STAGES
@@ -150,7 +150,7 @@ def assign_datetime(
     change: Change, container: sqlite3.Row, path: str, given: dict[str, Any]
 ) -> None:
     """Set a field of a time."""
-    value = check_integer(path, given.get("valueMilliseconds"), MOST_MILLISECONDS)
+    value = check_time(path, given.get("valueMilliseconds"))
     set_value(change, container, path, "datetime", value)
 
 
