@@ -193,16 +193,35 @@ def test_a_server_that_does_not_answer_ends_the_push(spooled: Spooled, kind: str
 def test_a_disk_that_is_full_at_the_service_is_told(spooled: Spooled) -> None:
     """A database that cannot grow ends in one line; with room again all is there."""
     spooled.run(losses=[1 / step for step in range(1, 20_001)], f1=None)
-    script = f"ulimit -f 1500; exec {sys.executable} -m vestibular mirror"
-    process = subprocess.Popen(
-        ["bash", "-c", script],
+    assert "mlflow" in finish(start_limited(spooled, "ulimit -f 1500; "), status=1)
+    assert counts(spooled.mirror())["gpt2-tiny"][2] == "0"
+
+
+def start_limited(spooled: Spooled, limit: str) -> subprocess.Popen[str]:
+    """Start a push under a limit that its shell sets."""
+    return subprocess.Popen(
+        ["bash", "-c", f"{limit}exec {sys.executable} -m vestibular mirror"],
         cwd=spooled.folder,
         env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
-    assert "mlflow" in finish(process, status=1)
+
+
+@pytest.mark.parametrize("fault", ["full disk", "file in the way"])
+def test_a_mirror_that_can_write_nothing_says_so(spooled: Spooled, fault: str) -> None:
+    """One line and status 1; with room again all is there."""
+    spooled.run(f1=None)
+    in_the_way = spooled.folder / ".vestibular/mirror"
+    if fault == "file in the way":
+        in_the_way.touch()
+    limit = "ulimit -f 0; " if fault == "full disk" else ""
+    said = finish(start_limited(spooled, limit), status=1)
+    assert said.count("mlflow: ") == 1
+    if fault == "file in the way":
+        assert "mirror: file exists" in said
+        in_the_way.unlink()
     assert counts(spooled.mirror())["gpt2-tiny"][2] == "0"
 
 

@@ -78,7 +78,11 @@ class Supervisor:
         """Push until all is done, a deadline has passed or somebody says stop."""
         while not stop.is_set():
             self.result.fault = ""
-            self._once(stop)
+            try:
+                self._once(stop)
+            except OSError as error:
+                # no room for the worker's log, say
+                self.result.fault = f"the push cannot begin: {error.strerror or error}"
             if not self._follow:
                 return
             if stop.is_set():

@@ -11,7 +11,6 @@ import os
 import sys
 import time
 import warnings
-from pathlib import Path
 from typing import Any
 
 from vestibular.checkpoints import only_one, work_folder
@@ -64,6 +63,9 @@ def main() -> None:
         _wait_for_turn(channel, arguments)
     except (TargetGoneError, VestibularError) as error:
         channel.say("gone", why=str(error))
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        channel.say("gone", why=f"{where}{(error.strerror or str(error)).lower()}")
 
 
 def _wait_for_turn(channel: Channel, arguments: argparse.Namespace) -> None:
@@ -116,5 +118,4 @@ def _connect(name: str, call: Call, settings: RegistrySettings) -> Target:
 
 
 if __name__ == "__main__":
-    Path(work_folder()).mkdir(parents=True, exist_ok=True)
     main()
