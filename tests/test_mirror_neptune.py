@@ -1,6 +1,7 @@
 """The mirror to Neptune through the unmodified client, against the local server in every state."""
 
 import base64
+import fcntl
 import json
 import os
 import signal
@@ -9,7 +10,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
 from serving import Serving
@@ -264,6 +265,33 @@ def test_a_push_killed_midway_and_two_at_once_give_one_run(
     assert len(run[LOSS]) == 50_000
     (version,) = found["versions"]["aaaa"]
     assert version["sys/stage"] == "production"
+
+
+def test_a_mirror_that_is_killed_leaves_nobody_waiting(spooled: Spooled, server: Serving) -> None:
+    """SIGKILL while the server hangs: the process that asks it ends too, and lets the next push."""
+    spooled.run(losses=[1 / step for step in range(1, 30_001)], f1=None)
+    process = start(spooled, server, "--call-seconds", "60")
+    wait_for_growth(server, process)
+    server._process.send_signal(signal.SIGSTOP)
+    try:
+        process.kill()
+        process.communicate()
+        deadline = time.monotonic() + 10
+        with (spooled.folder / ".vestibular/mirror/neptune.lock").open() as lock:
+            while is_held(lock):
+                assert time.monotonic() < deadline, "the push goes on"
+                time.sleep(0.1)
+    finally:
+        server._process.send_signal(signal.SIGCONT)
+
+
+def is_held(lock: IO[str]) -> bool:
+    """Tell whether another process holds a lock file."""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    return False
 
 
 def test_a_version_left_half_made_is_finished(
