@@ -178,14 +178,16 @@ def test_a_server_that_does_not_answer_ends_the_push(spooled: Spooled, kind: str
         if kind == "closed":
             server.close()
         began = time.monotonic()
+        address = f"http://ana:s3cret@127.0.0.1:{port}"
         said = spooled.mirror(
             *("--call-seconds", "15", "--seconds", "40"),
             status=1,
-            environment={**os.environ, "MLFLOW_TRACKING_URI": f"http://127.0.0.1:{port}"},
+            environment={**os.environ, "MLFLOW_TRACKING_URI": address},
         )
     assert time.monotonic() - began < 60
     assert said.startswith("target")
     assert "mlflow: " in said
+    assert "s3cret" not in said
     # the spool is as it was, for another day
     assert counts(spooled.mirror())["gpt2-tiny"][2] == "0"
 

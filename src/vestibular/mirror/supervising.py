@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import selectors
 import signal
 import subprocess
@@ -22,6 +23,9 @@ START_SECONDS = 90.0
 """Seconds that a worker may take to import its client, on a machine with other things to do."""
 POLL_SECONDS = 0.2
 END_SECONDS = 5.0
+LONGEST_REASON = 300
+SECRET_NAMES = ("TOKEN", "PASSWORD", "SECRET")
+"""What the name of a variable holds that nobody may see."""
 
 
 @dataclass
@@ -112,8 +116,7 @@ class Supervisor:
                 _kill(process)
             ended_badly = process.returncode not in (0, -signal.SIGKILL)
             if ended_badly and not self.result.fault:
-                said = _last_line(log, self._environment)
-                self.result.fault = said or "the push ended early"
+                self.result.fault = self._shown(_last_line(log)) or "the push ended early"
 
     def _listen(self, process: "subprocess.Popen[bytes]", stop: threading.Event) -> None:
         """Read what the worker says until it ends, or must be ended."""
@@ -165,31 +168,34 @@ class Supervisor:
         elif kind == "item":
             self._hear_item(message)
         elif kind == "gone":
-            result.fault = message["why"]
+            result.fault = self._shown(message["why"])
         return bool(kind == "idle")
 
     def _hear_item(self, message: Mapping[str, Any]) -> None:
         key = (message["run"], message["item"])
-        outcome = message["outcome"]
+        outcome, why = message["outcome"], self._shown(message["why"])
         known = self.result.outcomes.get(key, ("", ""))[0]
         # what this very command has pushed is not "there already" in its later rounds
         if not (outcome == "there" and known == "pushed"):
-            self.result.outcomes[key] = (outcome, message["why"])
+            self.result.outcomes[key] = (outcome, why)
         if self._follow and outcome != "there":
-            why = f": {message['why']}" if message["why"] else ""
             where = f"{self.result.target}  {message['candidate']}"
-            self._say(f"{where}  {message['item']}  {outcome}{why}")
+            self._say(f"{where}  {message['item']}  {outcome}{why and f': {why}'}")
+
+    def _shown(self, text: str) -> str:
+        """Return a client's words without the secrets that it was given, cut if they are long."""
+        for name, value in self._environment.items():
+            if value and any(word in name for word in SECRET_NAMES):
+                text = text.replace(value, "***")
+        # name and password within an address
+        return re.sub(r"://[^/\s]*@", "://***@", text)[:LONGEST_REASON]
 
 
-def _last_line(log: IO[bytes], environment: Mapping[str, str]) -> str:
-    """Return the last line of a log, without the secrets that its writer was given."""
+def _last_line(log: IO[bytes]) -> str:
+    """Return the last line of a log."""
     log.seek(0)
     lines = log.read().decode(errors="replace").strip().splitlines()
-    text = lines[-1] if lines else ""
-    for name, value in environment.items():
-        if value and ("TOKEN" in name or "PASSWORD" in name):
-            text = text.replace(value, "***")
-    return text[:300]
+    return lines[-1] if lines else ""
 
 
 def _kill(process: "subprocess.Popen[bytes]") -> None:
