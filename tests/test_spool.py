@@ -6,11 +6,13 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 from conftest import ROOT, environment, run
+from serving import read_until
 
 from vestibular import spool as spooling
 from vestibular.errors import DataError
@@ -78,8 +80,9 @@ def test_the_machine_is_looked_at(
     spool = Spool("train")
     spool.open("x", "opt-tiny", params)
     # work, so that the processor has been in use
+    deadline = time.monotonic() + 30
     while sum(range(100_000)) and len(looks(in_folder)) < 3:
-        pass
+        assert time.monotonic() < deadline
     spool.close(None)
     assert all(0 <= look["cpu_percent"] <= 100 for look in looks(in_folder))
     assert max(look["process_cpu_percent"] for look in looks(in_folder)) > 1
@@ -165,8 +168,7 @@ def writer(folder: Path, *arguments: str, **variables: str) -> subprocess.Popen[
 def test_a_killed_process_leaves_all_that_it_told(in_folder: Path) -> None:
     """After SIGKILL every point is there, no end is, and the lock on the file is free."""
     process = writer(in_folder, "wait")
-    assert process.stdout is not None
-    assert process.stdout.readline() == "ready\n"
+    assert read_until(process, "ready"), process.communicate()
     (path,) = (in_folder / ".vestibular/spool/x").glob("*.jsonl")
     with path.open() as file, pytest.raises(BlockingIOError):
         fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
