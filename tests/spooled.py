@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import IO, Any
 
@@ -154,10 +155,17 @@ def hold(path: Path) -> IO[str]:
     return file
 
 
-def wait_for(process: subprocess.Popen[str], text: str) -> None:
-    """Read a command's messages until one holds the text."""
+def wait_for(process: subprocess.Popen[str], text: str) -> str:
+    """Return a command's messages up to one that holds the text, within the deadline."""
     assert process.stderr is not None
-    for line in process.stderr:
-        if text in line:
-            return
-    raise AssertionError(f"ended without {text!r}")
+    killer = threading.Timer(DEADLINE, process.kill)
+    killer.start()
+    said = []
+    try:
+        for line in process.stderr:
+            said.append(line)
+            if text in line:
+                return "".join(said)
+    finally:
+        killer.cancel()
+    raise AssertionError(f"ended without {text!r}: {''.join(said)}")

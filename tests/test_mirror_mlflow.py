@@ -1,5 +1,6 @@
 """The mirror to MLflow, seen through MLflow's own client; services that do not answer."""
 
+import json
 import os
 import shutil
 import signal
@@ -254,6 +255,24 @@ def test_a_running_training_is_followed(spooled: Spooled, mlflow: Any) -> None:
         process.send_signal(signal.SIGINT)
         said = finish(process)
     assert counts(said)["gpt2-tiny"][2] == "0"
+
+
+def test_a_failure_that_stays_is_told_once(spooled: Spooled) -> None:
+    """Followed for several rounds, a file that is gone is one line, and it is in the table."""
+    path = spooled.run(f1=None, end={"event": "usage", "values": {}})
+    (spooled.folder / "models/adapters/gpt2-tiny/adapter_config.json").unlink()
+    process = spooled.start("--follow")
+    said = ""
+    with hold(path) as file:
+        for step in (4, 5, 6):
+            said += wait_for(process, f"series {LOSS}  pushed")
+            point = {"event": "point", "time": time.time(), "step": step, "values": {"loss": 1.0}}
+            file.write(json.dumps(point) + "\n")
+            file.flush()
+    process.send_signal(signal.SIGINT)
+    table = finish(process, status=1)
+    assert said.count("file finetuning/adapter/adapter_config.json  failed") == 1, said
+    assert "adapter_config.json: gone or changed since the run" in table
 
 
 def test_without_a_target_nothing_is_asked_for(spooled: Spooled) -> None:

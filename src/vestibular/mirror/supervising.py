@@ -174,11 +174,14 @@ class Supervisor:
     def _hear_item(self, message: Mapping[str, Any]) -> None:
         key = (message["run"], message["item"])
         outcome, why = message["outcome"], self._shown(message["why"])
-        known = self.result.outcomes.get(key, ("", ""))[0]
+        known = self.result.outcomes.get(key, ("", ""))
         # what this very command has pushed is not "there already" in its later rounds
-        if not (outcome == "there" and known == "pushed"):
+        if not (outcome == "there" and known[0] == "pushed"):
             self.result.outcomes[key] = (outcome, why)
-        if self._follow and outcome != "there":
+        # a failure that stays is tried again in every round, and told once
+        if self._follow and (
+            outcome == "pushed" or (outcome == "failed" and known != (outcome, why))
+        ):
             where = f"{self.result.target}  {message['candidate']}"
             self._say(f"{where}  {message['item']}  {outcome}{why and f': {why}'}")
 
