@@ -197,7 +197,7 @@ def _md5(path: Path) -> str:
     return _md5_of(path, state.st_mtime_ns, state.st_size)
 
 
-@functools.lru_cache
+@functools.cache
 def _md5_of(path: Path, _time: int, _size: int) -> str:
     return file_md5(path)
 

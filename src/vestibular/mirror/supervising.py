@@ -17,6 +17,8 @@ from typing import IO, Any
 
 START = "start the client"
 """What a worker says before it asks anything of the service."""
+READ = "read the runs"
+"""What a worker says before it looks at its own files, which may be large."""
 RESTART_SECONDS = 5.0
 """Seconds until a worker that has failed is started again, under `--follow`."""
 START_SECONDS = 90.0
@@ -129,7 +131,8 @@ class Supervisor:
             selector.register(pipe, selectors.EVENT_READ)
             while not stop.is_set():
                 now = time.monotonic()
-                allowed = START_SECONDS if self._asked == START else self._deadlines.call
+                limits = {START: START_SECONDS, READ: self._deadlines.push}
+                allowed = limits.get(self._asked, self._deadlines.call)
                 if now - heard > allowed:
                     self.result.fault = f"no answer within {allowed:g} s ({self._asked})"
                     return

@@ -20,7 +20,7 @@ from vestibular.errors import BusyError, VestibularError
 from vestibular.mirror.outputs import Sources
 from vestibular.mirror.pushing import Outcome, Round, one_line
 from vestibular.mirror.records import Run
-from vestibular.mirror.supervising import START
+from vestibular.mirror.supervising import READ, START
 from vestibular.mirror.target import Call, Target, TargetGoneError
 from vestibular.params import RegistrySettings, load_params
 from vestibular.spool import spool_folder
@@ -98,6 +98,7 @@ def _work(channel: Channel, arguments: argparse.Namespace) -> None:
     target = _connect(arguments.target, channel.call, params.registry)
     everything = arguments.everything
     while True:
+        channel.call(READ)
         runs = sources.read()
         channel.say("plan", runs=[[run.id, run.candidate] for run in runs])
         try:
