@@ -11,12 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from spooled import START, Spooled, hold
 
-from vestibular.mirror.mlflow_target import as_text, read_marks
+from vestibular.mirror.mlflow_target import as_text
 from vestibular.mirror.naming import flatten, safe_names, simple
 from vestibular.mirror.outputs import Sources, locate
 from vestibular.mirror.pushing import _points_done, _series_mark, one_line
 from vestibular.mirror.records import File, Point, Run
 from vestibular.mirror.spools import Spools
+from vestibular.mirror.target import read_marks
 from vestibular.params import load_params
 
 LOSS = "finetuning/train/loss"

@@ -11,10 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from vestibular.mirror.mlflow_target import read_marks
 from vestibular.mirror.pushing import one_line
 from vestibular.mirror.records import Point, Run, Stage, Value
-from vestibular.mirror.target import Call, Marks, TargetGoneError, staged
+from vestibular.mirror.target import Call, Marks, TargetGoneError, read_marks, staged
 
 MARKS = "mirror/marks"
 RUN = "model/run"
