@@ -160,12 +160,12 @@ class NeptuneTarget:
         self._set(self._run(run), {MARKS: json.dumps(marks)})
 
     def close_run(self, run: Run) -> None:
-        """Close what is open, but for a run that goes on: it is needed again at once."""
-        kept = {key for key in self._open if key == run.id and run.state == "running"}
-        for key in set(self._open) - kept:
-            container = self._open.pop(key)
-            with self._asking("close"):
-                container.stop(seconds=STOP_SECONDS)
+        """Close what is open of a run; itself not if it goes on: it is needed again at once."""
+        keys = [f"version {run.id}", *([] if run.state == "running" else [run.id])]
+        for key in keys:
+            if key in self._open:
+                with self._asking("close"):
+                    self._open.pop(key).stop(seconds=STOP_SECONDS)
 
     def version_marks(self, run: Run) -> Marks:
         """Return the marks of a run's version; none if there is no version yet."""
