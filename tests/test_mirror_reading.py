@@ -75,6 +75,42 @@ def test_half_a_line_is_left_until_it_is_whole(spooled: Spooled) -> None:
     assert len(spools.read()["aaaa"].series[LOSS]) == 4
 
 
+def test_a_file_that_has_just_been_made_is_left_alone(
+    spooled: Spooled, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its writer takes the lock next, and must find it free, whoever looks at the same moment."""
+    path = spooled.run(f1=None)
+    whole = path.read_bytes()
+    path.write_bytes(b"")
+    spools = Spools(spooled.folder / ".vestibular/spool")
+    with monkeypatch.context() as patched:
+        patched.setattr("vestibular.mirror.spools._lock_is_free", pytest.fail)
+        assert spools.read() == {}
+    path.write_bytes(whole)
+    assert spools.read()["aaaa"].state == "finished"
+
+
+def test_a_spool_made_anew_is_read_anew(spooled: Spooled) -> None:
+    """Cleared away while a mirror follows, and written again under the same name."""
+    spools = Spools(spooled.folder / ".vestibular/spool")
+    path = spooled.run(f1=None, losses=[2.0, 1.5, 1.25])
+    assert list(values(spools.read()["aaaa"])) == [1, 2, 3]
+    path.unlink()
+    assert spools.read() == {}
+    spooled.run(f1=None, losses=[9.0])
+    assert values(spools.read()["aaaa"]) == {1: 9.0}
+
+
+def test_a_value_of_another_version_is_a_series(spooled: Spooled) -> None:
+    """A name that this version does not log hides nothing else."""
+    point = {"event": "point", "step": 1, "values": {"loss": 1.0, "perplexity": 2.7}}
+    start = {"event": "start", "candidate": "x", "stage": "train", "settings": {}}
+    spooled.write("aaaa", "0001-train.jsonl", [start, point])
+    run = read(spooled)
+    assert values(run) == {1: 1.0}
+    assert values(run, "finetuning/train/perplexity") == {1: 2.7}
+
+
 def test_how_a_run_ended_is_seen(spooled: Spooled) -> None:
     """Without an end it is killed, or running while its process holds the file."""
     last = {"event": "point", "step": 4, "values": {"loss": 1.0}}
