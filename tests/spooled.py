@@ -93,12 +93,15 @@ class Spooled:
         return said
 
     def win(self, run: str, candidate: str, promoted: bool = True) -> None:
-        """Say what `select` says."""
-        training = self.folder / "models/adapters" / candidate / "training.json"
-        training.write_text(json.dumps({"run": run, "questions": 3}), encoding="utf-8")
-        board = self.folder / "metrics/leaderboard.json"
-        board.parent.mkdir(exist_ok=True)
-        board.write_text(json.dumps({"winner": candidate, "promoted": promoted}), encoding="utf-8")
+        """Put a run's model where `select` puts it, or where it promotes none."""
+        told = json.dumps({"run": run, "questions": 3})
+        adapter = self.folder / "models/adapters" / candidate / "training.json"
+        adapter.write_text(told, encoding="utf-8")
+        production = self.folder / "models/production/training.json"
+        production.parent.mkdir(exist_ok=True)
+        production.unlink(missing_ok=True)
+        if promoted:
+            production.write_text(told, encoding="utf-8")
 
     def start(
         self, *arguments: str, environment: dict[str, str] | None = None

@@ -239,9 +239,29 @@ def test_the_candidate_that_select_promoted_is_in_production(spooled: Spooled) -
     spooled.win("aaaa", "gpt2-tiny")
     stages = {run.id: run.version.stage for run in sources.read() if run.version}
     assert stages == {"aaaa": "production", "bbbb": "none"}
+    # trained anew, the candidate has another run, of which `select` knows nothing yet
+    adapter = spooled.folder / "models/adapters/gpt2-tiny/training.json"
+    adapter.write_text('{"run": "bbbb"}', encoding="utf-8")
+    stages = {run.id: run.version.stage for run in sources.read() if run.version}
+    assert stages == {"aaaa": "production", "bbbb": "none"}
     spooled.win("aaaa", "gpt2-tiny", promoted=False)
     stages = {run.id: run.version.stage for run in sources.read() if run.version}
     assert stages == {"aaaa": "none", "bbbb": "none"}
+
+
+def test_scores_of_the_adapter_before_are_not_the_new_ones(spooled: Spooled) -> None:
+    """Trained anew and not examined yet: the scores that still lie there are another run's."""
+    scores = spooled.folder / "metrics/candidates/gpt2-tiny.json"
+    scores.parent.mkdir(parents=True)
+    scores.write_text('{"after": {"exact_match": 0.5, "f1": 0.6}}', encoding="utf-8")
+    answers = spooled.folder / "metrics/predictions/gpt2-tiny.jsonl"
+    answers.parent.mkdir(parents=True)
+    answers.write_text("{}", encoding="utf-8")
+    spooled.run(f1=None)
+    spooled.win("aaaa", "gpt2-tiny")
+    (run,) = Sources(load_params(), spooled.folder / ".vestibular/spool").read()
+    assert not [name for name in (*run.fields, *run.files) if name.startswith("evaluation/")]
+    assert run.version is None
 
 
 def test_the_registry_says_what_is_in_production(spooled: Spooled) -> None:
