@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -32,7 +33,7 @@ class Spooled:
         self,
         run: str = "aaaa",
         candidate: str = "gpt2-tiny",
-        losses: list[float] | None = None,
+        losses: Sequence[float | str] | None = None,
         f1: float | None = 0.5,
         end: dict[str, Any] | None = None,
         settings: dict[str, Any] | None = None,

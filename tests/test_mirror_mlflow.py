@@ -59,7 +59,7 @@ def history(client: Any, run_id: str, name: str = LOSS) -> list[tuple[int, float
 def test_mlflow_shows_what_the_spool_holds(spooled: Spooled, mlflow: Any) -> None:
     """Numbers, times, files, version, stage and alias; pushing again changes nothing."""
     odd = {"ação/ç": "x", "a": 1, "long": "ã" * 20_000, "..": None}
-    spooled.run("aaaa", "gpt2-tiny", losses=[2.0, 1.5, 1.25], **odd)
+    spooled.run("aaaa", "gpt2-tiny", losses=[2.0, 1.5, 1.25, "nan", "inf"], **odd)
     spooled.win("aaaa", "gpt2-tiny")
     first = spooled.mirror()
     assert counts(first)["gpt2-tiny"][1:] == (0, "0")
@@ -75,6 +75,7 @@ def test_mlflow_shows_what_the_spool_holds(spooled: Spooled, mlflow: Any) -> Non
     assert found.data.metrics["evaluation/parameters/total"] == 7e9
     assert found.data.tags["base_model/configuration/parameters"] == "7000000000"
     assert found.data.tags["base_model/configuration/long"].startswith("ãããã")
+    assert found.data.tags["not_finite/finetuning_train_loss"] == "step 4: nan, step 5: inf"
     files = {
         file.path
         for folder in ("finetuning/adapter", "long_texts")

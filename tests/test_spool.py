@@ -17,6 +17,7 @@ from serving import read_until
 from vestibular import spool as spooling
 from vestibular.errors import DataError
 from vestibular.files import folder_sha256
+from vestibular.mirror.spools import Spools
 from vestibular.params import Params, load_params
 from vestibular.spool import Spool, finite, recorded, run_id
 
@@ -144,8 +145,12 @@ spool.open("x", "opt-tiny", load_params(Path(sys.argv[1])))
 for step in range(1, 1000):
     spool.point(step, {"loss": 1 / step})
     if step == 20:
+        if sys.argv[2] == "halfway":
+            # as a line longer than the buffer is while it is being written
+            spool._file.write("{half a line")
+            spool._file.flush()
         print("ready", flush=True)
-        if sys.argv[2] == "wait":
+        if sys.argv[2] != "go":
             sys.stdin.read()
         break
 spool.close(None)
@@ -178,6 +183,25 @@ def test_a_killed_process_leaves_all_that_it_told(in_folder: Path) -> None:
     assert names(lines) == ["start", *["point"] * 20]
     with path.open() as file:
         fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+
+
+def test_a_process_killed_within_a_line_is_one_run_with_its_next(in_folder: Path) -> None:
+    """After SIGKILL half a line is left: the whole ones are read, and the next process goes on."""
+    process = writer(in_folder, "halfway")
+    assert read_until(process, "ready"), process.communicate()
+    spools = Spools(in_folder / ".vestibular/spool")
+    assert spools.read()["x"].state == "running"
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate(timeout=30)
+    (run,) = spools.read().values()
+    assert run.state == "killed"
+    assert [point.step for point in run.series["finetuning/train/loss"]] == list(range(1, 21))
+
+    again = writer(in_folder, "go")
+    again.communicate(timeout=60)
+    (run,) = spools.read().values()
+    assert run.state == "finished"
+    assert [point.step for point in run.series["finetuning/train/loss"]] == list(range(1, 21))
 
 
 def test_two_ranks_give_one_file(in_folder: Path) -> None:
