@@ -9,14 +9,16 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlsplit
 
+import pytest
 from conftest import ROOT
 
 DEADLINE = 240
-"""Seconds after which a client's process is killed and its test fails."""
+"""Seconds after which a process is killed and its test fails."""
 
 CLIENT = """
 import json, os, sys, time, warnings
@@ -45,13 +47,7 @@ class Serving:
                 text=True,
                 env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
             )
-        assert self._process.stdout is not None
-        lines = []
-        while not lines or "OAUTHLIB" not in lines[-1]:
-            line = self._process.stdout.readline()
-            assert line, self.log
-            lines.append(line)
-        self.greeting = "".join(lines)
+        self.greeting = read_until(self._process, "OAUTHLIB") or pytest.fail(self.log)
         self.address = json.loads(base64.b64decode(self.token))["api_address"]
 
     @property
@@ -170,6 +166,22 @@ class Serving:
             connection.request(method, path, body, headers)
             response = connection.getresponse()
             return response.status, json.loads(response.read())
+
+
+def read_until(process: subprocess.Popen[str], text: str) -> str:
+    """Return what a process prints up to a line with the text; nothing if it ends before."""
+    assert process.stdout is not None
+    killer = threading.Timer(DEADLINE, process.kill)
+    killer.start()
+    lines = []
+    try:
+        for line in iter(process.stdout.readline, ""):
+            lines.append(line)
+            if text in line:
+                return "".join(lines)
+    finally:
+        killer.cancel()
+    return ""
 
 
 def finish(process: subprocess.Popen[str]) -> Any:

@@ -7,6 +7,8 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -31,7 +33,7 @@ class Spooled:
         self,
         run: str = "aaaa",
         candidate: str = "gpt2-tiny",
-        losses: list[float] | None = None,
+        losses: Sequence[float | str] | None = None,
         f1: float | None = 0.5,
         end: dict[str, Any] | None = None,
         settings: dict[str, Any] | None = None,
@@ -92,12 +94,15 @@ class Spooled:
         return said
 
     def win(self, run: str, candidate: str, promoted: bool = True) -> None:
-        """Say what `select` says."""
-        training = self.folder / "models/adapters" / candidate / "training.json"
-        training.write_text(json.dumps({"run": run, "questions": 3}), encoding="utf-8")
-        board = self.folder / "metrics/leaderboard.json"
-        board.parent.mkdir(exist_ok=True)
-        board.write_text(json.dumps({"winner": candidate, "promoted": promoted}), encoding="utf-8")
+        """Put a run's model where `select` puts it, or where it promotes none."""
+        told = json.dumps({"run": run, "questions": 3})
+        adapter = self.folder / "models/adapters" / candidate / "training.json"
+        adapter.write_text(told, encoding="utf-8")
+        production = self.folder / "models/production/training.json"
+        production.parent.mkdir(exist_ok=True)
+        production.unlink(missing_ok=True)
+        if promoted:
+            production.write_text(told, encoding="utf-8")
 
     def start(
         self, *arguments: str, environment: dict[str, str] | None = None
@@ -154,10 +159,17 @@ def hold(path: Path) -> IO[str]:
     return file
 
 
-def wait_for(process: subprocess.Popen[str], text: str) -> None:
-    """Read a command's messages until one holds the text."""
+def wait_for(process: subprocess.Popen[str], text: str) -> str:
+    """Return a command's messages up to one that holds the text, within the deadline."""
     assert process.stderr is not None
-    for line in process.stderr:
-        if text in line:
-            return
-    raise AssertionError(f"ended without {text!r}")
+    killer = threading.Timer(DEADLINE, process.kill)
+    killer.start()
+    said = []
+    try:
+        for line in process.stderr:
+            said.append(line)
+            if text in line:
+                return "".join(said)
+    finally:
+        killer.cancel()
+    raise AssertionError(f"ended without {text!r}: {''.join(said)}")

@@ -1,5 +1,6 @@
 """The mirror to MLflow, seen through MLflow's own client; services that do not answer."""
 
+import json
 import os
 import shutil
 import signal
@@ -58,7 +59,7 @@ def history(client: Any, run_id: str, name: str = LOSS) -> list[tuple[int, float
 def test_mlflow_shows_what_the_spool_holds(spooled: Spooled, mlflow: Any) -> None:
     """Numbers, times, files, version, stage and alias; pushing again changes nothing."""
     odd = {"ação/ç": "x", "a": 1, "long": "ã" * 20_000, "..": None}
-    spooled.run("aaaa", "gpt2-tiny", losses=[2.0, 1.5, 1.25], **odd)
+    spooled.run("aaaa", "gpt2-tiny", losses=[2.0, 1.5, 1.25, "nan", "inf"], **odd)
     spooled.win("aaaa", "gpt2-tiny")
     first = spooled.mirror()
     assert counts(first)["gpt2-tiny"][1:] == (0, "0")
@@ -74,6 +75,7 @@ def test_mlflow_shows_what_the_spool_holds(spooled: Spooled, mlflow: Any) -> Non
     assert found.data.metrics["evaluation/parameters/total"] == 7e9
     assert found.data.tags["base_model/configuration/parameters"] == "7000000000"
     assert found.data.tags["base_model/configuration/long"].startswith("ãããã")
+    assert found.data.tags["not_finite/finetuning_train_loss"] == "step 4: nan, step 5: inf"
     files = {
         file.path
         for folder in ("finetuning/adapter", "long_texts")
@@ -178,14 +180,16 @@ def test_a_server_that_does_not_answer_ends_the_push(spooled: Spooled, kind: str
         if kind == "closed":
             server.close()
         began = time.monotonic()
+        address = f"http://ana:s3cret@127.0.0.1:{port}"
         said = spooled.mirror(
             *("--call-seconds", "15", "--seconds", "40"),
             status=1,
-            environment={**os.environ, "MLFLOW_TRACKING_URI": f"http://127.0.0.1:{port}"},
+            environment={**os.environ, "MLFLOW_TRACKING_URI": address},
         )
     assert time.monotonic() - began < 60
     assert said.startswith("target")
     assert "mlflow: " in said
+    assert "s3cret" not in said
     # the spool is as it was, for another day
     assert counts(spooled.mirror())["gpt2-tiny"][2] == "0"
 
@@ -193,16 +197,35 @@ def test_a_server_that_does_not_answer_ends_the_push(spooled: Spooled, kind: str
 def test_a_disk_that_is_full_at_the_service_is_told(spooled: Spooled) -> None:
     """A database that cannot grow ends in one line; with room again all is there."""
     spooled.run(losses=[1 / step for step in range(1, 20_001)], f1=None)
-    script = f"ulimit -f 1500; exec {sys.executable} -m vestibular mirror"
-    process = subprocess.Popen(
-        ["bash", "-c", script],
+    assert "mlflow" in finish(start_limited(spooled, "ulimit -f 1500; "), status=1)
+    assert counts(spooled.mirror())["gpt2-tiny"][2] == "0"
+
+
+def start_limited(spooled: Spooled, limit: str) -> subprocess.Popen[str]:
+    """Start a push under a limit that its shell sets."""
+    return subprocess.Popen(
+        ["bash", "-c", f"{limit}exec {sys.executable} -m vestibular mirror"],
         cwd=spooled.folder,
         env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
-    assert "mlflow" in finish(process, status=1)
+
+
+@pytest.mark.parametrize("fault", ["full disk", "file in the way"])
+def test_a_mirror_that_can_write_nothing_says_so(spooled: Spooled, fault: str) -> None:
+    """One line and status 1; with room again all is there."""
+    spooled.run(f1=None)
+    in_the_way = spooled.folder / ".vestibular/mirror"
+    if fault == "file in the way":
+        in_the_way.touch()
+    limit = "ulimit -f 0; " if fault == "full disk" else ""
+    said = finish(start_limited(spooled, limit), status=1)
+    assert said.count("mlflow: ") == 1
+    if fault == "file in the way":
+        assert "mirror: file exists" in said
+        in_the_way.unlink()
     assert counts(spooled.mirror())["gpt2-tiny"][2] == "0"
 
 
@@ -233,6 +256,24 @@ def test_a_running_training_is_followed(spooled: Spooled, mlflow: Any) -> None:
         process.send_signal(signal.SIGINT)
         said = finish(process)
     assert counts(said)["gpt2-tiny"][2] == "0"
+
+
+def test_a_failure_that_stays_is_told_once(spooled: Spooled) -> None:
+    """Followed for several rounds, a file that is gone is one line, and it is in the table."""
+    path = spooled.run(f1=None, end={"event": "usage", "values": {}})
+    (spooled.folder / "models/adapters/gpt2-tiny/adapter_config.json").unlink()
+    process = spooled.start("--follow")
+    said = ""
+    with hold(path) as file:
+        for step in (4, 5, 6):
+            said += wait_for(process, f"series {LOSS}  pushed")
+            point = {"event": "point", "time": time.time(), "step": step, "values": {"loss": 1.0}}
+            file.write(json.dumps(point) + "\n")
+            file.flush()
+    process.send_signal(signal.SIGINT)
+    table = finish(process, status=1)
+    assert said.count("file finetuning/adapter/adapter_config.json  failed") == 1, said
+    assert "adapter_config.json: gone or changed since the run" in table
 
 
 def test_without_a_target_nothing_is_asked_for(spooled: Spooled) -> None:

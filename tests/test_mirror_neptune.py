@@ -1,15 +1,17 @@
 """The mirror to Neptune through the unmodified client, against the local server in every state."""
 
 import base64
+import fcntl
 import json
 import os
+import resource
 import signal
 import socket
 import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
 from serving import Serving
@@ -90,7 +92,7 @@ def test_neptune_shows_what_the_spool_holds(
 ) -> None:
     """Series, fields, versions and stages as the client reads them; twice is once."""
     odd = {"ação/ç": "x", "a": 1, "long": "ã" * 20_000, "..": None, "b": {"c": [1, 2]}}
-    spooled.run("aaaa", "gpt2-tiny", losses=[2.0, 1.5, 1.25], **odd)
+    spooled.run("aaaa", "gpt2-tiny", losses=[2.0, 1.5, 1.25, "nan", "inf"], **odd)
     spooled.win("aaaa", "gpt2-tiny")
     first = mirror(spooled, server)
     assert counts(first)["gpt2-tiny"][1:] == (0, "0")
@@ -101,6 +103,7 @@ def test_neptune_shows_what_the_spool_holds(
     assert fields["sys/name"] == "gpt2-tiny"
     assert fields["base_model/configuration/parameters"] == 7e9
     assert fields["base_model/configuration/b/c"] == "1, 2"
+    assert fields["not_finite/finetuning_train_loss"] == "step 4: nan, step 5: inf"
     assert fields["evaluation/after/f1"] == 0.5
     assert fields["run/state"] == "finished"
     assert len(fields["base_model/configuration/long"]) == 16_000
@@ -204,17 +207,20 @@ def test_a_server_that_hangs_ends_the_push(
     assert len(run[LOSS]) == 30_000
 
 
-@pytest.mark.parametrize("kind", ["closed", "silent", "wrong token"])
+@pytest.mark.parametrize("kind", ["no server", "closed", "silent", "wrong token"])
 def test_a_server_that_lets_nobody_in_ends_the_push(
     spooled: Spooled, server: Serving, kind: str
 ) -> None:
-    """No server, a socket that never answers, a token of another server: one line each."""
+    """A name of nobody, a closed port, a socket that never answers, another's token: one line."""
     spooled.run(f1=None)
     content = json.loads(base64.b64decode(server.token))
     with socket.create_server(("127.0.0.1", 0)) as listener:
         address = f"http://127.0.0.1:{listener.getsockname()[1]}"
         if kind == "closed":
             listener.close()
+        if kind == "no server":
+            # RFC 6761: this name leads nowhere
+            address = "https://neptune.invalid"
         changed = (
             {"api_key": "other"}
             if kind == "wrong token"
@@ -230,6 +236,22 @@ def test_a_server_that_lets_nobody_in_ends_the_push(
     assert time.monotonic() - began < 60
     assert said.count("neptune: ") == 1
     assert token not in said
+
+
+def test_a_full_disk_at_the_server_is_told(
+    spooled: Spooled, server: Serving, tmp_path: Path
+) -> None:
+    """What the server has no room for is missing, within the deadline; with room again it comes."""
+    spooled.run(losses=[1 / step for step in range(1, 5_001)])
+    room = resource.prlimit(server.pid, resource.RLIMIT_FSIZE, (150_000, -1))
+    began = time.monotonic()
+    said = mirror(spooled, server, "--call-seconds", "8", status=1)
+    assert time.monotonic() - began < 90
+    assert "neptune" in said
+    resource.prlimit(server.pid, resource.RLIMIT_FSIZE, room)
+    assert counts(mirror(spooled, server))["gpt2-tiny"][2] == "0"
+    (run,) = seen(server, tmp_path, LOSS)["runs"]["aaaa"]
+    assert len(run[LOSS]) == 5_000
 
 
 def test_an_access_that_runs_out_is_renewed(
@@ -264,6 +286,33 @@ def test_a_push_killed_midway_and_two_at_once_give_one_run(
     assert len(run[LOSS]) == 50_000
     (version,) = found["versions"]["aaaa"]
     assert version["sys/stage"] == "production"
+
+
+def test_a_mirror_that_is_killed_leaves_nobody_waiting(spooled: Spooled, server: Serving) -> None:
+    """SIGKILL while the server hangs: the process that asks it ends too, and lets the next push."""
+    spooled.run(losses=[1 / step for step in range(1, 30_001)], f1=None)
+    process = start(spooled, server, "--call-seconds", "60")
+    wait_for_growth(server, process)
+    server._process.send_signal(signal.SIGSTOP)
+    try:
+        process.kill()
+        process.communicate()
+        deadline = time.monotonic() + 10
+        with (spooled.folder / ".vestibular/mirror/neptune.lock").open() as lock:
+            while is_held(lock):
+                assert time.monotonic() < deadline, "the push goes on"
+                time.sleep(0.1)
+    finally:
+        server._process.send_signal(signal.SIGCONT)
+
+
+def is_held(lock: IO[str]) -> bool:
+    """Tell whether another process holds a lock file."""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    return False
 
 
 def test_a_version_left_half_made_is_finished(

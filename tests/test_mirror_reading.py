@@ -11,12 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from spooled import START, Spooled, hold
 
-from vestibular.mirror.mlflow_target import as_text, read_marks
+from vestibular.mirror.mlflow_target import as_text
 from vestibular.mirror.naming import flatten, safe_names, simple
 from vestibular.mirror.outputs import Sources, locate
 from vestibular.mirror.pushing import _points_done, _series_mark, one_line
 from vestibular.mirror.records import File, Point, Run
 from vestibular.mirror.spools import Spools
+from vestibular.mirror.target import read_marks
 from vestibular.params import load_params
 
 LOSS = "finetuning/train/loss"
@@ -72,6 +73,42 @@ def test_half_a_line_is_left_until_it_is_whole(spooled: Spooled) -> None:
     path.write_bytes(whole)
     assert list(values(spools.read()["aaaa"])) == [1, 2, 3, 4]
     assert len(spools.read()["aaaa"].series[LOSS]) == 4
+
+
+def test_a_file_that_has_just_been_made_is_left_alone(
+    spooled: Spooled, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its writer takes the lock next, and must find it free, whoever looks at the same moment."""
+    path = spooled.run(f1=None)
+    whole = path.read_bytes()
+    path.write_bytes(b"")
+    spools = Spools(spooled.folder / ".vestibular/spool")
+    with monkeypatch.context() as patched:
+        patched.setattr("vestibular.mirror.spools._lock_is_free", pytest.fail)
+        assert spools.read() == {}
+    path.write_bytes(whole)
+    assert spools.read()["aaaa"].state == "finished"
+
+
+def test_a_spool_made_anew_is_read_anew(spooled: Spooled) -> None:
+    """Cleared away while a mirror follows, and written again under the same name."""
+    spools = Spools(spooled.folder / ".vestibular/spool")
+    path = spooled.run(f1=None, losses=[2.0, 1.5, 1.25])
+    assert list(values(spools.read()["aaaa"])) == [1, 2, 3]
+    path.unlink()
+    assert spools.read() == {}
+    spooled.run(f1=None, losses=[9.0])
+    assert values(spools.read()["aaaa"]) == {1: 9.0}
+
+
+def test_a_value_of_another_version_is_a_series(spooled: Spooled) -> None:
+    """A name that this version does not log hides nothing else."""
+    point = {"event": "point", "step": 1, "values": {"loss": 1.0, "perplexity": 2.7}}
+    start = {"event": "start", "candidate": "x", "stage": "train", "settings": {}}
+    spooled.write("aaaa", "0001-train.jsonl", [start, point])
+    run = read(spooled)
+    assert values(run) == {1: 1.0}
+    assert values(run, "finetuning/train/perplexity") == {1: 2.7}
 
 
 def test_how_a_run_ended_is_seen(spooled: Spooled) -> None:
@@ -202,9 +239,29 @@ def test_the_candidate_that_select_promoted_is_in_production(spooled: Spooled) -
     spooled.win("aaaa", "gpt2-tiny")
     stages = {run.id: run.version.stage for run in sources.read() if run.version}
     assert stages == {"aaaa": "production", "bbbb": "none"}
+    # trained anew, the candidate has another run, of which `select` knows nothing yet
+    adapter = spooled.folder / "models/adapters/gpt2-tiny/training.json"
+    adapter.write_text('{"run": "bbbb"}', encoding="utf-8")
+    stages = {run.id: run.version.stage for run in sources.read() if run.version}
+    assert stages == {"aaaa": "production", "bbbb": "none"}
     spooled.win("aaaa", "gpt2-tiny", promoted=False)
     stages = {run.id: run.version.stage for run in sources.read() if run.version}
     assert stages == {"aaaa": "none", "bbbb": "none"}
+
+
+def test_scores_of_the_adapter_before_are_not_the_new_ones(spooled: Spooled) -> None:
+    """Trained anew and not examined yet: the scores that still lie there are another run's."""
+    scores = spooled.folder / "metrics/candidates/gpt2-tiny.json"
+    scores.parent.mkdir(parents=True)
+    scores.write_text('{"after": {"exact_match": 0.5, "f1": 0.6}}', encoding="utf-8")
+    answers = spooled.folder / "metrics/predictions/gpt2-tiny.jsonl"
+    answers.parent.mkdir(parents=True)
+    answers.write_text("{}", encoding="utf-8")
+    spooled.run(f1=None)
+    spooled.win("aaaa", "gpt2-tiny")
+    (run,) = Sources(load_params(), spooled.folder / ".vestibular/spool").read()
+    assert not [name for name in (*run.fields, *run.files) if name.startswith("evaluation/")]
+    assert run.version is None
 
 
 def test_the_registry_says_what_is_in_production(spooled: Spooled) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from PIL import Image
-from serving import Serving, finish
+from serving import Serving, finish, read_until
 
 pytestmark = pytest.mark.slow
 
@@ -301,9 +301,7 @@ answer((run["loss"].fetch_values()["value"].tolist()))
     client = serving.start_client(
         tmp_path, program, NEPTUNE_RETRIES_TIMEOUT="60", NEPTUNE_SYNC_AFTER_STOP_TIMEOUT="60"
     )
-    assert client.stdout is not None
-    while client.stdout.readline() != "VEST-1\n":
-        pass
+    assert read_until(client, "VEST-1"), client.communicate()
     for _ in range(2):
         time.sleep(2)
         serving.kill()

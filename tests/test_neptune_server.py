@@ -136,6 +136,7 @@ def test_what_cannot_be_kept_is_named_and_the_rest_is_kept(serving: Serving) -> 
         assign("sys/id", "VEST-9"),
         assign("sys/stage", "best"),
         {"path": "lone", "assignString": {"value": "\ud800"}},
+        {"path": "when", "assignDatetime": {"valueMilliseconds": -(10**14)}},
         {"path": "z", "explode": {}},
         assign("last", "kept"),
     )
@@ -145,7 +146,8 @@ def test_what_cannot_be_kept_is_named_and_the_rest_is_kept(serving: Serving) -> 
     assert messages[2] == "name: is of type string, not float; delete it first"
     assert "name/below: there is a field name;" in messages[3]
     assert "a: there is a field a/b;" in messages[4]
-    assert len(messages) == 13
+    assert len(messages) == 14
+    assert messages[12] == "when: -100000000000000 is not a time of the years 1 to 9999"
     found = fields(serving, made)
     assert values(serving, made, "loss") == [(0, 1.0), (3, 4.0)]
     assert (found["large"], found["name"], found["last"]) == (7_000_000_000, "first", "kept")
@@ -190,8 +192,10 @@ def test_a_model_key_is_taken_once(serving: Serving) -> None:
     serving.create("model", key="TAKEN")
     with pytest.raises(AssertionError, match="there is one already"):
         serving.create("model", key="TAKEN")
-    with pytest.raises(AssertionError, match="letters, digits and _"):
-        serving.create("model", key="../X")
+    for odd in ("../X", "", "1"):
+        with pytest.raises(AssertionError, match="letters, digits and _"):
+            serving.create("model", key=odd)
+    assert serving.create("run")["id"]
 
 
 def test_files_replace_each_other_and_leave_nothing_behind(serving: Serving) -> None:
@@ -566,6 +570,22 @@ def test_a_full_database_counts_as_a_full_disk() -> None:
     connection.close()
     assert is_disk_full(full.value)
     assert not is_disk_full(sqlite3.OperationalError("no such table"))
+
+
+def test_a_start_on_a_full_disk_leaves_nothing_behind(tmp_path: Path) -> None:
+    """One line, exit status 2, and the files of the last start as they were."""
+    root = tmp_path / "root"
+    with Serving(root, "--port", "0") as serving:
+        token = serving.token
+    before = {path: path.read_bytes() for path in root.iterdir() if path.is_file()}
+    command = f"ulimit -f 0; exec {sys.executable} -m neptune_server --root {root} --new-token"
+    result = run(ROOT, "bash", "-c", command, status=2)
+    assert result.stderr.count("\n") == 1
+    assert "file too large" in result.stderr.lower()
+    assert {path: path.read_bytes() for path in root.iterdir() if path.is_file()} == before
+    with Serving(root) as serving:
+        assert serving.token == token
+        assert serving.access
 
 
 # ---- starting

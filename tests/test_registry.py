@@ -132,7 +132,7 @@ def test_versions_are_promoted_and_rolled_back(
     git(tmp_path, "clone", "--quiet", str(repository), str(clone))
     registry(clone, "download", "--stage", "production", str(tmp_path / "got"))
     assert (tmp_path / "got/weights").read_text(encoding="utf-8") == "first"
-    registry(clone, "download", "--version", "v0.3.0", str(tmp_path / "newest"))
+    registry(clone, "download", "--version", "0.3.0", str(tmp_path / "newest"))
     assert (tmp_path / "newest/weights").read_text(encoding="utf-8") == "third"
     assert git(clone, "status", "--porcelain") == ""
 
@@ -144,6 +144,11 @@ def test_versions_are_promoted_and_rolled_back(
     absent = registry(clone, "download", "--version", "v9.0.0", str(tmp_path / "x"), status=2)
     assert "no such version (v0.1.0, v0.2.0, v0.3.0)" in absent.stderr
 
+    # a clone that lacks the first tags has the rest of the history
+    git(clone, "tag", "--delete", *(f"qa-model#production#{number}" for number in (1, 2, 3, 6)))
+    assert "nothing to go back to" in registry(clone, "rollback", status=2).stderr
+    assert len(registry(clone, "history").stdout.splitlines()) == len(history) - 2
+
     # without the remote's files the message says so, and nothing is left behind
     shutil.rmtree(tmp_path / "remote")
     shutil.rmtree(clone / ".dvc/cache", ignore_errors=True)
@@ -153,6 +158,17 @@ def test_versions_are_promoted_and_rolled_back(
     assert "Traceback" not in gone.stderr
     assert not (tmp_path / "x").exists()
     assert not list(tmp_path.glob(".x*"))
+
+
+@pytest.mark.slow
+def test_a_tag_of_gtos_own_command_counts(repository: Path, choose: Callable[..., None]) -> None:
+    """Without a number, too: somebody may promote by GTO's command and by the simple form."""
+    choose("first", 0.5)
+    registry(repository, "register")
+    options = ("--version", "v0.1.0", "--stage", "staging", "--simple", "true")
+    run(repository, "gto", "assign", "qa-model", *options)
+    assert git(repository, "tag", "--list").split() == ["qa-model#staging", "qa-model@v0.1.0"]
+    assert registry(repository, "list").stdout.splitlines()[1].split()[4] == "staging"
 
 
 @pytest.mark.slow

@@ -6,15 +6,18 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 from conftest import ROOT, environment, run
+from serving import read_until
 
 from vestibular import spool as spooling
 from vestibular.errors import DataError
 from vestibular.files import folder_sha256
+from vestibular.mirror.spools import Spools
 from vestibular.params import Params, load_params
 from vestibular.spool import Spool, finite, recorded, run_id
 
@@ -78,8 +81,9 @@ def test_the_machine_is_looked_at(
     spool = Spool("train")
     spool.open("x", "opt-tiny", params)
     # work, so that the processor has been in use
+    deadline = time.monotonic() + 30
     while sum(range(100_000)) and len(looks(in_folder)) < 3:
-        pass
+        assert time.monotonic() < deadline
     spool.close(None)
     assert all(0 <= look["cpu_percent"] <= 100 for look in looks(in_folder))
     assert max(look["process_cpu_percent"] for look in looks(in_folder)) > 1
@@ -141,8 +145,12 @@ spool.open("x", "opt-tiny", load_params(Path(sys.argv[1])))
 for step in range(1, 1000):
     spool.point(step, {"loss": 1 / step})
     if step == 20:
+        if sys.argv[2] == "halfway":
+            # as a line longer than the buffer is while it is being written
+            spool._file.write("{half a line")
+            spool._file.flush()
         print("ready", flush=True)
-        if sys.argv[2] == "wait":
+        if sys.argv[2] != "go":
             sys.stdin.read()
         break
 spool.close(None)
@@ -165,8 +173,7 @@ def writer(folder: Path, *arguments: str, **variables: str) -> subprocess.Popen[
 def test_a_killed_process_leaves_all_that_it_told(in_folder: Path) -> None:
     """After SIGKILL every point is there, no end is, and the lock on the file is free."""
     process = writer(in_folder, "wait")
-    assert process.stdout is not None
-    assert process.stdout.readline() == "ready\n"
+    assert read_until(process, "ready"), process.communicate()
     (path,) = (in_folder / ".vestibular/spool/x").glob("*.jsonl")
     with path.open() as file, pytest.raises(BlockingIOError):
         fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -176,6 +183,25 @@ def test_a_killed_process_leaves_all_that_it_told(in_folder: Path) -> None:
     assert names(lines) == ["start", *["point"] * 20]
     with path.open() as file:
         fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+
+
+def test_a_process_killed_within_a_line_is_one_run_with_its_next(in_folder: Path) -> None:
+    """After SIGKILL half a line is left: the whole ones are read, and the next process goes on."""
+    process = writer(in_folder, "halfway")
+    assert read_until(process, "ready"), process.communicate()
+    spools = Spools(in_folder / ".vestibular/spool")
+    assert spools.read()["x"].state == "running"
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate(timeout=30)
+    (run,) = spools.read().values()
+    assert run.state == "killed"
+    assert [point.step for point in run.series["finetuning/train/loss"]] == list(range(1, 21))
+
+    again = writer(in_folder, "go")
+    again.communicate(timeout=60)
+    (run,) = spools.read().values()
+    assert run.state == "finished"
+    assert [point.step for point in run.series["finetuning/train/loss"]] == list(range(1, 21))
 
 
 def test_two_ranks_give_one_file(in_folder: Path) -> None:

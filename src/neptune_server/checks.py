@@ -8,8 +8,8 @@ from neptune_server.errors import bad_request
 MOST_INTEGER = 2**63 - 1
 """SQLite's largest integer."""
 
-MOST_MILLISECONDS = 253_402_300_799_999
-"""The last millisecond of the year 9999."""
+TIMES = range(-62_135_596_800_000, 253_402_300_800_000)
+"""Milliseconds since 1970 that Python can write as a date: of the years 1 to 9999."""
 
 SHOWN_LETTERS = 60
 
@@ -35,7 +35,7 @@ def check_number(path: str, value: Any) -> float:
     return number
 
 
-def check_integer(path: str, value: Any, most: int = MOST_INTEGER) -> int:
+def check_integer(path: str, value: Any) -> int:
     """Return a whole number of a size that can be kept.
 
     Raises:
@@ -43,9 +43,20 @@ def check_integer(path: str, value: Any, most: int = MOST_INTEGER) -> int:
     """
     if isinstance(value, bool) or not isinstance(value, int):
         raise FieldError(f"{path}: {shown(value)} is not a whole number")
-    if abs(value) > most:
+    if abs(value) > MOST_INTEGER:
         raise FieldError(f"{path}: {shown(value)} is too large")
     return value
+
+
+def check_time(path: str, value: Any) -> int:
+    """Return milliseconds since 1970 that can be read back as a date.
+
+    Raises:
+        FieldError: they are none.
+    """
+    if check_integer(path, value) not in TIMES:
+        raise FieldError(f"{path}: {shown(value)} is not a time of the years 1 to 9999")
+    return int(value)
 
 
 def check_text(path: str, value: Any) -> str:

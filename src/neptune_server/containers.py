@@ -16,7 +16,8 @@ OWNER = "local"
 STAGES = ("none", "staging", "production", "archived")
 
 PROJECT_NAME = re.compile(r"([\w.-]{1,100})/([\w.-]{1,100})")
-MODEL_KEY = re.compile(r"\w{1,100}", re.ASCII)
+MODEL_KEY = re.compile(r"(?!\d+\Z)\w{1,100}", re.ASCII)
+"""Not of digits alone: the model's identifier would be that of a run."""
 KEY_LENGTH = 4
 """Letters of a project's key, which begins the identifiers of what it contains."""
 
@@ -79,12 +80,16 @@ def find_container(connection: sqlite3.Connection, identifier: str) -> sqlite3.R
         RequestError: there is none.
     """
     row: sqlite3.Row | None = connection.execute(
-        "SELECT container.* FROM container JOIN project ON project.id = project "
-        "WHERE container.id = :identifier "
-        "OR workspace || '/' || name || '/' || short_id = :identifier "
-        "OR type = 'project' AND workspace || '/' || name = :identifier",
-        {"identifier": identifier},
+        "SELECT * FROM container WHERE id = ?", (identifier,)
     ).fetchone()
+    if row is None:
+        # no index knows these names; clients ask by name once, when they begin
+        row = connection.execute(
+            "SELECT container.* FROM container JOIN project ON project.id = project "
+            "WHERE workspace || '/' || name || '/' || short_id = :identifier "
+            "OR type = 'project' AND workspace || '/' || name = :identifier",
+            {"identifier": identifier},
+        ).fetchone()
     if row is None:
         raise RequestError(
             HTTPStatus.NOT_FOUND, f"{identifier}: nothing of this name", "EXPERIMENT_NOT_FOUND"
@@ -136,7 +141,9 @@ def create_model(change: Change, project: sqlite3.Row, key: str) -> str:
         RequestError: the key is malformed or taken.
     """
     if MODEL_KEY.fullmatch(key) is None:
-        raise bad_request(f"{key!r}: a model's key is of letters, digits and _")
+        raise bad_request(
+            f"{key!r}: a model's key is of letters, digits and _, not of digits alone"
+        )
     short_id = f"{project['key']}-{key}"
     taken = change.connection.execute(
         "SELECT 1 FROM container WHERE project = ? AND short_id = ?", (project["id"], short_id)

@@ -12,6 +12,7 @@ from neptune_server.contents import Readable
 from neptune_server.errors import bad_request
 from neptune_server.fields import as_date
 from neptune_server.operations import Operation, find_field, open_field
+from neptune_server.paths import paths_above, range_below
 from neptune_server.store import Change, Store
 
 LONGEST_PATH = 1024
@@ -98,12 +99,10 @@ def refuse_nesting(connection: sqlite3.Connection, field: int, path: str) -> Non
     Raises:
         FieldError: it would.
     """
-    parts = path.split("/")
-    above = ["/".join(parts[:length]) for length in range(1, len(parts))]
     blocking = connection.execute(
         "SELECT path FROM file WHERE attribute = ? "
         "AND (path IN (SELECT value FROM json_each(?)) OR (path > ? AND path < ?)) LIMIT 1",
-        (field, json.dumps(above), f"{path}/", f"{path}0"),
+        (field, json.dumps(paths_above(path)), *range_below(path)),
     ).fetchone()
     if blocking is not None:
         raise FieldError(f"{path}: there is a file {blocking['path']}; one cannot be within it")
@@ -150,14 +149,12 @@ def delete_files(change: Change, container: sqlite3.Row, path: str, given: dict[
     field = open_field(change, container, path, "fileSet")
     for name in check_list(path, given, "filePaths"):
         within = check_text(path, name)
-        # a folder's files lie between "folder/" and "folder0", 0 being what follows /
         change.discard(
             "DELETE FROM file WHERE attribute = ? AND (path = ? OR (path > ? AND path < ?)) "
             "RETURNING content",
             field,
             within,
-            f"{within}/",
-            f"{within}0",
+            *range_below(within),
         )
 
 

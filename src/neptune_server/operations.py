@@ -6,17 +6,18 @@ from collections.abc import Callable
 from typing import Any
 
 from neptune_server.checks import (
-    MOST_MILLISECONDS,
     FieldError,
     check_integer,
     check_list,
     check_number,
     check_text,
+    check_time,
     shown,
 )
 from neptune_server.containers import STAGES
 from neptune_server.errors import bad_request
 from neptune_server.fields import SYSTEM_FIELDS
+from neptune_server.paths import paths_above, range_below
 from neptune_server.store import Change
 
 LONGEST_NAME = 1024
@@ -86,18 +87,15 @@ def check_name(connection: sqlite3.Connection, container: str, name: str) -> Non
     Raises:
         FieldError: the name is one of them.
     """
-    parts = name.split("/")
-    if "" in parts or len(name) > LONGEST_NAME or not name.isprintable():
+    if "" in name.split("/") or len(name) > LONGEST_NAME or not name.isprintable():
         raise FieldError(
             f"{shown(name)}: a field's name has up to {LONGEST_NAME} printable characters, "
             "and no empty part between slashes"
         )
-    above = ["/".join(parts[:length]) for length in range(1, len(parts))]
     blocking = connection.execute(
         "SELECT name FROM attribute WHERE container = ? "
         "AND (name IN (SELECT value FROM json_each(?)) OR (name > ? AND name < ?)) LIMIT 1",
-        # what begins with "name/" lies between "name/" and "name0", 0 being what follows /
-        (container, json.dumps(above), f"{name}/", f"{name}0"),
+        (container, json.dumps(paths_above(name)), *range_below(name)),
     ).fetchone()
     if blocking is not None:
         raise FieldError(
@@ -152,7 +150,7 @@ def assign_datetime(
     change: Change, container: sqlite3.Row, path: str, given: dict[str, Any]
 ) -> None:
     """Set a field of a time."""
-    value = check_integer(path, given.get("valueMilliseconds"), MOST_MILLISECONDS)
+    value = check_time(path, given.get("valueMilliseconds"))
     set_value(change, container, path, "datetime", value)
 
 

@@ -8,12 +8,11 @@ from collections.abc import Callable
 from typing import Any
 
 from neptune_server.checks import (
-    MOST_MILLISECONDS,
     FieldError,
-    check_integer,
     check_list,
     check_number,
     check_text,
+    check_time,
 )
 from neptune_server.operations import Operation, find_field, open_field
 from neptune_server.store import Change
@@ -56,7 +55,7 @@ def log(
             points.append(
                 (
                     None if step is None else check_number(path, step),
-                    check_integer(path, entry.get("timestampMilliseconds"), MOST_MILLISECONDS),
+                    check_time(path, entry.get("timestampMilliseconds")),
                     check(path, entry.get("value")),
                 )
             )

@@ -212,7 +212,8 @@ class Registry:
         held: list[str] = []
         for event in self.history():
             if event.stage == stage:
-                if event.action == "rollback":
+                # who deletes or does not fetch a tag has the rest of a history
+                if event.action == "rollback" and held:
                     held.pop()
                 if held[-1:] != [event.version]:
                     held.append(event.version)
@@ -244,6 +245,8 @@ def _event(raw: Mapping[str, Any]) -> Event:
     lines = [line.partition(": ") for line in str(raw["message"]).splitlines()]
     facts = {name: value for name, found, value in lines if found}
     stage = raw["stage"] if raw["event"] == "assignment" else None
+    # `gto assign --simple true` gives no number
+    number = raw["ref"].rpartition("#")[2]
     return Event(
         action=facts.pop("Action", "promote") if stage else "register",
         version=raw["version"],
@@ -252,7 +255,7 @@ def _event(raw: Mapping[str, Any]) -> Event:
         commit=raw["commit"],
         facts=facts,
         stage=stage,
-        number=int(raw["ref"].rsplit("#", 1)[-1]) if stage else 0,
+        number=int(number) if stage and number.isdigit() else 0,
     )
 
 
@@ -282,7 +285,7 @@ def _facts() -> dict[str, str]:
 def _refusal(commit: str) -> str | None:
     """Return why `select` put no candidate into production at a commit; None if it did."""
     for path in (SELECTION, LEADERBOARD):
-        shown = _run("git", "show", f"{commit}:{path}")
+        shown = _run("git", "show", f"{commit}:./{path}")
         if shown.returncode == 0:
             found = json.loads(shown.stdout)
             if not found.get("promoted", True):

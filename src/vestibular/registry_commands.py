@@ -31,7 +31,7 @@ def add_commands(commands: Any) -> None:
     )
 
     promote = _command(own, "promote", run_promote, "put a version into a stage")
-    promote.add_argument("version", help="for example v0.1.0")
+    promote.add_argument("version", type=_version, help="for example v0.1.0")
     _stage(promote)
     promote.add_argument("--reason", help="why; kept in the history")
     promote.add_argument(
@@ -48,7 +48,7 @@ def add_commands(commands: Any) -> None:
     download = _command(own, "download", run_download, "get a version's files into a folder")
     download.add_argument("folder", type=Path, metavar="DIR", help="a new folder")
     which = download.add_mutually_exclusive_group()
-    which.add_argument("--version", help="for example v0.1.0")
+    which.add_argument("--version", type=_version, help="for example v0.1.0")
     _stage(which)
 
 
@@ -66,6 +66,10 @@ def _stage(parser: Any) -> None:
     parser.add_argument("--stage", default=PRODUCTION_STAGE, help="default: %(default)s")
 
 
+def _version(text: str) -> str:
+    return text if text.startswith("v") else f"v{text}"
+
+
 def run_register(arguments: argparse.Namespace) -> None:
     """Register the current commit's model."""
     registry = _registry()
@@ -79,9 +83,8 @@ def run_register(arguments: argparse.Namespace) -> None:
 def run_promote(arguments: argparse.Namespace) -> None:
     """Promote a version."""
     registry = _registry()
-    version = arguments.version if arguments.version[:1] == "v" else f"v{arguments.version}"
-    event = registry.promote(version, arguments.stage, arguments.reason, arguments.force)
-    _tell(registry, event)
+    reason, force = arguments.reason, arguments.force
+    _tell(registry, registry.promote(arguments.version, arguments.stage, reason, force))
 
 
 def run_rollback(arguments: argparse.Namespace) -> None:

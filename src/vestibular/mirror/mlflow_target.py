@@ -10,7 +10,7 @@ from typing import Any
 
 from vestibular.mirror.pushing import one_line
 from vestibular.mirror.records import Point, Run, Stage, Value
-from vestibular.mirror.target import Call, Marks, TargetGoneError, staged
+from vestibular.mirror.target import Call, Marks, TargetGoneError, read_marks, staged
 
 ADDRESS = "sqlite:///mlflow.db"
 RUN_TAG, MARKS_TAG, STAGE_TAG = "vestibular.run", "vestibular.marks", "stage"
@@ -242,15 +242,6 @@ class MlflowTarget:
             for other in self._client.search_model_versions(f"name='{self._name}'"):
                 if str(other.version) != version and other.tags.get(STAGE_TAG) == stage:
                     self._tag(str(other.version), STAGE_TAG, "archived")
-
-
-def read_marks(text: str | None) -> Marks:
-    """Read marks as a service has kept them; a text cut short has none."""
-    try:
-        found = json.loads(text or "{}")
-    except ValueError:
-        return {}
-    return {str(name): str(mark) for name, mark in found.items()}
 
 
 def as_text(value: Value) -> str:

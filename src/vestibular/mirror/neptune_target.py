@@ -11,10 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from vestibular.mirror.mlflow_target import read_marks
 from vestibular.mirror.pushing import one_line
 from vestibular.mirror.records import Point, Run, Stage, Value
-from vestibular.mirror.target import Call, Marks, TargetGoneError, staged
+from vestibular.mirror.target import Call, Marks, TargetGoneError, read_marks, staged
 
 MARKS = "mirror/marks"
 RUN = "model/run"
@@ -161,12 +160,12 @@ class NeptuneTarget:
         self._set(self._run(run), {MARKS: json.dumps(marks)})
 
     def close_run(self, run: Run) -> None:
-        """Close what is open, but for a run that goes on: it is needed again at once."""
-        kept = {key for key in self._open if key == run.id and run.state == "running"}
-        for key in set(self._open) - kept:
-            container = self._open.pop(key)
-            with self._asking("close"):
-                container.stop(seconds=STOP_SECONDS)
+        """Close what is open of a run; itself not if it goes on: it is needed again at once."""
+        keys = [f"version {run.id}", *([] if run.state == "running" else [run.id])]
+        for key in keys:
+            if key in self._open:
+                with self._asking("close"):
+                    self._open.pop(key).stop(seconds=STOP_SECONDS)
 
     def version_marks(self, run: Run) -> Marks:
         """Return the marks of a run's version; none if there is no version yet."""

@@ -16,9 +16,9 @@ from vestibular.layout import (
     ADAPTERS,
     CURVES,
     EVALUATE_COSTS,
-    LEADERBOARD,
     PINS,
     PREDICTIONS,
+    PRODUCTION,
     SCORES,
     TRAIN_COSTS,
     TRAINING_FILE,
@@ -110,6 +110,11 @@ def _together(spooled: Run | None, found: Run) -> Run:
     """Return the spool's run, with what only the outputs know."""
     if spooled is None:
         return found
+    if not any(name.startswith("evaluation/") for name in spooled.fields):
+        # trained and not examined yet: what lies here is about the adapter before
+        for content in (found.fields, found.files):
+            for name in [name for name in content if name.startswith("evaluation/")]:
+                del content[name]
     spooled.fields = {**found.fields, **spooled.fields}
     spooled.files = {**found.files, **spooled.files}
     for name, points in found.series.items():
@@ -141,12 +146,11 @@ def _stages(artifact: str, runs: list[Run]) -> dict[str, tuple[Stage, str]]:
         # of several versions of one run the one in production counts, else the newest
         if stages.get(run, ("none", ""))[0] != "production":
             stages[run] = (stage, version.event.version)
-    if not been and LEADERBOARD.exists():
-        board = read_json(LEADERBOARD)
-        training = ADAPTERS / str(board["winner"]) / TRAINING_FILE
-        if board.get("promoted", True) and training.exists():
-            run = read_json(training).get("run", "")
-            stages[run] = ("production", stages.get(run, ("none", ""))[1])
+    promoted = PRODUCTION / TRAINING_FILE
+    if not been and promoted.exists():
+        # not the adapter's: the candidate may have been trained anew since
+        run = read_json(promoted).get("run", "")
+        stages[run] = ("production", stages.get(run, ("none", ""))[1])
     known = {run.id for run in runs}
     return {run: stage for run, stage in stages.items() if run in known}
 
@@ -197,7 +201,7 @@ def _md5(path: Path) -> str:
     return _md5_of(path, state.st_mtime_ns, state.st_size)
 
 
-@functools.lru_cache
+@functools.cache
 def _md5_of(path: Path, _time: int, _size: int) -> str:
     return file_md5(path)
 

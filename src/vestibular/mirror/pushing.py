@@ -204,7 +204,7 @@ def one_line(error: BaseException) -> str:
     # Neptune's messages begin with a line that has the exception's name alone
     if len(said) > 1 and said[0].replace("-", "").isidentifier():
         said = said[1:]
-    return (said[0] if said else type(error).__name__)[:300]
+    return said[0] if said else type(error).__name__
 
 
 def _plain(text: str) -> str:

@@ -3,6 +3,7 @@
 import contextlib
 import fcntl
 import json
+import os
 from bisect import bisect_left
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -37,6 +38,9 @@ class SpoolFile:
     def update(self) -> None:
         """Read the lines that were written since the last time, whole ones only."""
         with self._path.open("rb") as file:
+            if not os.fstat(file.fileno()).st_size:
+                # it has just been made: a look at its lock could keep its writer from it
+                return
             # first: what a process writes before its end is then read below
             self.alive = not _lock_is_free(file.fileno())
             file.seek(self._read)
@@ -64,14 +68,17 @@ class Spools:
     def read(self) -> dict[str, Run]:
         """Return the runs by id as they are now."""
         runs = {}
+        # what has been cleared away is forgotten: a new file may take its name
+        known, self._files = self._files, {}
         for folder in sorted(path for path in self._folder.glob("*") if path.is_dir()):
             files = []
             for path in sorted(folder.glob("*.jsonl")):
-                file = self._files.setdefault(path, SpoolFile(path))
+                file = known.get(path) or SpoolFile(path)
                 # somebody may have cleared the spool away since it was listed
                 with contextlib.suppress(FileNotFoundError):
                     file.update()
                     files.append(file)
+                    self._files[path] = file
             if any(file.events for file in files):
                 runs[folder.name] = _run(folder.name, [file for file in files if file.events])
         return runs
@@ -122,7 +129,8 @@ def _tell(run: Run, stage: str, event: Mapping[str, Any]) -> None:
         run.fields |= flatten("base_model/configuration", event["configuration"])
     elif kind == "point":
         for name, value in event["values"].items():
-            add_point(run, SERIES[name], event["step"], value, time)
+            known = SERIES.get(name, f"finetuning/train/{name}")
+            add_point(run, known, event["step"], value, time)
     elif kind == "usage":
         for name, value in event["values"].items():
             add_point(run, f"monitoring/{name}", round(time - run.started), value, time)

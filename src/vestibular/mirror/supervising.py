@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import selectors
 import signal
 import subprocess
@@ -16,12 +17,17 @@ from typing import IO, Any
 
 START = "start the client"
 """What a worker says before it asks anything of the service."""
+READ = "read the runs"
+"""What a worker says before it looks at its own files, which may be large."""
 RESTART_SECONDS = 5.0
 """Seconds until a worker that has failed is started again, under `--follow`."""
 START_SECONDS = 90.0
 """Seconds that a worker may take to import its client, on a machine with other things to do."""
 POLL_SECONDS = 0.2
 END_SECONDS = 5.0
+LONGEST_REASON = 300
+SECRET_NAMES = ("TOKEN", "PASSWORD", "SECRET")
+"""What the name of a variable holds that nobody may see."""
 
 
 @dataclass
@@ -78,7 +84,11 @@ class Supervisor:
         """Push until all is done, a deadline has passed or somebody says stop."""
         while not stop.is_set():
             self.result.fault = ""
-            self._once(stop)
+            try:
+                self._once(stop)
+            except OSError as error:
+                # no room for the worker's log, say
+                self.result.fault = f"the push cannot begin: {error.strerror or error}"
             if not self._follow:
                 return
             if stop.is_set():
@@ -108,8 +118,7 @@ class Supervisor:
                 _kill(process)
             ended_badly = process.returncode not in (0, -signal.SIGKILL)
             if ended_badly and not self.result.fault:
-                said = _last_line(log, self._environment)
-                self.result.fault = said or "the push ended early"
+                self.result.fault = self._shown(_last_line(log)) or "the push ended early"
 
     def _listen(self, process: "subprocess.Popen[bytes]", stop: threading.Event) -> None:
         """Read what the worker says until it ends, or must be ended."""
@@ -122,7 +131,8 @@ class Supervisor:
             selector.register(pipe, selectors.EVENT_READ)
             while not stop.is_set():
                 now = time.monotonic()
-                allowed = START_SECONDS if self._asked == START else self._deadlines.call
+                limits = {START: START_SECONDS, READ: self._deadlines.push}
+                allowed = limits.get(self._asked, self._deadlines.call)
                 if now - heard > allowed:
                     self.result.fault = f"no answer within {allowed:g} s ({self._asked})"
                     return
@@ -161,31 +171,37 @@ class Supervisor:
         elif kind == "item":
             self._hear_item(message)
         elif kind == "gone":
-            result.fault = message["why"]
+            result.fault = self._shown(message["why"])
         return bool(kind == "idle")
 
     def _hear_item(self, message: Mapping[str, Any]) -> None:
         key = (message["run"], message["item"])
-        outcome = message["outcome"]
-        known = self.result.outcomes.get(key, ("", ""))[0]
+        outcome, why = message["outcome"], self._shown(message["why"])
+        known = self.result.outcomes.get(key, ("", ""))
         # what this very command has pushed is not "there already" in its later rounds
-        if not (outcome == "there" and known == "pushed"):
-            self.result.outcomes[key] = (outcome, message["why"])
-        if self._follow and outcome != "there":
-            why = f": {message['why']}" if message["why"] else ""
+        if not (outcome == "there" and known[0] == "pushed"):
+            self.result.outcomes[key] = (outcome, why)
+        # a failure that stays is tried again in every round, and told once
+        if self._follow and (
+            outcome == "pushed" or (outcome == "failed" and known != (outcome, why))
+        ):
             where = f"{self.result.target}  {message['candidate']}"
-            self._say(f"{where}  {message['item']}  {outcome}{why}")
+            self._say(f"{where}  {message['item']}  {outcome}{why and f': {why}'}")
+
+    def _shown(self, text: str) -> str:
+        """Return a client's words without the secrets that it was given, cut if they are long."""
+        for name, value in self._environment.items():
+            if value and any(word in name for word in SECRET_NAMES):
+                text = text.replace(value, "***")
+        # name and password within an address
+        return re.sub(r"://[^/\s]*@", "://***@", text)[:LONGEST_REASON]
 
 
-def _last_line(log: IO[bytes], environment: Mapping[str, str]) -> str:
-    """Return the last line of a log, without the secrets that its writer was given."""
+def _last_line(log: IO[bytes]) -> str:
+    """Return the last line of a log."""
     log.seek(0)
     lines = log.read().decode(errors="replace").strip().splitlines()
-    text = lines[-1] if lines else ""
-    for name, value in environment.items():
-        if value and ("TOKEN" in name or "PASSWORD" in name):
-            text = text.replace(value, "***")
-    return text[:300]
+    return lines[-1] if lines else ""
 
 
 def _kill(process: "subprocess.Popen[bytes]") -> None:

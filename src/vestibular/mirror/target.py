@@ -1,6 +1,7 @@
 """What the worker asks of a service."""
 
 import contextlib
+import json
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -71,6 +72,15 @@ class Target(Protocol):
 
     def set_stage(self, run: Run, stage: Stage) -> None:
         """Put a version into a stage; another one in production is archived."""
+
+
+def read_marks(text: str | None) -> Marks:
+    """Read marks as a service has kept them; a text cut short has none."""
+    try:
+        found = json.loads(text or "{}")
+    except ValueError:
+        return {}
+    return {str(name): str(mark) for name, mark in found.items()}
 
 
 @contextlib.contextmanager

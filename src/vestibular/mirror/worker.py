@@ -8,10 +8,11 @@ client prints goes to standard error.
 import argparse
 import json
 import os
+import select
 import sys
+import threading
 import time
 import warnings
-from pathlib import Path
 from typing import Any
 
 from vestibular.checkpoints import only_one, work_folder
@@ -19,7 +20,7 @@ from vestibular.errors import BusyError, VestibularError
 from vestibular.mirror.outputs import Sources
 from vestibular.mirror.pushing import Outcome, Round, one_line
 from vestibular.mirror.records import Run
-from vestibular.mirror.supervising import START
+from vestibular.mirror.supervising import READ, START
 from vestibular.mirror.target import Call, Target, TargetGoneError
 from vestibular.params import RegistrySettings, load_params
 from vestibular.spool import spool_folder
@@ -35,6 +36,15 @@ class Channel:
         # a copy of standard output that the client's own messages cannot reach
         self._file = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
         os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+        threading.Thread(target=self._end_without_listener, daemon=True).start()
+
+    def _end_without_listener(self) -> None:
+        """End this process with the one that would end it when the service hangs."""
+        listener = select.poll()
+        # nothing is asked for but what is always told: that the other end has been closed
+        listener.register(self._file.fileno(), 0)
+        listener.poll()
+        os._exit(1)
 
     def say(self, kind: str, **content: Any) -> None:
         """Send a message."""
@@ -64,6 +74,9 @@ def main() -> None:
         _wait_for_turn(channel, arguments)
     except (TargetGoneError, VestibularError) as error:
         channel.say("gone", why=str(error))
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        channel.say("gone", why=f"{where}{(error.strerror or str(error)).lower()}")
 
 
 def _wait_for_turn(channel: Channel, arguments: argparse.Namespace) -> None:
@@ -85,6 +98,7 @@ def _work(channel: Channel, arguments: argparse.Namespace) -> None:
     target = _connect(arguments.target, channel.call, params.registry)
     everything = arguments.everything
     while True:
+        channel.call(READ)
         runs = sources.read()
         channel.say("plan", runs=[[run.id, run.candidate] for run in runs])
         try:
@@ -116,5 +130,4 @@ def _connect(name: str, call: Call, settings: RegistrySettings) -> Target:
 
 
 if __name__ == "__main__":
-    Path(work_folder()).mkdir(parents=True, exist_ok=True)
     main()
