@@ -266,6 +266,10 @@ def test_settings_are_shown_once() -> None:
     )
     found = dict(settings(made.params.model_copy(update={"candidates": {"a": own}})))
     assert found["train.lora.r"] == "8"
+    lora = made.params.train.lora.model_copy(update={"options": {"use_rslora": True}})
+    own = own.model_copy(update={"train": made.params.train.model_copy(update={"lora": lora})})
+    shown = dict(settings(made.params.model_copy(update={"candidates": {"a": own}})))
+    assert shown["candidates.a.lora.options.use_rslora"] == "true"
     assert found["candidates.a.epochs"] == "7"
     assert [key for key in found if key.startswith("candidates.")] == [
         "candidates.a.base_model",
