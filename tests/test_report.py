@@ -235,6 +235,8 @@ def test_without_a_language_or_leaks_their_groups_are_left_out() -> None:
             "Length of the context",
             "Where in the context the answer stands",
         ]
+        data = questions_data(made.questions, made.predictions, language)
+        assert {row["word"] for row in data["questions"]} == {""}
 
 
 def test_contexts_stand_in_the_page_once() -> None:

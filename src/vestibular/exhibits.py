@@ -30,10 +30,11 @@ def questions_data(
     Contexts stand in it once. An answer is a list of its text, exact match and F1.
     """
     contexts = {text: place for place, text in enumerate(_unique(q.context for q in questions))}
+    known = language in slices.question_words()
     rows = []
     for place, question in enumerate(questions):
         answers = [predictions[name][place] for name in predictions]
-        word = slices.question_word(question.question, language) if language else ""
+        word = slices.question_word(question.question, str(language)) if known else ""
         start = question.answer_starts[0]
         leaked = answers[0].get("leaked")
         tags = [question.title, "shares text with the training data" if leaked else ""]
