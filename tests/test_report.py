@@ -11,7 +11,7 @@ from conftest import ROOT, environment
 from exam import NASTY, exam
 
 from vestibular.charts import MOST_POINTS, pareto_front, thinned
-from vestibular.exhibits import kinds, questions_data
+from vestibular.exhibits import kinds, loss_chart, questions_data
 from vestibular.figures import figure, signed, size
 from vestibular.first_screen import first_screen
 from vestibular.origins import data_table, settings
@@ -124,6 +124,16 @@ def test_a_refusal_names_no_winner() -> None:
     assert shown["answers"][0]["figure"] == "none"
     assert "select.allow_below_reference: true" in shown["notices"][0]
     assert not any(row["promoted"] for row in board(selection))
+
+
+@pytest.mark.parametrize("loss", ["", "0.0"])
+def test_a_training_without_a_curve_has_a_chart(loss: str) -> None:
+    """It was shorter than `train.logging_steps`, or learned until no loss was left."""
+    row = {"epoch": "1.0", "loss": loss, "validation_loss": ""}
+    chart = loss_chart({"a": [row]}, ["a"])
+    zero = "0" if loss else ""
+    assert chart["table"]["rows"] == [["a", zero, zero, "", ""]]
+    assert "<svg" in chart["wide"]
 
 
 def test_a_promotion_below_a_reference_point_is_announced() -> None:

@@ -202,7 +202,8 @@ def loss_curves(rows: Sequence[Row], candidates: Sequence[str], width: int) -> R
         candidates: all names, in the order of their colours.
         width: pixels.
     """
-    losses = [row["loss"] for row in rows]
+    # a training of fewer steps than are logged has no curve
+    losses = [row["loss"] for row in rows] or [1.0]
     exponents = range(math.floor(math.log10(min(losses))), math.ceil(math.log10(max(losses))) + 1)
     steps = (1,) if len(exponents) > 3 else (1, 2, 5)
     return {

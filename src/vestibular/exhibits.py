@@ -155,26 +155,21 @@ def loss_chart(curves: Mapping[str, Curve], candidates: Sequence[str]) -> dict[s
     """Return the chart and table of all candidates' loss curves."""
     rows, table = [], []
     for name in candidates:
-        lowest = {}
+        cells = [name]
         for series, column in (("training", "loss"), ("validation", "validation_loss")):
             points = [row for row in curves[name] if row[column]]
             for row in charts.thinned(points):
                 epoch, loss = float(row["epoch"]), float(row[column])
                 words = f"{name}, {series}: loss {loss:.3g} after {epoch:.3g} epochs"
-                rows.append(
-                    {"candidate": name, "series": series, "epoch": epoch, "loss": loss}
-                    | {"words": words}
-                )
+                # a logarithmic scale has no place for zero
+                if loss > 0:
+                    rows.append(
+                        {"candidate": name, "series": series, "epoch": epoch, "loss": loss}
+                        | {"words": words}
+                    )
             losses = [float(row[column]) for row in points]
-            lowest[series] = (losses[-1], min(losses)) if losses else None
-        table.append(
-            [name]
-            + [
-                f"{value:.3g}"
-                for series in ("training", "validation")
-                for value in lowest[series] or ()
-            ]
-        )
+            cells += [f"{losses[-1]:.3g}", f"{min(losses):.3g}"] if losses else ["", ""]
+        table.append(cells)
     return {
         **both_widths("loss", lambda width: charts.loss_curves(rows, candidates, width)),
         "title": "Loss in training",
