@@ -146,6 +146,13 @@ def test_a_promotion_below_a_reference_point_is_announced() -> None:
     assert "select.allow_below_reference" in notice
 
 
+def test_the_plain_sort_is_named_as_what_lets_a_model_through() -> None:
+    """`select.rule: published` asks for no reference point, and no other setting is blamed."""
+    selection = exam({"poor": 0.1}, must_beat=["annotators"], rule="published").selection
+    (notice,) = first_screen(selection, COSTS)["notices"]
+    assert notice.endswith("select.rule: published is set.")
+
+
 def test_constraints_may_leave_nobody() -> None:
     """The page still stands, on the figures of the best by score."""
     made = exam({"a": 0.9, "b": 0.5}, constraints={"max_trainable_parameters": 1})

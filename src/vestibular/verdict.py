@@ -11,7 +11,7 @@ Both stand under `exact_match` and `f1`. The file holds:
     runner_up           the best of the others by score, or null
     leader              the best by score of those that may win, or null
     below               reference points of `select.must_beat` that the winner is not above;
-                        never empty but for `select.allow_below_reference`
+                        none but for `select.allow_below_reference` or `rule: published`
     rule                the settings under `select`
     questions           {"basis": "validation" or "out_of_fold", "count", "documents",
                         "effective_documents", "folds"}
