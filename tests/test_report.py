@@ -10,7 +10,7 @@ import pytest
 from conftest import ROOT, environment
 from exam import NASTY, exam
 
-from vestibular.charts import MOST_POINTS, pareto_front, thinned
+from vestibular.charts import MOST_POINTS, thinned
 from vestibular.exhibits import kinds, loss_chart, questions_data
 from vestibular.figures import figure, signed, size
 from vestibular.first_screen import first_screen
@@ -56,14 +56,6 @@ def test_words_for_numbers() -> None:
         "664\N{NO-BREAK SPACE}MB",
         "12.0\N{NO-BREAK SPACE}B",
     ]
-
-
-def test_the_pareto_front_holds_who_is_beaten_by_nobody() -> None:
-    """Dearer for no more, or as dear for less, is off; equals stay both."""
-    points = {"a": (1.0, 0.3), "b": (2.0, 0.3), "c": (2.0, 0.5), "d": (3.0, 0.5), "e": (4.0, 0.9)}
-    points["f"] = (4.0, 0.6)
-    assert pareto_front(points) == ["a", "c", "e"]
-    assert pareto_front({"x": (1.0, 0.5), "y": (1.0, 0.5)}) == ["x", "y"]
 
 
 def test_long_curves_are_thinned_to_their_end() -> None:

@@ -202,6 +202,7 @@ def cost_chart(selection: Mapping[str, Any], costs: Mapping[str, Any]) -> dict[s
                 "high": score["high"],
                 "words": f"{name}: {METRICS[metric]} {score['value']:.3f} ({score_range(score)}), "
                 f"{figure(cost[key])} {unit}",
+                "pareto": found["pareto"],
             }
         )
         table.append(
