@@ -213,7 +213,8 @@ class StopAtNonsense(TrainerCallback):
         Raises:
             ParamsError: one of them is infinite or not a number.
         """
-        for name in ("loss", "eval_loss", "grad_norm"):
+        # float16's loss scale is found by overflows: steps with one are left out, not learned
+        for name in ("loss", "eval_loss") if args.fp16 else ("loss", "eval_loss", "grad_norm"):
             if logs and not math.isfinite(logs.get(name, 0.0)):
                 raise ParamsError(
                     f"{PARAMS}: train.learning_rate: {args.learning_rate:g} is too high: at step "
