@@ -44,6 +44,15 @@ def save_shape(shape: str, folder: Path) -> Path:
     return folder
 
 
+def test_a_folder_without_a_tokenizer_is_refused(tmp_path: Path) -> None:
+    """Of some architectures transformers makes an empty one, which turns every text into nothing."""
+    from vestibular.errors import BaseModelError
+    from vestibular.models import load_tokenizer
+
+    with pytest.raises(BaseModelError, match="it has no words"):
+        load_tokenizer(save_shape("gpt2-small", tmp_path))
+
+
 @pytest.mark.parametrize("shape", ["gpt2", "gpt2-medium", "opt-125m"])
 def test_weight_bytes_are_those_of_the_loaded_model(tmp_path: Path, shape: str) -> None:
     """32, 8 and 4 bit, planned without weights: within 2 % of what the loaded model takes."""

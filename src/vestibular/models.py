@@ -79,15 +79,19 @@ def load_tokenizer(folder: Path) -> Any:
     """Load a model's tokenizer.
 
     Raises:
-        BaseModelError: it cannot be loaded, or has no end-of-sequence token to stop at.
+        BaseModelError: it cannot be loaded, has no words, or has no end-of-sequence token to
+            stop at.
     """
+    advice = "copy the tokenizer's files from the model's source, tokenizer.json above all"
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
     except LOADING_ERRORS as error:
         raise BaseModelError(
-            f"{folder}: no tokenizer can be loaded ({_first_line(error)}); copy the tokenizer's "
-            "files from the model's source, tokenizer.json above all"
+            f"{folder}: no tokenizer can be loaded ({_first_line(error)}); {advice}"
         ) from None
+    # of some architectures transformers makes an empty one where there are no files
+    if not set(tokenizer.get_vocab()) - set(tokenizer.all_special_tokens):
+        raise BaseModelError(f"{folder}: no tokenizer can be loaded (it has no words); {advice}")
     if tokenizer.eos_token_id is None:
         raise BaseModelError(
             f"{folder}: the tokenizer has no end-of-sequence token, so no answer could end; "
