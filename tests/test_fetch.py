@@ -12,10 +12,12 @@ from pathlib import Path
 import pytest
 from conftest import ROOT, environment
 
-from vestibular.errors import DataError
+from vestibular.base_models import Pin, locate
+from vestibular.errors import BaseModelError, DataError
 from vestibular.fetch import fetch_data
 from vestibular.files import file_sha256
 from vestibular.params import DataSettings, load_params, replace_values
+from vestibular.pinning import pin_revisions
 
 NEW = "0123456789abcdef0123456789abcdef01234567"
 OLD = "607a30d783dfa663caf39e06633721c8d4cfcd7e"
@@ -190,6 +192,27 @@ def test_pinning_writes_commits_and_nothing_else(tmp_path: Path, hub: str) -> No
     assert path.read_text(encoding="utf-8") == expected
     pin("--update")
     assert path.read_text(encoding="utf-8") == expected.replace(OLD, NEW)
+
+
+def test_a_hub_that_cannot_be_reached_is_no_defect(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither a commit nor a model can be had, and the message says so."""
+    import httpx2
+    import huggingface_hub
+
+    def unreachable(*_: object, **__: object) -> None:
+        raise httpx2.ConnectError("Connection refused")
+
+    monkeypatch.setattr(huggingface_hub.HfApi, "repo_info", unreachable)
+    monkeypatch.setattr(huggingface_hub, "list_repo_files", unreachable)
+    monkeypatch.delenv("HF_HUB_OFFLINE")
+    path = tmp_path / "params.yaml"
+    path.write_text(PARAMS.split("candidates:")[0] + CANDIDATES, encoding="utf-8")
+    with pytest.raises(BaseModelError, match=r"its commit at main \(ConnectError\)"):
+        pin_revisions(path, update=False)
+    with pytest.raises(BaseModelError, match=r"the hub cannot be reached \(ConnectError\)"):
+        locate(Pin("owner/model", revision=OLD))
 
 
 def test_a_new_key_stands_behind_its_neighbour(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-from vestibular.base_models import COMMIT, pin
+from vestibular.base_models import COMMIT, hub_errors, pin
 from vestibular.errors import DataError
 from vestibular.files import file_sha256, whole_file
 from vestibular.layout import PARAMS
@@ -91,11 +91,10 @@ def _from_hub(dataset: HubDataset, split: str | None, path: Path) -> None:
     # imported here: seconds that nothing else needs
     import datasets
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
     try:
         folder = snapshot_download(dataset.id, repo_type="dataset", revision=dataset.revision)
-    except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
+    except hub_errors() as error:
         raise DataError(
             f"{where}: not in the hub's cache, and cannot be downloaded "
             f"({type(error).__name__}); on a machine with a network run `hf download "
