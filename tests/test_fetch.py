@@ -34,6 +34,12 @@ class Hub(BaseHTTPRequestHandler):
             body = json.dumps({"id": "owner/model", "sha": NEW}).encode()
         elif self.path == "/train.json":
             body = b'{"data": []}'
+        elif self.path == "/cut.json":
+            self.send_response(200)
+            self.send_header("Content-Length", "1000")
+            self.end_headers()
+            self.wfile.write(b"{")
+            return
         else:
             self.send_error(404)
             return
@@ -90,6 +96,7 @@ def test_a_data_file_is_downloaded_once(tmp_path: Path, hub: str) -> None:
     [
         ("/train.json", "0" * 64, "is not the file that is meant"),
         ("/absent.json", None, "cannot be downloaded .*404|Not Found"),
+        ("/cut.json", None, "cannot be downloaded .*IncompleteRead"),
     ],
 )
 def test_what_is_wrong_is_not_kept(
@@ -107,6 +114,18 @@ def test_no_server_and_no_scheme_are_named(tmp_path: Path) -> None:
         fetch_data(data(tmp_path, "http://127.0.0.1:9/x", None))
     with pytest.raises(DataError, match="must begin with https://"):
         fetch_data(data(tmp_path, "file:///etc/passwd", None))
+
+
+def test_a_split_that_the_hub_is_not_asked_for_is_named(tmp_path: Path) -> None:
+    """Without it the file would be made of the whole dataset."""
+    settings = data(tmp_path, "http://127.0.0.1:9/x", None).model_dump(exclude={"urls"})
+    hub = {"id": "owner/data", "revision": OLD, "splits": {"train": "train"}}
+    columns = {"context": "context", "question": "question", "answers": "answers"}
+    settings |= {"format": "parquet", "hub": hub, "columns": columns}
+    settings |= {"validation": "dev.parquet", "validation_size": None}
+    (tmp_path / "train.json").touch()
+    with pytest.raises(DataError, match=r"dev\.parquet: not found.*data\.hub\.splits\.validation"):
+        fetch_data(DataSettings.model_validate(settings))
 
 
 @pytest.mark.slow
