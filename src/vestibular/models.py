@@ -198,19 +198,19 @@ def add_adapter(
         model.activation_checkpointing_enable({"use_reentrant": False})
         model.enable_input_require_grads()
     modules = lora.target_modules
-    config = LoraConfig(
-        task_type="CAUSAL_LM",
-        r=lora.r,
-        lora_alpha=lora.alpha,
-        lora_dropout=lora.dropout,
-        # peft fills in an architecture's usual modules where none are named
-        target_modules=None
-        if modules == "auto"
-        else (modules if isinstance(modules, str) else list(modules)),
-        fan_in_fan_out=any(isinstance(module, Conv1D) for module in model.modules()),
-        **lora.options,
-    )
     try:
+        config = LoraConfig(
+            task_type="CAUSAL_LM",
+            r=lora.r,
+            lora_alpha=lora.alpha,
+            lora_dropout=lora.dropout,
+            # peft fills in an architecture's usual modules where none are named
+            target_modules=None
+            if modules == "auto"
+            else (modules if isinstance(modules, str) else list(modules)),
+            fan_in_fan_out=any(isinstance(module, Conv1D) for module in model.modules()),
+            **lora.options,
+        )
         return get_peft_model(model, config)
     except (ValueError, RuntimeError, TypeError, AttributeError, re.error) as error:
         kinds = sorted(
