@@ -44,7 +44,7 @@ def main(spool: Spool) -> None:
     model = models.load_base(base, train.quantization, device, dtype).eval()
     model_bytes = model.get_memory_footprint()
     encoded = evaluation.encode_exam(base, tokenizer, params.prompt, train, exam, questions)
-    budget = planning.answering_budget(model, exam)
+    budget = planning.answering_budget(model, exam, device)
     count = sum(len(windows) for windows in encoded)
     put = partial(
         ask,

@@ -102,12 +102,11 @@ def main(spool: Spool) -> None:
         spool.files("adapter", run.adapter)
         if run.is_own:
             write_table(CURVES / f"{name}.tsv", CURVE, trained.curve)
-            share = trained.measured_steps / trained.steps
-            asked = len(encoded) * settings.epochs * share
-            tokens = sum(question.length for question in encoded) * settings.epochs * share
+            asked = len(encoded) * settings.epochs
+            tokens = sum(question.length for question in encoded) * settings.epochs
             cost = {
                 "seconds": trained.seconds,
-                "seconds_per_epoch": trained.seconds / (settings.epochs * share),
+                "seconds_per_epoch": trained.seconds / settings.epochs,
                 "questions_per_second": asked / trained.seconds,
                 "tokens_per_second": tokens / trained.seconds,
                 "planned_bytes": plan.peak_bytes,

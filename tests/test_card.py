@@ -87,6 +87,9 @@ def test_a_promotion_below_a_reference_point_stands_on_top() -> None:
     text = card(made)
     assert "Promoted below a reference point: this model is not above the annotators" in text
     assert text.index("Promoted below") < text.index("## Intended use")
+    assert "because `select.allow_below_reference` was set" in text
+    plain = exam({"a": 0.1}, must_beat=["annotators"], rule="published")
+    assert "because `select.rule: published` was set" in card(plain)
     assert "Promoted below" not in card(exam({"a": 0.9}))
 
 

@@ -12,10 +12,12 @@ from pathlib import Path
 import pytest
 from conftest import ROOT, environment
 
-from vestibular.errors import DataError
+from vestibular.base_models import Pin, locate
+from vestibular.errors import BaseModelError, DataError
 from vestibular.fetch import fetch_data
 from vestibular.files import file_sha256
 from vestibular.params import DataSettings, load_params, replace_values
+from vestibular.pinning import pin_revisions
 
 NEW = "0123456789abcdef0123456789abcdef01234567"
 OLD = "607a30d783dfa663caf39e06633721c8d4cfcd7e"
@@ -32,6 +34,12 @@ class Hub(BaseHTTPRequestHandler):
             body = json.dumps({"id": "owner/model", "sha": NEW}).encode()
         elif self.path == "/train.json":
             body = b'{"data": []}'
+        elif self.path == "/cut.json":
+            self.send_response(200)
+            self.send_header("Content-Length", "1000")
+            self.end_headers()
+            self.wfile.write(b"{")
+            return
         else:
             self.send_error(404)
             return
@@ -88,6 +96,7 @@ def test_a_data_file_is_downloaded_once(tmp_path: Path, hub: str) -> None:
     [
         ("/train.json", "0" * 64, "is not the file that is meant"),
         ("/absent.json", None, "cannot be downloaded .*404|Not Found"),
+        ("/cut.json", None, "cannot be downloaded .*IncompleteRead"),
     ],
 )
 def test_what_is_wrong_is_not_kept(
@@ -105,6 +114,18 @@ def test_no_server_and_no_scheme_are_named(tmp_path: Path) -> None:
         fetch_data(data(tmp_path, "http://127.0.0.1:9/x", None))
     with pytest.raises(DataError, match="must begin with https://"):
         fetch_data(data(tmp_path, "file:///etc/passwd", None))
+
+
+def test_a_split_that_the_hub_is_not_asked_for_is_named(tmp_path: Path) -> None:
+    """Without it the file would be made of the whole dataset."""
+    settings = data(tmp_path, "http://127.0.0.1:9/x", None).model_dump(exclude={"urls"})
+    hub = {"id": "owner/data", "revision": OLD, "splits": {"train": "train"}}
+    columns = {"context": "context", "question": "question", "answers": "answers"}
+    settings |= {"format": "parquet", "hub": hub, "columns": columns}
+    settings |= {"validation": "dev.parquet", "validation_size": None}
+    (tmp_path / "train.json").touch()
+    with pytest.raises(DataError, match=r"dev\.parquet: not found.*data\.hub\.splits\.validation"):
+        fetch_data(DataSettings.model_validate(settings))
 
 
 @pytest.mark.slow
@@ -190,6 +211,27 @@ def test_pinning_writes_commits_and_nothing_else(tmp_path: Path, hub: str) -> No
     assert path.read_text(encoding="utf-8") == expected
     pin("--update")
     assert path.read_text(encoding="utf-8") == expected.replace(OLD, NEW)
+
+
+def test_a_hub_that_cannot_be_reached_is_no_defect(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither a commit nor a model can be had, and the message says so."""
+    import httpx2
+    import huggingface_hub
+
+    def unreachable(*_: object, **__: object) -> None:
+        raise httpx2.ConnectError("Connection refused")
+
+    monkeypatch.setattr(huggingface_hub.HfApi, "repo_info", unreachable)
+    monkeypatch.setattr(huggingface_hub, "list_repo_files", unreachable)
+    monkeypatch.delenv("HF_HUB_OFFLINE")
+    path = tmp_path / "params.yaml"
+    path.write_text(PARAMS.split("candidates:")[0] + CANDIDATES, encoding="utf-8")
+    with pytest.raises(BaseModelError, match=r"its commit at main \(ConnectError\)"):
+        pin_revisions(path, update=False)
+    with pytest.raises(BaseModelError, match=r"the hub cannot be reached \(ConnectError\)"):
+        locate(Pin("owner/model", revision=OLD))
 
 
 def test_a_new_key_stands_behind_its_neighbour(tmp_path: Path) -> None:

@@ -153,6 +153,24 @@ def test_a_killed_training_resumes_to_the_same_bytes(project: Path) -> None:
     assert not list(project.glob(".vestibular/checkpoints/*"))
 
 
+def test_a_training_that_could_not_write_its_end_does_so_later(project: Path) -> None:
+    """The last checkpoint is that of the last step: nothing is left to train, and all to write."""
+    run(project, sys.executable, "-m", "stages.prepare")
+    command = (sys.executable, "-m", "stages.train", "gpt2-tiny")
+    adapters = project / "models/adapters"
+    adapters.rename(project / "models/aside")
+    adapters.touch()
+    assert "Traceback" not in run(project, *command, status=2).stderr
+    markers = project.glob(".vestibular/checkpoints/*/checkpoint-*/complete")
+    before = max(float(marker.read_text(encoding="utf-8")) for marker in markers)
+    adapters.unlink()
+    (project / "models/aside").rename(adapters)
+    run(project, *command)
+    cost = json.loads((project / "metrics/cost/train/gpt2-tiny.json").read_text("utf-8"))
+    assert cost["seconds"] > before
+    assert cost["questions_per_second"] < 1e4
+
+
 @pytest.mark.parametrize("quantization", ["8bit", "4bit"])
 def test_a_quantized_base_is_trained_and_examined(project: Path, quantization: str) -> None:
     """8 and 4 bit work on a CPU, from training to scores, without noise on the log."""

@@ -44,6 +44,15 @@ def save_shape(shape: str, folder: Path) -> Path:
     return folder
 
 
+def test_a_folder_without_a_tokenizer_is_refused(tmp_path: Path) -> None:
+    """Of some architectures transformers makes an empty one: every text becomes nothing."""
+    from vestibular.errors import BaseModelError
+    from vestibular.models import load_tokenizer
+
+    with pytest.raises(BaseModelError, match="it has no words"):
+        load_tokenizer(save_shape("gpt2-small", tmp_path))
+
+
 @pytest.mark.parametrize("shape", ["gpt2", "gpt2-medium", "opt-125m"])
 def test_weight_bytes_are_those_of_the_loaded_model(tmp_path: Path, shape: str) -> None:
     """32, 8 and 4 bit, planned without weights: within 2 % of what the loaded model takes."""
@@ -167,6 +176,38 @@ def test_auto_settings_fit_the_memory(tmp_path: Path, monkeypatch: pytest.Monkey
     assert resolved(350 << 20)[1] is True
     with pytest.raises(BaseModelError, match="vestibular plan"):
         resolved(100 << 20)
+    # what is stated stands
+    plan = planning.plan_training(tmp_path, TRAIN, 512, encoded, 42, torch.device("cpu"))
+    assert plan.settings.max_tokens_per_batch == TRAIN.max_tokens_per_batch
+
+
+@pytest.mark.parametrize(
+    ("free", "fits", "remedy"),
+    [
+        (100 << 30, True, ""),
+        (2_800_000_000, False, "a smaller evaluate.max_tokens_per_batch"),
+        (1_000_000_000, False, "max_tokens_per_batch: 1024"),
+    ],
+)
+def test_a_forecast_says_what_would_fit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, free: int, fits: bool, remedy: str
+) -> None:
+    """Stated settings are those that are forecast; training and exam have remedies of their own."""
+    import torch
+
+    from vestibular import planning
+    from vestibular.forecast import forecast
+
+    monkeypatch.setattr(planning, "available_bytes", lambda device: free)
+    base = {"base_model": str(save_shape("gpt2-small", tmp_path))}
+    params = load_params(ROOT / "params.yaml")
+    candidate = params.candidate("gpt2-tiny").model_copy(update=base)
+    exam = params.evaluate.model_copy(update={"max_tokens_per_batch": 65536})
+    params = params.model_copy(update={"candidates": {"x": candidate}, "evaluate": exam})
+    found = forecast(params, "x", torch.device("cpu"), free)
+    assert found.settings.max_tokens_per_batch == params.train.max_tokens_per_batch
+    assert found.fits is fits
+    assert found.remedy == remedy
 
 
 @pytest.mark.parametrize("batching", ["padded", "padded_to_max_length", "shared_context"])

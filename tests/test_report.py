@@ -10,8 +10,8 @@ import pytest
 from conftest import ROOT, environment
 from exam import NASTY, exam
 
-from vestibular.charts import MOST_POINTS, pareto_front, thinned
-from vestibular.exhibits import kinds, questions_data
+from vestibular.charts import MOST_POINTS, thinned
+from vestibular.exhibits import kinds, loss_chart, questions_data
 from vestibular.figures import figure, signed, size
 from vestibular.first_screen import first_screen
 from vestibular.origins import data_table, settings
@@ -56,14 +56,6 @@ def test_words_for_numbers() -> None:
         "664\N{NO-BREAK SPACE}MB",
         "12.0\N{NO-BREAK SPACE}B",
     ]
-
-
-def test_the_pareto_front_holds_who_is_beaten_by_nobody() -> None:
-    """Dearer for no more, or as dear for less, is off; equals stay both."""
-    points = {"a": (1.0, 0.3), "b": (2.0, 0.3), "c": (2.0, 0.5), "d": (3.0, 0.5), "e": (4.0, 0.9)}
-    points["f"] = (4.0, 0.6)
-    assert pareto_front(points) == ["a", "c", "e"]
-    assert pareto_front({"x": (1.0, 0.5), "y": (1.0, 0.5)}) == ["x", "y"]
 
 
 def test_long_curves_are_thinned_to_their_end() -> None:
@@ -126,6 +118,16 @@ def test_a_refusal_names_no_winner() -> None:
     assert not any(row["promoted"] for row in board(selection))
 
 
+@pytest.mark.parametrize("loss", ["", "0.0"])
+def test_a_training_without_a_curve_has_a_chart(loss: str) -> None:
+    """It was shorter than `train.logging_steps`, or learned until no loss was left."""
+    row = {"epoch": "1.0", "loss": loss, "validation_loss": ""}
+    chart = loss_chart({"a": [row]}, ["a"])
+    zero = "0" if loss else ""
+    assert chart["table"]["rows"] == [["a", zero, zero, "", ""]]
+    assert "<svg" in chart["wide"]
+
+
 def test_a_promotion_below_a_reference_point_is_announced() -> None:
     """With the flag the winner is named, and so is what it is not above."""
     selection = exam({"poor": 0.1}, must_beat=["annotators"], allow_below_reference=True).selection
@@ -134,6 +136,13 @@ def test_a_promotion_below_a_reference_point_is_announced() -> None:
     (notice,) = shown["notices"]
     assert "not above the annotators" in notice
     assert "select.allow_below_reference" in notice
+
+
+def test_the_plain_sort_is_named_as_what_lets_a_model_through() -> None:
+    """`select.rule: published` asks for no reference point, and no other setting is blamed."""
+    selection = exam({"poor": 0.1}, must_beat=["annotators"], rule="published").selection
+    (notice,) = first_screen(selection, COSTS)["notices"]
+    assert notice.endswith("select.rule: published is set.")
 
 
 def test_constraints_may_leave_nobody() -> None:
@@ -235,6 +244,8 @@ def test_without_a_language_or_leaks_their_groups_are_left_out() -> None:
             "Length of the context",
             "Where in the context the answer stands",
         ]
+        data = questions_data(made.questions, made.predictions, language)
+        assert {row["word"] for row in data["questions"]} == {""}
 
 
 def test_contexts_stand_in_the_page_once() -> None:
@@ -266,6 +277,10 @@ def test_settings_are_shown_once() -> None:
     )
     found = dict(settings(made.params.model_copy(update={"candidates": {"a": own}})))
     assert found["train.lora.r"] == "8"
+    lora = made.params.train.lora.model_copy(update={"options": {"use_rslora": True}})
+    own = own.model_copy(update={"train": made.params.train.model_copy(update={"lora": lora})})
+    shown = dict(settings(made.params.model_copy(update={"candidates": {"a": own}})))
+    assert shown["candidates.a.lora.options.use_rslora"] == "true"
     assert found["candidates.a.epochs"] == "7"
     assert [key for key in found if key.startswith("candidates.")] == [
         "candidates.a.base_model",

@@ -8,7 +8,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from vestibular.params import SelectSettings, load_params
-from vestibular.rule import Choice, Standing, choose, correct, undominated
+from vestibular.rule import Choice, Standing, choose, correct, pareto_front, undominated
 
 SETTINGS = load_params(Path(__file__).parents[1] / "params.yaml").select
 
@@ -252,3 +252,11 @@ def test_the_front_keeps_what_is_cheaper_than_all_before() -> None:
     """Equal cost at a lower rank is dominated."""
     ranked = [one("a", 0.9, 5), one("b", 0.8, 5), one("c", 0.7, 3), one("d", 0.6, 4)]
     assert [each.name for each in undominated(ranked)] == ["a", "c"]
+
+
+def test_the_pareto_front_holds_who_is_beaten_by_nobody() -> None:
+    """Dearer for no more, or as dear for less, is off; equals stay both."""
+    points = {"a": (1.0, 0.3), "b": (2.0, 0.3), "c": (2.0, 0.5), "d": (3.0, 0.5), "e": (4.0, 0.9)}
+    points["f"] = (4.0, 0.6)
+    assert pareto_front(points) == ["a", "c", "e"]
+    assert pareto_front({"x": (1.0, 0.5), "y": (1.0, 0.5)}) == ["x", "y"]

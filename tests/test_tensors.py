@@ -11,6 +11,7 @@ from conftest import SHAPES
 from vestibular import tensors
 from vestibular.batching import by_length, rows
 from vestibular.encoding import EncodedQuestion
+from vestibular.errors import BaseModelError
 from vestibular.models import add_adapter
 from vestibular.params import LoraSettings
 
@@ -59,6 +60,15 @@ def adapted(tiny_model: Callable[[str], Any], shape: str) -> Any:
         if parameter.requires_grad:
             parameter.data.normal_(0, 0.1)
     return model
+
+
+def test_options_that_exclude_each_other_are_refused(tiny_model: Callable[[str], Any]) -> None:
+    """In peft's own words, with the place in the settings."""
+    lora = LORA.model_copy(
+        update={"target_modules": "all-linear", "options": {"layers_to_transform": [0]}}
+    )
+    with pytest.raises(BaseModelError, match=r"train\.lora: .*layers_to_transform"):
+        add_adapter(tiny_model("gpt2"), lora, "none", gradient_checkpointing=False)
 
 
 @pytest.mark.parametrize("shape", SHAPES)

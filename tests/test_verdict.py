@@ -216,6 +216,12 @@ def test_the_published_rule() -> None:
     assert said["candidates"]["a"]["why"] == "the plain sort puts it behind b"
 
 
+def test_of_equals_both_are_on_the_pareto_front() -> None:
+    """No other scores more than either, or costs less; the rank between them is by name."""
+    rows = found({"a": examined(0.5), "b": examined(0.5)})["candidates"]
+    assert (rows["a"]["pareto"], rows["b"]["pareto"]) == (True, True)
+
+
 def test_equal_runs_give_equal_files() -> None:
     """In any order of the candidates."""
     both = {"a": examined(0.5, 50), "b": examined(0.9, 100)}

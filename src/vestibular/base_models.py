@@ -161,7 +161,6 @@ def configuration(name: str, candidate: Candidate) -> Path:
         return folder
     # imported here: only hub models need it, and it costs a third of a second
     import huggingface_hub
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
     try:
         return Path(
@@ -172,7 +171,7 @@ def configuration(name: str, candidate: Candidate) -> Path:
                 ignore_patterns="*/*",
             )
         )
-    except (HfHubHTTPError, LocalEntryNotFoundError, OSError, ValueError) as error:
+    except hub_errors() as error:
         raise BaseModelError(
             f"{where}: {candidate.base_model}@{candidate.revision}: no folder of that name, and "
             f"its configuration is not in the hub's cache and cannot be downloaded "
@@ -188,13 +187,7 @@ def longest_input(folder: Path, max_length: int) -> int:
 def _hub_snapshot(repository: str, revision: str) -> Path:
     # imported here: only hub models need it, and it costs a third of a second
     import huggingface_hub
-    from huggingface_hub.errors import (
-        HfHubHTTPError,
-        LocalEntryNotFoundError,
-        OfflineModeIsEnabled,
-        RepositoryNotFoundError,
-        RevisionNotFoundError,
-    )
+    from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
 
     cached = huggingface_hub.try_to_load_from_cache(repository, "config.json", revision=revision)
     if isinstance(cached, str):
@@ -203,7 +196,7 @@ def _hub_snapshot(repository: str, revision: str) -> Path:
             return folder
     try:
         names = huggingface_hub.list_repo_files(repository, revision=revision)
-        patterns = [_first_matching(names), *OTHER_FILES]
+        patterns = [_first_matching(repository, names), *OTHER_FILES]
         return Path(
             huggingface_hub.snapshot_download(
                 repository, revision=revision, allow_patterns=patterns, ignore_patterns="*/*"
@@ -215,7 +208,7 @@ def _hub_snapshot(repository: str, revision: str) -> Path:
         raise BaseModelError(
             f"{repository}: neither a folder here nor a model on the hub that you may see"
         ) from None
-    except (OfflineModeIsEnabled, LocalEntryNotFoundError, HfHubHTTPError, OSError) as error:
+    except hub_errors() as error:
         reason = (
             "HF_HUB_OFFLINE is set"
             if os.environ.get("HF_HUB_OFFLINE")
@@ -229,8 +222,21 @@ def _hub_snapshot(repository: str, revision: str) -> Path:
         ) from None
 
 
-def _first_matching(names: list[str]) -> str:
+def hub_errors() -> tuple[type[Exception], ...]:
+    """Return what the hub's client raises where it cannot have something.
+
+    Its own errors are system errors too, but for that about a name; those of its connection are
+    not.
+    """
+    # imported here: only hub models need them
+    import httpx2
+    from huggingface_hub.errors import HFValidationError
+
+    return httpx2.HTTPError, HFValidationError, OSError
+
+
+def _first_matching(repository: str, names: list[str]) -> str:
     for pattern in WEIGHTS:
         if any(Path(name).match(pattern) and "/" not in name for name in names):
             return pattern
-    raise BaseModelError(f"has no weights on the hub ({' or '.join(WEIGHTS)})")
+    raise BaseModelError(f"{repository}: has no weights on the hub ({' or '.join(WEIGHTS)})")

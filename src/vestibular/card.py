@@ -16,7 +16,7 @@ from vestibular.layout import BASE_FOLDER, MODEL_FILE
 from vestibular.page import templates
 from vestibular.params import Params
 from vestibular.questions import SPLITS, Question
-from vestibular.wording import listed
+from vestibular.wording import listed, permission
 
 ARTICLES = {
     "pt": "Portuguese articles left out",
@@ -112,7 +112,7 @@ def _notice(selection: Mapping[str, Any]) -> str | None:
     points = listed([f"the {point}" for point in selection["below"]])
     return (
         f"Promoted below a reference point: this model is not above {points}, and is here because "
-        "`select.allow_below_reference` was set."
+        f"`{permission(selection)}` was set."
     )
 
 

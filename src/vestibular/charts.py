@@ -84,29 +84,14 @@ def _score_axis(title: str) -> Row:
     }
 
 
-def pareto_front(points: Mapping[str, tuple[float, float]]) -> list[str]:
-    """Return the names of those that no other beats, by cost, the cheapest first.
-
-    One point (cost, score) beats another if it costs no more, scores no less, and differs.
-    """
-    front = [
-        name
-        for name, (cost, score) in points.items()
-        if not any(
-            other[0] <= cost and other[1] >= score and other != (cost, score)
-            for other in points.values()
-        )
-    ]
-    return sorted(front, key=lambda name: (*points[name], name))
-
-
 def score_against_cost(
     rows: Sequence[Row], candidates: Sequence[str], titles: tuple[str, str], width: int
 ) -> Row:
     """Describe the chart of candidates by cost and score, the Pareto front as a line.
 
     Args:
-        rows: a candidate each: `candidate`, `cost`, `score`, `low`, `high`, `words`.
+        rows: a candidate each: `candidate`, `cost`, `score`, `low`, `high`, `words`, and
+            `pareto`, whether it is on the front.
         candidates: all names, in the order of their colours.
         titles: the cost's and the score's.
         width: pixels.
@@ -125,11 +110,9 @@ def score_against_cost(
         "axis": {"format": "~s", "tickCount": 5, "grid": False},
     }
     score = {"field": "score", **_score_axis(titles[1])}
-    on_front = pareto_front({row["candidate"]: (row["cost"], row["score"]) for row in rows})
-    by_name = {row["candidate"]: row for row in rows}
+    front = sorted((row["cost"], row["score"]) for row in rows if row["pareto"])
     steps: list[Row] = []
-    for name in on_front:
-        cost, reached = by_name[name]["cost"], by_name[name]["score"]
+    for cost, reached in front:
         if steps:
             # between two points the cheaper one's score is what there is to be had
             steps.append({"cost": cost, "score": steps[-1]["score"], "place": len(steps)})
@@ -202,7 +185,8 @@ def loss_curves(rows: Sequence[Row], candidates: Sequence[str], width: int) -> R
         candidates: all names, in the order of their colours.
         width: pixels.
     """
-    losses = [row["loss"] for row in rows]
+    # a training of fewer steps than are logged has no curve
+    losses = [row["loss"] for row in rows] or [1.0]
     exponents = range(math.floor(math.log10(min(losses))), math.ceil(math.log10(max(losses))) + 1)
     steps = (1,) if len(exponents) > 3 else (1, 2, 5)
     return {

@@ -17,7 +17,7 @@ from vestibular.errors import BusyError
 from vestibular.files import folder_sha256
 
 COMPLETE = "complete"
-"""Marker file: the checkpoint beside it was written to its end."""
+"""Marker file: the checkpoint beside it was written to its end. Holds the training's seconds."""
 PACKAGES = ("accelerate", "bitsandbytes", "peft", "torch", "transformers")
 """Packages whose version decides what a training step computes."""
 

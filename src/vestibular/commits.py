@@ -1,10 +1,10 @@
 """The commit that a result belongs to, asked from git."""
 
-import hashlib
 import subprocess
 from pathlib import Path
 
 from vestibular.errors import DataError
+from vestibular.files import file_md5
 
 LOCK = "dvc.lock"
 
@@ -18,7 +18,7 @@ def commit_of(path: Path) -> str | None:
     Raises:
         DataError: this is no git repository, or git is not installed.
     """
-    digest = hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
+    digest = file_md5(path)
     command = ["git", "log", "--format=%H", "-S", digest, "--", LOCK]
     try:
         result = subprocess.run(command, check=True, capture_output=True, text=True)  # noqa: S603

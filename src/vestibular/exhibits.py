@@ -30,10 +30,11 @@ def questions_data(
     Contexts stand in it once. An answer is a list of its text, exact match and F1.
     """
     contexts = {text: place for place, text in enumerate(_unique(q.context for q in questions))}
+    known = language in slices.question_words()
     rows = []
     for place, question in enumerate(questions):
         answers = [predictions[name][place] for name in predictions]
-        word = slices.question_word(question.question, language) if language else ""
+        word = slices.question_word(question.question, str(language)) if known else ""
         start = question.answer_starts[0]
         leaked = answers[0].get("leaked")
         tags = [question.title, "shares text with the training data" if leaked else ""]
@@ -154,26 +155,21 @@ def loss_chart(curves: Mapping[str, Curve], candidates: Sequence[str]) -> dict[s
     """Return the chart and table of all candidates' loss curves."""
     rows, table = [], []
     for name in candidates:
-        lowest = {}
+        cells = [name]
         for series, column in (("training", "loss"), ("validation", "validation_loss")):
             points = [row for row in curves[name] if row[column]]
             for row in charts.thinned(points):
                 epoch, loss = float(row["epoch"]), float(row[column])
                 words = f"{name}, {series}: loss {loss:.3g} after {epoch:.3g} epochs"
-                rows.append(
-                    {"candidate": name, "series": series, "epoch": epoch, "loss": loss}
-                    | {"words": words}
-                )
+                # a logarithmic scale has no place for zero
+                if loss > 0:
+                    rows.append(
+                        {"candidate": name, "series": series, "epoch": epoch, "loss": loss}
+                        | {"words": words}
+                    )
             losses = [float(row[column]) for row in points]
-            lowest[series] = (losses[-1], min(losses)) if losses else None
-        table.append(
-            [name]
-            + [
-                f"{value:.3g}"
-                for series in ("training", "validation")
-                for value in lowest[series] or ()
-            ]
-        )
+            cells += [f"{losses[-1]:.3g}", f"{min(losses):.3g}"] if losses else ["", ""]
+        table.append(cells)
     return {
         **both_widths("loss", lambda width: charts.loss_curves(rows, candidates, width)),
         "title": "Loss in training",
@@ -206,6 +202,7 @@ def cost_chart(selection: Mapping[str, Any], costs: Mapping[str, Any]) -> dict[s
                 "high": score["high"],
                 "words": f"{name}: {METRICS[metric]} {score['value']:.3f} ({score_range(score)}), "
                 f"{figure(cost[key])} {unit}",
+                "pareto": found["pareto"],
             }
         )
         table.append(

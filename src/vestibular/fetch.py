@@ -1,10 +1,11 @@
 """Downloads that the settings name: data files, hub datasets, base models. Only when asked."""
 
+import http.client
 import urllib.error
 import urllib.request
 from pathlib import Path
 
-from vestibular.base_models import COMMIT, pin
+from vestibular.base_models import COMMIT, hub_errors, pin
 from vestibular.errors import DataError
 from vestibular.files import file_sha256, whole_file
 from vestibular.layout import PARAMS
@@ -27,18 +28,19 @@ def fetch_data(settings: DataSettings) -> list[str]:
             continue
         path = Path(settings.source, name)
         address = getattr(settings.urls, split, None)
+        part = getattr(settings.hub.splits, split) if settings.hub else None
         if path.exists():
             done.append(f"{path}: is there already")
         elif address is not None:
             _download(address, path, getattr(settings.sha256, split, None))
             done.append(f"{path}: downloaded from {address}")
-        elif settings.hub is not None:
-            _from_hub(settings.hub, getattr(settings.hub.splits, split), path)
+        elif settings.hub is not None and part is not None:
+            _from_hub(settings.hub, part, path)
             done.append(f"{path}: made from {settings.hub.id}")
         else:
             raise DataError(
-                f"{path}: not found, and {PARAMS} names no place to get it from (data.urls or "
-                "data.hub); put the file there"
+                f"{path}: not found, and {PARAMS} names no place to get it from "
+                f"(data.urls.{split} or data.hub.splits.{split}); put the file there"
             )
     return done
 
@@ -73,14 +75,19 @@ def _download(address: str, path: Path, sha256: str | None) -> None:
                     f"{address}: is not the file that is meant: its SHA-256 is {found}, and "
                     f"{PARAMS} says {sha256}; nothing was written"
                 )
-    except (urllib.error.URLError, TimeoutError, ConnectionError) as error:
+    except (
+        urllib.error.URLError,
+        http.client.HTTPException,
+        TimeoutError,
+        ConnectionError,
+    ) as error:
         reason = getattr(error, "reason", error)
         raise DataError(
             f"{address}: cannot be downloaded ({reason}); get it elsewhere and put it at {path}"
         ) from None
 
 
-def _from_hub(dataset: HubDataset, split: str | None, path: Path) -> None:
+def _from_hub(dataset: HubDataset, split: str, path: Path) -> None:
     """Write one split of a hub dataset as Parquet."""
     where = f"{dataset.id}@{dataset.revision}"
     if not COMMIT.fullmatch(dataset.revision):
@@ -91,11 +98,10 @@ def _from_hub(dataset: HubDataset, split: str | None, path: Path) -> None:
     # imported here: seconds that nothing else needs
     import datasets
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
     try:
         folder = snapshot_download(dataset.id, repo_type="dataset", revision=dataset.revision)
-    except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
+    except hub_errors() as error:
         raise DataError(
             f"{where}: not in the hub's cache, and cannot be downloaded "
             f"({type(error).__name__}); on a machine with a network run `hf download "

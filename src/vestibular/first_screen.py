@@ -20,7 +20,7 @@ from vestibular.figures import (
 )
 from vestibular.reference_points import UNTOUCHED_BASE
 from vestibular.uncertainty import LEVEL
-from vestibular.wording import listed, metric_of, probability
+from vestibular.wording import listed, metric_of, permission, probability
 
 Selection = Mapping[str, Any]
 
@@ -39,7 +39,7 @@ def first_screen(selection: Selection, costs: Mapping[str, Any]) -> dict[str, An
     elif selection["below"]:
         notices.append(
             f"{name} is in production although it is not above {points_below(selection, name)}: "
-            "select.allow_below_reference is set."
+            f"{permission(selection)} is set."
         )
     return {
         "title": f"{name} is chosen" if selection["promoted"] else "no model is chosen",

@@ -68,19 +68,27 @@ def forecast(params: Params, name: str, device: torch.device, free: int) -> Fore
     folder = configuration(name, candidate)
     limit = longest_input(folder, candidate.train.max_length)
     encoded, counted = _encode(params, folder, limit, candidate.train)
+    stated = candidate.train.model_copy(update={"max_length": limit})
+    resolved = True
     try:
         plan = planning.plan_training(folder, candidate.train, limit, encoded, params.seed, device)
     except BaseModelError:
         least = {"max_tokens_per_batch": limit, "gradient_checkpointing": True}
-        smallest = candidate.train.model_copy(update={**least, "max_length": limit})
-        plan = planning.rehearse_training(folder, smallest, encoded, params.seed, device)
+        smallest = {key: value for key, value in least.items() if getattr(stated, key) == "auto"}
+        plan = planning.rehearse_training(
+            folder, stated.model_copy(update=smallest), encoded, params.seed, device
+        )
+        resolved = False
     base = without_weights(folder)
     dtype = pick_precision(candidate.train.precision, device)
     model = planning.trainable_shape(folder, plan.settings, dtype)
     trained = sum(each.numel() for each in model.parameters() if each.requires_grad)
     answering = planning.answering_bytes(folder, plan.settings, params.evaluate, device)
-    peak = max(plan.peak_bytes, answering)
-    fits = peak - plan.process <= free
+    remedy = ""
+    if not resolved or plan.peak_bytes - plan.process > free:
+        remedy = _remedy(folder, stated, encoded, params.seed, device, free)
+    elif answering - plan.process > free:
+        remedy = "a smaller evaluate.max_tokens_per_batch"
     return Forecast(
         parameters=base.num_parameters(),
         trained_share=trained / sum(each.numel() for each in model.parameters()),
@@ -91,8 +99,8 @@ def forecast(params: Params, name: str, device: torch.device, free: int) -> Fore
         / (UTILIZATION * operations_per_second(device, dtype)),
         settings=plan.settings,
         counted=counted,
-        fits=fits,
-        remedy="" if fits else _remedy(folder, plan.settings, encoded, params.seed, device, free),
+        fits=not remedy,
+        remedy=remedy,
     )
 
 

@@ -79,15 +79,19 @@ def load_tokenizer(folder: Path) -> Any:
     """Load a model's tokenizer.
 
     Raises:
-        BaseModelError: it cannot be loaded, or has no end-of-sequence token to stop at.
+        BaseModelError: it cannot be loaded, has no words, or has no end-of-sequence token to
+            stop at.
     """
+    advice = "copy the tokenizer's files from the model's source, tokenizer.json above all"
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
     except LOADING_ERRORS as error:
         raise BaseModelError(
-            f"{folder}: no tokenizer can be loaded ({_first_line(error)}); copy the tokenizer's "
-            "files from the model's source, tokenizer.json above all"
+            f"{folder}: no tokenizer can be loaded ({_first_line(error)}); {advice}"
         ) from None
+    # of some architectures transformers makes an empty one where there are no files
+    if not set(tokenizer.get_vocab()) - set(tokenizer.all_special_tokens):
+        raise BaseModelError(f"{folder}: no tokenizer can be loaded (it has no words); {advice}")
     if tokenizer.eos_token_id is None:
         raise BaseModelError(
             f"{folder}: the tokenizer has no end-of-sequence token, so no answer could end; "
@@ -194,19 +198,19 @@ def add_adapter(
         model.activation_checkpointing_enable({"use_reentrant": False})
         model.enable_input_require_grads()
     modules = lora.target_modules
-    config = LoraConfig(
-        task_type="CAUSAL_LM",
-        r=lora.r,
-        lora_alpha=lora.alpha,
-        lora_dropout=lora.dropout,
-        # peft fills in an architecture's usual modules where none are named
-        target_modules=None
-        if modules == "auto"
-        else (modules if isinstance(modules, str) else list(modules)),
-        fan_in_fan_out=any(isinstance(module, Conv1D) for module in model.modules()),
-        **lora.options,
-    )
     try:
+        config = LoraConfig(
+            task_type="CAUSAL_LM",
+            r=lora.r,
+            lora_alpha=lora.alpha,
+            lora_dropout=lora.dropout,
+            # peft fills in an architecture's usual modules where none are named
+            target_modules=None
+            if modules == "auto"
+            else (modules if isinstance(modules, str) else list(modules)),
+            fan_in_fan_out=any(isinstance(module, Conv1D) for module in model.modules()),
+            **lora.options,
+        )
         return get_peft_model(model, config)
     except (ValueError, RuntimeError, TypeError, AttributeError, re.error) as error:
         kinds = sorted(

@@ -87,7 +87,10 @@ def settings(params: Params) -> list[tuple[str, str]]:
     candidates = content.pop("candidates")
     rows = list(_flat(content, ""))
     for name, candidate in candidates.items():
-        own = [(key, value) for key, value in _flat(candidate["train"], "") if shared[key] != value]
+        # an option that the candidate alone has is not among the shared ones
+        own = [
+            (key, value) for key, value in _flat(candidate["train"], "") if shared.get(key) != value
+        ]
         rows += [(f"candidates.{name}.base_model", candidate["base_model"])]
         if candidate["revision"] is not None:
             rows += [(f"candidates.{name}.revision", candidate["revision"])]

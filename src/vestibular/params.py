@@ -30,6 +30,7 @@ MirrorTarget = Literal["neptune", "mlflow"]
 Quantization = Literal["none", "8bit", "4bit"]
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
 TokenBudget = Annotated[int, Field(gt=0)] | Literal["auto"]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Names = Annotated[tuple[str, ...], Field(strict=False, min_length=1)]
 
 
@@ -213,7 +214,7 @@ class TrainSettings(Settings):
     """Optimizer steps between two checkpoints; a multiple of `logging_steps`."""
     lora: LoraSettings
     """The adapter."""
-    seeds: Annotated[tuple[int, ...], Field(strict=False)]
+    seeds: Annotated[tuple[Seed, ...], Field(strict=False)]
     """Further seeds to train with, beside `seed`, to see how much a score owes to chance."""
 
     @field_validator("validation_steps", "checkpoint_steps")
@@ -337,7 +338,7 @@ class Candidate(Settings):
 class Params(Settings):
     """All of `params.yaml`."""
 
-    seed: int = Field(ge=0, lt=2**32)
+    seed: Seed
     """Seed of everything that is drawn."""
     bases: str = Field(min_length=1)
     """Folder that holds the base models that are not on the hub; DVC watches it."""
@@ -350,6 +351,16 @@ class Params(Settings):
     """Services that `vestibular mirror` shows the runs to; none of them is needed by anything."""
     registry: RegistrySettings
     candidates: dict[str, Candidate]
+
+    @field_validator("data")
+    @classmethod
+    def _names_two_files(cls, data: DataSettings) -> DataSettings:
+        if data.validation is not None and Path(data.validation) == Path(data.train):
+            raise ValueError(
+                "train and validation are the same file; name another one, or leave validation "
+                "out and write a validation_size"
+            )
+        return data
 
     @field_validator("train")
     @classmethod
@@ -377,6 +388,12 @@ class _Loader(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen = set()
         for key_node, _ in node.value:
+            if not isinstance(key_node, yaml.ScalarNode):
+                raise yaml.MarkedYAMLError(
+                    problem="braces or brackets in the place of a key; put a text that begins "
+                    "with one in quotes",
+                    problem_mark=key_node.start_mark,
+                )
             if key_node.value in seen:
                 raise yaml.MarkedYAMLError(
                     problem=f"the key {key_node.value!r} stands here twice",
@@ -504,7 +521,14 @@ def _merge_candidates(
         faults.append("candidates: is empty; name at least one base model")
     shared = content.get("train")
     merged = {}
+    spellings: dict[str, str] = {}
     for name, own in candidates.items():
+        other = spellings.setdefault(str(name).lower(), str(name))
+        if other != str(name):
+            faults.append(
+                f"candidates.{name}: differs from {other} in case alone, and some systems take "
+                "their files for the same"
+            )
         if not isinstance(name, str):
             faults.append(f"candidates.{name}: YAML takes this name for {name!r}; put it in quotes")
         elif not CANDIDATE_NAME.fullmatch(name):

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from vestibular.base_models import COMMIT
+from vestibular.base_models import COMMIT, hub_errors
 from vestibular.errors import BaseModelError
 from vestibular.params import load_params, replace_values
 
@@ -52,7 +52,7 @@ def pin_revisions(path: Path, update: bool) -> list[str]:
 def _commit(repository: str, revision: str | None, kind: str) -> str:
     # imported here: a third of a second
     from huggingface_hub import HfApi
-    from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
+    from huggingface_hub.errors import OfflineModeIsEnabled
 
     try:
         api = HfApi()
@@ -61,7 +61,7 @@ def _commit(repository: str, revision: str | None, kind: str) -> str:
         raise BaseModelError(
             f"{repository}: the commit stands on the hub, and HF_HUB_OFFLINE is set; unset it"
         ) from None
-    except (HfHubHTTPError, OSError) as error:
+    except hub_errors() as error:
         raise BaseModelError(
             f"{repository}: the hub does not tell its commit at {revision or 'main'} "
             f"({type(error).__name__}); check the name, the branch and the network"

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from transformers.pytorch_utils import Conv1D
 
-from vestibular.batching import Batching, Row, by_length, epoch_batches, rows
+from vestibular.batching import Row, by_length, epoch_batches, rows
 from vestibular.encoding import EncodedQuestion
 from vestibular.errors import BaseModelError
 from vestibular.memory import TensorBytes, available_bytes, process_bytes
@@ -64,6 +64,7 @@ def plan_training(
     """Resolve `auto` to what fits `device`, and say what memory the training will take.
 
     Recomputing activations costs a third more time, so that smaller micro-batches come first.
+    Settings that leave nothing open stand, whether they fit or not.
 
     Args:
         folder: where the model's configuration is.
@@ -77,17 +78,17 @@ def plan_training(
         BaseModelError: nothing that the settings leave open fits.
     """
     room = available_bytes(device) * USABLE_MEMORY
-    plan = None
+    stated = "auto" not in (settings.max_tokens_per_batch, settings.gradient_checkpointing)
+    taken = 0
     for resolved in _resolutions(settings, limit):
         plan = rehearse_training(folder, resolved, encoded, seed, device)
-        if plan.peak_bytes - plan.process <= room or resolved is settings:
+        taken = plan.peak_bytes - plan.process
+        if stated or taken <= room:
             return plan
-    if plan is None:
-        raise BaseModelError("train.max_tokens_per_batch: auto: there is nothing to try")
     raise BaseModelError(
-        f"train.max_tokens_per_batch: auto: even with {plan.settings.max_tokens_per_batch} tokens "
-        f"at a time the training takes {plan.peak_bytes - plan.process:,} bytes, and {room:,.0f} "
-        "are free; run `vestibular plan` to see what would make it fit"
+        f"train.max_tokens_per_batch, train.gradient_checkpointing: whatever is taken for `auto`, "
+        f"the training takes {taken:,} bytes or more, and {room:,.0f} are free; run `vestibular "
+        "plan` to see what would make it fit"
     )
 
 
@@ -176,15 +177,12 @@ def epoch_groups(
     encoded: Sequence[EncodedQuestion], settings: TrainSettings, seed: int
 ) -> list[list[Row]]:
     """Return the micro-batches of the first epoch, as rows."""
-    batching: Batching = settings.batching
-    if batching == "shared_context" and settings.loss == "full":
-        batching = "padded"
     budget = int(settings.max_tokens_per_batch)
     return [
         group
         for batch in epoch_batches(encoded, settings.batch_size, seed, 0)
         for group in by_length(
-            rows(batch, batching, settings.loss, budget), budget, least_width(settings)
+            rows(batch, settings.batching, settings.loss, budget), budget, least_width(settings)
         )
     ]
 
@@ -236,14 +234,14 @@ def step_shapes(batch: Sequence[Row], settings: TrainSettings) -> Inputs:
     return inputs
 
 
-def answering_budget(model: Any, settings: EvaluateSettings) -> int:
-    """Return how many tokens of prompts and answers to hold at a time.
+def answering_budget(model: Any, settings: EvaluateSettings, device: torch.device) -> int:
+    """Return how many tokens of prompts and answers to hold on `device` at a time.
 
     While a cache grows, so does its copy, and as much again is left for the rest.
     """
     if settings.max_tokens_per_batch != "auto":
         return settings.max_tokens_per_batch
-    free = available_bytes(model.device) * USABLE_MEMORY
+    free = available_bytes(device) * USABLE_MEMORY
     least, most = ANSWERING_BUDGETS
     return max(least, min(most, int(free / (3 * cache_bytes(model)))))
 
@@ -263,7 +261,7 @@ def answering_bytes(
     """Return the most memory that the exam takes, in bytes: weights, cache, one batch's rest."""
     dtype = pick_precision(train.precision, device)
     model = without_weights(folder).to(dtype).eval()
-    budget = answering_budget(model, evaluate)
+    budget = answering_budget(model, evaluate, device)
     length = min(budget, train.max_length)
     ids = torch.zeros(max(1, budget // length), length, dtype=torch.long, device="meta")
     nowhere = torch.zeros(0, dtype=torch.long, device="meta")

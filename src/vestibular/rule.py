@@ -113,6 +113,21 @@ def correct(p_values: Mapping[str, float], running: Collection[str]) -> dict[str
     return {name: holm({**family, name: value})[name] for name, value in p_values.items()}
 
 
+def pareto_front(points: Mapping[str, tuple[float, float]]) -> list[str]:
+    """Return the names of those that no other beats.
+
+    One point (cost, score) beats another if it costs no more, scores no less, and differs.
+    """
+    return [
+        name
+        for name, (cost, score) in points.items()
+        if not any(
+            other[0] <= cost and other[1] >= score and other != (cost, score)
+            for other in points.values()
+        )
+    ]
+
+
 def undominated(ranked: Sequence[Standing]) -> list[Standing]:
     """Return those that no candidate before them undercuts or equals in cost, in their order."""
     kept: list[Standing] = []

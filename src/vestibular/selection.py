@@ -11,6 +11,7 @@ from typing import Any
 
 from vestibular.base_models import Pin
 from vestibular.errors import DataError
+from vestibular.figures import METRICS
 from vestibular.files import (
     file_sha256,
     read_json,
@@ -40,7 +41,6 @@ from vestibular.runs import Run, read_folds
 from vestibular.scoring import mean
 
 WHEN = ("before", "after")
-METRICS = {"exact_match": "EM", "f1": "F1"}
 
 
 def read_results(candidates: Sequence[str]) -> dict[str, dict[str, Any]]:

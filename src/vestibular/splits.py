@@ -36,10 +36,11 @@ def split_by_document(
         names, key=lambda number: hashlib.sha256(f"{seed}\0{names[number]}".encode()).digest()
     )
     held_out: set[int] = set()
-    wanted = validation_size * len(records)
+    taken = 0
     for number in order[:-1]:
         held_out.add(number)
-        if sum(counts[each] for each in held_out) >= wanted:
+        taken += counts[number]
+        if taken >= validation_size * len(records):
             break
     pairs = list(zip(numbers, records, strict=True))
     return (

@@ -24,6 +24,7 @@ from vestibular.batching import Batching, by_length, epoch_batches, rows, steps_
 from vestibular.checkpoints import COMPLETE, last_complete
 from vestibular.encoding import EncodedQuestion
 from vestibular.errors import ParamsError
+from vestibular.files import whole_file
 from vestibular.layout import PARAMS
 from vestibular.measuring import stopwatch
 from vestibular.models import disk_errors
@@ -50,10 +51,8 @@ class Trained:
     """One row a logged step, in the order of `CURVE`."""
     steps: int
     """Optimizer steps in all."""
-    measured_steps: int
-    """Optimizer steps that `seconds` is about: those after the last resumption."""
     seconds: float
-    """Seconds for the measured steps, validation included."""
+    """Seconds for all steps, validation included; what a kill has undone does not count."""
 
 
 def usable_batching(model: Any, settings: TrainSettings, name: str) -> Batching:
@@ -186,11 +185,16 @@ class QuestionTrainer(Trainer):
 class MarkComplete(TrainerCallback):
     """Mark a checkpoint once it is whole: a kill may leave one half-written."""
 
+    def __init__(self, seconds: Callable[[], float]) -> None:
+        self._seconds = seconds
+
     def on_save(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
-        """Leave the marker in the checkpoint just written."""
-        Path(str(args.output_dir), f"checkpoint-{state.global_step}", COMPLETE).touch()
+        """Leave the marker in the checkpoint just written: the seconds that led to it."""
+        path = Path(str(args.output_dir), f"checkpoint-{state.global_step}", COMPLETE)
+        with whole_file(path) as temporary:
+            temporary.write_text(f"{self._seconds()}\n", encoding="utf-8")
 
 
 class StopAtNonsense(TrainerCallback):
@@ -209,7 +213,8 @@ class StopAtNonsense(TrainerCallback):
         Raises:
             ParamsError: one of them is infinite or not a number.
         """
-        for name in ("loss", "eval_loss", "grad_norm"):
+        # float16's loss scale is found by overflows: steps with one are left out, not learned
+        for name in ("loss", "eval_loss") if args.fp16 else ("loss", "eval_loss", "grad_norm"):
             if logs and not math.isfinite(logs.get(name, 0.0)):
                 raise ParamsError(
                     f"{PARAMS}: train.learning_rate: {args.learning_rate:g} is too high: at step "
@@ -316,24 +321,22 @@ def fine_tune(
         train_dataset=steps,
         eval_dataset=steps,
         data_collator=_only_item,
-        callbacks=[*([Record(record)] if record else []), MarkComplete(), StopAtNonsense()],
+        callbacks=[*([Record(record)] if record else []), StopAtNonsense()],
     )
     # on a terminal a bar, elsewhere lines; never the Trainer's dictionaries
     trainer.remove_callback(PrinterCallback)
     trainer.add_callback(Bar if terminal else PlainLines)
     trainer.remove_callback(ProgressCallback)
     resumed = last_complete(checkpoints)
+    earlier = float((resumed / COMPLETE).read_text(encoding="utf-8")) if resumed else 0.0
     elapsed = stopwatch()
+    trainer.add_callback(MarkComplete(lambda: earlier + elapsed()))
     with disk_errors(checkpoints):
         trainer.train(resume_from_checkpoint=str(resumed) if resumed else None)
-    seconds = elapsed()
-    first = int(resumed.name.split("-")[1]) if resumed else 0
+    seconds = earlier + elapsed()
     per_epoch = steps_per_epoch(len(questions), settings.batch_size)
     return Trained(
-        curve=loss_curve(trainer.state.log_history, per_epoch),
-        steps=len(steps),
-        measured_steps=len(steps) - first,
-        seconds=seconds,
+        curve=loss_curve(trainer.state.log_history, per_epoch), steps=len(steps), seconds=seconds
     )
 
 

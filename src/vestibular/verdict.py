@@ -11,7 +11,7 @@ Both stand under `exact_match` and `f1`. The file holds:
     runner_up           the best of the others by score, or null
     leader              the best by score of those that may win, or null
     below               reference points of `select.must_beat` that the winner is not above;
-                        never empty but for `select.allow_below_reference`
+                        none but for `select.allow_below_reference` or `rule: published`
     rule                the settings under `select`
     questions           {"basis": "validation" or "out_of_fold", "count", "documents",
                         "effective_documents", "folds"}
@@ -63,7 +63,7 @@ from vestibular.layout import PARAMS
 from vestibular.params import SelectSettings
 from vestibular.questions import Question
 from vestibular.reference_points import ANNOTATORS
-from vestibular.rule import Choice, Standing, choose, correct
+from vestibular.rule import Choice, Standing, choose, correct, pareto_front
 from vestibular.scoring import mean
 from vestibular.uncertainty import LEVEL, POWER, RESAMPLES, fewest_questions, mcnemar
 from vestibular.wording import COST_KEYS, reason, reasons, why
@@ -174,9 +174,8 @@ def verdict(
         },
     }
     against_leader = _against_leader(compared, choice)
-    cheapest: float | None = None
+    front = pareto_front({one.name: (one.cost, one.scores[metric]) for one in standings})
     for rank, name in enumerate(choice.order, start=1):
-        cost = candidates[name].cost[decisive]
         found["candidates"][name] = {
             "rank": rank,
             "status": choice.status[name],
@@ -189,10 +188,9 @@ def verdict(
             "below": below[name],
             "constraints": limits[name],
             "cost": {key: candidates[name].cost[key] for key in (*LASTING, decisive)},
-            "pareto": cheapest is None or cost < cheapest,
+            "pareto": name in front,
             "seeds": _spread(candidates[name].seeds),
         }
-        cheapest = cost if cheapest is None else min(cost, cheapest)
     for name, row in found["candidates"].items():
         row["why"] = why(found, name)
     found["reason"] = reason(found)

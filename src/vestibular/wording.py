@@ -46,6 +46,12 @@ def metric_of(found: Found) -> str:
     return "exact_match" if found["rule"]["rule"] == "published" else str(found["rule"]["metric"])
 
 
+def permission(found: Found) -> str:
+    """Return the setting that lets a candidate win which is not above `select.must_beat`."""
+    published = found["rule"]["rule"] == "published"
+    return "select.rule: published" if published else "select.allow_below_reference"
+
+
 def why(found: Found, name: str) -> str:
     """Say in one sentence what became of a candidate."""
     row, metric = found["candidates"][name], metric_of(found)
