@@ -21,11 +21,6 @@ ROOT = Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared" / "data"
 
 
-def outside(*places: Path) -> Path | None:
-    """Return the first folder that exists."""
-    return next((place for place in places if place.is_dir()), None)
-
-
 @pytest.fixture(scope="session")
 def faquad() -> Path:
     """FaQuAD's folder: `data/faquad`, or a folder beside the repository."""
@@ -36,14 +31,20 @@ def faquad() -> Path:
 
 
 @pytest.fixture(scope="session")
-def gpt2_tokenizer() -> Any:
-    """The real GPT-2 tokenizer."""
-    folder = outside(SHARED / "gpt2-tokenizer")
-    if folder is None:
+def gpt2_tokenizer_folder() -> Path:
+    """Folder of the real GPT-2 tokenizer."""
+    folder = SHARED / "gpt2-tokenizer"
+    if not folder.is_dir():
         pytest.skip("GPT-2's tokenizer is not here")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def gpt2_tokenizer(gpt2_tokenizer_folder: Path) -> Any:
+    """The real GPT-2 tokenizer."""
     from transformers import AutoTokenizer
 
-    return AutoTokenizer.from_pretrained(folder)
+    return AutoTokenizer.from_pretrained(gpt2_tokenizer_folder)
 
 
 @pytest.fixture
