@@ -45,7 +45,7 @@ bench: $(VENV)/installed-bench ## Measure speed and memory against other ways (D
 	python -m bench.speed --data $(DATA) --tokenizer $(TOKENIZER) $(OPTIONS)
 
 test: install ## Run every test
-	pytest --numprocesses auto --maxprocesses 4
+	pytest --numprocesses auto --maxprocesses 4 --dist loadgroup
 
 test-fast: install ## Run the tests that need no torch
 	pytest -m 'not slow'

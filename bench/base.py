@@ -10,6 +10,7 @@ from peft import get_peft_model as put_adapter
 from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
 from transformers.pytorch_utils import Conv1D
 
+from bench.arithmetic import LORA_RANK
 from bench.settings import PUBLISHED_LENGTH, SHAPES, VOCABULARY, Settings
 
 LEARNING_RATE = 1e-4
@@ -92,7 +93,7 @@ def load_base(settings: Settings, checkpointing: bool = False) -> Any:
 def adapter(model: Any) -> LoraConfig:
     """Return the adapter's settings, the same for all ways."""
     return LoraConfig(
-        r=8,
+        r=LORA_RANK,
         lora_alpha=16,
         lora_dropout=0.1,
         task_type="CAUSAL_LM",

@@ -1,6 +1,6 @@
 """What the spool costs: the same training with and without it, in turn.
 
-python bench/spool_cost.py [--repeats 5]
+python -m bench.spool_cost [--candidate gpt2-tiny] [--repeats 5]
 
 Run it in the project's folder, after `dvc repro prepare`. Two figures: how much longer the
 training takes, which other work on the machine blurs, and the time that passes within the spool's
@@ -15,10 +15,11 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
+import torch
 from transformers import set_seed
 
-from vestibular import models, training
-from vestibular.base_models import locate, read_pin
+from vestibular import models, planning, training
+from vestibular.base_models import locate, longest_input, read_pin
 from vestibular.encoding import encode_for_training
 from vestibular.files import write_json
 from vestibular.layout import PREPARED
@@ -62,13 +63,13 @@ class TimedSpool(Spool):
 def train(name: str, spool: TimedSpool | None) -> tuple[float, float]:
     """Train a candidate; return wall-clock and processor seconds of the training alone."""
     params = load_params()
-    candidate = params.candidate(name)
-    settings = candidate.train
+    settings = params.candidate(name).train
     set_seed(params.seed)
     base = locate(read_pin(name))
+    device = models.pick_device()
+    dtype = models.pick_precision(settings.precision, device)
     tokenizer = models.load_tokenizer(base)
-    model = models.load_base(base, settings.quantization, models.pick_device())
-    limit = models.longest_input(model, settings.max_length)
+    limit = longest_input(base, settings.max_length)
     encoded, held_out = (
         [
             encode_for_training(tokenizer, params.prompt, question, limit)
@@ -76,18 +77,25 @@ def train(name: str, spool: TimedSpool | None) -> tuple[float, float]:
         ]
         for split in ("train", "validation")
     )
-    model = models.add_adapter(
-        model, settings.lora, settings.quantization, settings.gradient_checkpointing
+    settings = planning.plan_training(base, settings, limit, encoded, params.seed, device).settings
+    model = models.load_base(
+        base,
+        settings.quantization,
+        device,
+        # what is trained stays in full precision
+        torch.float32 if settings.method == "full" else dtype,
     )
+    model = models.make_trainable(model, settings, bool(settings.gradient_checkpointing))
+    batching = training.usable_batching(model, settings, name)
     record = None
     with tempfile.TemporaryDirectory() as checkpoints:
         wall, processor = time.perf_counter(), time.process_time()
         if spool is not None:
             spool.open(f"spool-cost-{time.time_ns()}", name, params)
             record = spool.point
-        batching = training.usable_batching(model, settings, name)
         training.fine_tune(
-            model, encoded, held_out, settings, batching, params.seed, Path(checkpoints), record
+            *(model, encoded, held_out, settings, batching, dtype, params.seed),
+            *(Path(checkpoints), record),
         )
         if spool is not None:
             spool.close(None)

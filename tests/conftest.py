@@ -1,5 +1,6 @@
 """What several tests need: tiny real models, and the data that lies outside the repository."""
 
+import fcntl
 import json
 import os
 import shutil
@@ -14,14 +15,11 @@ import pytest
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
 os.environ["HF_DATASETS_OFFLINE"] = "1"
+# several tests run at a time: torch's threads, waiting for each other, would take the cores
+os.environ["OMP_NUM_THREADS"] = "1"
 
 ROOT = Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared" / "data"
-
-
-def outside(*places: Path) -> Path | None:
-    """Return the first folder that exists."""
-    return next((place for place in places if place.is_dir()), None)
 
 
 @pytest.fixture(scope="session")
@@ -34,14 +32,20 @@ def faquad() -> Path:
 
 
 @pytest.fixture(scope="session")
-def gpt2_tokenizer() -> Any:
-    """The real GPT-2 tokenizer."""
-    folder = outside(SHARED / "gpt2-tokenizer")
-    if folder is None:
+def gpt2_tokenizer_folder() -> Path:
+    """Folder of the real GPT-2 tokenizer."""
+    folder = SHARED / "gpt2-tokenizer"
+    if not folder.is_dir():
         pytest.skip("GPT-2's tokenizer is not here")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def gpt2_tokenizer(gpt2_tokenizer_folder: Path) -> Any:
+    """The real GPT-2 tokenizer."""
     from transformers import AutoTokenizer
 
-    return AutoTokenizer.from_pretrained(folder)
+    return AutoTokenizer.from_pretrained(gpt2_tokenizer_folder)
 
 
 @pytest.fixture
@@ -51,10 +55,80 @@ def in_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+MadeOnce = Callable[[str, Callable[[Path], None]], Path]
+
+
+@pytest.fixture(scope="session")
+def made_once(tmp_path_factory: pytest.TempPathFactory) -> MadeOnce:
+    """Make a folder for all tests to copy, whichever of xdist's processes needs it first."""
+    base = tmp_path_factory.getbasetemp()
+    # each of xdist's processes has a folder of its own within that of the run
+    shared = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "made-once"
+
+    def folder_of(name: str, make: Callable[[Path], None]) -> Path:
+        shared.mkdir(exist_ok=True)
+        folder, half = shared / name, shared / f"{name}.half"
+        with (shared / f"{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not folder.exists():
+                shutil.rmtree(half, ignore_errors=True)
+                make(half)
+                half.rename(folder)
+        return folder
+
+    return folder_of
+
+
+@pytest.fixture(scope="session")
+def cloned_once(made_once: MadeOnce) -> Path:
+    """The clone that `project` is a copy of."""
+    return made_once("cloned", clone_project)
+
+
+@pytest.fixture(scope="session")
+def prepared_once(made_once: MadeOnce, cloned_once: Path) -> Path:
+    """The same after the stage `prepare`."""
+
+    def prepare(folder: Path) -> None:
+        shutil.copytree(cloned_once, folder)
+        run(folder, sys.executable, "-m", "stages.prepare")
+
+    return made_once("prepared", prepare)
+
+
+@pytest.fixture(scope="session")
+def reproduced_once(made_once: MadeOnce, cloned_once: Path) -> Path:
+    """The same after `dvc repro`; what that printed lies in `.vestibular`."""
+
+    def reproduce(folder: Path) -> None:
+        shutil.copytree(cloned_once, folder)
+        result = run(folder, "dvc", "repro")
+        (folder / ".vestibular/repro.out").write_text(result.stdout, encoding="utf-8")
+        (folder / ".vestibular/repro.err").write_text(result.stderr, encoding="utf-8")
+
+    return made_once("reproduced", reproduce)
+
+
 @pytest.fixture
-def project(tmp_path: Path) -> Path:
+def project(cloned_once: Path, tmp_path: Path) -> Path:
     """A clone of the project as it stands, small enough to run: few questions, few steps."""
-    clone = tmp_path / "project"
+    return Path(shutil.copytree(cloned_once, tmp_path / "project"))
+
+
+@pytest.fixture
+def prepared_project(prepared_once: Path, tmp_path: Path) -> Path:
+    """The same with its settings checked, its questions audited and its bases pinned."""
+    return Path(shutil.copytree(prepared_once, tmp_path / "project"))
+
+
+@pytest.fixture
+def reproduced_project(reproduced_once: Path, tmp_path: Path) -> Path:
+    """The same with a whole run of its pipeline, which nothing has been committed of."""
+    return Path(shutil.copytree(reproduced_once, tmp_path / "project"))
+
+
+def clone_project(clone: Path) -> None:
+    """Copy the working tree, shorten its questions, and commit both."""
     names = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         cwd=ROOT,
@@ -91,7 +165,6 @@ def project(tmp_path: Path) -> Path:
     # the shortened questions are what the demo's own pipeline has "made"
     run(clone, "dvc", "commit", "--force", "--quiet", "demo/dvc.yaml")
     subprocess.run(["git", "commit", "--all", "--quiet", "--message=Data"], cwd=clone, check=True)
-    return clone
 
 
 def few_questions(path: Path, documents: int) -> None:

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from conftest import ROOT, SHARED, environment, outside
+from conftest import ROOT, environment
 
 from bench import workers
 from bench.arithmetic import Work, causal, forward_flops, of_rows, training_flops
@@ -112,11 +112,10 @@ def test_ways_keep_their_order_where_one_cannot_be_run(monkeypatch: pytest.Monke
 
 
 @pytest.mark.slow
-def test_every_way_is_measured_or_has_a_reason(faquad: Path, tmp_path: Path) -> None:
+def test_every_way_is_measured_or_has_a_reason(
+    faquad: Path, gpt2_tokenizer_folder: Path, tmp_path: Path
+) -> None:
     """At toy size, with the packages that a machine may lack hidden from the processes."""
-    tokenizer = outside(SHARED / "gpt2-tokenizer")
-    if tokenizer is None:
-        pytest.skip("GPT-2's tokenizer is not here")
     (tmp_path / "sitecustomize.py").write_text(HIDE, encoding="utf-8")
     output = tmp_path / "result.json"
     sizes = {"batch": 4, "micro-batch": 1, "train-questions": 4, "published-questions": 1}
@@ -124,8 +123,9 @@ def test_every_way_is_measured_or_has_a_reason(faquad: Path, tmp_path: Path) -> 
     options = [part for name, size in sizes.items() for part in (f"--{name}", str(size))]
     result = subprocess.run(
         [
-            *(sys.executable, "-m", "bench.speed", "--data", faquad, "--tokenizer", tokenizer),
-            *("--shape", "toy", "--no-growth", "--device", "cpu", "--output", output, *options),
+            *(sys.executable, "-m", "bench.speed", "--shape", "toy", "--no-growth"),
+            *("--data", faquad, "--tokenizer", gpt2_tokenizer_folder),
+            *("--device", "cpu", "--output", output, *options),
         ],
         cwd=ROOT,
         env={**environment(), "PYTHONPATH": f"{tmp_path}:src"},

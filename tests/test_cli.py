@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from conftest import ROOT, run
 
+from vestibular.cli import parser
+
 HEAVY = ("torch", "transformers", "peft", "datasets", "evaluate", "dvc", "neptune", "gto", "mlflow")
 
 
@@ -27,20 +29,29 @@ def test_light_commands_import_nothing_heavy(code: str) -> None:
     assert run(ROOT, sys.executable, "-c", check).stdout == "[]\n"
 
 
+@pytest.mark.parametrize("command", [[], ["neptune-server"]], ids=str)
+def test_the_commands_program_explains_itself(command: list[str]) -> None:
+    """`--help` of the program, and of the one that it becomes."""
+    said = run(ROOT, sys.executable, "-m", "vestibular", *command, "--help").stdout
+    assert " ".join(["usage: vestibular", *command]) in said
+
+
 @pytest.mark.parametrize(
     "command",
     [
-        ["--help"],
-        ["answer", "--help"],
-        ["leaderboard", "--help"],
-        ["report", "--help"],
-        ["plan", "--help"],
-        ["neptune-server", "--help"],
+        *("answer", "compare", "fetch", "leaderboard", "mirror", "pin", "plan", "registry"),
+        *("registry download", "registry history", "registry list", "registry promote"),
+        *("registry register", "registry rollback", "report"),
     ],
 )
-def test_help_teaches(command: list[str]) -> None:
-    """Every command explains itself."""
-    assert "usage: vestibular" in run(ROOT, sys.executable, "-m", "vestibular", *command).stdout
+def test_help_teaches(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Every command explains itself in a sentence or more."""
+    with pytest.raises(SystemExit) as ended:
+        parser().parse_args([*command.split(), "--help"])
+    assert ended.value.code == 0
+    usage, _, explanation = capsys.readouterr().out.partition("\n\n")
+    assert usage.startswith(f"usage: vestibular {command} ")
+    assert explanation.split("\n\n")[0].endswith(".")
 
 
 @pytest.mark.parametrize(

@@ -230,12 +230,6 @@ def test_a_split_is_drawn_where_there_is_none(tmp_path: Path) -> None:
     assert found[1] == load_dataset(whole, 1).questions
 
 
-def leaking(action: str) -> DataSettings:
-    return DataSettings(
-        source="x", format="squad", train="a", validation="b", unanswerable=None, leaks=action
-    )
-
-
 def question(name: str, context: str, text: str, answer: str) -> Question:
     return Question(name, name, context, text, (answer,), (-1,))
 

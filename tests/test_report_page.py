@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from exam import NASTY, Exam, exam
 
-pytestmark = pytest.mark.slow
+# one process draws the page and opens the browser, for all of these tests
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("report_page")]
 
 SHARES = {"alpha": 0.8, "beta": 0.55, "gamma": 0.5, "delta-2": 0.2}
-OPEN_ALL = "for (const node of document.querySelectorAll('details')) node.open = true"
 OPEN_ALL = "for (const node of document.querySelectorAll('details')) node.open = true"
 DESK, PHONE = (1280, 800), (390, 844)
 

@@ -74,11 +74,8 @@ def test_the_best_reference_counts() -> None:
     assert best(f1, "Campo", ["Campo Grande", "Dourados"], "pt") == pytest.approx(2 / 3)
 
 
-@pytest.mark.slow
 def test_the_metric_gives_the_same_scores() -> None:
     """The `evaluate` metric scores offline and returns means and single scores."""
-    from vestibular.squad_metric import SquadMetric
-
     metric = SquadMetric(config_name="pt", keep_in_memory=True)
     result = metric.compute(
         predictions=["a Ana", "nada", ""], references=[["Ana"], ["Bia Sá", "nada mais"], ["x"]]

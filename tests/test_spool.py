@@ -274,9 +274,9 @@ def test_a_run_is_named_after_its_inputs() -> None:
 
 
 @pytest.mark.slow
-def test_training_is_the_same_with_and_without(project: Path) -> None:
+def test_training_is_the_same_with_and_without(prepared_project: Path) -> None:
     """The adapter and the curve of a run with a spool are those of one that could not have any."""
-    run(project, sys.executable, "-m", "stages.prepare")
+    project = prepared_project
     command = [sys.executable, "-m", "stages.train", "gpt2-tiny"]
     run(project, *command)
     (lines,) = (project / ".vestibular/spool").glob("*/*.jsonl")
