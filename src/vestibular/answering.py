@@ -4,10 +4,9 @@ from pathlib import Path
 
 from vestibular.asking import answer_text, ask
 from vestibular.base_models import Pin, locate, longest_input
+from vestibular.description import Description
 from vestibular.encoding import encode_for_answering
-from vestibular.errors import BaseModelError
-from vestibular.files import read_json
-from vestibular.layout import BASE_FOLDER, MODEL_FILE, REFUSAL_FILE
+from vestibular.layout import BASE_FOLDER
 from vestibular.models import (
     load_adapter,
     load_base,
@@ -15,42 +14,24 @@ from vestibular.models import (
     pick_device,
     pick_precision,
 )
-from vestibular.params import PromptSettings, TrainSettings
 from vestibular.questions import Question
 
 
 class Answerer:
     """A fine-tuned model from a folder that `select` wrote, loaded once."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, description: Description) -> None:
         """Load base model, adapter and tokenizer.
 
+        Args:
+            folder: where the model is.
+            description: the folder's, as `read_description` gives it.
+
         Raises:
-            BaseModelError: the folder is missing or incomplete, `select` promoted no model, or
-                its base cannot be had.
+            BaseModelError: the folder is incomplete, or the model's base cannot be had.
         """
-        refusal = folder / REFUSAL_FILE
-        if refusal.exists():
-            raise BaseModelError(f"{folder}: holds no model: {read_json(refusal)['reason']}")
-        path = folder / MODEL_FILE
-        if not path.exists():
-            raise BaseModelError(
-                f"{path}: not found; run `dvc repro` to make the model, or name its folder with "
-                "--model"
-            )
-        try:
-            description = read_json(path)
-            pin = Pin(**description["base"])
-            self._prompt = PromptSettings.model_validate(description["prompt"])
-            self._max_new_tokens = int(description["max_new_tokens"])
-            self._overlap = float(description["window_overlap"])
-            self._unanswerable: str | None = description["unanswerable"]
-            train = TrainSettings.model_validate(description["train"])
-        except (ValueError, KeyError, TypeError) as error:
-            raise BaseModelError(
-                f"{path}: not a file that `select` wrote ({type(error).__name__}); run "
-                "`dvc checkout` to get it back"
-            ) from None
+        self._description = description
+        train, pin = description.train, description.base
         if pin.sha256 is not None:
             pin = Pin(BASE_FOLDER, sha256=pin.sha256)
         device = pick_device()
@@ -60,7 +41,7 @@ class Answerer:
         self._model = load_base(base, train.quantization, device, dtype).eval()
         if train.method == "lora":
             self._model = load_adapter(self._model, folder)
-        self._limit = longest_input(base, train.max_length) - self._max_new_tokens
+        self._limit = longest_input(base, train.max_length) - description.max_new_tokens
 
     def answer(self, context: str, question: str) -> str:
         """Return the answer to a question about a context, however long that is.
@@ -68,17 +49,18 @@ class Answerer:
         Raises:
             DataError: the question is too long for the model.
         """
+        how = self._description
         asked = Question("", "", context, question, ("",), (-1,))
         windows = encode_for_answering(
-            self._tokenizer, self._prompt, [asked], self._limit, self._overlap
+            self._tokenizer, how.prompt, [asked], self._limit, how.window_overlap
         )
         longest = max(len(window.prompt) for window in windows[0])
         (answer,) = ask(
             self._model,
             self._tokenizer,
             windows,
-            self._max_new_tokens,
-            longest + self._max_new_tokens,
-            self._unanswerable,
+            how.max_new_tokens,
+            longest + how.max_new_tokens,
+            how.unanswerable,
         )
         return answer_text(self._tokenizer, answer)

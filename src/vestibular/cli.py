@@ -146,11 +146,14 @@ def run_answer(arguments: argparse.Namespace) -> None:
         raise DataError(f"{name}: is empty; an answer needs a text to be found in")
     if not arguments.question.strip():
         raise DataError("the question is empty")
+    from vestibular.description import read_description
+
+    description = read_description(arguments.model)
     quiet()
     # torch and its friends take seconds
     from vestibular.answering import Answerer
 
-    print(Answerer(arguments.model).answer(context, arguments.question))
+    print(Answerer(arguments.model, description).answer(context, arguments.question))
 
 
 def run_plan(_: argparse.Namespace) -> None:
