@@ -1,5 +1,6 @@
 """Outputs appear whole or not at all."""
 
+import errno
 import os
 from pathlib import Path
 
@@ -52,6 +53,28 @@ def test_a_full_disk_is_one_message_and_exit_code_2(capsys: pytest.CaptureFixtur
     message = capsys.readouterr().err
     assert "no space left on the disk" in message
     assert message.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (PermissionError(errno.EACCES, "Permission denied", "a.json"), "a.json: permission denied"),
+        (ConnectionResetError(errno.ECONNRESET, "Connection reset by peer"), "connection reset by"),
+        (TimeoutError(), "timeouterror"),
+    ],
+)
+def test_only_a_file_is_blamed_that_the_system_names(
+    capsys: pytest.CaptureFixture[str], error: OSError, message: str
+) -> None:
+    """A fault of the system that is about no file says so by naming none."""
+
+    def fail() -> None:
+        raise error
+
+    with pytest.raises(SystemExit) as ended:
+        exit_on_error(fail)()
+    assert ended.value.code == 2
+    assert capsys.readouterr().err.startswith(message)
 
 
 def test_a_user_error_is_its_message_and_exit_code_2(capsys: pytest.CaptureFixture[str]) -> None:

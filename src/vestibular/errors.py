@@ -58,10 +58,12 @@ def exit_on_error(command: Callable[..., None]) -> Callable[..., None]:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise SystemExit(BROKEN_PIPE_EXIT_CODE) from None
         except OSError as error:
-            where = error.filename or "the output folder"
             if error.errno not in DISK_FULL:
-                print(f"{where}: {(error.strerror or str(error)).lower()}", file=sys.stderr)
+                said = (error.strerror or str(error) or type(error).__name__).lower()
+                # one about a connection or a process names no file
+                print(f"{error.filename}: {said}" if error.filename else said, file=sys.stderr)
                 raise SystemExit(EXIT_CODE) from None
+            where = error.filename or "the output folder"
             print(
                 f"{where}: no space left on the disk; nothing was replaced. "
                 "Free some space and run the command again.",
