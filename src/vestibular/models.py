@@ -20,7 +20,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, BitsAn
 from transformers.pytorch_utils import Conv1D
 
 from vestibular.base_models import Pin
-from vestibular.errors import BaseModelError
+from vestibular.errors import BaseModelError, out_of_memory
 from vestibular.files import to_json
 from vestibular.flops import Shape
 from vestibular.params import LoraSettings, Precision, Quantization, TrainSettings
@@ -133,6 +133,8 @@ def load_base(
             **options,
         )
     except LOADING_ERRORS as error:
+        if out_of_memory(error):
+            raise
         raise BaseModelError(
             f"{folder}: no causal language model can be loaded ({_first_line(error)}); copy its "
             "files from the model's source anew"
@@ -213,6 +215,8 @@ def add_adapter(
         )
         return get_peft_model(model, config)
     except (ValueError, RuntimeError, TypeError, AttributeError, re.error) as error:
+        if out_of_memory(error):
+            raise
         kinds = sorted(
             {
                 name.rsplit(".", 1)[-1]
