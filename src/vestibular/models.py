@@ -14,7 +14,13 @@ from typing import Any
 
 import torch
 import transformers
-from peft import LoraConfig, PeftModel, get_peft_model, prepare_model_for_kbit_training
+from peft import (
+    LoraConfig,
+    PeftModel,
+    get_peft_model,
+    get_peft_model_state_dict,
+    prepare_model_for_kbit_training,
+)
 from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
 from transformers.pytorch_utils import Conv1D
@@ -286,12 +292,17 @@ def count_parameters(folder: Path, model: Any) -> dict[str, int]:
     """Return how many parameters are trained, and how many there are with an adapter's.
 
     The base is counted from its configuration: quantized weights are packed, several a byte.
+    What an adapter trains besides its own matrices (biases, `modules_to_save`) stands in the
+    place of the base's.
     """
     base = without_weights(folder).num_parameters()
     if not isinstance(model, PeftModel):
         return {"trainable": base, "total": base}
-    adapter = _adapter_parameters(model)
-    return {"trainable": adapter, "total": base + adapter}
+    trained = get_peft_model_state_dict(model, save_embedding_layers=False)
+    return {
+        "trainable": sum(tensor.numel() for tensor in trained.values()),
+        "total": base + _adapter_parameters(model),
+    }
 
 
 def without_weights(folder: Path) -> Any:
