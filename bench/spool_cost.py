@@ -76,9 +76,7 @@ def train(name: str, spool: TimedSpool | None) -> tuple[float, float]:
         ]
         for split in ("train", "validation")
     )
-    model = models.add_adapter(
-        model, settings.lora, settings.quantization, settings.gradient_checkpointing
-    )
+    model = models.make_trainable(model, settings, bool(settings.gradient_checkpointing))
     record = None
     with tempfile.TemporaryDirectory() as checkpoints:
         wall, processor = time.perf_counter(), time.process_time()

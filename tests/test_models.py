@@ -5,10 +5,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import ROOT, SHAPES
 
 from vestibular.errors import exit_on_error
+from vestibular.params import load_params
 
 pytestmark = pytest.mark.slow
+
+TRAIN = load_params(ROOT / "params.yaml").train
 
 
 def test_too_little_memory_is_one_message(
@@ -67,7 +71,7 @@ def test_all_that_is_trained_is_counted(
     base.save_pretrained(tmp_path / "base")
     size = base.num_parameters()
     lora = LoraSettings(r=2, alpha=2, dropout=0.0, target_modules="auto", options=options)
-    model = add_adapter(base, lora, "none", gradient_checkpointing=False)
+    model = add_adapter(base, lora, "none")
     trained = sum(each.numel() for each in model.parameters() if each.requires_grad)
     added = sum(each.numel() for name, each in model.named_parameters() if "lora_" in name)
     expected = {"trainable": trained, "total": size + added}
@@ -76,3 +80,63 @@ def test_all_that_is_trained_is_counted(
     model.save_pretrained(str(tmp_path / "adapter"), save_embedding_layers=False)
     examined = load_adapter(tiny_model("gpt2"), tmp_path / "adapter")
     assert count_parameters(tmp_path / "base", examined) == expected
+
+
+@pytest.mark.parametrize("method", ["lora", "full"])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_recomputed_activations_give_the_same_gradients(
+    tiny_model: Callable[[str], Any], shape: str, method: str
+) -> None:
+    """Bit for bit, dropout too, for less memory: with an adapter on a frozen base, and without."""
+    import torch
+
+    from vestibular.memory import TensorBytes
+    from vestibular.models import make_trainable
+
+    lora = TRAIN.lora.model_copy(update={"target_modules": "auto"})
+    settings = TRAIN.model_copy(update={"method": method, "lora": lora})
+    ids = torch.arange(3, 123).reshape(2, 60)
+    found = {}
+    for recompute in (False, True):
+        torch.manual_seed(0)
+        model = make_trainable(tiny_model(shape), settings, recompute).train()
+        trained = [each for each in model.parameters() if each.requires_grad]
+        if method == "lora":
+            # half the gradients of a new adapter are 0
+            for each in trained:
+                each.data.normal_(0, 0.1)
+        with TensorBytes(model) as counted:
+            model(input_ids=ids, labels=ids, use_cache=False).loss.backward()
+        found[recompute] = [each.grad.clone() for each in trained], counted.peak
+    plain, recomputed = found[False], found[True]
+    assert all(torch.equal(one, two) for one, two in zip(plain[0], recomputed[0], strict=True))
+    assert all(bool(gradient.any()) for gradient in plain[0][:2])
+    assert recomputed[1] < plain[1]
+
+
+@pytest.mark.parametrize("quantization", ["8bit", "4bit"])
+def test_activations_of_a_quantized_base_are_recomputed(
+    tiny_model: Callable[[str], Any], tmp_path: Path, quantization: Any
+) -> None:
+    """Without a word of warning, and with the gradients of the plain way."""
+    import torch
+
+    from vestibular.models import load_base, make_trainable
+
+    tiny_model("opt").save_pretrained(tmp_path)
+    lora = TRAIN.lora.model_copy(update={"target_modules": "auto"})
+    settings = TRAIN.model_copy(update={"quantization": quantization, "lora": lora})
+    ids = torch.arange(3, 63)[None]
+    gradients = []
+    for recompute in (False, True):
+        model = load_base(tmp_path, quantization, torch.device("cpu"), torch.float32)
+        torch.manual_seed(0)
+        model = make_trainable(model, settings, recompute).train()
+        assert model.get_base_model().is_activation_checkpointing is recompute
+        trained = [each for each in model.parameters() if each.requires_grad]
+        for each in trained:
+            each.data.normal_(0, 0.1)
+        model(input_ids=ids, labels=ids, use_cache=False).loss.backward()
+        gradients.append(torch.cat([each.grad.flatten() for each in trained]))
+    assert gradients[0].any()
+    assert torch.equal(*gradients)

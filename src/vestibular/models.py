@@ -169,15 +169,14 @@ def make_trainable(model: Any, settings: TrainSettings, gradient_checkpointing: 
             "activations; write false"
         )
     if settings.method == "lora":
-        return add_adapter(model, settings.lora, settings.quantization, gradient_checkpointing)
+        model = add_adapter(model, settings.lora, settings.quantization)
     if gradient_checkpointing:
+        # not re-entrant: so the frozen embeddings' output needs no gradient
         model.activation_checkpointing_enable({"use_reentrant": False})
     return model
 
 
-def add_adapter(
-    model: Any, lora: LoraSettings, quantization: Quantization, gradient_checkpointing: bool
-) -> PeftModel:
+def add_adapter(model: Any, lora: LoraSettings, quantization: Quantization) -> PeftModel:
     """Put an untrained LoRA adapter on a base model and freeze the rest.
 
     Raises:
@@ -197,14 +196,7 @@ def add_adapter(
         if hasattr(module, "support_avx512bf16_for_cpu"):
             module.support_avx512bf16_for_cpu = False
     if quantization != "none":
-        model = prepare_model_for_kbit_training(
-            model,
-            use_gradient_checkpointing=gradient_checkpointing,
-            gradient_checkpointing_kwargs={"use_reentrant": False},
-        )
-    elif gradient_checkpointing:
-        model.activation_checkpointing_enable({"use_reentrant": False})
-        model.enable_input_require_grads()
+        model = prepare_model_for_kbit_training(model, use_gradient_checkpointing=False)
     modules = lora.target_modules
     try:
         config = LoraConfig(
