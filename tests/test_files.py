@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from vestibular.errors import DataError, exit_on_error
-from vestibular.files import folder_sha256, whole_file, whole_folder, write_table
+from vestibular.files import folder_sha256, read_json, whole_file, whole_folder, write_table
 
 
 def fill_the_disk() -> None:
@@ -106,3 +106,11 @@ def test_a_tables_missing_values_are_empty(tmp_path: Path) -> None:
     """None becomes an empty cell."""
     write_table(tmp_path / "t.tsv", ["a", "b"], [(1, None), (0.5, "x")])
     assert (tmp_path / "t.tsv").read_text(encoding="utf-8") == "a\tb\n1\t\n0.5\tx\n"
+
+
+def test_a_result_that_git_could_not_merge_is_made_anew(tmp_path: Path) -> None:
+    """Conflict markers are no JSON; the message says which file and how to be rid of them."""
+    path = tmp_path / "leaderboard.json"
+    path.write_text("<<<<<<< HEAD\n{}\n=======\n{}\n>>>>>>> other\n", encoding="utf-8")
+    with pytest.raises(DataError, match=r"leaderboard\.json: not JSON: .*`dvc repro`"):
+        read_json(path)

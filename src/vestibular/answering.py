@@ -5,7 +5,7 @@ from pathlib import Path
 from vestibular.asking import answer_text, ask
 from vestibular.base_models import Pin, locate, longest_input
 from vestibular.encoding import encode_for_answering
-from vestibular.errors import BaseModelError
+from vestibular.errors import BaseModelError, DataError
 from vestibular.files import read_json
 from vestibular.layout import BASE_FOLDER, MODEL_FILE, REFUSAL_FILE
 from vestibular.models import (
@@ -46,7 +46,7 @@ class Answerer:
             self._overlap = float(description["window_overlap"])
             self._unanswerable: str | None = description["unanswerable"]
             train = TrainSettings.model_validate(description["train"])
-        except (ValueError, KeyError, TypeError) as error:
+        except (DataError, ValueError, KeyError, TypeError) as error:
             raise BaseModelError(
                 f"{path}: not a file that `select` wrote ({type(error).__name__}); run "
                 "`dvc checkout` to get it back"

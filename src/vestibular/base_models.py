@@ -234,7 +234,7 @@ def _has_weights(folder: Path) -> bool:
             return True
         index = folder / f"{name}.index.json"
         if index.is_file():
-            parts = set(read_json(index)["weight_map"].values())
+            parts = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
             return all((folder / part).is_file() for part in parts)
     return False
 
