@@ -27,6 +27,12 @@ def test_light_commands_import_nothing_heavy(code: str) -> None:
     assert run(ROOT, sys.executable, "-c", check).stdout == "[]\n"
 
 
+def test_the_report_is_found_without_drawing_it() -> None:
+    """`vestibular report` reads the page, and does not import what draws its charts."""
+    check = "import sys, vestibular.page; print('vl_convert' in sys.modules)"
+    assert run(ROOT, sys.executable, "-c", check).stdout == "False\n"
+
+
 @pytest.mark.parametrize(
     "command",
     [
