@@ -25,7 +25,7 @@ def main(spool: Spool) -> None:
     name, trained = run.name, run.adapter
     train, exam = params.candidate(run.candidate).train, params.evaluate
     base = locate(read_pin(run.candidate))
-    _, questions = run.questions()
+    questions = run.asked()
     if not trained.is_dir():
         raise DataError(f"{trained}: not found; run `dvc repro {run.stage('train')}` first")
 

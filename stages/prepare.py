@@ -51,7 +51,9 @@ def pin_base(params: Params, name: str) -> Pin:
     """Pin a candidate's base model and make sure that a prompt and an answer fit it."""
     candidate = params.candidates[name]
     pinned = pin(name, candidate, Path(params.bases))
-    room = longest_input(locate(pinned), candidate.train.max_length)
+    # a folder's bytes have just been hashed
+    folder = Path(pinned.base_model) if pinned.sha256 is not None else locate(pinned)
+    room = longest_input(folder, candidate.train.max_length)
     if params.evaluate.max_new_tokens >= room:
         raise ParamsError(
             f"{PARAMS}: evaluate.max_new_tokens: {params.evaluate.max_new_tokens} leaves no "

@@ -1,5 +1,6 @@
 """Base models: pinned to their bytes, found, or refused with what to do."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -91,7 +92,37 @@ def test_a_hub_model_comes_from_the_cache(in_folder: Path, monkeypatch: pytest.M
     snapshot.mkdir(parents=True)
     (snapshot / "config.json").write_text("{}", encoding="utf-8")
     (snapshot / "model.safetensors").write_bytes(b"weights")
+    (snapshot / "tokenizer.json").write_text("{}", encoding="utf-8")
     assert pin("x", candidate("openai-community/gpt2", COMMIT), BASES) == Pin(
         "openai-community/gpt2", revision=COMMIT
     )
     assert locate(Pin("openai-community/gpt2", revision=COMMIT)) == snapshot
+
+
+def test_a_download_that_was_cut_off_is_no_model(
+    in_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Some of several weight files, or weights without a tokenizer, are not enough."""
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(in_folder / "hub"))
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    snapshot = in_folder / "hub/models--owner--large/snapshots" / COMMIT
+    snapshot.mkdir(parents=True)
+    parts = [f"model-0000{number}-of-00002.safetensors" for number in (1, 2)]
+    index = {"weight_map": {"a": parts[0], "b": parts[1], "c": parts[0]}}
+    whole = Pin("owner/large", revision=COMMIT)
+    for name, content in (
+        ("config.json", "{}"),
+        (parts[0], "weights"),
+        ("model.safetensors.index.json", json.dumps(index)),
+        ("vocab.json", "{}"),
+        (parts[1], "weights"),
+    ):
+        with pytest.raises(BaseModelError, match="not all of it is in the hub's cache"):
+            locate(whole)
+        (snapshot / name).write_text(content, encoding="utf-8")
+    assert locate(whole) == snapshot
+    (snapshot / "vocab.json").unlink()
+    with pytest.raises(BaseModelError, match="not all of it is in the hub's cache"):
+        locate(whole)

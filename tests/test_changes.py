@@ -99,6 +99,27 @@ def test_a_change_beyond_noise(in_folder: Path) -> None:
     assert as_text(found, old, new, None).count("    + ") == 30
 
 
+def test_without_titles_a_context_is_a_document(in_folder: Path) -> None:
+    """A table needs no column of titles: its runs are compared by context, not as one document."""
+
+    def untitled(right: set[int], context: str | None = "c") -> list[dict[str, Any]]:
+        found = [{**row, "title": ""} for row in rows(right)]
+        if context is not None:
+            found = [{**row, "context": f"{context}{row['id'][-1]}"} for row in found]
+        return found
+
+    before, after = set(range(10)), set(range(40))
+    titled = compare(
+        Revision("old", lock({"a": rows(before)})), Revision("new", lock({"a": rows(after)})), 1
+    )["candidates"]["a"]["f1"]
+    new = Revision("new", lock({"a": untitled(after)}))
+    for earlier in ("c", None):
+        old = Revision("old", lock({"a": untitled(before, earlier)}))
+        assert compare(old, new, 1)["candidates"]["a"]["f1"] == titled
+        # whichever of the two names the contexts
+        assert compare(new, old, 1)["candidates"]["a"]["f1"]["p_value"] == titled["p_value"]
+
+
 def test_a_change_within_the_noise(in_folder: Path) -> None:
     """A few questions this way and that way mean nothing, and are shown."""
     before = set(random.Random(1).sample(range(COUNT), 30))

@@ -36,6 +36,12 @@ def test_the_commands_program_explains_itself(command: list[str]) -> None:
     assert " ".join(["usage: vestibular", *command]) in said
 
 
+def test_the_report_is_found_without_drawing_it() -> None:
+    """`vestibular report` reads the page, and does not import what draws its charts."""
+    check = "import sys, vestibular.page; print('vl_convert' in sys.modules)"
+    assert run(ROOT, sys.executable, "-c", check).stdout == "False\n"
+
+
 @pytest.mark.parametrize(
     "command",
     [

@@ -124,6 +124,14 @@ def test_a_source_without_offsets_has_no_wrong_ones(tmp_path: Path) -> None:
     assert [question.answer_starts for question in found.questions["train"][:2]] == [(5,), (4,)]
 
 
+@pytest.mark.parametrize("answer", ["[1999]", "[1]", "[sic]", "[null]", "{x"])
+def test_an_answer_in_brackets_is_a_text(tmp_path: Path, answer: str) -> None:
+    """Only lists of texts or objects are lists of answers, whatever else is JSON."""
+    write_table(tmp_path / "train.jsonl", [{**row, "respostas": answer} for row in ROWS])
+    found = load_dataset(settings(tmp_path, "jsonl"), 42)
+    assert {question.answers for question in found.questions["train"]} == {(answer,)}
+
+
 @pytest.mark.parametrize("kind", ["jsonl", "csv", "parquet"])
 def test_a_missing_column_is_named(tmp_path: Path, kind: str) -> None:
     """The message says which one, which there are, and where to name the right one."""

@@ -1,6 +1,6 @@
 """Which questions count as one document's."""
 
-from vestibular.documents import document_numbers
+from vestibular.documents import context_name, document_numbers
 from vestibular.questions import Question
 
 
@@ -22,3 +22,9 @@ def test_a_context_joins_its_titles() -> None:
 def test_without_titles_a_context_is_a_document() -> None:
     """An empty title joins nothing."""
     assert document_numbers([of("", "1"), of("", "2"), of("", "1")]) == [0, 1, 0]
+
+
+def test_a_contexts_name_is_its_own() -> None:
+    """Equal contexts have one name, others another; it holds nothing of the text."""
+    assert context_name("São Paulo") == context_name("São Paulo") != context_name("Sao Paulo")
+    assert context_name("") == "e3b0c44298fc1c14"

@@ -1,12 +1,13 @@
 """Outputs appear whole or not at all."""
 
+import errno
 import os
 from pathlib import Path
 
 import pytest
 
 from vestibular.errors import DataError, exit_on_error
-from vestibular.files import folder_sha256, whole_file, whole_folder, write_table
+from vestibular.files import folder_sha256, read_json, whole_file, whole_folder, write_table
 
 
 def fill_the_disk() -> None:
@@ -54,6 +55,28 @@ def test_a_full_disk_is_one_message_and_exit_code_2(capsys: pytest.CaptureFixtur
     assert message.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (PermissionError(errno.EACCES, "Permission denied", "a.json"), "a.json: permission denied"),
+        (ConnectionResetError(errno.ECONNRESET, "Connection reset by peer"), "connection reset by"),
+        (TimeoutError(), "timeouterror"),
+    ],
+)
+def test_only_a_file_is_blamed_that_the_system_names(
+    capsys: pytest.CaptureFixture[str], error: OSError, message: str
+) -> None:
+    """A fault of the system that is about no file says so by naming none."""
+
+    def fail() -> None:
+        raise error
+
+    with pytest.raises(SystemExit) as ended:
+        exit_on_error(fail)()
+    assert ended.value.code == 2
+    assert capsys.readouterr().err.startswith(message)
+
+
 def test_a_user_error_is_its_message_and_exit_code_2(capsys: pytest.CaptureFixture[str]) -> None:
     """A fault of the input ends in its own text alone."""
 
@@ -83,3 +106,11 @@ def test_a_tables_missing_values_are_empty(tmp_path: Path) -> None:
     """None becomes an empty cell."""
     write_table(tmp_path / "t.tsv", ["a", "b"], [(1, None), (0.5, "x")])
     assert (tmp_path / "t.tsv").read_text(encoding="utf-8") == "a\tb\n1\t\n0.5\tx\n"
+
+
+def test_a_result_that_git_could_not_merge_is_made_anew(tmp_path: Path) -> None:
+    """Conflict markers are no JSON; the message says which file and how to be rid of them."""
+    path = tmp_path / "leaderboard.json"
+    path.write_text("<<<<<<< HEAD\n{}\n=======\n{}\n>>>>>>> other\n", encoding="utf-8")
+    with pytest.raises(DataError, match=r"leaderboard\.json: not JSON: .*`dvc repro`"):
+        read_json(path)

@@ -37,7 +37,7 @@ def test_the_formula_is_what_torch_counts(
     # the counter does not know the fused attention of CPUs
     base.set_attn_implementation("eager")
     lora = LoraSettings(r=2, alpha=2, dropout=0.0, target_modules="auto")
-    model = add_adapter(base, lora, "none", False).eval()
+    model = add_adapter(base, lora, "none").eval()
     shape = arithmetic_shape(tmp_path, model)
     tokens = 40
     counter = FlopCounterMode(display=False)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from vestibular.errors import ParamsError
-from vestibular.params import load_params
+from vestibular.params import load_params, read_yaml, replace_values
 
 ROOT = Path(__file__).parents[1]
 DEMO = (ROOT / "params.yaml").read_text(encoding="utf-8")
@@ -121,3 +121,45 @@ def test_a_missing_file_says_where_to_be(tmp_path: Path) -> None:
     """Outside the project's folder the message says so."""
     with pytest.raises(ParamsError, match="top folder"):
         load_params(tmp_path / "params.yaml")
+
+
+@pytest.mark.parametrize("name", ["str", "bool"])
+def test_a_candidate_keeps_its_name_in_a_fault(tmp_path: Path, name: str) -> None:
+    """Even one that is called as a type is."""
+    text = DEMO.replace("  opt-tiny:", f"  {name}:").replace(
+        "base_model: demo/bases/opt-tiny", "base_model: demo/bases/opt-tiny\n    batch_size: 0"
+    )
+    (fault,) = faults(tmp_path, text)
+    assert fault.startswith(f"candidates.{name}.batch_size: ")
+
+
+def test_merges_may_be_nested_and_overridden(tmp_path: Path) -> None:
+    """A key that stands once where it is written is no repeated one, whatever is merged in."""
+    path = tmp_path / "x.yaml"
+    path.write_text(
+        "outer: {first: &a {x: 1, y: 1}, second: &b {<<: *a, x: 2}}\nthird: {<<: *b, y: 3}\n",
+        encoding="utf-8",
+    )
+    content = read_yaml(path)
+    assert content["outer"]["second"] == {"x": 2, "y": 1}
+    assert content["third"] == {"x": 2, "y": 3}
+    path.write_text("a: &a {x: 1}\nb: {<<: *a, y: 1, y: 2}\n", encoding="utf-8")
+    with pytest.raises(ParamsError, match="'y' stands here twice"):
+        read_yaml(path)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "x: &id owner/name\na: {base: *id}\n",
+        "a: &a {base: owner/name, revision: main}\nb: *a\n",
+        "x: &a {revision: main}\na:\n  <<: *a\n  base: owner/name\n",
+    ],
+)
+def test_a_value_that_others_share_is_not_replaced(tmp_path: Path, text: str) -> None:
+    """An edit that would land at an alias's anchor leaves the file as it is."""
+    path = tmp_path / "x.yaml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(ParamsError, match=r"alias or merge .*by hand a\.revision: c0ffee"):
+        replace_values(path, {("a", "revision"): "c0ffee"})
+    assert path.read_text(encoding="utf-8") == text

@@ -13,7 +13,9 @@ import pytest
 import yaml
 from conftest import ROOT, environment, run
 
+from vestibular.documents import context_name
 from vestibular.files import folder_sha256
+from vestibular.questions import read_questions
 
 pytestmark = pytest.mark.slow
 
@@ -87,6 +89,12 @@ def test_from_data_to_a_selected_model(reproduced_project: Path) -> None:
     assert said.stdout.count("\n") == 1
     assert said.stderr == ""
     assert card_code_answers(moved) == examined_answer(project, moved)
+
+    # what belongs together can be told from the answers alone
+    path = project / f"metrics/predictions/{winner}.jsonl"
+    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    asked = read_questions(project / "data/prepared", "validation")
+    assert [row["context"] for row in rows] == [context_name(each.context) for each in asked]
 
 
 def test_a_run_can_be_repeated(reproduced_project: Path) -> None:

@@ -67,6 +67,10 @@ def test_what_each_run_learns_and_is_asked(in_folder: Path) -> None:
     write_json(Path("data/folds.json"), [1, 2, 1])
     assert Run("a", fold=1).questions() == ([train[1]], [train[0], validation[0]])
     assert Run("a", fold=2).questions() == ([train[0], validation[0]], [train[1]])
+    assert Run("a", fold=2).asked() == [train[1]]
+    # the exam does not depend on the training questions
+    Path("data/prepared/train.jsonl").unlink()
+    assert Run("a").asked() == validation
 
 
 def test_runs_keep_apart() -> None:

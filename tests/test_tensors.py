@@ -54,7 +54,7 @@ def loss_and_gradients(
 
 def adapted(tiny_model: Callable[[str], Any], shape: str) -> Any:
     """A model whose adapter already does something; half the gradients of a new one are 0."""
-    model = add_adapter(tiny_model(shape), LORA, "none", gradient_checkpointing=False)
+    model = add_adapter(tiny_model(shape), LORA, "none")
     torch.manual_seed(1)
     for parameter in model.parameters():
         if parameter.requires_grad:
@@ -68,7 +68,7 @@ def test_options_that_exclude_each_other_are_refused(tiny_model: Callable[[str],
         update={"target_modules": "all-linear", "options": {"layers_to_transform": [0]}}
     )
     with pytest.raises(BaseModelError, match=r"train\.lora: .*layers_to_transform"):
-        add_adapter(tiny_model("gpt2"), lora, "none", gradient_checkpointing=False)
+        add_adapter(tiny_model("gpt2"), lora, "none")
 
 
 @pytest.mark.parametrize("shape", SHAPES)

@@ -19,6 +19,10 @@ COMMIT = re.compile(r"[0-9a-f]{40}")
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
 WEIGHTS = ("*.safetensors", "pytorch_model*.bin")
 """Patterns of weight files, the better one first."""
+WHOLE_WEIGHTS = ("model.safetensors", "pytorch_model.bin")
+"""Weights in one file; those in several are listed in a file of that name and `.index.json`."""
+TOKENIZERS = ("tokenizer.json", "*.model", "vocab.json", "vocab.txt")
+"""Patterns of what holds a tokenizer's words."""
 OTHER_FILES = ("*.json", "*.model", "*.txt", "*.jinja")
 """Patterns of what else a model and its tokenizer consist of."""
 
@@ -192,7 +196,8 @@ def _hub_snapshot(repository: str, revision: str) -> Path:
     cached = huggingface_hub.try_to_load_from_cache(repository, "config.json", revision=revision)
     if isinstance(cached, str):
         folder = Path(cached).parent
-        if any(path for pattern in WEIGHTS for path in folder.glob(pattern)):
+        # a download that was cut off leaves some of the files there
+        if _has_weights(folder) and any(any(folder.glob(pattern)) for pattern in TOKENIZERS):
             return folder
     try:
         names = huggingface_hub.list_repo_files(repository, revision=revision)
@@ -215,11 +220,23 @@ def _hub_snapshot(repository: str, revision: str) -> Path:
             else f"the hub cannot be reached ({type(error).__name__})"
         )
         raise BaseModelError(
-            f"{repository}@{revision}: not in the hub's cache, and {reason}. On a machine with a "
-            f"network run `hf download {repository} --revision {revision}` and copy its cache "
-            f"here; or add `--local-dir DIR`, put that folder below the one that `bases` names in "
-            f"{PARAMS}, and write it as base_model"
+            f"{repository}@{revision}: not all of it is in the hub's cache, and {reason}. On a "
+            f"machine with a network run `hf download {repository} --revision {revision}` and "
+            f"copy its cache here; or add `--local-dir DIR`, put that folder below the one that "
+            f"`bases` names in {PARAMS}, and write it as base_model"
         ) from None
+
+
+def _has_weights(folder: Path) -> bool:
+    """Say whether a folder holds all of a model's weights, in one file or in several."""
+    for name in WHOLE_WEIGHTS:
+        if (folder / name).is_file():
+            return True
+        index = folder / f"{name}.index.json"
+        if index.is_file():
+            parts = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
+            return all((folder / part).is_file() for part in parts)
+    return False
 
 
 def hub_errors() -> tuple[type[Exception], ...]:

@@ -5,8 +5,9 @@ imports torch.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
+from vestibular.documents import document_numbers
 from vestibular.revisions import Revision
 from vestibular.uncertainty import LEVEL, Bootstrap, holm, mcnemar
 from vestibular.wording import METRIC_NAMES, amount, number, probability
@@ -16,6 +17,11 @@ NEVER = ("train.seeds", "evaluate.folds")
 """Settings of which a candidate's own training and exam are independent."""
 
 Rows = Sequence[Mapping[str, Any]]
+
+
+class _Source(NamedTuple):
+    title: str
+    context: str
 
 
 def compare(old: Revision, new: Revision, seed: int) -> dict[str, Any]:
@@ -69,8 +75,13 @@ def _differences(
 ) -> dict[str, Any]:
     if not pairs:
         return {}
-    titles = list(dict.fromkeys(row["title"] for _, row in pairs))
-    documents = [titles.index(row["title"]) for _, row in pairs]
+    # rows of earlier versions name no context: there a title is a document
+    documents = document_numbers(
+        [
+            _Source(new["title"], new.get("context") or old.get("context") or new["title"])
+            for old, new in pairs
+        ]
+    )
     found = {}
     for metric in METRIC_NAMES:
         old = [row["after"][metric] for row, _ in pairs]

@@ -12,13 +12,11 @@ from typing import Any
 
 import vl_convert
 
+from vestibular.figures import COLOURS
 from vestibular.slices import Slice
 
 WIDE, NARROW = 560, 350
 """Widths of the drawings in pixels: beside each other on a desk, and on a phone."""
-
-COLOURS = 8
-"""Candidates' colours in the page's style, `--c0` and so on; more candidates begin anew."""
 
 WIDEST_LETTER = 7.5
 """Pixels of a letter at the charts' size of type, in the mean, in a wide font."""

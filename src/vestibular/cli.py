@@ -110,6 +110,7 @@ def parser() -> argparse.ArgumentParser:
     )
     compare.add_argument("--all", action="store_true", help="show every question that flipped")
     compare.set_defaults(run=run_compare)
+
     report = commands.add_parser(
         "report",
         help="say where the report is and which commit it belongs to",
@@ -124,8 +125,10 @@ def parser() -> argparse.ArgumentParser:
         help="write a copy that has the commit in it, to be sent to others",
     )
     report.set_defaults(run=run_report)
+
     registry_commands.add_commands(commands)
     mirror_commands.add_command(commands)
+
     # a program of its own, which reads its own options: none begins with the sign named here
     server = commands.add_parser(
         "neptune-server",

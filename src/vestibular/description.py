@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vestibular.base_models import Pin
-from vestibular.errors import BaseModelError
+from vestibular.errors import BaseModelError, DataError
 from vestibular.files import read_json
 from vestibular.layout import MODEL_FILE, REFUSAL_FILE
 from vestibular.params import PromptSettings, TrainSettings
@@ -46,7 +46,7 @@ def read_description(folder: Path) -> Description:
             window_overlap=float(content["window_overlap"]),
             unanswerable=content["unanswerable"],
         )
-    except (ValueError, KeyError, TypeError) as error:
+    except (DataError, ValueError, KeyError, TypeError) as error:
         raise BaseModelError(
             f"{path}: not a file that `select` wrote ({type(error).__name__}); run `dvc checkout` "
             "to get it back"

@@ -3,6 +3,7 @@
 Nothing here imports torch.
 """
 
+import hashlib
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -42,3 +43,8 @@ def document_numbers(questions: Sequence[Sourced]) -> list[int]:
         numbers.setdefault(root(("context", question.context)), len(numbers))
         for question in questions
     ]
+
+
+def context_name(context: str) -> str:
+    """Return what stands for a context in a file that does not hold it: the same for equal ones."""
+    return hashlib.sha256(context.encode()).hexdigest()[:16]

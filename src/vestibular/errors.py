@@ -39,11 +39,21 @@ class BusyError(VestibularError):
     """Another process is already doing this work."""
 
 
+def out_of_memory(error: BaseException) -> bool:
+    """Say whether torch, which is not imported here, or Python found no room in memory."""
+    return (
+        isinstance(error, MemoryError)
+        or type(error).__name__ == "OutOfMemoryError"
+        or (isinstance(error, RuntimeError) and "can't allocate memory" in str(error))
+    )
+
+
 def exit_on_error(command: Callable[..., None]) -> Callable[..., None]:
     """Make `command` end with one message and a status instead of a traceback.
 
-    A `VestibularError`, or a file that the system will not read or write, ends in exit status
-    2; Ctrl-C in 130. Every other exception is a defect of the program and keeps its traceback.
+    A `VestibularError`, a file that the system will not read or write, or too little memory ends
+    in exit status 2; Ctrl-C in 130. Every other exception is a defect of the program and keeps
+    its traceback.
     """
 
     @functools.wraps(command)
@@ -58,13 +68,25 @@ def exit_on_error(command: Callable[..., None]) -> Callable[..., None]:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise SystemExit(BROKEN_PIPE_EXIT_CODE) from None
         except OSError as error:
-            where = error.filename or "the output folder"
             if error.errno not in DISK_FULL:
-                print(f"{where}: {(error.strerror or str(error)).lower()}", file=sys.stderr)
+                said = (error.strerror or str(error) or type(error).__name__).lower()
+                # one about a connection or a process names no file
+                print(f"{error.filename}: {said}" if error.filename else said, file=sys.stderr)
                 raise SystemExit(EXIT_CODE) from None
+            where = error.filename or "the output folder"
             print(
                 f"{where}: no space left on the disk; nothing was replaced. "
                 "Free some space and run the command again.",
+                file=sys.stderr,
+            )
+            raise SystemExit(EXIT_CODE) from None
+        except (MemoryError, RuntimeError) as error:
+            if not out_of_memory(error):
+                raise
+            said = (str(error).splitlines() or [""])[0][:200] or type(error).__name__
+            print(
+                f"not enough memory ({said}); `vestibular plan` says what each candidate takes "
+                "and which settings would fit",
                 file=sys.stderr,
             )
             raise SystemExit(EXIT_CODE) from None

@@ -7,6 +7,7 @@ from typing import Any
 
 from vestibular.asking import Windows
 from vestibular.base_models import longest_input
+from vestibular.documents import context_name
 from vestibular.encoding import EncodedQuestion, encode_answer, encode_for_answering
 from vestibular.flops import Shape, flops_per_answer
 from vestibular.generation import Answer
@@ -144,11 +145,15 @@ def predictions(
     before: Sequence[dict[str, Any]],
     after: Sequence[dict[str, Any]],
 ) -> list[dict[str, Any]]:
-    """Return one row a question: what was asked, the references, both answers with scores."""
+    """Return one row a question: what was asked, the references, both answers with scores.
+
+    `title` and `context`, a hash, tell which questions belong together (see `documents.py`).
+    """
     return [
         {
             "id": question.id,
             "title": question.title,
+            "context": context_name(question.context),
             "question": question.question,
             "references": list(question.answers),
             "windows": len(windows),

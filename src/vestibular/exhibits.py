@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from vestibular import charts, slices
 from vestibular.documents import document_numbers
-from vestibular.figures import METRICS, UNITS, figure, score_range, size
+from vestibular.figures import COLOURS, METRICS, UNITS, figure, score_range, size
 from vestibular.questions import Question
 from vestibular.uncertainty import Bootstrap
 from vestibular.wording import COST_KEYS, COST_NAMES, metric_of
@@ -63,7 +63,7 @@ def questions_data(
         )
     return {
         "candidates": list(predictions),
-        "colours": [place % charts.COLOURS for place in range(len(predictions))],
+        "colours": [place % COLOURS for place in range(len(predictions))],
         "contexts": list(contexts),
         "questions": rows,
     }

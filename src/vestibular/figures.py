@@ -5,6 +5,9 @@ from typing import Any
 
 from vestibular.wording import COST_KEYS
 
+COLOURS = 8
+"""Candidates' colours in the page's style, `--c0` and so on; more candidates begin anew."""
+
 METRICS = {"exact_match": "EM", "f1": "F1"}
 
 EXPLANATIONS = {

@@ -10,6 +10,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from vestibular.errors import DataError
+
 READ_BYTES = 1 << 20
 
 
@@ -61,8 +63,18 @@ def write_json(path: Path, value: object) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """Read a JSON file that this project wrote."""
-    return json.loads(path.read_text(encoding="utf-8"))
+    """Read a JSON file that this project wrote.
+
+    Raises:
+        DataError: it is not as it was written; merge conflicts are a way to that.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise DataError(
+            f"{path}: not JSON: {error}; it is a result: run `dvc repro` to make it anew, or put "
+            f"git's back with `git checkout HEAD -- {path}`"
+        ) from None
 
 
 def write_json_lines(path: Path, rows: Iterable[Mapping[str, object]]) -> None:

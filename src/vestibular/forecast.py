@@ -85,9 +85,11 @@ def forecast(params: Params, name: str, device: torch.device, free: int) -> Fore
     trained = sum(each.numel() for each in model.parameters() if each.requires_grad)
     answering = planning.answering_bytes(folder, plan.settings, params.evaluate, device)
     remedy = ""
-    if not resolved or plan.peak_bytes - plan.process > free:
-        remedy = _remedy(folder, stated, encoded, params.seed, device, free)
-    elif answering - plan.process > free:
+    # as `auto` does: the estimate is not exact
+    room = free * planning.USABLE_MEMORY
+    if not resolved or plan.peak_bytes - plan.process > room:
+        remedy = _remedy(folder, stated, encoded, params.seed, device, room)
+    elif answering - plan.process > room:
         remedy = "a smaller evaluate.max_tokens_per_batch"
     return Forecast(
         parameters=base.num_parameters(),
@@ -164,7 +166,7 @@ def _remedy(
     encoded: Sequence[EncodedQuestion],
     seed: int,
     device: torch.device,
-    free: int,
+    room: float,
 ) -> str:
     """Return the mildest change of settings with which the training would fit."""
     quantizations = ["none", "8bit", "4bit"] if settings.method == "lora" else ["none"]
@@ -178,10 +180,11 @@ def _remedy(
             }
             tried = settings.model_copy(update=changes)
             plan = planning.rehearse_training(folder, tried, encoded, seed, device)
-            if plan.peak_bytes - plan.process <= free:
+            if plan.peak_bytes - plan.process <= room:
                 changed = {k: v for k, v in changes.items() if v != getattr(settings, k)}
                 return ", ".join(f"{k}: {str(v).lower()}" for k, v in changed.items())
-    return "no setting of this model; a smaller one, or method: lora"
+    smaller = "no setting of this model; a smaller one"
+    return smaller if settings.method == "lora" else f"{smaller}, or method: lora"
 
 
 def as_text(found: dict[str, Forecast], free: int) -> str:
@@ -209,8 +212,8 @@ def as_text(found: dict[str, Forecast], free: int) -> str:
         for row in table
     ]
     lines.append(
-        f"\n{_bytes(free)} are free. train and exam: most memory at a time; time: a whole "
-        "training, roughly."
+        f"\n{_bytes(free)} are free, of which {planning.USABLE_MEMORY:.0%} may be filled. "
+        "train and exam: most memory at a time; time: a whole training, roughly."
     )
     for name, each in found.items():
         resolved = each.settings

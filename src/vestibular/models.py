@@ -14,13 +14,19 @@ from typing import Any
 
 import torch
 import transformers
-from peft import LoraConfig, PeftModel, get_peft_model, prepare_model_for_kbit_training
+from peft import (
+    LoraConfig,
+    PeftModel,
+    get_peft_model,
+    get_peft_model_state_dict,
+    prepare_model_for_kbit_training,
+)
 from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
 from transformers.pytorch_utils import Conv1D
 
 from vestibular.base_models import Pin
-from vestibular.errors import BaseModelError
+from vestibular.errors import BaseModelError, out_of_memory
 from vestibular.files import to_json
 from vestibular.flops import Shape
 from vestibular.params import LoraSettings, Precision, Quantization, TrainSettings
@@ -133,6 +139,8 @@ def load_base(
             **options,
         )
     except LOADING_ERRORS as error:
+        if out_of_memory(error):
+            raise
         raise BaseModelError(
             f"{folder}: no causal language model can be loaded ({_first_line(error)}); copy its "
             "files from the model's source anew"
@@ -161,15 +169,14 @@ def make_trainable(model: Any, settings: TrainSettings, gradient_checkpointing: 
             "activations; write false"
         )
     if settings.method == "lora":
-        return add_adapter(model, settings.lora, settings.quantization, gradient_checkpointing)
+        model = add_adapter(model, settings.lora, settings.quantization)
     if gradient_checkpointing:
+        # not re-entrant: so the frozen embeddings' output needs no gradient
         model.activation_checkpointing_enable({"use_reentrant": False})
     return model
 
 
-def add_adapter(
-    model: Any, lora: LoraSettings, quantization: Quantization, gradient_checkpointing: bool
-) -> PeftModel:
+def add_adapter(model: Any, lora: LoraSettings, quantization: Quantization) -> PeftModel:
     """Put an untrained LoRA adapter on a base model and freeze the rest.
 
     Raises:
@@ -189,14 +196,7 @@ def add_adapter(
         if hasattr(module, "support_avx512bf16_for_cpu"):
             module.support_avx512bf16_for_cpu = False
     if quantization != "none":
-        model = prepare_model_for_kbit_training(
-            model,
-            use_gradient_checkpointing=gradient_checkpointing,
-            gradient_checkpointing_kwargs={"use_reentrant": False},
-        )
-    elif gradient_checkpointing:
-        model.activation_checkpointing_enable({"use_reentrant": False})
-        model.enable_input_require_grads()
+        model = prepare_model_for_kbit_training(model, use_gradient_checkpointing=False)
     modules = lora.target_modules
     try:
         config = LoraConfig(
@@ -213,6 +213,8 @@ def add_adapter(
         )
         return get_peft_model(model, config)
     except (ValueError, RuntimeError, TypeError, AttributeError, re.error) as error:
+        if out_of_memory(error):
+            raise
         kinds = sorted(
             {
                 name.rsplit(".", 1)[-1]
@@ -282,12 +284,17 @@ def count_parameters(folder: Path, model: Any) -> dict[str, int]:
     """Return how many parameters are trained, and how many there are with an adapter's.
 
     The base is counted from its configuration: quantized weights are packed, several a byte.
+    What an adapter trains besides its own matrices (biases, `modules_to_save`) stands in the
+    place of the base's.
     """
     base = without_weights(folder).num_parameters()
     if not isinstance(model, PeftModel):
         return {"trainable": base, "total": base}
-    adapter = _adapter_parameters(model)
-    return {"trainable": adapter, "total": base + adapter}
+    trained = get_peft_model_state_dict(model, save_embedding_layers=False)
+    return {
+        "trainable": sum(tensor.numel() for tensor in trained.values()),
+        "total": base + _adapter_parameters(model),
+    }
 
 
 def without_weights(folder: Path) -> Any:

@@ -16,7 +16,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from vestibular.charts import COLOURS
+from vestibular.figures import COLOURS
 from vestibular.files import whole_file
 
 COMMIT_PLACE = "not in this copy"

@@ -385,7 +385,9 @@ class Params(Settings):
 class _Loader(yaml.SafeLoader):
     """PyYAML with YAML 1.2's floats, as DVC reads them, and without repeated keys."""
 
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
+        # as it is written: later on, what is merged in (`<<`) stands beside what overrides it
+        node = super().compose_mapping_node(anchor)
         seen = set()
         for key_node, _ in node.value:
             if not isinstance(key_node, yaml.ScalarNode):
@@ -400,7 +402,7 @@ class _Loader(yaml.SafeLoader):
                     problem_mark=key_node.start_mark,
                 )
             seen.add(key_node.value)
-        return super().construct_mapping(node, deep)
+        return node
 
 
 _Loader.yaml_implicit_resolvers = {
@@ -460,9 +462,10 @@ def replace_values(path: Path, values: Mapping[tuple[str, ...], str]) -> None:
     A key whose neighbours are there, but not itself, is put behind the first of them.
 
     Raises:
-        ParamsError: the file is not YAML, or a key's mapping is not in it.
+        ParamsError: the file is not YAML, a key's mapping is not in it, or what stands there is
+            another place's too (a YAML alias).
     """
-    read_yaml(path)
+    expected = read_yaml(path)
     text = path.read_text(encoding="utf-8")
     edits = []
     for keys, value in values.items():
@@ -481,8 +484,26 @@ def replace_values(path: Path, values: Mapping[tuple[str, ...], str]) -> None:
         edits.append((end, end, f"{between}{keys[-1]}: {value}"))
     for start, end, value in sorted(edits, reverse=True):
         text = text[:start] + value + text[end:]
+    for keys, value in values.items():
+        expected = _with_value(expected, keys, value)
+    try:
+        written = parse_yaml(text, path)
+    except ParamsError:
+        written = None
+    if written != expected:
+        wanted = ", ".join(f"{'.'.join(keys)}: {value}" for keys, value in values.items())
+        raise ParamsError(
+            f"{path}: a value behind a YAML alias or merge cannot be written without changing "
+            f"others; write by hand {wanted}"
+        )
     with whole_file(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def _with_value(content: Mapping[str, Any], keys: tuple[str, ...], value: str) -> dict[str, Any]:
+    """Return a mapping with one value replaced; what is shared by an alias is not changed."""
+    below = _with_value(content[keys[0]], keys[1:], value) if len(keys) > 1 else value
+    return {**content, keys[0]: below}
 
 
 def load_params(path: Path = PARAMS) -> Params:
@@ -564,7 +585,10 @@ def _own_location(
     location: tuple[int | str, ...], content: Mapping[str, Any]
 ) -> tuple[int | str, ...] | None:
     """Return where the user wrote what pydantic complains of; None if that is `train` itself."""
-    location = tuple(part for part in location if part not in UNION_BRANCHES)
+    # the name of a candidate is its own, whatever it is
+    named = 2 if location[0] == "candidates" else 0
+    rest = (part for part in location[named:] if part not in UNION_BRANCHES)
+    location = (*location[:named], *rest)
     if len(location) > 3 and location[0] == "candidates" and location[2] == "train":
         location = (*location[:2], *location[3:])
         written: Any = content

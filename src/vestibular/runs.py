@@ -72,13 +72,21 @@ class Run:
             DataError: `prepare` has not run with these settings.
         """
         if self.fold is None:
-            return read_questions(PREPARED, "train"), read_questions(PREPARED, "validation")
+            return read_questions(PREPARED, "train"), self.asked()
         questions, folds = read_folds()
         pairs = list(zip(questions, folds, strict=True))
         return (
             [question for question, fold in pairs if fold != self.fold],
             [question for question, fold in pairs if fold == self.fold],
         )
+
+    def asked(self) -> list[Question]:
+        """Return what is asked after the training, and read no more than that takes.
+
+        Raises:
+            DataError: `prepare` has not run with these settings.
+        """
+        return read_questions(PREPARED, "validation") if self.fold is None else self.questions()[1]
 
     def data_sha256(self) -> str:
         """Return a hash of the questions and, for a fold, of how they are dealt out."""

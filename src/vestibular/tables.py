@@ -1,5 +1,6 @@
 """Questions from tables, one a row: JSON Lines, CSV and Parquet, with columns of any name."""
 
+import contextlib
 import csv
 import io
 import json
@@ -162,11 +163,11 @@ def _name(cell: object) -> str:
 
 def _answers(cell: object) -> list[SourceAnswer]:
     if isinstance(cell, str) and cell.lstrip()[:1] in ("[", "{"):
-        try:
-            cell = json.loads(cell)
-        except ValueError:
-            # an answer that happens to begin with a bracket
-            return [SourceAnswer(str(cell), None)]
+        # an answer may happen to be in brackets, and be JSON even, as `[1999]` is
+        with contextlib.suppress(ValueError):
+            read = json.loads(cell)
+            if not read or isinstance(read, dict) or any(isinstance(r, str | dict) for r in read):
+                cell = read
     if cell is None or cell == "":
         return []
     if isinstance(cell, str):

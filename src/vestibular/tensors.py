@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from vestibular.batching import Branch, Row
+from vestibular.errors import out_of_memory
 
 Inputs = dict[str, Tensor]
 """`input_ids` and `position_ids` (rows, tokens); `attention_mask`, (rows, tokens) or, where
@@ -138,7 +139,9 @@ def branch_error(model: Any) -> float:
                 places = inputs.pop("label_rows"), inputs.pop("label_columns")
                 del inputs["labels"]
                 results.append(logits_at(model, *places, **inputs, use_cache=False)[0].float())
-    except (TypeError, ValueError, RuntimeError, IndexError):
+    except (TypeError, ValueError, RuntimeError, IndexError) as error:
+        if out_of_memory(error):
+            raise
         return math.inf
     finally:
         model.train(training)
