@@ -119,6 +119,14 @@ def test_mlflow_shows_what_the_spool_holds(spooled: Spooled, mlflow: Any) -> Non
     assert best.tags["model/candidate"] == "gpt2-mini"
     assert counts(spooled.mirror())["gpt2-mini"][0] == 0
 
+    # `select` promotes none: nothing is in production any more, by no name
+    spooled.win("bbbb", "gpt2-mini", promoted=False)
+    assert counts(spooled.mirror())["gpt2-mini"][0] == 1
+    for item in client.search_model_versions("name='qa-model'"):
+        assert (item.current_stage, item.tags["stage"]) == ("Archived", "archived")
+    assert client.get_registered_model("qa-model").aliases == {}
+    assert counts(spooled.mirror())["gpt2-mini"][0] == 0
+
 
 def test_a_vanished_file_is_told_and_all_else_is_pushed(spooled: Spooled, mlflow: Any) -> None:
     """The exit status says that something is missing; put back, it is pushed alone."""

@@ -216,18 +216,30 @@ class MlflowTarget:
         self._call(f"set {name} of version {version}")
         self._client.set_model_version_tag(self._name, version, name, value)
 
+    def in_production(self, run: Run) -> bool:
+        """Tell whether a run's version was in production when the versions were listed."""
+        found = self._versions.get(run.id)
+        return found is not None and found.tags.get(STAGE_TAG) == "production"
+
     def stage(self, run: Run) -> Stage:
         """Return the stage that a run's version is in, if the alias says so too."""
-        version = self._version(run)
-        self._call("read the stage")
-        found: Any = self._client.get_model_version(self._name, version)
+        found = self._ask_for_version(run)
         stage: Stage = found.current_stage.lower()
         tagged = found.tags.get(STAGE_TAG) == stage
         return stage if tagged and (stage != "production" or stage in found.aliases) else "none"
 
+    def _ask_for_version(self, run: Run) -> Any:
+        version = self._version(run)
+        self._call("read the stage")
+        return self._client.get_model_version(self._name, version)
+
     def set_stage(self, run: Run, stage: Stage) -> None:
         """Set the stage, its alias and its tag: stages are on their way out of MLflow."""
         version = self._version(run)
+        if stage != "production" and "production" in self._ask_for_version(run).aliases:
+            # before the tag: cut off here, the push is known to be unfinished
+            self._call("delete the alias")
+            self._client.delete_registered_model_alias(self._name, "production")
         self._call(f"put version {version} into {stage}")
         self._client.transition_model_version_stage(
             self._name,

@@ -229,6 +229,10 @@ class NeptuneTarget:
         """Keep the marks in a field of the version."""
         self._set(self._version(run), {MARKS: json.dumps(marks)})
 
+    def in_production(self, run: Run) -> bool:
+        """Tell whether a run's version was in production when the versions were listed."""
+        return run.id in self._versions and self._versions[run.id].stage == "production"
+
     def stage(self, run: Run) -> Stage:
         """Return the stage that a run's version is in."""
         known = self._versions.get(run.id)

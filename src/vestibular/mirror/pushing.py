@@ -54,12 +54,20 @@ class Round:
         self._target.close_run(run)
 
     def push_stage(self, run: Run) -> None:
-        """Put a run's version into its stage, once the version itself is there."""
-        if run.version is None or run.version.stage == "none":
+        """Put a run's version into its stage, once the version itself is there.
+
+        One in no stage is left as it is, but for production: what is there is what we say.
+        """
+        if run.version is None:
             return
         wanted = run.version.stage
+        leaves = wanted == "none"
+        if leaves:
+            if not self._target.in_production(run):
+                return
+            wanted = "archived"
         name = f"stage {wanted}"
-        if run.id in self._incomplete:
+        if run.id in self._incomplete and not leaves:
             self._report(run, name, "failed", "not before the version is whole")
             return
         try:

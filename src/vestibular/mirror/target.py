@@ -67,6 +67,9 @@ class Target(Protocol):
     def save_version_marks(self, run: Run, marks: Marks) -> None:
         """Keep the marks of a version."""
 
+    def in_production(self, run: Run) -> bool:
+        """Tell whether the service had a run's version in production when it was last asked."""
+
     def stage(self, run: Run) -> Stage:
         """Return the stage that a run's version is in."""
 
