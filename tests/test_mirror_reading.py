@@ -5,12 +5,14 @@ import math
 import re
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from spooled import START, Spooled, hold
 
+from vestibular.files import folder_sha256
 from vestibular.mirror.mlflow_target import as_text
 from vestibular.mirror.naming import flatten, safe_names, simple
 from vestibular.mirror.outputs import Sources, locate
@@ -19,6 +21,7 @@ from vestibular.mirror.records import File, Point, Run
 from vestibular.mirror.spools import Spools
 from vestibular.mirror.target import read_marks
 from vestibular.params import load_params
+from vestibular.spool import run_id
 
 LOSS = "finetuning/train/loss"
 
@@ -324,6 +327,41 @@ def test_outputs_alone_are_a_run(spooled: Spooled) -> None:
     assert run.version is not None
     assert run.version.fields["model/f1"] == 0.6
     assert set(run.version.artifacts) >= {"adapter_config.json", "training.json"}
+
+
+def test_settings_that_are_not_the_runs_are_left_out(spooled: Spooled) -> None:
+    """Without its spool a run's name alone tells whether the settings here are its own."""
+    prepared, pins = spooled.folder / "data/prepared", spooled.folder / "data/bases"
+    prepared.mkdir(parents=True)
+    pins.mkdir()
+    (prepared / "train.jsonl").write_text("{}", encoding="utf-8")
+    base = {"base_model": "demo/bases/gpt2-tiny", "sha256": "b" * 64}
+    (pins / "gpt2-tiny.json").write_text(json.dumps(base), encoding="utf-8")
+    params = load_params()
+    # as `stages.train` names it
+    name = run_id(
+        candidate="gpt2-tiny",
+        seed=params.seed,
+        prompt=params.prompt.model_dump(),
+        train=params.candidate("gpt2-tiny").train.model_dump(exclude={"seeds"}),
+        base=base,
+        data=folder_sha256(prepared),
+    )
+    spooled.adapter("gpt2-tiny")
+    spooled.win(name, "gpt2-tiny")
+
+    def fields() -> dict[str, Any]:
+        (run,) = Sources(load_params(), spooled.folder / ".vestibular/spool").read()
+        assert run.fields["finetuning/questions"] == 3.0
+        return run.fields
+
+    assert fields()["parameters/train/learning_rate"] == 0.01
+    assert fields()["base_model/sha256"] == "b" * 64
+    text = (spooled.folder / "params.yaml").read_text(encoding="utf-8")
+    changed = text.replace("learning_rate: 1e-2", "learning_rate: 5e-2")
+    assert changed != text
+    (spooled.folder / "params.yaml").write_text(changed, encoding="utf-8")
+    assert not [name for name in fields() if name.startswith(("parameters/", "base_model/"))]
 
 
 def test_an_error_is_told_in_one_line() -> None:

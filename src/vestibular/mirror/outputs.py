@@ -11,13 +11,14 @@ from pathlib import Path
 
 from vestibular.base_models import read_pin
 from vestibular.errors import DataError
-from vestibular.files import file_md5, read_json
+from vestibular.files import file_md5, folder_sha256, read_json
 from vestibular.layout import (
     ADAPTERS,
     CURVES,
     EVALUATE_COSTS,
     PINS,
     PREDICTIONS,
+    PREPARED,
     PRODUCTION,
     SCORES,
     TRAIN_COSTS,
@@ -28,6 +29,8 @@ from vestibular.mirror.records import File, Run, Stage, Value, Version
 from vestibular.mirror.spools import RUN_SETTINGS, SERIES, Spools, add_point, timestamp
 from vestibular.params import Params
 from vestibular.registry import Registry
+from vestibular.runs import Run as Training
+from vestibular.spool import run_id
 
 STAGES: Mapping[str, Stage] = {
     "production": "production",
@@ -68,14 +71,8 @@ def _from_outputs(candidate: str, params: Params) -> Run | None:
         # an adapter from before runs had names
         return None
     run = Run(content.pop("run"), candidate, started=training.stat().st_mtime)
-    settings = {
-        **params.model_dump(mode="json", include={"seed", "prompt"}),
-        **params.candidate(candidate).model_dump(mode="json"),
-    }
-    run.fields |= flatten("parameters", {key: settings[key] for key in RUN_SETTINGS})
+    run.fields |= _settings(run, params)
     run.fields |= flatten("finetuning", content)
-    if (PINS / f"{candidate}.json").exists():
-        run.fields |= flatten("base_model", read_pin(candidate).as_json())
     run.fields["run/state"] = run.state
     run.fields["run/started"] = timestamp(run.started)
     for path, prefix in (
@@ -94,6 +91,36 @@ def _from_outputs(candidate: str, params: Params) -> Run | None:
     if answers.exists():
         run.files[f"evaluation/predictions/{answers.name}"] = File(answers, _md5(answers))
     return run
+
+
+def _settings(run: Run, params: Params) -> dict[str, Value]:
+    """Return the settings and the base model, if those that lie here are the run's own.
+
+    Nothing but its name, a hash of them, tells what an adapter was trained with: where the
+    settings have changed since, the run's are not known.
+    """
+    if not (PINS / f"{run.candidate}.json").exists():
+        return {}
+    pin = read_pin(run.candidate)
+    prepared = [(path, path.stat()) for path in sorted(PREPARED.rglob("*"))]
+    data = _data_sha256(tuple((path, state.st_mtime_ns, state.st_size) for path, state in prepared))
+    inputs = Training(run.candidate).training_inputs(params, pin, data)
+    if run_id(candidate=run.candidate, **inputs) != run.id:
+        return {}
+    settings = {
+        **params.model_dump(mode="json", include={"seed", "prompt"}),
+        **params.candidate(run.candidate).model_dump(mode="json"),
+    }
+    return {
+        **flatten("parameters", {key: settings[key] for key in RUN_SETTINGS}),
+        **flatten("base_model", pin.as_json()),
+        "data/sha256": data,
+    }
+
+
+@functools.cache
+def _data_sha256(_files: tuple[tuple[Path, int, int], ...]) -> str:
+    return folder_sha256(PREPARED)
 
 
 def _read_curve(run: Run, path: Path) -> None:
