@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -124,17 +124,7 @@ class Registry:
 
     def versions(self) -> list[Version]:
         """Return all versions, the oldest first, with the stages that each is in."""
-        from gto.versions import SemVer
-
-        events = self.history()
-        stages = {event.stage: event.version for event in events if event.stage}
-        return [
-            Version(event, [stage for stage, name in stages.items() if name == event.version])
-            for event in sorted(
-                (event for event in events if event.action == "register"),
-                key=lambda event: SemVer(event.version),
-            )
-        ]
+        return versions_in(self.history())
 
     def find(self, version: str) -> Version:
         """Return a version by name.
@@ -239,6 +229,20 @@ class Registry:
         except GTOException as error:
             raise DataError(f"{self.artifact}: {stage}: {error}") from None
         return next(event for event in reversed(self.history()) if event.stage == stage)
+
+
+def versions_in(events: Sequence[Event]) -> list[Version]:
+    """Return the versions that a history tells of, the oldest first, each with its stages."""
+    from gto.versions import SemVer
+
+    stages = {event.stage: event.version for event in events if event.stage}
+    return [
+        Version(event, [stage for stage, name in stages.items() if name == event.version])
+        for event in sorted(
+            (event for event in events if event.action == "register"),
+            key=lambda event: SemVer(event.version),
+        )
+    ]
 
 
 def _event(raw: Mapping[str, Any]) -> Event:

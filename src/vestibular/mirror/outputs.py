@@ -28,7 +28,7 @@ from vestibular.mirror.naming import flatten, safe_names
 from vestibular.mirror.records import File, Run, Stage, Value, Version
 from vestibular.mirror.spools import RUN_SETTINGS, SERIES, Spools, add_point, timestamp
 from vestibular.params import Params
-from vestibular.registry import Registry
+from vestibular.registry import Registry, versions_in
 from vestibular.runs import Run as Training
 from vestibular.spool import run_id
 
@@ -159,14 +159,13 @@ def _stages(artifact: str, runs: list[Run]) -> dict[str, tuple[Stage, str]]:
     that `select` promoted is.
     """
     try:
-        registry = Registry(artifact)
-        versions, history = registry.versions(), registry.history()
+        history = Registry(artifact).history()
     except DataError:
         # without git there is no registry, but there may be runs
-        versions, history = [], []
+        history = []
     been = {event.version for event in history if event.stage == "production"}
     stages: dict[str, tuple[Stage, str]] = {}
-    for version in versions:
+    for version in versions_in(history):
         run = version.event.facts.get("Run", "")
         now: Stage = next((STAGES[name] for name in version.stages if name in STAGES), "none")
         stage: Stage = "archived" if now == "none" and version.event.version in been else now
