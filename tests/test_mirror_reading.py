@@ -4,6 +4,7 @@ import json
 import math
 import re
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -232,6 +233,30 @@ def test_files_are_found_in_their_place_or_in_the_cache(spooled: Spooled) -> Non
     assert locate(file) is None
     place.unlink()
     assert locate(file) is None
+
+
+def test_dvcs_cache_is_opened_once(spooled: Spooled, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many files are looked for there, found or not."""
+    import dvc.repo
+
+    subprocess.run([sys.executable, "-m", "dvc", "init", "--quiet", "--no-scm"], check=True)
+    place = Path("models/adapters/gpt2-tiny/adapter_config.json")
+    file = File(place, spooled.adapter("gpt2-tiny")[0]["md5"])
+    cached = spooled.folder / ".dvc/cache/files/md5" / file.md5[:2] / file.md5[2:]
+    cached.parent.mkdir(parents=True)
+    place.rename(cached)
+    opened = []
+
+    class Counted(dvc.repo.Repo):  # type: ignore[misc]
+        def __init__(self, *arguments: Any) -> None:
+            opened.append(arguments)
+            super().__init__(*arguments)
+
+    monkeypatch.setattr(dvc.repo, "Repo", Counted)
+    assert locate(file) == cached
+    assert locate(File(place, "0" * 32)) is None
+    assert locate(file) == cached
+    assert len(opened) == 1
 
 
 def test_the_candidate_that_select_promoted_is_in_production(spooled: Spooled) -> None:

@@ -8,6 +8,7 @@ import csv
 import functools
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from vestibular.base_models import read_pin
 from vestibular.errors import DataError
@@ -236,12 +237,19 @@ def locate(file: File) -> Path | None:
     """Return where a run's file lies now: in its place, or in DVC's cache; None if nowhere."""
     if file.path.is_file() and _md5(file.path) == file.md5:
         return file.path
+    cache = _cache(Path.cwd())
+    cached = None if cache is None else Path(cache.oid_to_path(file.md5))
+    return cached if cached is not None and cached.is_file() else None
+
+
+@functools.cache
+def _cache(project: Path) -> Any:
+    """Return DVC's cache of a project; None where there is none. To open it takes a while."""
     from dvc.exceptions import DvcException
     from dvc.repo import Repo
 
     try:
-        with Repo(".") as repo:
-            cached = Path(repo.cache.local.oid_to_path(file.md5))
+        with Repo(str(project)) as repo:
+            return repo.cache.local
     except DvcException:
         return None
-    return cached if cached.is_file() else None
