@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,10 +15,11 @@ from hypothesis import strategies as st
 from spooled import START, Spooled, hold
 
 from vestibular.files import folder_sha256
+from vestibular.mirror import pushing
 from vestibular.mirror.mlflow_target import as_text
 from vestibular.mirror.naming import flatten, safe_names, simple
 from vestibular.mirror.outputs import Sources, locate
-from vestibular.mirror.pushing import _points_done, _series_mark, one_line
+from vestibular.mirror.pushing import Round, _points_done, _series_mark, one_line
 from vestibular.mirror.records import File, Point, Run
 from vestibular.mirror.spools import Spools
 from vestibular.mirror.target import read_marks
@@ -352,6 +354,45 @@ def test_outputs_alone_are_a_run(spooled: Spooled) -> None:
     assert run.version is not None
     assert run.version.fields["model/f1"] == 0.6
     assert set(run.version.artifacts) >= {"adapter_config.json", "training.json"}
+
+
+def test_what_has_not_changed_is_not_read_again(
+    spooled: Spooled, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In each round of a mirror that follows only a run with news is made, and hashed, anew."""
+    last = {"event": "point", "step": 4, "values": {"loss": 1.0}}
+    path = spooled.run("aaaa", "gpt2-tiny", f1=None, end=last)
+    spooled.run("bbbb", "gpt2-mini")
+    spooled.win("bbbb", "gpt2-mini")
+    sources = Sources(load_params(), spooled.folder / ".vestibular/spool")
+    target: Any = SimpleNamespace(errors=(), set_state=lambda _: None)
+    work = Round(target, lambda *_: None, everything=False)
+
+    def marks(run: Run) -> list[tuple[str, str]]:
+        return [(item.name, item.mark) for item in work._items(run, {}, lambda: None)]
+
+    with hold(path) as file:
+        running, ended = sources.read()
+        before = marks(ended)
+        with monkeypatch.context() as patched:
+            patched.setattr(pushing, "_series_mark", pytest.fail)
+            again = sources.read()
+            assert again[0] is running
+            assert again[1] is ended
+            assert marks(ended) == before
+        file.write(json.dumps(last | {"time": START, "step": 5}) + "\n")
+        file.flush()
+        grown, same = sources.read()
+    assert same is ended
+    assert list(values(grown)) == [1, 2, 3, 4, 5]
+    assert list(values(running)) == [1, 2, 3, 4]
+    # the process is gone, without an end: that is news too
+    killed, same = sources.read()
+    assert (killed.state, same) == ("killed", ended)
+    spooled.win("bbbb", "gpt2-mini", promoted=False)
+    _, changed = sources.read()
+    assert changed.version is not None
+    assert changed.version.stage == "none"
 
 
 def test_settings_that_are_not_the_runs_are_left_out(spooled: Spooled) -> None:

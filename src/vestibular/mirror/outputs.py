@@ -7,6 +7,8 @@ have the same names.
 import csv
 import functools
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -41,25 +43,45 @@ STAGES: Mapping[str, Stage] = {
 """The registry's stages that services know; one of another name is `none` to them."""
 
 
+_Parts = tuple[Run, Run | None, tuple[Stage, str]]
+"""What a run is made of: the spool's, or the outputs' where there is none; the outputs'; its stage
+and registered version."""
+
+
 class Sources:
     """Everything that the mirror reads, read again each time."""
 
     def __init__(self, params: Params, spool: Path) -> None:
         self._params = params
         self._spools = Spools(spool)
+        self._known: dict[str, tuple[_Parts, Run]] = {}
 
     def read(self) -> list[Run]:
-        """Return all runs, the oldest first, each with the names that services take."""
-        runs = self._spools.read()
-        for candidate in self._params.candidates:
-            found = _from_outputs(candidate, self._params)
-            if found is not None:
-                runs[found.id] = _together(runs.get(found.id), found)
-        stages = _stages(self._params.registry.artifact, list(runs.values()))
-        for run in runs.values():
-            run.version = _version(run, stages)
-            _tidy(run)
-        return sorted(runs.values(), key=lambda run: (run.started, run.id))
+        """Return all runs, the oldest first, each with the names that services take.
+
+        A run that is as it was is the very one of the time before, its hashes with it.
+        """
+        spooled = self._spools.read()
+        runs = (_from_outputs(candidate, self._params) for candidate in self._params.candidates)
+        found = {run.id: run for run in runs if run is not None}
+        first = {**found, **spooled}
+        stages = _stages(self._params.registry.artifact, first.keys())
+        before, self._known = self._known, {}
+        for name in first:
+            parts = (first[name], found.get(name), stages.get(name, ("none", "")))
+            known = before.get(name)
+            run = known[1] if known is not None and known[0] == parts else _made_of(*parts)
+            self._known[name] = (parts, run)
+        return sorted(
+            (run for _, run in self._known.values()), key=lambda run: (run.started, run.id)
+        )
+
+
+def _made_of(first: Run, found: Run | None, stage: tuple[Stage, str]) -> Run:
+    run = _together(first, found)
+    run.version = _version(run, *stage)
+    _tidy(run)
+    return run
 
 
 def _from_outputs(candidate: str, params: Params) -> Run | None:
@@ -134,26 +156,30 @@ def _read_curve(run: Run, path: Path) -> None:
                         add_point(run, name, int(row["step"]), float(row[column]), time)
 
 
-def _together(spooled: Run | None, found: Run) -> Run:
-    """Return the spool's run, with what only the outputs know."""
-    if spooled is None:
-        return found
-    if not any(name.startswith("evaluation/") for name in spooled.fields):
+def _together(first: Run, found: Run | None) -> Run:
+    """Return a new run: the spool's, with what only the outputs know."""
+    if found is None or found is first:
+        return replace(first)
+    fields, files = found.fields, found.files
+    if not any(name.startswith("evaluation/") for name in first.fields):
         # trained and not examined yet: what lies here is about the adapter before
-        for content in (found.fields, found.files):
-            for name in [name for name in content if name.startswith("evaluation/")]:
-                del content[name]
-    spooled.fields = {**found.fields, **spooled.fields}
-    spooled.files = {**found.files, **spooled.files}
+        fields = {key: value for key, value in fields.items() if not key.startswith("evaluation/")}
+        files = {key: file for key, file in files.items() if not key.startswith("evaluation/")}
+    run = replace(
+        first,
+        fields={**fields, **first.fields},
+        files={**files, **first.files},
+        series={name: list(points) for name, points in first.series.items()},
+    )
     for name, points in found.series.items():
-        known = {point.step for point in spooled.series.get(name, [])}
+        known = {point.step for point in run.series.get(name, [])}
         for point in points:
             if point.step not in known:
-                add_point(spooled, name, point.step, point.value, point.time)
-    return spooled
+                add_point(run, name, point.step, point.value, point.time)
+    return run
 
 
-def _stages(artifact: str, runs: list[Run]) -> dict[str, tuple[Stage, str]]:
+def _stages(artifact: str, runs: AbstractSet[str]) -> dict[str, tuple[Stage, str]]:
     """Return the stage and the registered version of each run that has them.
 
     The registry in git says what is in production. As long as it says nothing, the candidate
@@ -178,11 +204,10 @@ def _stages(artifact: str, runs: list[Run]) -> dict[str, tuple[Stage, str]]:
         # not the adapter's: the candidate may have been trained anew since
         run = read_json(promoted).get("run", "")
         stages[run] = ("production", stages.get(run, ("none", ""))[1])
-    known = {run.id for run in runs}
-    return {run: stage for run, stage in stages.items() if run in known}
+    return {run: stage for run, stage in stages.items() if run in runs}
 
 
-def _version(run: Run, stages: Mapping[str, tuple[Stage, str]]) -> Version | None:
+def _version(run: Run, stage: Stage, registered: str) -> Version | None:
     """Return the model version of a run; None before the run has been examined."""
     adapter = {
         name.removeprefix("finetuning/adapter/"): file
@@ -191,7 +216,6 @@ def _version(run: Run, stages: Mapping[str, tuple[Stage, str]]) -> Version | Non
     }
     if "evaluation/after/exact_match" not in run.fields or not adapter:
         return None
-    stage, registered = stages.get(run.id, ("none", ""))
     renamed = {
         "model/candidate": run.candidate,
         "model/run": run.id,
