@@ -10,7 +10,7 @@ from typing import Any
 
 from vestibular.mirror.pushing import one_line
 from vestibular.mirror.records import Point, Run, Stage, Value
-from vestibular.mirror.target import Call, Marks, TargetGoneError, read_marks, staged
+from vestibular.mirror.target import Call, Marks, TargetGoneError, read_marks, size_of, staged
 
 ADDRESS = "sqlite:///mlflow.db"
 RUN_TAG, MARKS_TAG, STAGE_TAG = "vestibular.run", "vestibular.marks", "stage"
@@ -154,7 +154,7 @@ class MlflowTarget:
         """Upload a file among the run's artifacts."""
         run_id = self._run_id(run)
         with staged({Path(name).name: path}) as folder:
-            self._call(f"upload {name}")
+            self._call(f"upload {name}", size_of(path))
             self._client.log_artifact(
                 run_id, str(folder / Path(name).name), Path(name).parent.as_posix()
             )
