@@ -128,6 +128,17 @@ def test_mlflow_shows_what_the_spool_holds(spooled: Spooled, mlflow: Any) -> Non
     assert counts(spooled.mirror())["gpt2-mini"][0] == 0
 
 
+def test_a_run_of_many_items_is_pushed_once(spooled: Spooled, mlflow: Any) -> None:
+    """A tag of MLflow's is too short for the marks of 300 series."""
+    names = [f"a series with quite a long name {number:03d}" for number in range(300)]
+    points = {"event": "point", "step": 1, "values": dict.fromkeys(names, 1.0)}
+    spooled.run(f1=None, end=points)
+    first = counts(spooled.mirror())["gpt2-tiny"]
+    assert first[0] > 300
+    assert first[1:] == (0, "0")
+    assert counts(spooled.mirror())["gpt2-tiny"] == (0, first[0], "0")
+
+
 def test_a_vanished_file_is_told_and_all_else_is_pushed(spooled: Spooled, mlflow: Any) -> None:
     """The exit status says that something is missing; put back, it is pushed alone."""
     spooled.run()
