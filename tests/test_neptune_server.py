@@ -28,10 +28,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 from serving import Serving, assign, floats
 
+from neptune_server.containers import create_run, open_project
+from neptune_server.contents import Readable
 from neptune_server.errors import RequestError, is_disk_full
 from neptune_server.fields import Field, file_name
+from neptune_server.file_sets import unpack
 from neptune_server.page import MOST_POINTS, thin_out
 from neptune_server.query import parse
+from neptune_server.root_folder import open_root
+from neptune_server.store import Store
 from neptune_server.tokens import Tokens, api_token
 
 LEADERBOARD = "/api/leaderboard/v1"
@@ -272,6 +277,33 @@ def test_many_files_at_once(serving: Serving) -> None:
     assert files(serving, made, "set") == {"a": b"a", "b/c": b"b/c", "d": b"d"}
     upload(serving, name, made, tar(["e"]), attribute="set", reset="True")
     assert files(serving, made, "set") == {"e": b"e"}
+
+
+def test_an_archive_is_written_while_others_change_the_data(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody waits for the disk that the archive's files go to."""
+    with open_root(tmp_path / "root") as root:
+        store = Store(root)
+        with store.change() as change:
+            project = open_project(change, "local/vestibular")
+            made = create_run(change, project, None, None)
+        receive = store.contents.receive
+
+        def beside_a_change(source: Readable) -> tuple[str, int]:
+            with store.change():
+                return receive(source)
+
+        monkeypatch.setattr(store.contents, "receive", beside_a_change)
+        unpacking = threading.Thread(
+            target=unpack, args=(store, made, "set", io.BytesIO(tar(["a", "b"]))), kwargs={"reset": False}
+        )
+        unpacking.daemon = True
+        unpacking.start()
+        unpacking.join(20)
+        assert not unpacking.is_alive()
+        assert len(list(root.contents.iterdir())) == 2
+        store.close()
 
 
 def test_a_table_is_searched_sorted_and_paged(serving: Serving) -> None:
