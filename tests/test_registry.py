@@ -12,6 +12,9 @@ import pytest
 from conftest import ROOT, run
 from conftest import run as run_command
 
+from vestibular import registry as registering
+from vestibular.errors import DataError
+
 VESTIBULAR = (sys.executable, "-m", "vestibular", "registry")
 
 DVC_YAML = """
@@ -231,6 +234,20 @@ def test_without_a_remote_it_is_said(repository: Path, choose: Callable[..., Non
     run(repository, "dvc", "remote", "remove", "local")
     choose("first", 0.5, push=False)
     assert "no DVC remote is set up" in registry(repository, "register").stderr
+
+
+def test_a_remote_that_is_silent_is_waited_for_no_longer(
+    in_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It accepts, and says nothing: one message, and no hang."""
+    # in DVC's place: it lists a remote, and waits for it
+    program = in_folder / "python"
+    program.write_text('#!/bin/sh\n[ "$3" = remote ] && echo local || exec sleep 60\n')
+    program.chmod(0o755)
+    monkeypatch.setattr(registering.sys, "executable", str(program))
+    monkeypatch.setattr(registering, "REMOTE_SECONDS", 0.5)
+    with pytest.raises(DataError, match=r"the DVC remote: no answer within 0.5 s"):
+        registering._check_pushed()
 
 
 @pytest.mark.slow

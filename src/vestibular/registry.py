@@ -22,6 +22,8 @@ from vestibular.files import read_json
 from vestibular.layout import LEADERBOARD, MODEL_FILE, PRODUCTION, SELECTION, TRAINING_FILE
 
 NO_REPOSITORY = "this is no git repository, and the registry is kept in git's tags"
+REMOTE_SECONDS = 300.0
+"""How long a DVC remote may take to say whether it has a model."""
 Bump = Literal["major", "minor", "patch"]
 
 
@@ -351,27 +353,34 @@ def _check_pushed() -> None:
             file=sys.stderr,
         )
         return
-    if _dvc_status("--cloud"):
+    try:
+        missing = _dvc_status("--cloud", seconds=REMOTE_SECONDS)
+    except subprocess.TimeoutExpired:
+        raise DataError(
+            f"the DVC remote: no answer within {REMOTE_SECONDS:g} s; `dvc status --cloud` shows "
+            "whether it answers again"
+        ) from None
+    if missing:
         raise DataError(
             f"{PRODUCTION}: not in the DVC remote yet, where others would look for it; run "
             "`dvc push` first"
         )
 
 
-def _dvc_status(*options: str) -> dict[str, Any]:
-    result = _dvc("status", "--json", *options, "select")
+def _dvc_status(*options: str, seconds: float | None = None) -> dict[str, Any]:
+    result = _dvc("status", "--json", *options, "select", seconds=seconds)
     if result.returncode:
         raise DataError(f"dvc status: {_last_line(result.stderr)}")
     return dict(json.loads(result.stdout.strip().splitlines()[-1]))
 
 
-def _dvc(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return _run(sys.executable, "-m", "dvc", *arguments)
+def _dvc(*arguments: str, seconds: float | None = None) -> subprocess.CompletedProcess[str]:
+    return _run(sys.executable, "-m", "dvc", *arguments, seconds=seconds)
 
 
-def _run(*command: str) -> subprocess.CompletedProcess[str]:
+def _run(*command: str, seconds: float | None = None) -> subprocess.CompletedProcess[str]:
     return subprocess.run(  # noqa: S603
-        command, capture_output=True, text=True, check=False
+        command, capture_output=True, text=True, check=False, timeout=seconds
     )
 
 
