@@ -175,6 +175,35 @@ def test_a_tag_of_gtos_own_command_counts(repository: Path, choose: Callable[...
 
 
 @pytest.mark.slow
+def test_a_stage_taken_away_by_gtos_own_command_is_not_held(
+    repository: Path, choose: Callable[..., None]
+) -> None:
+    """As `gto show` has it, the version before is in the stage again, and then none is."""
+    for name, f1 in (("first", 0.5), ("second", 0.6)):
+        choose(name, f1)
+        registry(repository, "register")
+    for version in ("v0.1.0", "v0.2.0"):
+        registry(repository, "promote", version)
+
+    def stages() -> list[str]:
+        lines = registry(repository, "list").stdout.splitlines()[1:]
+        return [line.split()[4] for line in lines]
+
+    assert stages() == ["-", "production"]
+    run(repository, "gto", "deprecate", "qa-model", "v0.2.0", "production")
+    assert "v0.1.0" in run(repository, "gto", "show", "qa-model#production").stdout
+    assert stages() == ["production", "-"]
+    assert "unassign" in registry(repository, "history").stdout
+    run(repository, "gto", "deprecate", "qa-model", "v0.1.0", "production")
+    assert stages() == ["-", "-"]
+    nowhere = registry(repository, "download", "x", status=2)
+    assert "no version is in production" in nowhere.stderr
+    assert "no version has been in production" in registry(repository, "rollback", status=2).stderr
+    registry(repository, "promote", "v0.2.0")
+    assert stages() == ["-", "production"]
+
+
+@pytest.mark.slow
 def test_what_select_refused_is_promoted_only_by_force(
     repository: Path, choose: Callable[..., None]
 ) -> None:

@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -25,6 +25,8 @@ NO_REPOSITORY = "this is no git repository, and the registry is kept in git's ta
 REMOTE_SECONDS = 300.0
 """How long a DVC remote may take to say whether it has a model."""
 Bump = Literal["major", "minor", "patch"]
+EVENTS = {"registration": "register", "assignment": "promote", "unassignment": "unassign"}
+"""GTO's events that count here, and what they are called where no message says otherwise."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,7 @@ class Event:
     """A tag: a version was registered, promoted or restored."""
 
     action: str
-    """`register`, `promote` or `rollback`."""
+    """`register`, `promote`, `rollback` or, by GTO's own command, `unassign`."""
     version: str
     when: datetime
     who: str
@@ -167,7 +169,7 @@ class Registry:
             found = gto.api.history(".", self.artifact, ascending=True)
         except SCMError:
             raise DataError(NO_REPOSITORY) from None
-        events = [_event(raw) for raw in found if raw["event"] in ("registration", "assignment")]
+        events = [_event(raw) for raw in found if raw["event"] in EVENTS]
         return sorted(events, key=lambda event: (event.when, event.number))
 
     def download(self, version: Version, folder: Path) -> None:
@@ -200,16 +202,7 @@ class Registry:
             shutil.move(Path(scratch, "model"), folder)
 
     def _held(self, stage: str) -> list[str]:
-        """Return the versions that a stage has held, a rollback having taken one away."""
-        held: list[str] = []
-        for event in self.history():
-            if event.stage == stage:
-                # who deletes or does not fetch a tag has the rest of a history
-                if event.action == "rollback" and held:
-                    held.pop()
-                if held[-1:] != [event.version]:
-                    held.append(event.version)
-        return held
+        return held_in(stage, self.history())
 
     def _assign(self, action: str, version: Version, stage: str, facts: Mapping[str, str]) -> Event:
         import gto.api
@@ -237,9 +230,10 @@ def versions_in(events: Sequence[Event]) -> list[Version]:
     """Return the versions that a history tells of, the oldest first, each with its stages."""
     from gto.versions import SemVer
 
-    stages = {event.stage: event.version for event in events if event.stage}
+    named = dict.fromkeys(event.stage for event in events if event.stage)
+    stages = {stage: held_in(stage, events)[-1:] for stage in named}
     return [
-        Version(event, [stage for stage, name in stages.items() if name == event.version])
+        Version(event, [stage for stage, held in stages.items() if event.version in held])
         for event in sorted(
             (event for event in events if event.action == "register"),
             key=lambda event: SemVer(event.version),
@@ -247,14 +241,33 @@ def versions_in(events: Sequence[Event]) -> list[Version]:
     ]
 
 
+def held_in(stage: str, events: Iterable[Event]) -> list[str]:
+    """Return the versions that a stage has held, the one that it holds last.
+
+    A rollback has taken one away; so has GTO's `deprecate`, after which the one before it is in
+    the stage again.
+    """
+    held: list[str] = []
+    for event in events:
+        if event.stage == stage and event.action == "unassign":
+            held = [version for version in held if version != event.version]
+        elif event.stage == stage:
+            # who deletes or does not fetch a tag has the rest of a history
+            if event.action == "rollback" and held:
+                held.pop()
+            if held[-1:] != [event.version]:
+                held.append(event.version)
+    return held
+
+
 def _event(raw: Mapping[str, Any]) -> Event:
     lines = [line.partition(": ") for line in str(raw["message"]).splitlines()]
     facts = {name: value for name, found, value in lines if found}
-    stage = raw["stage"] if raw["event"] == "assignment" else None
+    kind, stage = EVENTS[raw["event"]], raw["stage"]
     # `gto assign --simple true` gives no number
     number = raw["ref"].rpartition("#")[2]
     return Event(
-        action=facts.pop("Action", "promote") if stage else "register",
+        action=facts.pop("Action", kind) if kind == "promote" else kind,
         version=raw["version"],
         when=raw["timestamp"],
         who=f"{raw['author']} <{raw['author_email']}>",
