@@ -296,7 +296,9 @@ def test_an_archive_is_written_while_others_change_the_data(
 
         monkeypatch.setattr(store.contents, "receive", beside_a_change)
         unpacking = threading.Thread(
-            target=unpack, args=(store, made, "set", io.BytesIO(tar(["a", "b"]))), kwargs={"reset": False}
+            target=unpack,
+            args=(store, made, "set", io.BytesIO(tar(["a", "b"]))),
+            kwargs={"reset": False},
         )
         unpacking.daemon = True
         unpacking.start()

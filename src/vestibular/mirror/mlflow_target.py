@@ -180,7 +180,7 @@ class MlflowTarget:
         run_id = self._run_id(run)
         known = self._runs[run.id].data.tags
         # a tag that is not needed any more holds none
-        tags = {tag: "{}" for tag in _marks_tags(known)} | _parts(marks)
+        tags = dict.fromkeys(_marks_tags(known), "{}") | _parts(marks)
         changed = [RunTag(tag, text) for tag, text in tags.items() if known.get(tag) != text]
         self._call("save the marks")
         for start in range(0, len(changed), MOST_AT_ONCE):
