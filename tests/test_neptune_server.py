@@ -8,6 +8,7 @@ import io
 import json
 import os
 import resource
+import signal
 import socket
 import sqlite3
 import stat
@@ -656,17 +657,48 @@ def test_the_root_cannot_be_used(tmp_path: Path, serving: Serving) -> None:
     (tmp_path / "odd/server.json").write_text("{}", encoding="utf-8")
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken/neptune.sqlite").write_text("no database" * 100, encoding="utf-8")
+    (tmp_path / "empty").mkdir()
+    with contextlib.closing(sqlite3.connect(tmp_path / "empty/neptune.sqlite")) as database:
+        database.execute("PRAGMA user_version = 1")
     for root, message in (
         (serving.root, "another server uses this folder"),
         (tmp_path / "file", "file exists"),
         (tmp_path / "file/below", "not a directory"),
         (tmp_path / "odd", "not a server's settings"),
         (tmp_path / "broken", "file is not a database"),
+        (tmp_path / "empty", "no such table: upload"),
     ):
         command = ["vestibular", "neptune-server", "--root", str(root), "--port", "0"]
         result = run(ROOT, sys.executable, "-m", *command, status=2)
         assert message in result.stderr
         assert result.stderr.count("\n") == 1
+
+
+def test_told_twice_to_stop_it_stops_once(tmp_path: Path) -> None:
+    """A second signal while a change is being written breaks nothing off."""
+    with Serving(tmp_path / "root", "--port", "0") as serving:
+        made = serving.create("run")["id"]
+        access = serving.access
+        path = f"{LEADERBOARD}/ping?experimentId={made}"
+        with contextlib.closing(sqlite3.connect(serving.root / "neptune.sqlite")) as database:
+            # the server's next change waits for this one
+            database.execute("BEGIN IMMEDIATE")
+            change = threading.Thread(target=ask_in_vain, args=(serving, path, access))
+            change.start()
+            time.sleep(0.5)
+            for _ in range(3):
+                os.kill(serving.pid, signal.SIGTERM)
+                time.sleep(0.3)
+            database.rollback()
+        assert serving.stop() == 0
+        change.join(20)
+        assert "Traceback" not in serving.log
+
+
+def ask_in_vain(serving: Serving, path: str, access: str) -> None:
+    """Ask for a change of a server that may end before it answers."""
+    with contextlib.suppress(OSError, http.client.HTTPException):
+        serving.post(path, {}, access)
 
 
 def test_nothing_else_imports_the_server() -> None:
