@@ -37,6 +37,7 @@ faquad: install ## Fetch FaQuAD, GPT-2 and OPT, plan, and run params/faquad.yaml
 	vestibular plan
 	dvc repro
 	@vestibular leaderboard
+
 $(VENV)/installed-bench: $(VENV)/installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[bench]'
 	@touch $@

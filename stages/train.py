@@ -29,13 +29,7 @@ def main(spool: Spool) -> None:
     pin = read_pin(run.candidate)
     base = locate(pin)
     questions, validation = run.questions()
-    inputs = {
-        "seed": seed,
-        "prompt": params.prompt.model_dump(),
-        "train": settings.model_dump(exclude={"seeds"}),
-        "base": pin.as_json(),
-        "data": run.data_sha256(),
-    }
+    inputs = run.training_inputs(params, pin, run.data_sha256())
     key, identity = training_key(**inputs), run_id(candidate=name, **inputs)
     work = f"the training of {name}"
     with (

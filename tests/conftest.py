@@ -20,6 +20,8 @@ os.environ["OMP_NUM_THREADS"] = "1"
 
 ROOT = Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared" / "data"
+RUN_SECONDS = 600
+"""After which a command is killed and its test fails."""
 
 
 @pytest.fixture(scope="session")
@@ -185,7 +187,13 @@ def run(
 ) -> subprocess.CompletedProcess[str]:
     """Run a command as a user would and check its exit status."""
     result = subprocess.run(
-        command, cwd=folder, env=environment(), capture_output=True, text=True, input=text
+        command,
+        cwd=folder,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        input=text,
+        timeout=RUN_SECONDS,
     )
     assert result.returncode == status, result.stdout + result.stderr
     return result

@@ -119,6 +119,25 @@ def test_mlflow_shows_what_the_spool_holds(spooled: Spooled, mlflow: Any) -> Non
     assert best.tags["model/candidate"] == "gpt2-mini"
     assert counts(spooled.mirror())["gpt2-mini"][0] == 0
 
+    # `select` promotes none: nothing is in production any more, by no name
+    spooled.win("bbbb", "gpt2-mini", promoted=False)
+    assert counts(spooled.mirror())["gpt2-mini"][0] == 1
+    for item in client.search_model_versions("name='qa-model'"):
+        assert (item.current_stage, item.tags["stage"]) == ("Archived", "archived")
+    assert client.get_registered_model("qa-model").aliases == {}
+    assert counts(spooled.mirror())["gpt2-mini"][0] == 0
+
+
+def test_a_run_of_many_items_is_pushed_once(spooled: Spooled, mlflow: Any) -> None:
+    """A tag of MLflow's is too short for the marks of 300 series."""
+    names = [f"a series with quite a long name {number:03d}" for number in range(300)]
+    points = {"event": "point", "step": 1, "values": dict.fromkeys(names, 1.0)}
+    spooled.run(f1=None, end=points)
+    first = counts(spooled.mirror())["gpt2-tiny"]
+    assert first[0] > 300
+    assert first[1:] == (0, "0")
+    assert counts(spooled.mirror())["gpt2-tiny"] == (0, first[0], "0")
+
 
 def test_a_vanished_file_is_told_and_all_else_is_pushed(spooled: Spooled, mlflow: Any) -> None:
     """The exit status says that something is missing; put back, it is pushed alone."""

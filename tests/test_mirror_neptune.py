@@ -133,6 +133,13 @@ def test_neptune_shows_what_the_spool_holds(
     third = mirror(spooled, server)
     assert [row[0] for row in counts(third).values()] == [0, 0]
 
+    # `select` promotes none: nothing is in production any more
+    spooled.win("bbbb", "gpt2-mini", promoted=False)
+    assert counts(mirror(spooled, server))["gpt2-mini"][0] == 1
+    versions = seen(server, tmp_path)["versions"]
+    assert [row["sys/stage"] for (row,) in versions.values()] == ["archived", "archived"]
+    assert counts(mirror(spooled, server))["gpt2-mini"][0] == 0
+
 
 def test_a_server_killed_midway_gets_the_rest_when_it_is_back(
     spooled: Spooled, server: Serving, tmp_path: Path

@@ -4,21 +4,27 @@ import json
 import math
 import re
 import subprocess
+import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from spooled import START, Spooled, hold
 
+from vestibular.files import folder_sha256
+from vestibular.mirror import pushing
 from vestibular.mirror.mlflow_target import as_text
 from vestibular.mirror.naming import flatten, safe_names, simple
 from vestibular.mirror.outputs import Sources, locate
-from vestibular.mirror.pushing import _points_done, _series_mark, one_line
+from vestibular.mirror.pushing import Round, _points_done, _series_mark, one_line
 from vestibular.mirror.records import File, Point, Run
 from vestibular.mirror.spools import Spools
 from vestibular.mirror.target import read_marks
 from vestibular.params import load_params
+from vestibular.spool import run_id
 
 LOSS = "finetuning/train/loss"
 
@@ -231,6 +237,30 @@ def test_files_are_found_in_their_place_or_in_the_cache(spooled: Spooled) -> Non
     assert locate(file) is None
 
 
+def test_dvcs_cache_is_opened_once(spooled: Spooled, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many files are looked for there, found or not."""
+    import dvc.repo
+
+    subprocess.run([sys.executable, "-m", "dvc", "init", "--quiet", "--no-scm"], check=True)
+    place = Path("models/adapters/gpt2-tiny/adapter_config.json")
+    file = File(place, spooled.adapter("gpt2-tiny")[0]["md5"])
+    cached = spooled.folder / ".dvc/cache/files/md5" / file.md5[:2] / file.md5[2:]
+    cached.parent.mkdir(parents=True)
+    place.rename(cached)
+    opened = []
+
+    class Counted(dvc.repo.Repo):  # type: ignore[misc]
+        def __init__(self, *arguments: Any) -> None:
+            opened.append(arguments)
+            super().__init__(*arguments)
+
+    monkeypatch.setattr(dvc.repo, "Repo", Counted)
+    assert locate(file) == cached
+    assert locate(File(place, "0" * 32)) is None
+    assert locate(file) == cached
+    assert len(opened) == 1
+
+
 def test_the_candidate_that_select_promoted_is_in_production(spooled: Spooled) -> None:
     """As long as the registry in git says nothing; not if `select` promoted none."""
     spooled.run("aaaa", "gpt2-tiny")
@@ -324,6 +354,80 @@ def test_outputs_alone_are_a_run(spooled: Spooled) -> None:
     assert run.version is not None
     assert run.version.fields["model/f1"] == 0.6
     assert set(run.version.artifacts) >= {"adapter_config.json", "training.json"}
+
+
+def test_what_has_not_changed_is_not_read_again(
+    spooled: Spooled, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In each round of a mirror that follows only a run with news is made, and hashed, anew."""
+    last = {"event": "point", "step": 4, "values": {"loss": 1.0}}
+    path = spooled.run("aaaa", "gpt2-tiny", f1=None, end=last)
+    spooled.run("bbbb", "gpt2-mini")
+    spooled.win("bbbb", "gpt2-mini")
+    sources = Sources(load_params(), spooled.folder / ".vestibular/spool")
+    target: Any = SimpleNamespace(errors=(), set_state=lambda _: None)
+    work = Round(target, lambda *_: None, everything=False)
+
+    def marks(run: Run) -> list[tuple[str, str]]:
+        return [(item.name, item.mark) for item in work._items(run, {}, lambda: None)]
+
+    with hold(path) as file:
+        running, ended = sources.read()
+        before = marks(ended)
+        with monkeypatch.context() as patched:
+            patched.setattr(pushing, "_series_mark", pytest.fail)
+            again = sources.read()
+            assert again[0] is running
+            assert again[1] is ended
+            assert marks(ended) == before
+        file.write(json.dumps(last | {"time": START, "step": 5}) + "\n")
+        file.flush()
+        grown, same = sources.read()
+    assert same is ended
+    assert list(values(grown)) == [1, 2, 3, 4, 5]
+    assert list(values(running)) == [1, 2, 3, 4]
+    # the process is gone, without an end: that is news too
+    killed, same = sources.read()
+    assert (killed.state, same) == ("killed", ended)
+    spooled.win("bbbb", "gpt2-mini", promoted=False)
+    _, changed = sources.read()
+    assert changed.version is not None
+    assert changed.version.stage == "none"
+
+
+def test_settings_that_are_not_the_runs_are_left_out(spooled: Spooled) -> None:
+    """Without its spool a run's name alone tells whether the settings here are its own."""
+    prepared, pins = spooled.folder / "data/prepared", spooled.folder / "data/bases"
+    prepared.mkdir(parents=True)
+    pins.mkdir()
+    (prepared / "train.jsonl").write_text("{}", encoding="utf-8")
+    base = {"base_model": "demo/bases/gpt2-tiny", "sha256": "b" * 64}
+    (pins / "gpt2-tiny.json").write_text(json.dumps(base), encoding="utf-8")
+    params = load_params()
+    # as `stages.train` names it
+    name = run_id(
+        candidate="gpt2-tiny",
+        seed=params.seed,
+        prompt=params.prompt.model_dump(),
+        train=params.candidate("gpt2-tiny").train.model_dump(exclude={"seeds"}),
+        base=base,
+        data=folder_sha256(prepared),
+    )
+    spooled.adapter("gpt2-tiny")
+    spooled.win(name, "gpt2-tiny")
+
+    def fields() -> dict[str, Any]:
+        (run,) = Sources(load_params(), spooled.folder / ".vestibular/spool").read()
+        assert run.fields["finetuning/questions"] == 3.0
+        return run.fields
+
+    assert fields()["parameters/train/learning_rate"] == 0.01
+    assert fields()["base_model/sha256"] == "b" * 64
+    text = (spooled.folder / "params.yaml").read_text(encoding="utf-8")
+    changed = text.replace("learning_rate: 1e-2", "learning_rate: 5e-2")
+    assert changed != text
+    (spooled.folder / "params.yaml").write_text(changed, encoding="utf-8")
+    assert not [name for name in fields() if name.startswith(("parameters/", "base_model/"))]
 
 
 def test_an_error_is_told_in_one_line() -> None:

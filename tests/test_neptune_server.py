@@ -8,6 +8,7 @@ import io
 import json
 import os
 import resource
+import signal
 import socket
 import sqlite3
 import stat
@@ -28,10 +29,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 from serving import Serving, assign, floats
 
+from neptune_server.containers import create_run, open_project
+from neptune_server.contents import Readable
 from neptune_server.errors import RequestError, is_disk_full
 from neptune_server.fields import Field, file_name
+from neptune_server.file_sets import unpack
 from neptune_server.page import MOST_POINTS, thin_out
 from neptune_server.query import parse
+from neptune_server.root_folder import open_root
+from neptune_server.store import Store
 from neptune_server.tokens import Tokens, api_token
 
 LEADERBOARD = "/api/leaderboard/v1"
@@ -272,6 +278,35 @@ def test_many_files_at_once(serving: Serving) -> None:
     assert files(serving, made, "set") == {"a": b"a", "b/c": b"b/c", "d": b"d"}
     upload(serving, name, made, tar(["e"]), attribute="set", reset="True")
     assert files(serving, made, "set") == {"e": b"e"}
+
+
+def test_an_archive_is_written_while_others_change_the_data(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody waits for the disk that the archive's files go to."""
+    with open_root(tmp_path / "root") as root:
+        store = Store(root)
+        with store.change() as change:
+            project = open_project(change, "local/vestibular")
+            made = create_run(change, project, None, None)
+        receive = store.contents.receive
+
+        def beside_a_change(source: Readable) -> tuple[str, int]:
+            with store.change():
+                return receive(source)
+
+        monkeypatch.setattr(store.contents, "receive", beside_a_change)
+        unpacking = threading.Thread(
+            target=unpack,
+            args=(store, made, "set", io.BytesIO(tar(["a", "b"]))),
+            kwargs={"reset": False},
+        )
+        unpacking.daemon = True
+        unpacking.start()
+        unpacking.join(20)
+        assert not unpacking.is_alive()
+        assert len(list(root.contents.iterdir())) == 2
+        store.close()
 
 
 def test_a_table_is_searched_sorted_and_paged(serving: Serving) -> None:
@@ -622,17 +657,48 @@ def test_the_root_cannot_be_used(tmp_path: Path, serving: Serving) -> None:
     (tmp_path / "odd/server.json").write_text("{}", encoding="utf-8")
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken/neptune.sqlite").write_text("no database" * 100, encoding="utf-8")
+    (tmp_path / "empty").mkdir()
+    with contextlib.closing(sqlite3.connect(tmp_path / "empty/neptune.sqlite")) as database:
+        database.execute("PRAGMA user_version = 1")
     for root, message in (
         (serving.root, "another server uses this folder"),
         (tmp_path / "file", "file exists"),
         (tmp_path / "file/below", "not a directory"),
         (tmp_path / "odd", "not a server's settings"),
         (tmp_path / "broken", "file is not a database"),
+        (tmp_path / "empty", "no such table: upload"),
     ):
         command = ["vestibular", "neptune-server", "--root", str(root), "--port", "0"]
         result = run(ROOT, sys.executable, "-m", *command, status=2)
         assert message in result.stderr
         assert result.stderr.count("\n") == 1
+
+
+def test_told_twice_to_stop_it_stops_once(tmp_path: Path) -> None:
+    """A second signal while a change is being written breaks nothing off."""
+    with Serving(tmp_path / "root", "--port", "0") as serving:
+        made = serving.create("run")["id"]
+        access = serving.access
+        path = f"{LEADERBOARD}/ping?experimentId={made}"
+        with contextlib.closing(sqlite3.connect(serving.root / "neptune.sqlite")) as database:
+            # the server's next change waits for this one
+            database.execute("BEGIN IMMEDIATE")
+            change = threading.Thread(target=ask_in_vain, args=(serving, path, access))
+            change.start()
+            time.sleep(0.5)
+            for _ in range(3):
+                os.kill(serving.pid, signal.SIGTERM)
+                time.sleep(0.3)
+            database.rollback()
+        assert serving.stop() == 0
+        change.join(20)
+        assert "Traceback" not in serving.log
+
+
+def ask_in_vain(serving: Serving, path: str, access: str) -> None:
+    """Ask for a change of a server that may end before it answers."""
+    with contextlib.suppress(OSError, http.client.HTTPException):
+        serving.post(path, {}, access)
 
 
 def test_nothing_else_imports_the_server() -> None:

@@ -12,6 +12,9 @@ import pytest
 from conftest import ROOT, run
 from conftest import run as run_command
 
+from vestibular import registry as registering
+from vestibular.errors import DataError
+
 VESTIBULAR = (sys.executable, "-m", "vestibular", "registry")
 
 DVC_YAML = """
@@ -172,6 +175,35 @@ def test_a_tag_of_gtos_own_command_counts(repository: Path, choose: Callable[...
 
 
 @pytest.mark.slow
+def test_a_stage_taken_away_by_gtos_own_command_is_not_held(
+    repository: Path, choose: Callable[..., None]
+) -> None:
+    """As `gto show` has it, the version before is in the stage again, and then none is."""
+    for name, f1 in (("first", 0.5), ("second", 0.6)):
+        choose(name, f1)
+        registry(repository, "register")
+    for version in ("v0.1.0", "v0.2.0"):
+        registry(repository, "promote", version)
+
+    def stages() -> list[str]:
+        lines = registry(repository, "list").stdout.splitlines()[1:]
+        return [line.split()[4] for line in lines]
+
+    assert stages() == ["-", "production"]
+    run(repository, "gto", "deprecate", "qa-model", "v0.2.0", "production")
+    assert "v0.1.0" in run(repository, "gto", "show", "qa-model#production").stdout
+    assert stages() == ["production", "-"]
+    assert "unassign" in registry(repository, "history").stdout
+    run(repository, "gto", "deprecate", "qa-model", "v0.1.0", "production")
+    assert stages() == ["-", "-"]
+    nowhere = registry(repository, "download", "x", status=2)
+    assert "no version is in production" in nowhere.stderr
+    assert "no version has been in production" in registry(repository, "rollback", status=2).stderr
+    registry(repository, "promote", "v0.2.0")
+    assert stages() == ["-", "production"]
+
+
+@pytest.mark.slow
 def test_what_select_refused_is_promoted_only_by_force(
     repository: Path, choose: Callable[..., None]
 ) -> None:
@@ -231,6 +263,20 @@ def test_without_a_remote_it_is_said(repository: Path, choose: Callable[..., Non
     run(repository, "dvc", "remote", "remove", "local")
     choose("first", 0.5, push=False)
     assert "no DVC remote is set up" in registry(repository, "register").stderr
+
+
+def test_a_remote_that_is_silent_is_waited_for_no_longer(
+    in_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It accepts, and says nothing: one message, and no hang."""
+    # in DVC's place: it lists a remote, and waits for it
+    program = in_folder / "python"
+    program.write_text('#!/bin/sh\n[ "$3" = remote ] && echo local || exec sleep 60\n')
+    program.chmod(0o755)
+    monkeypatch.setattr(registering.sys, "executable", str(program))
+    monkeypatch.setattr(registering, "REMOTE_SECONDS", 0.5)
+    with pytest.raises(DataError, match=r"the DVC remote: no answer within 0.5 s"):
+        registering._check_pushed()
 
 
 @pytest.mark.slow

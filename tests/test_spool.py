@@ -1,11 +1,13 @@
 """The spool: what it holds, whatever happens to the process that writes it."""
 
+import errno
 import fcntl
 import json
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -252,6 +254,61 @@ def test_a_folder_that_cannot_be_made_harms_nobody(
     spool.point(1, {"loss": 1.0})
     spool.close(None)
     assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_a_disk_that_is_full_between_two_lines_harms_nobody(
+    in_folder: Path,
+    params: Params,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The watching thread gives the file up while the stage is about to write to it."""
+    refused = threading.Event()
+
+    class Slow:
+        """A value whose text comes after the disk has refused."""
+
+        def __str__(self) -> str:
+            assert refused.wait(20)
+            time.sleep(0.2)
+            return "slow"
+
+    def refuse(_: int) -> None:
+        refused.set()
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(spooling.os, "fsync", refuse)
+    spool = Spool("train")
+    spool.open("x", "opt-tiny", params)
+    spool.record("model", configuration=Slow())
+    spool.point(1, {"loss": 1.0})
+    spool.close(None)
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert "no space left on device; the work goes on" in said
+
+
+@pytest.mark.parametrize("when", ["at its start", "in a line"])
+def test_no_fault_of_the_spool_reaches_the_stage(
+    in_folder: Path,
+    params: Params,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    when: str,
+) -> None:
+    """A driver that fails, a text that is no Unicode: one message, whatever kind of fault."""
+
+    def fail() -> None:
+        raise RuntimeError("the driver is gone")
+
+    if when == "at its start":
+        monkeypatch.setattr(spooling, "machine", fail)
+    spool = Spool("train")
+    spool.open("x", "opt-tiny", params)
+    spool.record("model", configuration={"name": "\ud800"})
+    spool.point(1, {"loss": 1.0})
+    spool.close(None)
+    assert capsys.readouterr().err.count("the work goes on") == 1
 
 
 def test_an_experiment_tells_the_original_repository(

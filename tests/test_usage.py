@@ -37,6 +37,28 @@ def test_a_gpu_tells_what_it_can(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     assert "gpu_1_watts" not in found
 
 
+def test_a_part_of_a_gpu_tells_its_watts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Split by MIG, a GPU refuses its utilization; what comes after it is told all the same."""
+    nvml: Any = usage.pynvml
+
+    def refuse(_: object) -> None:
+        raise nvml.NVMLError(nvml.NVML_ERROR_NOT_SUPPORTED)
+
+    for name, answer in {
+        "nvmlInit": lambda: None,
+        "nvmlDeviceGetCount": lambda: 1,
+        "nvmlDeviceGetHandleByIndex": lambda number: number,
+        "nvmlDeviceGetMemoryInfo": lambda _: SimpleNamespace(used=1 << 30),
+        "nvmlDeviceGetUtilizationRates": refuse,
+        "nvmlDeviceGetPowerUsage": lambda _: 312_500,
+    }.items():
+        monkeypatch.setattr(nvml, name, answer)
+    found = Sampler(tmp_path)()
+    assert found["gpu_0_memory_bytes"] == 1 << 30
+    assert found["gpu_0_watts"] == 312.5
+    assert "gpu_0_percent" not in found
+
+
 def test_without_a_driver_there_is_no_gpu(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """The library is installed everywhere; where it finds no driver nothing is said of GPUs."""
     nvml: Any = usage.pynvml

@@ -30,6 +30,7 @@ MOST_PORT = 65_535
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104 - only where --host says so
 PROJECT = "local/vestibular"
+STOPPING = (signal.SIGTERM, signal.SIGINT)
 
 
 def main() -> None:
@@ -125,9 +126,10 @@ def serve(root: RootFolder, arguments: argparse.Namespace) -> None:
         )
         if arguments.host in LOOPBACK:
             server.page_hosts = LOOPBACK
-        greet(address, root)
-        signal.signal(signal.SIGTERM, stop)
+        for number in STOPPING:
+            signal.signal(number, stop)
         try:
+            greet(address, root)
             server.serve_forever()
         except KeyboardInterrupt:
             print("stopped", file=sys.stderr)
@@ -169,7 +171,9 @@ def greet(address: str, root: RootFolder) -> None:
 
 
 def stop(*_: object) -> NoReturn:
-    """End as with Ctrl-C."""
+    """End, once: a second signal must not break off what the first one began."""
+    for number in STOPPING:
+        signal.signal(number, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 

@@ -11,14 +11,13 @@ from neptune_server.downloads import file_pieces, zip_pieces
 from neptune_server.errors import not_found
 from neptune_server.fields import file_name, read_fields
 from neptune_server.http_messages import Request, Stream
-from neptune_server.interface import Answer, Service, operation
+from neptune_server.interface import FIELD, Answer, Service, operation
 
 DOWNLOAD_PATH = "/api/leaderboard/v1/downloadFileSetAttributeZip"
 
 # the client says experimentIdentifier where it uploads and experimentId elsewhere
 FILE = ("experimentIdentifier", "attribute", "ext")
 SET_FILE = ("experimentIdentifier", "attribute", "subPath")
-FIELD = ("experimentId", "attribute")
 
 
 def answer_errors(action: Callable[[], dict[str, Any] | None]) -> Answer:

@@ -7,12 +7,9 @@ from neptune_server.errors import bad_request, not_found
 from neptune_server.fields import Field, read_fields
 from neptune_server.file_sets import FILE_OPERATIONS
 from neptune_server.http_messages import Request, Stream, member
-from neptune_server.interface import Answer, Service, operation
+from neptune_server.interface import FIELD, Answer, Service, operation
 from neptune_server.operations import SIMPLE_OPERATIONS, execute
 from neptune_server.series import SERIES_OPERATIONS, image_type, read_points
-
-FIELD = ("experimentId", "attribute")
-"""The parameters that name a field."""
 
 ALL_OPERATIONS = SIMPLE_OPERATIONS | SERIES_OPERATIONS | FILE_OPERATIONS
 

@@ -4,6 +4,7 @@ import json
 import sqlite3
 import tarfile
 import zlib
+from collections.abc import Iterator
 from typing import Any
 
 from neptune_server.checks import FieldError, check_list, check_text, shown
@@ -115,33 +116,50 @@ def unpack(store: Store, identifier: str, attribute: str, source: Any, *, reset:
         FieldError: the field or a path is impossible.
         RequestError: it is no such archive, or there is no such container.
     """
-    # read to the end first: a slow client must not hold up the others' changes
+    with store.read() as connection:
+        find_container(connection, identifier)
+    # neither a slow client nor the disk must hold up the others' changes: contents come first
     packed, _ = store.contents.receive(source)
+    written: list[str] = []
     try:
-        with (
-            tarfile.open(store.contents.path(packed), mode="r:gz") as archive,
-            store.change() as change,
-        ):
+        places = []
+        with tarfile.open(store.contents.path(packed), mode="r:gz") as archive:
+            for path, size, file in small_files(archive):
+                content, _ = store.contents.receive(file)
+                written.append(content)
+                places.append((path, size, content))
+        with store.change() as change:
             container = find_container(change.connection, identifier)
             field = open_field(change, container, attribute, "fileSet")
             if reset:
                 change.discard("DELETE FROM file WHERE attribute = ? RETURNING content", field)
-            room = LARGEST_TAR
-            for entry in archive:
-                room -= entry.size
-                if room < 0:
-                    raise bad_request(f"the archive unpacks to more than {LARGEST_TAR:,} bytes")
-                file = archive.extractfile(entry) if entry.isfile() else None
-                if file is not None:
-                    path = check_path(entry.name)
-                    content = change.write_content(file.read())
-                    place(change, identifier, attribute, content, entry.size, None, path)
+            for path, size, content in places:
+                place(change, identifier, attribute, content, size, None, path)
+        written.clear()
     except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise
         raise bad_request("not a compressed tar archive") from None
     finally:
-        store.contents.remove(packed)
+        for content in [packed, *written]:
+            store.contents.remove(content)
+
+
+def small_files(archive: tarfile.TarFile) -> Iterator[tuple[str, int, Readable]]:
+    """Give an archive's files with their paths and sizes in bytes.
+
+    Raises:
+        FieldError: a path is impossible.
+        RequestError: they are too large, all together.
+    """
+    room = LARGEST_TAR
+    for entry in archive:
+        room -= entry.size
+        if room < 0:
+            raise bad_request(f"the archive unpacks to more than {LARGEST_TAR:,} bytes")
+        file = archive.extractfile(entry) if entry.isfile() else None
+        if file is not None:
+            yield check_path(entry.name), entry.size, file
 
 
 def delete_files(change: Change, container: sqlite3.Row, path: str, given: dict[str, Any]) -> None:

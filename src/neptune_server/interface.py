@@ -14,6 +14,9 @@ from neptune_server.tokens import Tokens
 PARTS = ("backend", "leaderboard", "artifacts")
 """The documents; each describes the operations of one part."""
 
+FIELD = ("experimentId", "attribute")
+"""The parameters that name a field."""
+
 CLIENT_HEADERS = ("X-Neptune-Api-Token", "X-Neptune-CliVersion", "X-Neptune-Artifact-Api-Version")
 
 
@@ -137,17 +140,16 @@ def schema(name: str) -> dict[str, Any]:
     return {"type": name}
 
 
-def definitions(members: dict[str, dict[str, str]]) -> dict[str, Any]:
-    """Return the descriptions of objects whose members are given as types."""
+def define(members: dict[str, dict[str, str]]) -> None:
+    """Describe objects whose members are given as types."""
     # the names first: they refer to each other
     DEFINITIONS.update({name: {"type": "object"} for name in members})
     for name, types in members.items():
         DEFINITIONS[name]["properties"] = {key: schema(kind) for key, kind in types.items()}
-    return DEFINITIONS
 
 
 DEFINITIONS: dict[str, Any] = {}
-definitions(
+define(
     {
         "Anything": {},
         "ArtifactFile": {

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from neptune_server.contents import Contents
 from neptune_server.database import Database
+from neptune_server.errors import StartError
 from neptune_server.root_folder import RootFolder
 
 UPLOAD_MILLISECONDS = 7 * 24 * 3600 * 1000
@@ -61,9 +62,21 @@ class Store:
     """
 
     def __init__(self, root: RootFolder) -> None:
+        """Open the data.
+
+        Raises:
+            StartError: the database is damaged or cannot be written.
+        """
         self.contents = Contents(root.contents)
         self.changes = 0
         self._database = Database(root.database)
+        try:
+            self._tidy()
+        except sqlite3.Error as error:
+            raise StartError(f"{root.database}: {error}; name another folder with --root") from None
+
+    def _tidy(self) -> None:
+        """Remove what the last server left unfinished."""
         with self.change() as change:
             change.connection.execute(
                 "DELETE FROM upload WHERE started < ?", (change.time - UPLOAD_MILLISECONDS,)

@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -22,7 +22,11 @@ from vestibular.files import read_json
 from vestibular.layout import LEADERBOARD, MODEL_FILE, PRODUCTION, SELECTION, TRAINING_FILE
 
 NO_REPOSITORY = "this is no git repository, and the registry is kept in git's tags"
+REMOTE_SECONDS = 300.0
+"""How long a DVC remote may take to say whether it has a model."""
 Bump = Literal["major", "minor", "patch"]
+EVENTS = {"registration": "register", "assignment": "promote", "unassignment": "unassign"}
+"""GTO's events that count here, and what they are called where no message says otherwise."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +34,7 @@ class Event:
     """A tag: a version was registered, promoted or restored."""
 
     action: str
-    """`register`, `promote` or `rollback`."""
+    """`register`, `promote`, `rollback` or, by GTO's own command, `unassign`."""
     version: str
     when: datetime
     who: str
@@ -124,17 +128,7 @@ class Registry:
 
     def versions(self) -> list[Version]:
         """Return all versions, the oldest first, with the stages that each is in."""
-        from gto.versions import SemVer
-
-        events = self.history()
-        stages = {event.stage: event.version for event in events if event.stage}
-        return [
-            Version(event, [stage for stage, name in stages.items() if name == event.version])
-            for event in sorted(
-                (event for event in events if event.action == "register"),
-                key=lambda event: SemVer(event.version),
-            )
-        ]
+        return versions_in(self.history())
 
     def find(self, version: str) -> Version:
         """Return a version by name.
@@ -175,7 +169,7 @@ class Registry:
             found = gto.api.history(".", self.artifact, ascending=True)
         except SCMError:
             raise DataError(NO_REPOSITORY) from None
-        events = [_event(raw) for raw in found if raw["event"] in ("registration", "assignment")]
+        events = [_event(raw) for raw in found if raw["event"] in EVENTS]
         return sorted(events, key=lambda event: (event.when, event.number))
 
     def download(self, version: Version, folder: Path) -> None:
@@ -208,16 +202,7 @@ class Registry:
             shutil.move(Path(scratch, "model"), folder)
 
     def _held(self, stage: str) -> list[str]:
-        """Return the versions that a stage has held, a rollback having taken one away."""
-        held: list[str] = []
-        for event in self.history():
-            if event.stage == stage:
-                # who deletes or does not fetch a tag has the rest of a history
-                if event.action == "rollback" and held:
-                    held.pop()
-                if held[-1:] != [event.version]:
-                    held.append(event.version)
-        return held
+        return held_in(stage, self.history())
 
     def _assign(self, action: str, version: Version, stage: str, facts: Mapping[str, str]) -> Event:
         import gto.api
@@ -241,14 +226,48 @@ class Registry:
         return next(event for event in reversed(self.history()) if event.stage == stage)
 
 
+def versions_in(events: Sequence[Event]) -> list[Version]:
+    """Return the versions that a history tells of, the oldest first, each with its stages."""
+    from gto.versions import SemVer
+
+    named = dict.fromkeys(event.stage for event in events if event.stage)
+    stages = {stage: held_in(stage, events)[-1:] for stage in named}
+    return [
+        Version(event, [stage for stage, held in stages.items() if event.version in held])
+        for event in sorted(
+            (event for event in events if event.action == "register"),
+            key=lambda event: SemVer(event.version),
+        )
+    ]
+
+
+def held_in(stage: str, events: Iterable[Event]) -> list[str]:
+    """Return the versions that a stage has held, the one that it holds last.
+
+    A rollback has taken one away; so has GTO's `deprecate`, after which the one before it is in
+    the stage again.
+    """
+    held: list[str] = []
+    for event in events:
+        if event.stage == stage and event.action == "unassign":
+            held = [version for version in held if version != event.version]
+        elif event.stage == stage:
+            # who deletes or does not fetch a tag has the rest of a history
+            if event.action == "rollback" and held:
+                held.pop()
+            if held[-1:] != [event.version]:
+                held.append(event.version)
+    return held
+
+
 def _event(raw: Mapping[str, Any]) -> Event:
     lines = [line.partition(": ") for line in str(raw["message"]).splitlines()]
     facts = {name: value for name, found, value in lines if found}
-    stage = raw["stage"] if raw["event"] == "assignment" else None
+    kind, stage = EVENTS[raw["event"]], raw["stage"]
     # `gto assign --simple true` gives no number
     number = raw["ref"].rpartition("#")[2]
     return Event(
-        action=facts.pop("Action", "promote") if stage else "register",
+        action=facts.pop("Action", kind) if kind == "promote" else kind,
         version=raw["version"],
         when=raw["timestamp"],
         who=f"{raw['author']} <{raw['author_email']}>",
@@ -347,27 +366,34 @@ def _check_pushed() -> None:
             file=sys.stderr,
         )
         return
-    if _dvc_status("--cloud"):
+    try:
+        missing = _dvc_status("--cloud", seconds=REMOTE_SECONDS)
+    except subprocess.TimeoutExpired:
+        raise DataError(
+            f"the DVC remote: no answer within {REMOTE_SECONDS:g} s; `dvc status --cloud` shows "
+            "whether it answers again"
+        ) from None
+    if missing:
         raise DataError(
             f"{PRODUCTION}: not in the DVC remote yet, where others would look for it; run "
             "`dvc push` first"
         )
 
 
-def _dvc_status(*options: str) -> dict[str, Any]:
-    result = _dvc("status", "--json", *options, "select")
+def _dvc_status(*options: str, seconds: float | None = None) -> dict[str, Any]:
+    result = _dvc("status", "--json", *options, "select", seconds=seconds)
     if result.returncode:
         raise DataError(f"dvc status: {_last_line(result.stderr)}")
     return dict(json.loads(result.stdout.strip().splitlines()[-1]))
 
 
-def _dvc(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return _run(sys.executable, "-m", "dvc", *arguments)
+def _dvc(*arguments: str, seconds: float | None = None) -> subprocess.CompletedProcess[str]:
+    return _run(sys.executable, "-m", "dvc", *arguments, seconds=seconds)
 
 
-def _run(*command: str) -> subprocess.CompletedProcess[str]:
+def _run(*command: str, seconds: float | None = None) -> subprocess.CompletedProcess[str]:
     return subprocess.run(  # noqa: S603
-        command, capture_output=True, text=True, check=False
+        command, capture_output=True, text=True, check=False, timeout=seconds
     )
 
 

@@ -10,7 +10,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from vestibular.base_models import Pin
 from vestibular.documents import document_numbers
 from vestibular.errors import DataError, ParamsError
 from vestibular.files import file_sha256, folder_sha256, read_json
@@ -92,6 +94,22 @@ class Run:
         """Return a hash of the questions and, for a fold, of how they are dealt out."""
         whole = folder_sha256(PREPARED)
         return whole if self.fold is None else f"{whole}-{self.fold}-{file_sha256(FOLDS)}"
+
+    def training_inputs(self, params: Params, pin: Pin, data: str) -> dict[str, Any]:
+        """Return what makes its training that training, code and packages left aside.
+
+        Args:
+            params: all settings.
+            pin: the candidate's base model.
+            data: what `data_sha256` says.
+        """
+        return {
+            "seed": params.seed if self.seed is None else self.seed,
+            "prompt": params.prompt.model_dump(),
+            "train": params.candidate(self.candidate).train.model_dump(exclude={"seeds"}),
+            "base": pin.as_json(),
+            "data": data,
+        }
 
     def _among(self, own: Path, fold: Path, seed: Path) -> Path:
         if self.fold is not None:

@@ -3,7 +3,7 @@
 Each process writes one file of its own, `.vestibular/spool/<run>/<number>-<stage>.jsonl`: a JSON
 object a line, the first one `start`, the last one `end` or `failure`. A file that ends otherwise
 is that of a process that was killed. `vestibular mirror` reads them. Nothing here can fail a
-stage: where the disk refuses a line, one message says so and the stage goes on without its spool.
+stage: where a line cannot be written, one message says so and the stage goes on without its spool.
 """
 
 import contextlib
@@ -54,9 +54,12 @@ class Spool:
     def __init__(self, stage: str) -> None:
         self._stage = stage
         self._file: IO[str] | None = None
+        """None before `open`, after `close`, and where the spool was given up."""
         self._lock = threading.Lock()
+        """Held by whoever works on the file: the stage and the watching thread do."""
         self._wake = threading.Event()
         self._closing = False
+        self._given_up = False
         self._thread: threading.Thread | None = None
         self._folder = Path()
 
@@ -94,11 +97,12 @@ class Spool:
         The wait for the disk is the watching thread's: a training step does not pay for it.
         """
         line = {"event": event, "time": round(time.time(), 3), **content}
-        with self._lock, self._not_failing():
-            if self._file is not None:
-                text = json.dumps(finite(line), ensure_ascii=False, default=str)
-                self._file.write(text + "\n")
-                self._file.flush()
+        with self._not_failing():
+            text = json.dumps(finite(line), ensure_ascii=False, default=str)
+            with self._lock:
+                if self._file is not None:
+                    self._file.write(text + "\n")
+                    self._file.flush()
         self._wake.set()
 
     def point(self, step: int, values: Mapping[str, float]) -> None:
@@ -134,42 +138,56 @@ class Spool:
         else:
             kind = "" if isinstance(error, VestibularError) else f"{type(error).__name__}: "
             self.record("failure", message=f"{kind}{error}".rstrip(": "))
-        with self._not_failing():
+        with self._not_failing(), self._lock:
             if self._file is not None:
                 os.fsync(self._file.fileno())
                 self._file.close()
+                self._file = None
 
     def _watch(self) -> None:
-        # psutil keeps its last look for each thread: all looks are this one's
         with self._not_failing():
-            sample = Sampler(self._folder)
-            self._watch_with(sample)
+            with self._lock:
+                if self._file is None:
+                    return
+                # its own: the lock is not held while the disk takes its time
+                handle = os.dup(self._file.fileno())
+            try:
+                # psutil keeps its last look for each thread: all looks are this one's
+                self._watch_with(handle, Sampler(self._folder))
+            finally:
+                os.close(handle)
 
-    def _watch_with(self, sample: Callable[[], Mapping[str, float]]) -> None:
+    def _watch_with(self, handle: int, sample: Callable[[], Mapping[str, float]]) -> None:
         due = time.monotonic() + SAMPLE_SECONDS
         while not self._closing:
             if self._wake.wait(max(0.0, due - time.monotonic())):
                 self._wake.clear()
                 if self._file is None:
                     return
-                os.fsync(self._file.fileno())
+                os.fsync(handle)
             if time.monotonic() >= due or self._closing:
                 self.record("usage", values=sample())
                 due = time.monotonic() + SAMPLE_SECONDS
 
     @contextlib.contextmanager
     def _not_failing(self) -> Any:
+        """Give the spool up, in one message, instead of letting the stage fail with it."""
         try:
             yield
-        except OSError as error:
-            if self._file is not None:
-                # closing may try to write once more what the disk has just refused
-                with contextlib.suppress(OSError):
-                    self._file.close()
-            self._file = None
-            where = error.filename or spool_folder()
+        except Exception as error:  # whatever it is, it is not the stage's
+            with self._lock:
+                if self._given_up:
+                    return
+                self._given_up = True
+                if self._file is not None:
+                    # closing may try to write once more what the disk has just refused
+                    with contextlib.suppress(Exception):
+                        self._file.close()
+                self._file = None
+            where = getattr(error, "filename", None) or spool_folder()
+            said = getattr(error, "strerror", None) or str(error) or type(error).__name__
             print(
-                f"{where}: {(error.strerror or str(error)).lower()}; the work goes on, "
+                f"{where}: {said.lower()}; the work goes on, "
                 "but `vestibular mirror` will show this run cut off here",
                 file=sys.stderr,
             )

@@ -1,13 +1,21 @@
 """What the machine is and what is in use of it: processor, memory, disk, GPUs."""
 
+import contextlib
 import os
 import platform
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
 import pynvml
 
 Usage = dict[str, float]
+GPU_LOOKS: dict[str, Callable[[object], float]] = {
+    "memory_bytes": lambda gpu: pynvml.nvmlDeviceGetMemoryInfo(gpu).used,
+    "percent": lambda gpu: pynvml.nvmlDeviceGetUtilizationRates(gpu).gpu,
+    "watts": lambda gpu: pynvml.nvmlDeviceGetPowerUsage(gpu) / 1000,
+}
+"""What is asked of a GPU, each by itself."""
 
 
 def machine() -> dict[str, object]:
@@ -52,15 +60,10 @@ class Sampler:
             "disk_bytes": float(disk.used),
         }
         for number, gpu in enumerate(self._gpus):
-            name = f"gpu_{number}"
-            try:
-                memory_used = pynvml.nvmlDeviceGetMemoryInfo(gpu)
-                found[f"{name}_memory_bytes"] = float(memory_used.used)
-                found[f"{name}_percent"] = float(pynvml.nvmlDeviceGetUtilizationRates(gpu).gpu)
-                found[f"{name}_watts"] = pynvml.nvmlDeviceGetPowerUsage(gpu) / 1000
-            except pynvml.NVMLError:
-                # not every GPU tells everything; what it told stands
-                continue
+            for name, look in GPU_LOOKS.items():
+                # not every GPU tells everything: a part of one has no utilization of its own
+                with contextlib.suppress(pynvml.NVMLError):
+                    found[f"gpu_{number}_{name}"] = float(look(gpu))
         return found
 
 

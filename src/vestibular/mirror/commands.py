@@ -48,14 +48,16 @@ def add_command(commands: Any) -> None:
         type=_seconds,
         default=60.0,
         metavar="N",
-        help="longest wait for an answer (default: %(default)g)",
+        help="longest wait for an answer (default: %(default)g); an upload may take a second more "
+        "for each MB",
     )
     mirror.add_argument(
         "--seconds",
         type=_seconds,
         default=1800.0,
         metavar="N",
-        help="longest time for a push in all; with --follow for each round (default: %(default)g)",
+        help="longest time for a push in all, or with --follow for each round, beside those "
+        "seconds of its uploads (default: %(default)g)",
     )
     mirror.set_defaults(run=run_mirror)
 

@@ -4,13 +4,13 @@ import json
 import os
 import time
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from vestibular.mirror.pushing import one_line
 from vestibular.mirror.records import Point, Run, Stage, Value
-from vestibular.mirror.target import Call, Marks, TargetGoneError, read_marks, staged
+from vestibular.mirror.target import Call, Marks, TargetGoneError, read_marks, size_of, staged
 
 ADDRESS = "sqlite:///mlflow.db"
 RUN_TAG, MARKS_TAG, STAGE_TAG = "vestibular.run", "vestibular.marks", "stage"
@@ -20,6 +20,8 @@ MEASURED = ("finetuning/", "evaluation/")
 PARAMETERS = "parameters/"
 STATES = {"running": "RUNNING", "finished": "FINISHED", "failed": "FAILED", "killed": "KILLED"}
 MOST_AT_ONCE = 100
+LONGEST_TAG = 7_500
+"""Characters; MLflow takes 8,000."""
 SAME = 1e-5
 """Two values of a step nearer than this, in parts of the value, are one: a curve is rounded."""
 
@@ -83,8 +85,11 @@ class MlflowTarget:
 
     def run_marks(self, run: Run) -> Marks:
         """Return the marks of a run; none if MLflow does not know it."""
-        found = self._runs.get(run.id)
-        return read_marks(found.data.tags.get(MARKS_TAG)) if found else {}
+        tags = self._runs[run.id].data.tags if run.id in self._runs else {}
+        marks: Marks = {}
+        for tag in _marks_tags(tags):
+            marks |= read_marks(tags[tag])
+        return marks
 
     def _run_id(self, run: Run) -> str:
         if run.id not in self._runs:
@@ -154,7 +159,7 @@ class MlflowTarget:
         """Upload a file among the run's artifacts."""
         run_id = self._run_id(run)
         with staged({Path(name).name: path}) as folder:
-            self._call(f"upload {name}")
+            self._call(f"upload {name}", size_of(path))
             self._client.log_artifact(
                 run_id, str(folder / Path(name).name), Path(name).parent.as_posix()
             )
@@ -169,10 +174,19 @@ class MlflowTarget:
             self._client.set_terminated(run_id, STATES[run.state], round(run.ended * 1000))
 
     def save_run_marks(self, run: Run, marks: Marks) -> None:
-        """Keep the marks in a tag of the run."""
+        """Keep the marks in tags of the run, as many as they need."""
+        from mlflow.entities import RunTag
+
         run_id = self._run_id(run)
+        known = self._runs[run.id].data.tags
+        # a tag that is not needed any more holds none
+        tags = dict.fromkeys(_marks_tags(known), "{}") | _parts(marks)
+        changed = [RunTag(tag, text) for tag, text in tags.items() if known.get(tag) != text]
         self._call("save the marks")
-        self._client.set_tag(run_id, MARKS_TAG, json.dumps(marks))
+        for start in range(0, len(changed), MOST_AT_ONCE):
+            some = changed[start : start + MOST_AT_ONCE]
+            self._client.log_batch(run_id, tags=some, synchronous=True)
+        known |= tags
 
     def close_run(self, run: Run) -> None:
         """Nothing is held open."""
@@ -216,18 +230,30 @@ class MlflowTarget:
         self._call(f"set {name} of version {version}")
         self._client.set_model_version_tag(self._name, version, name, value)
 
+    def in_production(self, run: Run) -> bool:
+        """Tell whether a run's version was in production when the versions were listed."""
+        found = self._versions.get(run.id)
+        return found is not None and found.tags.get(STAGE_TAG) == "production"
+
     def stage(self, run: Run) -> Stage:
         """Return the stage that a run's version is in, if the alias says so too."""
-        version = self._version(run)
-        self._call("read the stage")
-        found: Any = self._client.get_model_version(self._name, version)
+        found = self._ask_for_version(run)
         stage: Stage = found.current_stage.lower()
         tagged = found.tags.get(STAGE_TAG) == stage
         return stage if tagged and (stage != "production" or stage in found.aliases) else "none"
 
+    def _ask_for_version(self, run: Run) -> Any:
+        version = self._version(run)
+        self._call("read the stage")
+        return self._client.get_model_version(self._name, version)
+
     def set_stage(self, run: Run, stage: Stage) -> None:
         """Set the stage, its alias and its tag: stages are on their way out of MLflow."""
         version = self._version(run)
+        if stage != "production" and "production" in self._ask_for_version(run).aliases:
+            # before the tag: cut off here, the push is known to be unfinished
+            self._call("delete the alias")
+            self._client.delete_registered_model_alias(self._name, "production")
         self._call(f"put version {version} into {stage}")
         self._client.transition_model_version_stage(
             self._name,
@@ -242,6 +268,27 @@ class MlflowTarget:
             for other in self._client.search_model_versions(f"name='{self._name}'"):
                 if str(other.version) != version and other.tags.get(STAGE_TAG) == stage:
                     self._tag(str(other.version), STAGE_TAG, "archived")
+
+
+def _parts(marks: Marks) -> dict[str, str]:
+    """Return marks as texts of a tag's length, by the tag's name; each is marks of its own."""
+    parts: list[Marks] = [{}]
+    length = 0
+    for name, mark in marks.items():
+        length += len(json.dumps({name: mark}))
+        if length > LONGEST_TAG:
+            parts.append({})
+            length = len(json.dumps({name: mark}))
+        parts[-1][name] = mark
+    return {
+        f"{MARKS_TAG}.{number}" if number else MARKS_TAG: json.dumps(part)
+        for number, part in enumerate(parts)
+    }
+
+
+def _marks_tags(tags: Iterable[str]) -> list[str]:
+    """Return the names of those tags that hold marks."""
+    return [tag for tag in tags if tag == MARKS_TAG or tag.startswith(f"{MARKS_TAG}.")]
 
 
 def as_text(value: Value) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 
 from vestibular.mirror.pushing import one_line
 from vestibular.mirror.records import Point, Run, Stage, Value
-from vestibular.mirror.target import Call, Marks, TargetGoneError, read_marks, staged
+from vestibular.mirror.target import Call, Marks, TargetGoneError, read_marks, size_of, staged
 
 MARKS = "mirror/marks"
 RUN = "model/run"
@@ -62,8 +62,8 @@ class NeptuneTarget:
                 raise TargetGoneError(one_line(error)) from None
 
     @contextlib.contextmanager
-    def _asking(self, what: str) -> Iterator[None]:
-        self._call(what)
+    def _asking(self, what: str, size: int = 0) -> Iterator[None]:
+        self._call(what, size)
         try:
             yield
         except self._gone as error:
@@ -146,7 +146,8 @@ class NeptuneTarget:
     def put_file(self, run: Run, name: str, path: Path) -> None:
         """Upload a file."""
         container = self._run(run)
-        with staged({Path(name).name: path}) as folder, self._asking(f"upload {name}"):
+        asking = self._asking(f"upload {name}", size_of(path))
+        with staged({Path(name).name: path}) as folder, asking:
             container[name].upload(str(folder / Path(name).name))
 
     def set_state(self, run: Run) -> None:
@@ -219,7 +220,8 @@ class NeptuneTarget:
     def put_artifacts(self, run: Run, artifacts: Mapping[str, Path]) -> None:
         """Upload the version's files as one set, in the place of what was there."""
         container = self._version(run)
-        with staged(artifacts) as folder, self._asking("upload model/artifacts"):
+        asking = self._asking("upload model/artifacts", size_of(*artifacts.values()))
+        with staged(artifacts) as folder, asking:
             if container.exists("model/artifacts"):
                 container["model/artifacts"].delete_files(sorted(artifacts))
             # file by file: the client puts "./" before the names in a folder that is elsewhere
@@ -228,6 +230,10 @@ class NeptuneTarget:
     def save_version_marks(self, run: Run, marks: Marks) -> None:
         """Keep the marks in a field of the version."""
         self._set(self._version(run), {MARKS: json.dumps(marks)})
+
+    def in_production(self, run: Run) -> bool:
+        """Tell whether a run's version was in production when the versions were listed."""
+        return run.id in self._versions and self._versions[run.id].stage == "production"
 
     def stage(self, run: Run) -> Stage:
         """Return the stage that a run's version is in."""

@@ -7,17 +7,21 @@ have the same names.
 import csv
 import functools
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from vestibular.base_models import read_pin
 from vestibular.errors import DataError
-from vestibular.files import file_md5, read_json
+from vestibular.files import file_md5, folder_sha256, read_json
 from vestibular.layout import (
     ADAPTERS,
     CURVES,
     EVALUATE_COSTS,
     PINS,
     PREDICTIONS,
+    PREPARED,
     PRODUCTION,
     SCORES,
     TRAIN_COSTS,
@@ -27,7 +31,9 @@ from vestibular.mirror.naming import flatten, safe_names
 from vestibular.mirror.records import File, Run, Stage, Value, Version
 from vestibular.mirror.spools import RUN_SETTINGS, SERIES, Spools, add_point, timestamp
 from vestibular.params import Params
-from vestibular.registry import Registry
+from vestibular.registry import Registry, versions_in
+from vestibular.runs import Run as Training
+from vestibular.spool import run_id
 
 STAGES: Mapping[str, Stage] = {
     "production": "production",
@@ -37,25 +43,45 @@ STAGES: Mapping[str, Stage] = {
 """The registry's stages that services know; one of another name is `none` to them."""
 
 
+_Parts = tuple[Run, Run | None, tuple[Stage, str]]
+"""What a run is made of: the spool's, or the outputs' where there is none; the outputs'; its stage
+and registered version."""
+
+
 class Sources:
     """Everything that the mirror reads, read again each time."""
 
     def __init__(self, params: Params, spool: Path) -> None:
         self._params = params
         self._spools = Spools(spool)
+        self._known: dict[str, tuple[_Parts, Run]] = {}
 
     def read(self) -> list[Run]:
-        """Return all runs, the oldest first, each with the names that services take."""
-        runs = self._spools.read()
-        for candidate in self._params.candidates:
-            found = _from_outputs(candidate, self._params)
-            if found is not None:
-                runs[found.id] = _together(runs.get(found.id), found)
-        stages = _stages(self._params.registry.artifact, list(runs.values()))
-        for run in runs.values():
-            run.version = _version(run, stages)
-            _tidy(run)
-        return sorted(runs.values(), key=lambda run: (run.started, run.id))
+        """Return all runs, the oldest first, each with the names that services take.
+
+        A run that is as it was is the very one of the time before, its hashes with it.
+        """
+        spooled = self._spools.read()
+        runs = (_from_outputs(candidate, self._params) for candidate in self._params.candidates)
+        found = {run.id: run for run in runs if run is not None}
+        first = {**found, **spooled}
+        stages = _stages(self._params.registry.artifact, first.keys())
+        before, self._known = self._known, {}
+        for name in first:
+            parts = (first[name], found.get(name), stages.get(name, ("none", "")))
+            known = before.get(name)
+            run = known[1] if known is not None and known[0] == parts else _made_of(*parts)
+            self._known[name] = (parts, run)
+        return sorted(
+            (run for _, run in self._known.values()), key=lambda run: (run.started, run.id)
+        )
+
+
+def _made_of(first: Run, found: Run | None, stage: tuple[Stage, str]) -> Run:
+    run = _together(first, found)
+    run.version = _version(run, *stage)
+    _tidy(run)
+    return run
 
 
 def _from_outputs(candidate: str, params: Params) -> Run | None:
@@ -68,14 +94,8 @@ def _from_outputs(candidate: str, params: Params) -> Run | None:
         # an adapter from before runs had names
         return None
     run = Run(content.pop("run"), candidate, started=training.stat().st_mtime)
-    settings = {
-        **params.model_dump(mode="json", include={"seed", "prompt"}),
-        **params.candidate(candidate).model_dump(mode="json"),
-    }
-    run.fields |= flatten("parameters", {key: settings[key] for key in RUN_SETTINGS})
+    run.fields |= _settings(run, params)
     run.fields |= flatten("finetuning", content)
-    if (PINS / f"{candidate}.json").exists():
-        run.fields |= flatten("base_model", read_pin(candidate).as_json())
     run.fields["run/state"] = run.state
     run.fields["run/started"] = timestamp(run.started)
     for path, prefix in (
@@ -96,6 +116,36 @@ def _from_outputs(candidate: str, params: Params) -> Run | None:
     return run
 
 
+def _settings(run: Run, params: Params) -> dict[str, Value]:
+    """Return the settings and the base model, if those that lie here are the run's own.
+
+    Nothing but its name, a hash of them, tells what an adapter was trained with: where the
+    settings have changed since, the run's are not known.
+    """
+    if not (PINS / f"{run.candidate}.json").exists():
+        return {}
+    pin = read_pin(run.candidate)
+    prepared = [(path, path.stat()) for path in sorted(PREPARED.rglob("*"))]
+    data = _data_sha256(tuple((path, state.st_mtime_ns, state.st_size) for path, state in prepared))
+    inputs = Training(run.candidate).training_inputs(params, pin, data)
+    if run_id(candidate=run.candidate, **inputs) != run.id:
+        return {}
+    settings = {
+        **params.model_dump(mode="json", include={"seed", "prompt"}),
+        **params.candidate(run.candidate).model_dump(mode="json"),
+    }
+    return {
+        **flatten("parameters", {key: settings[key] for key in RUN_SETTINGS}),
+        **flatten("base_model", pin.as_json()),
+        "data/sha256": data,
+    }
+
+
+@functools.cache
+def _data_sha256(_files: tuple[tuple[Path, int, int], ...]) -> str:
+    return folder_sha256(PREPARED)
+
+
 def _read_curve(run: Run, path: Path) -> None:
     if path.exists():
         time = path.stat().st_mtime
@@ -106,40 +156,43 @@ def _read_curve(run: Run, path: Path) -> None:
                         add_point(run, name, int(row["step"]), float(row[column]), time)
 
 
-def _together(spooled: Run | None, found: Run) -> Run:
-    """Return the spool's run, with what only the outputs know."""
-    if spooled is None:
-        return found
-    if not any(name.startswith("evaluation/") for name in spooled.fields):
+def _together(first: Run, found: Run | None) -> Run:
+    """Return a new run: the spool's, with what only the outputs know."""
+    if found is None or found is first:
+        return replace(first)
+    fields, files = found.fields, found.files
+    if not any(name.startswith("evaluation/") for name in first.fields):
         # trained and not examined yet: what lies here is about the adapter before
-        for content in (found.fields, found.files):
-            for name in [name for name in content if name.startswith("evaluation/")]:
-                del content[name]
-    spooled.fields = {**found.fields, **spooled.fields}
-    spooled.files = {**found.files, **spooled.files}
+        fields = {key: value for key, value in fields.items() if not key.startswith("evaluation/")}
+        files = {key: file for key, file in files.items() if not key.startswith("evaluation/")}
+    run = replace(
+        first,
+        fields={**fields, **first.fields},
+        files={**files, **first.files},
+        series={name: list(points) for name, points in first.series.items()},
+    )
     for name, points in found.series.items():
-        known = {point.step for point in spooled.series.get(name, [])}
+        known = {point.step for point in run.series.get(name, [])}
         for point in points:
             if point.step not in known:
-                add_point(spooled, name, point.step, point.value, point.time)
-    return spooled
+                add_point(run, name, point.step, point.value, point.time)
+    return run
 
 
-def _stages(artifact: str, runs: list[Run]) -> dict[str, tuple[Stage, str]]:
+def _stages(artifact: str, runs: AbstractSet[str]) -> dict[str, tuple[Stage, str]]:
     """Return the stage and the registered version of each run that has them.
 
     The registry in git says what is in production. As long as it says nothing, the candidate
     that `select` promoted is.
     """
     try:
-        registry = Registry(artifact)
-        versions, history = registry.versions(), registry.history()
+        history = Registry(artifact).history()
     except DataError:
         # without git there is no registry, but there may be runs
-        versions, history = [], []
+        history = []
     been = {event.version for event in history if event.stage == "production"}
     stages: dict[str, tuple[Stage, str]] = {}
-    for version in versions:
+    for version in versions_in(history):
         run = version.event.facts.get("Run", "")
         now: Stage = next((STAGES[name] for name in version.stages if name in STAGES), "none")
         stage: Stage = "archived" if now == "none" and version.event.version in been else now
@@ -151,11 +204,10 @@ def _stages(artifact: str, runs: list[Run]) -> dict[str, tuple[Stage, str]]:
         # not the adapter's: the candidate may have been trained anew since
         run = read_json(promoted).get("run", "")
         stages[run] = ("production", stages.get(run, ("none", ""))[1])
-    known = {run.id for run in runs}
-    return {run: stage for run, stage in stages.items() if run in known}
+    return {run: stage for run, stage in stages.items() if run in runs}
 
 
-def _version(run: Run, stages: Mapping[str, tuple[Stage, str]]) -> Version | None:
+def _version(run: Run, stage: Stage, registered: str) -> Version | None:
     """Return the model version of a run; None before the run has been examined."""
     adapter = {
         name.removeprefix("finetuning/adapter/"): file
@@ -164,7 +216,6 @@ def _version(run: Run, stages: Mapping[str, tuple[Stage, str]]) -> Version | Non
     }
     if "evaluation/after/exact_match" not in run.fields or not adapter:
         return None
-    stage, registered = stages.get(run.id, ("none", ""))
     renamed = {
         "model/candidate": run.candidate,
         "model/run": run.id,
@@ -210,12 +261,19 @@ def locate(file: File) -> Path | None:
     """Return where a run's file lies now: in its place, or in DVC's cache; None if nowhere."""
     if file.path.is_file() and _md5(file.path) == file.md5:
         return file.path
+    cache = _cache(Path.cwd())
+    cached = None if cache is None else Path(cache.oid_to_path(file.md5))
+    return cached if cached is not None and cached.is_file() else None
+
+
+@functools.cache
+def _cache(project: Path) -> Any:
+    """Return DVC's cache of a project; None where there is none. To open it takes a while."""
     from dvc.exceptions import DvcException
     from dvc.repo import Repo
 
     try:
-        with Repo(".") as repo:
-            cached = Path(repo.cache.local.oid_to_path(file.md5))
+        with Repo(str(project)) as repo:
+            return repo.cache.local
     except DvcException:
         return None
-    return cached if cached.is_file() else None

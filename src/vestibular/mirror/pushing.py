@@ -54,12 +54,20 @@ class Round:
         self._target.close_run(run)
 
     def push_stage(self, run: Run) -> None:
-        """Put a run's version into its stage, once the version itself is there."""
-        if run.version is None or run.version.stage == "none":
+        """Put a run's version into its stage, once the version itself is there.
+
+        One in no stage is left as it is, but for production: what is there is what we say.
+        """
+        if run.version is None:
             return
         wanted = run.version.stage
+        leaves = wanted == "none"
+        if leaves:
+            if not self._target.in_production(run):
+                return
+            wanted = "archived"
         name = f"stage {wanted}"
-        if run.id in self._incomplete:
+        if run.id in self._incomplete and not leaves:
             self._report(run, name, "failed", "not before the version is whole")
             return
         try:
@@ -90,13 +98,13 @@ class Round:
         for name, value in run.fields.items():
             groups.setdefault(name.split("/")[0], {})[name] = value
         for group, fields in groups.items():
-            yield Item(f"fields {group}", digest(fields), partial(self._fields, run, fields))
+            key = f"fields {group}"
+            mark = _once(run, key, partial(digest, fields))
+            yield Item(key, mark, partial(self._fields, run, fields))
         for name, points in run.series.items():
-            yield Item(
-                f"series {name}",
-                _series_mark(points, len(points)),
-                partial(self._series, run, name, points, marks, save),
-            )
+            key = f"series {name}"
+            mark = _once(run, key, partial(_series_mark, points, len(points)))
+            yield Item(key, mark, partial(self._series, run, name, points, marks, save))
         for name, file in run.files.items():
             yield Item(
                 f"file {name}",
@@ -157,6 +165,13 @@ class Round:
             Item("version artifacts", digest(content), put),
         ):
             self._one(run, item, marks, save)
+
+
+def _once(run: Run, item: str, make: Callable[[], str]) -> str:
+    """Return the hash of a run's item, made when it is first asked for."""
+    if item not in run.hashes:
+        run.hashes[item] = make()
+    return run.hashes[item]
 
 
 def digest(value: object) -> str:

@@ -47,3 +47,5 @@ class Run:
     series: dict[str, list[Point]] = field(default_factory=dict)
     files: dict[str, File] = field(default_factory=dict)
     version: Version | None = None
+    hashes: dict[str, str] = field(default_factory=dict, init=False, compare=False, repr=False)
+    """Of its items, by name, each made when it is first asked for."""

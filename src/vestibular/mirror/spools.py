@@ -35,12 +35,20 @@ class SpoolFile:
         self.broken_lines = 0
         self.alive = True
 
-    def update(self) -> None:
-        """Read the lines that were written since the last time, whole ones only."""
+    def update(self) -> bool:
+        """Read the lines that were written since the last time, whole ones only.
+
+        Returns:
+            whether there is news: a line, or the end of the process.
+        """
+        before = (self._read, self.alive)
+        if not self.alive and self._path.stat().st_size == self._read:
+            # nobody writes to it any more
+            return False
         with self._path.open("rb") as file:
             if not os.fstat(file.fileno()).st_size:
                 # it has just been made: a look at its lock could keep its writer from it
-                return
+                return False
             # first: what a process writes before its end is then read below
             self.alive = not _lock_is_free(file.fileno())
             file.seek(self._read)
@@ -56,6 +64,7 @@ class SpoolFile:
                 self.events.append(event)
             else:
                 self.broken_lines += 1
+        return (self._read, self.alive) != before
 
 
 class Spools:
@@ -64,24 +73,33 @@ class Spools:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._files: dict[Path, SpoolFile] = {}
+        self._runs: dict[str, tuple[list[SpoolFile], Run]] = {}
 
     def read(self) -> dict[str, Run]:
-        """Return the runs by id as they are now."""
-        runs = {}
+        """Return the runs by id as they are now.
+
+        A run of which there is no news is the very one of the time before: leave it as it is.
+        """
         # what has been cleared away is forgotten: a new file may take its name
         known, self._files = self._files, {}
+        before, self._runs = self._runs, {}
         for folder in sorted(path for path in self._folder.glob("*") if path.is_dir()):
-            files = []
+            files, news = [], False
             for path in sorted(folder.glob("*.jsonl")):
                 file = known.get(path) or SpoolFile(path)
                 # somebody may have cleared the spool away since it was listed
                 with contextlib.suppress(FileNotFoundError):
-                    file.update()
+                    news = file.update() or news
                     files.append(file)
                     self._files[path] = file
-            if any(file.events for file in files):
-                runs[folder.name] = _run(folder.name, [file for file in files if file.events])
-        return runs
+            files = [file for file in files if file.events]
+            if not files:
+                continue
+            same_files, run = before.get(folder.name, ([], None))
+            if run is None or news or same_files != files:
+                run = _run(folder.name, files)
+            self._runs[folder.name] = (files, run)
+        return {name: run for name, (_, run) in self._runs.items()}
 
 
 def _lock_is_free(handle: int) -> bool:

@@ -23,6 +23,8 @@ RESTART_SECONDS = 5.0
 """Seconds until a worker that has failed is started again, under `--follow`."""
 START_SECONDS = 90.0
 """Seconds that a worker may take to import its client, on a machine with other things to do."""
+SLOWEST_UPLOAD = 1_000_000
+"""Bytes a second; an upload is given the time that it takes at this speed, beside its deadline."""
 POLL_SECONDS = 0.2
 END_SECONDS = 5.0
 LONGEST_REASON = 300
@@ -54,7 +56,7 @@ class Result:
 
 @dataclass(frozen=True)
 class Deadlines:
-    """Seconds that a single call, and that a whole push, may take."""
+    """Seconds that a single call, and that a whole push, may take, uploads aside."""
 
     call: float
     push: float
@@ -78,6 +80,8 @@ class Supervisor:
         self._say = say
         self._follow = "--follow" in options
         self._asked = START
+        self._upload_seconds = 0.0
+        """What the call that is under way may take more."""
         self._waiting = False
 
     def run(self, stop: threading.Event) -> None:
@@ -124,7 +128,7 @@ class Supervisor:
         """Read what the worker says until it ends, or must be ended."""
         pipe: Any = process.stdout
         os.set_blocking(pipe.fileno(), False)
-        self._asked = START
+        self._asked, self._upload_seconds = START, 0.0
         began = heard = time.monotonic()
         rest = b""
         with selectors.DefaultSelector() as selector:
@@ -132,13 +136,14 @@ class Supervisor:
             while not stop.is_set():
                 now = time.monotonic()
                 limits = {START: START_SECONDS, READ: self._deadlines.push}
-                allowed = limits.get(self._asked, self._deadlines.call)
+                allowed = limits.get(self._asked, self._deadlines.call) + self._upload_seconds
                 if now - heard > allowed:
                     self.result.fault = f"no answer within {allowed:g} s ({self._asked})"
                     return
-                if now - began > self._deadlines.push:
+                whole = self._deadlines.push + self._upload_seconds
+                if now - began > whole:
                     waiting = "another push is under way" if self._waiting else "not done"
-                    self.result.fault = f"{waiting} after {self._deadlines.push:g} s"
+                    self.result.fault = f"{waiting} after {whole:g} s"
                     return
                 if not selector.select(POLL_SECONDS):
                     continue
@@ -148,6 +153,8 @@ class Supervisor:
                     return
                 *lines, rest = (rest + data).split(b"\n")
                 for line in lines:
+                    # what an upload took is not the rest's
+                    began += min(time.monotonic() - heard, self._upload_seconds)
                     heard = time.monotonic()
                     if self._hear(json.loads(line)):
                         began = heard
@@ -161,6 +168,7 @@ class Supervisor:
         """Take in a message; return whether a round has ended."""
         result, kind = self.result, message["kind"]
         self._waiting = kind == "waiting"
+        self._upload_seconds = message.get("bytes", 0) / SLOWEST_UPLOAD
         if kind == "call":
             self._asked = message["what"]
         elif kind == "plan":

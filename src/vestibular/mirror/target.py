@@ -3,7 +3,7 @@
 import contextlib
 import json
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Protocol
 
@@ -11,8 +11,16 @@ from vestibular.mirror.records import Point, Run, Stage, Value
 
 Marks = dict[str, str]
 """What a service has of a run, by item: a hash of what was pushed last."""
-Call = Callable[[str], None]
-"""Told what is about to be asked of the service: the answer has to come before the deadline."""
+
+
+class Call(Protocol):
+    """Told what is about to be asked of the service: the answer has to come before the deadline.
+
+    What is sent with it, in bytes, is given time of its own.
+    """
+
+    def __call__(self, what: str, size: int = 0) -> None:
+        """Say so."""
 
 
 class TargetGoneError(Exception):
@@ -67,6 +75,9 @@ class Target(Protocol):
     def save_version_marks(self, run: Run, marks: Marks) -> None:
         """Keep the marks of a version."""
 
+    def in_production(self, run: Run) -> bool:
+        """Tell whether the service had a run's version in production when it was last asked."""
+
     def stage(self, run: Run) -> Stage:
         """Return the stage that a run's version is in."""
 
@@ -81,6 +92,11 @@ def read_marks(text: str | None) -> Marks:
     except ValueError:
         return {}
     return {str(name): str(mark) for name, mark in found.items()}
+
+
+def size_of(*files: Path) -> int:
+    """Return the bytes of files."""
+    return sum(file.stat().st_size for file in files)
 
 
 @contextlib.contextmanager

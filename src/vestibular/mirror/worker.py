@@ -51,9 +51,9 @@ class Channel:
         self._file.write(json.dumps({"kind": kind, **content}) + "\n")
         self._file.flush()
 
-    def call(self, what: str) -> None:
-        """Say what is about to be asked of the service."""
-        self.say("call", what=what)
+    def call(self, what: str, size: int = 0) -> None:
+        """Say what is about to be asked of the service, and how many bytes go with it."""
+        self.say("call", what=what, bytes=size)
 
     def item(self, run: Run, item: str, outcome: Outcome, why: str) -> None:
         """Say what has come of an item."""
