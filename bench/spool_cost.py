@@ -9,6 +9,7 @@ own calls together with its watching thread's processor time, which nothing blur
 
 import argparse
 import json
+import shutil
 import statistics
 import tempfile
 import time
@@ -26,7 +27,7 @@ from vestibular.layout import PREPARED
 from vestibular.logs import quiet
 from vestibular.params import Params, load_params
 from vestibular.questions import read_questions
-from vestibular.spool import Spool
+from vestibular.spool import Spool, spool_folder
 
 
 class TimedSpool(Spool):
@@ -90,8 +91,9 @@ def train(name: str, spool: TimedSpool | None) -> tuple[float, float]:
     record = None
     with tempfile.TemporaryDirectory() as checkpoints:
         wall, processor = time.perf_counter(), time.process_time()
+        run = f"spool-cost-{time.time_ns()}"
         if spool is not None:
-            spool.open(f"spool-cost-{time.time_ns()}", name, params)
+            spool.open(run, name, params)
             record = spool.point
         training.fine_tune(
             *(model, encoded, held_out, settings, batching, dtype, params.seed),
@@ -99,7 +101,10 @@ def train(name: str, spool: TimedSpool | None) -> tuple[float, float]:
         )
         if spool is not None:
             spool.close(None)
-        return time.perf_counter() - wall, time.process_time() - processor
+        taken = time.perf_counter() - wall, time.process_time() - processor
+        # it is no run of the user's, for `vestibular mirror` to show
+        shutil.rmtree(spool_folder() / run, ignore_errors=spool is None)
+        return taken
 
 
 def main() -> None:
