@@ -10,7 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from spooled import START, Spooled, hold
 
@@ -195,6 +195,7 @@ def test_large_numbers_and_lists_lose_nothing() -> None:
 PARTS = st.text(min_size=0, max_size=130)
 
 
+@example(["/", "_"])
 @given(st.lists(st.lists(PARTS, min_size=1, max_size=4).map("/".join), unique=True, max_size=20))
 def test_every_name_becomes_one_that_services_take(names: list[str]) -> None:
     """Different names stay different, and none is a folder of another."""

@@ -53,17 +53,17 @@ def safe_names(names: list[str]) -> dict[str, str]:
 
     A name that cannot stay as it is gets a piece of its hash at its end.
     """
+    plain = {name: "/".join(_safe_part(part) for part in name.split("/")) for name in names}
+    # of the names as they become: a folder may have been changed into a field's name
     parents = {
         "/".join(parts[:level])
-        for parts in (name.split("/") for name in names)
+        for parts in (safe.split("/") for safe in plain.values())
         for level in range(1, len(parts))
     }
     result = {}
-    for name in names:
-        parts = [_safe_part(part) for part in name.split("/")]
-        safe = "/".join(parts)
+    for name, safe in plain.items():
         # a field cannot be a folder of fields as well
-        if safe != name or len(safe) > LONGEST_NAME or name in parents:
+        if safe != name or len(safe) > LONGEST_NAME or safe in parents:
             mark = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:8]
             safe = f"{safe[: LONGEST_NAME - 9].rstrip('/')}_{mark}"
         result[name] = safe
