@@ -11,13 +11,14 @@ from vestibular import usage
 from vestibular.usage import Sampler, machine
 
 
+def refuse(_: object) -> None:
+    """Answer as a driver does that cannot tell."""
+    raise usage.pynvml.NVMLError(usage.pynvml.NVML_ERROR_NOT_SUPPORTED)
+
+
 def test_a_gpu_tells_what_it_can(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Bytes, percent and watts from NVML's answers; what the driver refuses is left out."""
     nvml: Any = usage.pynvml
-
-    def refuse(_: object) -> None:
-        raise nvml.NVMLError(nvml.NVML_ERROR_NOT_SUPPORTED)
-
     for name, answer in {
         "nvmlInit": lambda: None,
         "nvmlDeviceGetCount": lambda: 2,
@@ -40,10 +41,6 @@ def test_a_gpu_tells_what_it_can(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 def test_a_part_of_a_gpu_tells_its_watts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Split by MIG, a GPU refuses its utilization; what comes after it is told all the same."""
     nvml: Any = usage.pynvml
-
-    def refuse(_: object) -> None:
-        raise nvml.NVMLError(nvml.NVML_ERROR_NOT_SUPPORTED)
-
     for name, answer in {
         "nvmlInit": lambda: None,
         "nvmlDeviceGetCount": lambda: 1,
