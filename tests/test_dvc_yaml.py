@@ -7,7 +7,8 @@ import pytest
 import yaml
 from conftest import ROOT
 
-from vestibular.core.params import EvaluateSettings, TrainSettings
+from vestibular.examination.settings import EvaluateSettings
+from vestibular.training.settings import TrainSettings
 
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
 
