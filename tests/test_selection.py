@@ -6,19 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from results import ZERO, answered, exam_details, training_record
 
 from vestibular.core.errors import DataError
-from vestibular.core.exam_results import (
-    AnsweredQuestion,
-    ExamDetails,
-    Parameters,
-    Scores,
-    ScoresFile,
-)
+from vestibular.core.exam_results import AnsweredQuestion, Parameters, Scores, ScoresFile
 from vestibular.core.questions import Question, write_questions
 from vestibular.core.repeats import HeldOut, Repeat, repeat_path
 from vestibular.core.runs import Run
-from vestibular.core.training_record import TrainingRecord
 from vestibular.selection.leaderboard import as_text, leaderboard
 from vestibular.selection.leftovers import remove_leftovers
 from vestibular.selection.production import write_refusal
@@ -40,55 +34,25 @@ FOUND = {
     },
     "reference_points": {"overlap_sentence": {"questions": 9, "scores": score(0.15)}},
 }
-ZERO = Scores(exact_match=0.0, f1=0.0)
-
-
-def details(trainable: int = 8192, windowed: int = 0) -> ExamDetails:
-    return ExamDetails(
-        scores=ZERO,
-        published=ZERO,
-        clean=None,
-        questions=9,
-        clean_questions=0,
-        windowed_questions=windowed,
-        windows=9 + windowed,
-        parameters=Parameters(trainable=trainable, total=300000),
-        model_bytes=5,
-        flops_per_answer=2e6,
-    )
-
-
-def training(shortened: int = 0) -> TrainingRecord:
-    return TrainingRecord(
-        questions=9,
-        shortened=shortened,
-        steps=3,
-        batching="padded",
-        max_tokens_per_batch=512,
-        gradient_checkpointing=False,
-        run="ab",
-    )
 
 
 def answer(name: str, right: float = 1.0, windows: int = 1) -> AnsweredQuestion:
-    return AnsweredQuestion(
+    return answered(
         id=name,
-        title="t",
         question=f"{name}?",
-        references=("x",),
         windows=windows,
-        leaked=False,
         answer="x" if right else "y",
         exact_match=right,
         f1=right,
     )
 
 
+UNTRAINED = Parameters(trainable=0, total=300000)
 RESULT = CandidateResult(
-    training=training(shortened=3),
+    training=training_record(shortened=3),
     base_scores=ZERO,
-    base_details=details(trainable=0),
-    details=details(windowed=2),
+    base_details=exam_details(parameters=UNTRAINED),
+    details=exam_details(windowed_questions=2),
     predictions=[],
     curve=[],
     seeds={},
@@ -146,16 +110,16 @@ def write_results(name: str, repeats: dict[str, list[AnsweredQuestion]]) -> list
     """Write what the stages make of a candidate, and return the paths in the stages' order."""
     rows = [answer("q0", windows=2), answer("q1", 0.0)]
     files: dict[str, Any] = {
-        f"models/adapters/{name}/training.json": training(shortened=3),
+        f"models/adapters/{name}/training.json": training_record(shortened=3),
         f"metrics/curves/{name}.tsv": CURVE,
         f"metrics/predictions/{name}.jsonl": rows,
         f"metrics/bases/{name}.jsonl": [answer(each, 0.0) for each in ("q1", "q0", "q2")],
-        f"metrics/bases/{name}.json": details(trainable=0),
-        f"metrics/details/{name}.json": details(windowed=1),
+        f"metrics/bases/{name}.json": exam_details(parameters=UNTRAINED),
+        f"metrics/details/{name}.json": exam_details(windowed_questions=1),
         f"metrics/exam/{name}.json": ScoresFile.of(ZERO, Scores(exact_match=0.5, f1=0.5)),
     }
     for repeat, answers in repeats.items():
-        files[f"models/repeats/{name}-{repeat}/training.json"] = training()
+        files[f"models/repeats/{name}-{repeat}/training.json"] = training_record()
         files[f"metrics/repeats/{name}-{repeat}.jsonl"] = answers
     for place, content in files.items():
         path = Path(place)
@@ -269,5 +233,5 @@ def test_leftovers_do_not_count(in_folder: Path) -> None:
     assert not any(path.exists() for path in removed)
     assert all(path.exists() for path in kept if path not in no_longer)
     assert {place: Path(place).read_text("utf-8") for place in own} == own
-    assert read_result("a", 42, []).training == training(shortened=3)
+    assert read_result("a", 42, []).training == training_record(shortened=3)
     assert remove_leftovers(["a"], ["fold-1"]) == []
