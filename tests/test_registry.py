@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from conftest import ROOT, run
 from conftest import run as run_command
+from results import model_file, training_record
 
 from vestibular.core.errors import DataError
 from vestibular.registry import registry as registering
@@ -21,7 +22,7 @@ DVC_YAML = """
 stages:
   select:
     cmd: python make.py
-    deps: [make.py, choice.json]
+    deps: [make.py, choice.json, model.json, training.json]
     outs: [models/production]
     metrics:
       - metrics/leaderboard.json: {cache: false}
@@ -34,9 +35,13 @@ import json, pathlib, shutil
 choice = json.loads(pathlib.Path("choice.json").read_text())
 folder = pathlib.Path("models/production")
 folder.mkdir(parents=True, exist_ok=True)
-scores = {"before": {"exact_match": 0.0, "f1": 0.1}, "after": choice["scores"]}
-(folder / "model.json").write_text(json.dumps({"candidate": choice["name"], "scores": scores}))
-(folder / "training.json").write_text(json.dumps({"run": choice["name"] * 2}))
+chosen = {
+    "model.json": {"candidate": choice["name"], "after": choice["scores"]},
+    "training.json": {"run": choice["name"] * 2},
+}
+for name, values in chosen.items():
+    content = json.loads(pathlib.Path(name).read_text())
+    (folder / name).write_text(json.dumps(content | values))
 (folder / "weights").write_text(choice["name"])
 pathlib.Path("metrics").mkdir(exist_ok=True)
 pathlib.Path("metrics/leaderboard.json").write_text(json.dumps({"winner": choice["name"]}))
@@ -57,6 +62,8 @@ def repository(tmp_path: Path) -> Path:
     shutil.copy(ROOT / "params.yaml", folder)
     (folder / "dvc.yaml").write_text(DVC_YAML, encoding="utf-8")
     (folder / "make.py").write_text(MAKE, encoding="utf-8")
+    model_file().write(folder / "model.json")
+    training_record().write(folder / "training.json")
     git(folder, "init", "--quiet", "--initial-branch=main")
     git(folder, "config", "user.name", "Ana Prado")
     git(folder, "config", "user.email", "ana@example.org")
@@ -73,7 +80,7 @@ def choose(repository: Path) -> Callable[..., None]:
     def work(name: str, f1: float, promoted: bool = True, push: bool = True) -> None:
         choice = {
             "name": name,
-            "scores": {"exact_match": f1 / 2, "f1": f1},
+            "scores": {"em": f1 / 2, "f1": f1},
             "promoted": promoted,
             "reason": "below the overlap sentence" if not promoted else "the best",
         }
@@ -117,6 +124,8 @@ def test_versions_are_promoted_and_rolled_back(
     assert "Reason: v0.2.0 rambles" in message
     assert "F1: 0.5\n" in message
     assert "Candidate: first" in message
+    assert "Run: firstfirst" in message
+    assert "Exact-match: 0.25\n" in message
 
     listed = registry(repository, "list").stdout.splitlines()
     assert len(listed) == 4
