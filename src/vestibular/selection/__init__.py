@@ -1,0 +1,1 @@
+"""The choice between candidates: how sure scores are, which candidate wins, and why."""
