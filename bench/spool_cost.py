@@ -19,15 +19,16 @@ from pathlib import Path
 import torch
 from transformers import set_seed
 
-from vestibular import models, planning, training
-from vestibular.base_models import locate, longest_input, read_pin
-from vestibular.encoding import encode_for_training
-from vestibular.files import write_json
-from vestibular.layout import PREPARED
-from vestibular.logs import quiet
-from vestibular.params import Params, load_params
-from vestibular.questions import read_questions
-from vestibular.spool import Spool, spool_folder
+from vestibular.core.base_models import locate, longest_input, read_pin
+from vestibular.core.files import write_json
+from vestibular.core.layout import PREPARED
+from vestibular.core.logs import quiet
+from vestibular.core.params import Params, load_params
+from vestibular.core.questions import read_questions
+from vestibular.modeling import models, planning
+from vestibular.modeling.encoding import encode_for_training
+from vestibular.tracking.spool import Spool, spool_folder
+from vestibular.training import training
 
 
 class TimedSpool(Spool):

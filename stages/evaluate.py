@@ -6,14 +6,14 @@ python -m stages.evaluate <candidate> [--fold N | --seed N]
 import sys
 from functools import partial
 
-from vestibular.base_models import locate, read_pin
-from vestibular.errors import DataError, exit_on_error
-from vestibular.files import read_json, write_json, write_json_lines
-from vestibular.layout import DETAILS, EVALUATE_COSTS, SCORES, TRAINING_FILE
-from vestibular.logs import quiet
-from vestibular.params import load_params
-from vestibular.runs import parse_run
-from vestibular.spool import Spool, recorded
+from vestibular.core.base_models import locate, read_pin
+from vestibular.core.errors import DataError, exit_on_error
+from vestibular.core.files import read_json, write_json, write_json_lines
+from vestibular.core.layout import DETAILS, EVALUATE_COSTS, SCORES, TRAINING_FILE
+from vestibular.core.logs import quiet
+from vestibular.core.params import load_params
+from vestibular.core.runs import parse_run
+from vestibular.tracking.spool import Spool, recorded
 
 
 @exit_on_error
@@ -34,8 +34,10 @@ def main(spool: Spool) -> None:
     # imported behind the checks: torch and its friends take seconds
     from tqdm import tqdm
 
-    from vestibular import evaluation, measuring, memory, models, planning
-    from vestibular.asking import answer_text, ask
+    from vestibular.examination import evaluation
+    from vestibular.examination.asking import answer_text, ask
+    from vestibular.modeling import memory, models, planning
+    from vestibular.tracking import measuring
 
     memory.return_freed_memory()
     device = models.pick_device()

@@ -5,14 +5,14 @@ python -m stages.prepare
 
 from pathlib import Path
 
-from vestibular.base_models import Pin, locate, longest_input, pin
-from vestibular.dataset import load_dataset
-from vestibular.errors import ParamsError, VestibularError, exit_on_error
-from vestibular.files import whole_folder, write_json
-from vestibular.layout import DATA_METRICS, FOLDS, PARAMS, PINS, PREPARED
-from vestibular.params import Params, load_params
-from vestibular.questions import write_questions
-from vestibular.runs import deal_folds
+from vestibular.core.base_models import Pin, locate, longest_input, pin
+from vestibular.core.errors import ParamsError, VestibularError, exit_on_error
+from vestibular.core.files import whole_folder, write_json
+from vestibular.core.layout import DATA_METRICS, FOLDS, PARAMS, PINS, PREPARED
+from vestibular.core.params import Params, load_params
+from vestibular.core.questions import write_questions
+from vestibular.core.runs import deal_folds
+from vestibular.data.dataset import load_dataset
 
 
 @exit_on_error

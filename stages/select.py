@@ -3,18 +3,18 @@
 python -m stages.select
 """
 
-from vestibular import selection
-from vestibular.base_models import read_pin
-from vestibular.card import model_card
-from vestibular.comparison import Examined
-from vestibular.errors import exit_on_error
-from vestibular.files import read_json, write_json
-from vestibular.layout import COSTS, DATA_METRICS, LEADERBOARD, PREPARED, REPORT, SELECTION
-from vestibular.params import load_params
-from vestibular.questions import read_questions
-from vestibular.report import write_report
-from vestibular.runs import read_folds
-from vestibular.verdict import cost_of, measured, verdict
+from vestibular.core.base_models import read_pin
+from vestibular.core.errors import exit_on_error
+from vestibular.core.files import read_json, write_json
+from vestibular.core.layout import COSTS, DATA_METRICS, LEADERBOARD, PREPARED, REPORT, SELECTION
+from vestibular.core.params import load_params
+from vestibular.core.questions import read_questions
+from vestibular.core.runs import read_folds
+from vestibular.report.card import model_card
+from vestibular.report.report import write_report
+from vestibular.selection import selection
+from vestibular.selection.comparison import Examined
+from vestibular.selection.verdict import cost_of, measured, verdict
 
 
 @exit_on_error

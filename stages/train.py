@@ -7,15 +7,15 @@ import shutil
 import sys
 from pathlib import Path
 
-from vestibular.base_models import locate, longest_input, read_pin
-from vestibular.checkpoints import only_one, training_key, work_folder
-from vestibular.errors import exit_on_error
-from vestibular.files import whole_folder, write_json, write_table
-from vestibular.layout import CURVES, TRAIN_COSTS, TRAINING_FILE
-from vestibular.logs import quiet
-from vestibular.params import load_params
-from vestibular.runs import parse_run
-from vestibular.spool import Spool, recorded, run_id
+from vestibular.core.base_models import locate, longest_input, read_pin
+from vestibular.core.errors import exit_on_error
+from vestibular.core.files import whole_folder, write_json, write_table
+from vestibular.core.layout import CURVES, TRAIN_COSTS, TRAINING_FILE
+from vestibular.core.logs import quiet
+from vestibular.core.params import load_params
+from vestibular.core.runs import parse_run
+from vestibular.tracking.checkpoints import only_one, training_key, work_folder
+from vestibular.tracking.spool import Spool, recorded, run_id
 
 
 @exit_on_error
@@ -42,9 +42,16 @@ def main(spool: Spool) -> None:
         import torch
         from transformers import set_seed
 
-        from vestibular import measuring, memory, models, planning, preflight
-        from vestibular.encoding import encode_for_training
-        from vestibular.training import CURVE, fine_tune, first_step, usable_batching
+        from vestibular.modeling import memory, models, planning
+        from vestibular.modeling.encoding import encode_for_training
+        from vestibular.tracking import measuring
+        from vestibular.training import preflight
+        from vestibular.training.training import (
+            CURVE,
+            fine_tune,
+            first_step,
+            usable_batching,
+        )
 
         memory.return_freed_memory()
         set_seed(seed)

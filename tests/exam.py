@@ -10,12 +10,12 @@ from typing import Any
 
 from conftest import ROOT
 
-from vestibular.base_models import Pin
-from vestibular.comparison import Examined
-from vestibular.params import Params, SelectSettings, load_params
-from vestibular.questions import Question
-from vestibular.report import write_report
-from vestibular.verdict import cost_of, measured, verdict
+from vestibular.core.base_models import Pin
+from vestibular.core.params import Params, SelectSettings, load_params
+from vestibular.core.questions import Question
+from vestibular.report.report import write_report
+from vestibular.selection.comparison import Examined
+from vestibular.selection.verdict import cost_of, measured, verdict
 
 NASTY = '</script><b id="broken">𝄞 "{{ 1 }}" &amp; \u2028<!--'
 WORDS = ("Quem", "Quando", "Onde", "Quantas pessoas", "Qual", "Como", "Por que", "O que")

@@ -12,9 +12,9 @@ import pytest
 import yaml
 from conftest import run
 
-from vestibular.changes import as_text, compare
-from vestibular.errors import DataError
-from vestibular.revisions import Revision, read_revision
+from vestibular.core.errors import DataError
+from vestibular.registry.changes import as_text, compare
+from vestibular.registry.revisions import Revision, read_revision
 
 COUNT = 60
 
@@ -67,7 +67,7 @@ def lock(
             "deps": [
                 {"path": "data/prepared", "md5": data},
                 {"path": f"data/bases/{name}.json", "md5": base},
-                {"path": "src/vestibular/training.py", "md5": "c"},
+                {"path": "src/vestibular/training/training.py", "md5": "c"},
             ],
         }
         path = f"metrics/predictions/{name}.jsonl"

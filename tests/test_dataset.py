@@ -12,15 +12,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vestibular.dataset import load_dataset
-from vestibular.errors import DataError
-from vestibular.files import file_sha256
-from vestibular.leaks import find_leaks
-from vestibular.params import DataSettings
-from vestibular.questions import Question, audit
-from vestibular.records import Record, SourceAnswer
-from vestibular.splits import split_by_document
-from vestibular.squad import read_squad
+from vestibular.core.errors import DataError
+from vestibular.core.files import file_sha256
+from vestibular.core.params import DataSettings
+from vestibular.core.questions import Question, audit
+from vestibular.core.records import Record, SourceAnswer
+from vestibular.data.dataset import load_dataset
+from vestibular.data.leaks import find_leaks
+from vestibular.data.splits import split_by_document
+from vestibular.data.squad import read_squad
 
 COLUMNS = {
     "id": "nome",

@@ -7,7 +7,7 @@ import pytest
 import yaml
 from conftest import ROOT
 
-from vestibular.params import EvaluateSettings, TrainSettings
+from vestibular.core.params import EvaluateSettings, TrainSettings
 
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
 
@@ -22,8 +22,11 @@ def imported(path: Path) -> set[Path]:
             and node.module.startswith("vestibular")
         ):
             parts = node.module.split(".")[1:]
-            names = ["/".join(parts)] if parts else [alias.name for alias in node.names]
-            found |= {ROOT / "src/vestibular" / f"{name}.py" for name in names}
+            folder = Path(ROOT, "src/vestibular", *parts)
+            if folder.is_dir():
+                found |= {folder / f"{alias.name}.py" for alias in node.names}
+            else:
+                found.add(folder.with_suffix(".py"))
     return found
 
 

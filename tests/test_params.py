@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from vestibular.errors import ParamsError
-from vestibular.params import load_params, read_yaml, replace_values
+from vestibular.core.errors import ParamsError
+from vestibular.core.params import load_params, read_yaml, replace_values
 
 ROOT = Path(__file__).parents[1]
 DEMO = (ROOT / "params.yaml").read_text(encoding="utf-8")

@@ -12,8 +12,8 @@ import pytest
 from conftest import ROOT, run
 from conftest import run as run_command
 
-from vestibular import registry as registering
-from vestibular.errors import DataError
+from vestibular.core.errors import DataError
+from vestibular.registry import registry as registering
 
 VESTIBULAR = (sys.executable, "-m", "vestibular", "registry")
 

@@ -10,13 +10,13 @@ import pytest
 from conftest import ROOT, environment
 from exam import NASTY, exam
 
-from vestibular.charts import MOST_POINTS, thinned
-from vestibular.exhibits import kinds, loss_chart, questions_data
-from vestibular.figures import figure, signed, size
-from vestibular.first_screen import first_screen
-from vestibular.origins import data_table, settings
-from vestibular.page import as_script_data, script_source, template_text
-from vestibular.report import board, comparisons
+from vestibular.report.charts import MOST_POINTS, thinned
+from vestibular.report.exhibits import kinds, loss_chart, questions_data
+from vestibular.report.figures import figure, signed, size
+from vestibular.report.first_screen import first_screen
+from vestibular.report.origins import data_table, settings
+from vestibular.report.page import as_script_data, script_source, template_text
+from vestibular.report.report import board, comparisons
 
 COSTS = defaultdict(
     lambda: {

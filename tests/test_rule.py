@@ -7,8 +7,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from vestibular.params import SelectSettings, load_params
-from vestibular.rule import Choice, Standing, choose, correct, pareto_front, undominated
+from vestibular.core.params import SelectSettings, load_params
+from vestibular.selection.rule import Choice, Standing, choose, correct, pareto_front, undominated
 
 SETTINGS = load_params(Path(__file__).parents[1] / "params.yaml").select
 

@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vestibular.documents import document_numbers
-from vestibular.errors import DataError, ParamsError
-from vestibular.files import write_json
-from vestibular.params import load_params
-from vestibular.questions import Question, write_questions
-from vestibular.runs import Run, deal_folds, parse_run, read_folds
+from vestibular.core.documents import document_numbers
+from vestibular.core.errors import DataError, ParamsError
+from vestibular.core.files import write_json
+from vestibular.core.params import load_params
+from vestibular.core.questions import Question, write_questions
+from vestibular.core.runs import Run, deal_folds, parse_run, read_folds
 
 PARAMS = load_params(Path(__file__).parents[1] / "params.yaml")
 REPEATED = PARAMS.model_copy(

@@ -16,12 +16,12 @@ import pytest
 from conftest import ROOT, environment, run
 from serving import read_until
 
-from vestibular import spool as spooling
-from vestibular.errors import DataError
-from vestibular.files import folder_sha256
+from vestibular.core.errors import DataError
+from vestibular.core.files import folder_sha256
+from vestibular.core.params import Params, load_params
 from vestibular.mirror.spools import Spools
-from vestibular.params import Params, load_params
-from vestibular.spool import Spool, finite, recorded, run_id
+from vestibular.tracking import spool as spooling
+from vestibular.tracking.spool import Spool, finite, recorded, run_id
 
 
 @pytest.fixture
@@ -140,8 +140,8 @@ def test_not_a_number_is_told_in_words(in_folder: Path, params: Params) -> None:
 WRITER = """
 import sys
 from pathlib import Path
-from vestibular.params import load_params
-from vestibular.spool import Spool
+from vestibular.core.params import load_params
+from vestibular.tracking.spool import Spool
 spool = Spool("train")
 spool.open("x", "opt-tiny", load_params(Path(sys.argv[1])))
 for step in range(1, 1000):

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from vestibular.errors import DataError
-from vestibular.questions import audit, read_questions, write_questions
-from vestibular.squad import read_squad
+from vestibular.core.errors import DataError
+from vestibular.core.questions import audit, read_questions, write_questions
+from vestibular.data.squad import read_squad
 
 
 def question(name: str, text: str, *answers: tuple[str, int]) -> dict[str, Any]:

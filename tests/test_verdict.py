@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from vestibular.comparison import Examined
-from vestibular.errors import DataError, ParamsError
-from vestibular.files import to_json
-from vestibular.params import Constraints, SelectSettings, load_params
-from vestibular.questions import Question
-from vestibular.uncertainty import mcnemar
-from vestibular.verdict import cost_of, verdict
+from vestibular.core.errors import DataError, ParamsError
+from vestibular.core.files import to_json
+from vestibular.core.params import Constraints, SelectSettings, load_params
+from vestibular.core.questions import Question
+from vestibular.selection.comparison import Examined
+from vestibular.selection.uncertainty import mcnemar
+from vestibular.selection.verdict import cost_of, verdict
 
 SETTINGS = load_params(Path(__file__).parents[1] / "params.yaml").select
 COUNT = 120

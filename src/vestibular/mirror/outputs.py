@@ -12,10 +12,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from vestibular.base_models import read_pin
-from vestibular.errors import DataError
-from vestibular.files import file_md5, folder_sha256, read_json
-from vestibular.layout import (
+from vestibular.core.base_models import read_pin
+from vestibular.core.errors import DataError
+from vestibular.core.files import file_md5, folder_sha256, read_json
+from vestibular.core.layout import (
     ADAPTERS,
     CURVES,
     EVALUATE_COSTS,
@@ -27,13 +27,13 @@ from vestibular.layout import (
     TRAIN_COSTS,
     TRAINING_FILE,
 )
+from vestibular.core.params import Params
+from vestibular.core.runs import Run as Training
 from vestibular.mirror.naming import flatten, safe_names
 from vestibular.mirror.records import File, Run, Stage, Value, Version
 from vestibular.mirror.spools import RUN_SETTINGS, SERIES, Spools, add_point, timestamp
-from vestibular.params import Params
-from vestibular.registry import Registry, versions_in
-from vestibular.runs import Run as Training
-from vestibular.spool import run_id
+from vestibular.registry.registry import Registry, versions_in
+from vestibular.tracking.spool import run_id
 
 STAGES: Mapping[str, Stage] = {
     "production": "production",

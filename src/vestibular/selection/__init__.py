@@ -1,1 +1,4 @@
-"""The choice between candidates: how sure scores are, which candidate wins, and why."""
+"""Compares the candidates and chooses one by the rule: the stage `select`.
+
+May import `core` and `scoring`.
+"""
