@@ -6,7 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from vestibular.selection.clusters import Clusters, Flags, Integers, Numbers
-from vestibular.selection.differences import NO_NOISE, SeedNoise, lower_bounds, seed_noise
+from vestibular.selection.differences import (
+    NO_NOISE,
+    SeedNoise,
+    lower_bounds,
+    seed_noise,
+    shown_above,
+)
 from vestibular.selection.mixtures import Posterior, Totals, posterior
 
 PLACES = 6
@@ -106,6 +112,14 @@ class Contest:
         if self.clusters.documents == 1 or not one:
             return np.full((len(one), len(parts)), -1.0)
         return lower_bounds(*self.pair(one, other, parts)).reshape(len(one), len(parts))
+
+    def shown_above(
+        self, one: Sequence[int], other: Sequence[int], parts: Numbers, value: float
+    ) -> Flags:
+        """Return whether `pair_bounds` lie above a value in (-1, 1), (pairs, parts)."""
+        if self.clusters.documents == 1 or not one:
+            return np.zeros((len(one), len(parts)), dtype=np.bool_)
+        return shown_above(*self.pair(one, other, parts), value).reshape(len(one), len(parts))
 
     def advantages(self, reference: Reference, parts: Numbers) -> Numbers:
         """Return how far each candidate is above a reference point, rounded, (parts, candidates).

@@ -130,9 +130,9 @@ def _within(contest: Contest, rule: Rule, parts: Numbers, eligible: Flags, bette
     found = eligible & ~too_far
     open_pairs = np.argwhere((found[:, :, None] & better).any(axis=0))
     ones, others = open_pairs[:, 0].tolist(), open_pairs[:, 1].tolist()
-    bounds = contest.pair_bounds(ones, others, parts)
-    for one, other, bound in zip(ones, others, bounds, strict=True):
-        found[:, one] &= ~better[:, one, other] | (bound > -rule.margin)
+    shown = contest.shown_above(ones, others, parts, -rule.margin)
+    for one, other, near in zip(ones, others, shown, strict=True):
+        found[:, one] &= ~better[:, one, other] | near
     return found
 
 

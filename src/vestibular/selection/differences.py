@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import stdtrit
 
-from vestibular.selection.clusters import Clusters, Numbers
+from vestibular.selection.clusters import Clusters, Flags, Numbers
 from vestibular.selection.means import LEVEL
 from vestibular.selection.mixtures import Mixtures, Posterior, Totals, posterior
 
@@ -133,6 +133,23 @@ def upper_bounds(found: Posterior, noise: SeedNoise, level: float = LEVEL) -> Nu
     center = found.mixtures.quantile(0.5)
     bound = center + noise.margin(found.mixtures.quantile(1 - level) - center, level)
     return np.minimum(1.0, np.maximum(found.values.reshape(-1), bound))
+
+
+def shown_above(found: Posterior, noise: SeedNoise, value: float, level: float = LEVEL) -> Flags:
+    """Return whether the one-sided lower bounds lie above a value, (sets,).
+
+    It says what `lower_bounds` says, for a fraction of the arithmetic.
+
+    Args:
+        found: posteriors; their pairs and parts are the sets.
+        noise: of the seeds.
+        value: in (-1, 1).
+        level: probability with which a bound may be too high.
+    """
+    if noise.freedom:
+        return lower_bounds(found, noise, level) > value
+    above: Flags = found.values.reshape(-1) > value
+    return above & (found.mixtures.below(value) < level)
 
 
 def half_widths(
