@@ -26,76 +26,47 @@ class Bound:
 
 def bounds(rows: Sequence[Row]) -> list[Bound]:
     """Return every promise about the studies that the rows are of."""
-    found = []
-    of = {
-        study: [row for row in rows if row[0].study == study]
-        for study in ("means", "differences", "rule", "ladder", "correction")
-    }
-    if of["means"]:
-        coverage = _column(of["means"], "coverage")
-        found += [
-            _least("coverage of a mean's interval, any cell", 0.905, coverage),
-            _least("the same, average over a design", 0.945, _averages(coverage)),
-            _most("the same, average over a design", 0.985, _averages(coverage)),
-        ]
-    if of["differences"]:
-        lower = _column(of["differences"], "lower bound wrong")
-        alarms = _column(of["differences"], "false alarms")
-        found += [
-            _most("two-sided false alarms of a difference, any cell", 0.075, alarms),
-            _most("lower bound of a difference wrong, any cell", 0.10, lower),
-            _most("the same, average over a design", 0.065, _averages(lower)),
-        ]
-    if of["rule"]:
-        added = [
-            (cell, row[f"bound {margin}"], margin)
-            for cell, row in of["rule"]
-            for margin in (0.03, 0.05)
-            if cell.worse >= margin
-        ]
-        for alike, limit in ((False, 0.05), (True, 0.075)):
-            shares = [
-                (cell, share)
-                for cell, share, _ in added
-                if (cell.likeness == "models alike") == alike
-            ]
-            name = "models alike" if alike else "other models"
-            found.append(
-                _most(
-                    f"promoted by the bound though worse by the margin or more, {name}",
-                    limit,
-                    shares,
-                )
-            )
-        shares = [(cell, share) for cell, share, _ in added]
-        found.append(
-            _most(
-                "promoted above the share of luck, worse by the margin or more, average over a "
-                "design",
-                0.02,
-                _averages(shares),
-            )
-        )
-    if of["ladder"]:
-        losses = [(cell, row["rule 0.03"] - row["best score"]) for cell, row in of["ladder"]]
-        found.append(_most("ten candidates lose more than by the best score alone", 0.003, losses))
-    corrected = _column(of["correction"], "corrected")
-    equal = [(cell, abs(error)) for cell, error in corrected if not cell.worse and _claimed(cell)]
-    clear = [(cell, error) for cell, error in corrected if cell.worse and _claimed(cell)]
-    if equal:
-        found.append(_most("corrected score of equal candidates off by", 0.01, equal))
-    if clear:
-        found.append(_least("corrected score of one clearly best off by", -0.02, clear))
-        found.append(_most("corrected score of one clearly best off by", 0.01, clear))
-    return found
+    coverage = _column(rows, "means", "coverage")
+    alarms = _column(rows, "differences", "false alarms")
+    lower = _column(rows, "differences", "lower bound wrong")
+    added = [
+        (cell, row[f"bound {margin}"])
+        for cell, row in rows
+        for margin in (0.03, 0.05)
+        if cell.study == "rule" and cell.worse >= margin
+    ]
+    alike = [each for each in added if each[0].likeness == "models alike"]
+    others = [each for each in added if each not in alike]
+    losses = [
+        (cell, row["rule 0.03"] - row["best score"]) for cell, row in rows if cell.study == "ladder"
+    ]
+    corrected = [
+        (cell, error)
+        for cell, error in _column(rows, "correction", "corrected")
+        if cell.design != "5 equal"
+    ]
+    equal = [(cell, abs(error)) for cell, error in corrected if not cell.worse]
+    clear = [(cell, error) for cell, error in corrected if cell.worse]
+    by_bound = "promoted by the bound though worse by the margin or more"
+    return [
+        *_least("coverage of a mean's interval, any cell", 0.905, coverage),
+        *_least("coverage, average over a design", 0.945, _averages(coverage)),
+        *_most("coverage, average over a design", 0.985, _averages(coverage)),
+        *_most("two-sided false alarms of a difference, any cell", 0.075, alarms),
+        *_most("lower bound of a difference wrong, any cell", 0.10, lower),
+        *_most("lower bound wrong, average over a design", 0.065, _averages(lower)),
+        *_most(f"{by_bound}, models alike", 0.075, alike),
+        *_most(f"{by_bound}, other models", 0.05, others),
+        *_most(f"{by_bound}, average over a design", 0.02, _averages(added)),
+        *_most("ten candidates lose more than by the best score alone", 0.003, losses),
+        *_most("corrected score of equal candidates off by", 0.01, equal),
+        *_least("corrected score of one clearly best off by", -0.02, clear),
+        *_most("corrected score of one clearly best off by", 0.01, clear),
+    ]
 
 
-def _claimed(cell: Cell) -> bool:
-    return cell.design != "5 equal"
-
-
-def _column(rows: Iterable[Row], name: str) -> list[tuple[Cell, float]]:
-    return [(cell, row[name]) for cell, row in rows]
+def _column(rows: Iterable[Row], study: str, name: str) -> list[tuple[Cell, float]]:
+    return [(cell, row[name]) for cell, row in rows if cell.study == study]
 
 
 def _averages(column: Iterable[tuple[Cell, float]]) -> list[tuple[str, float]]:
@@ -105,11 +76,11 @@ def _averages(column: Iterable[tuple[Cell, float]]) -> list[tuple[str, float]]:
     return [(design, sum(figures) / len(figures)) for design, figures in by_design.items()]
 
 
-def _most(promise: str, limit: float, column: Sequence[tuple[object, float]]) -> Bound:
+def _most(promise: str, limit: float, column: Sequence[tuple[object, float]]) -> list[Bound]:
     return _bound(promise, limit, column, max, "at most")
 
 
-def _least(promise: str, limit: float, column: Sequence[tuple[object, float]]) -> Bound:
+def _least(promise: str, limit: float, column: Sequence[tuple[object, float]]) -> list[Bound]:
     return _bound(promise, limit, column, min, "at least")
 
 
@@ -119,7 +90,9 @@ def _bound(
     column: Sequence[tuple[object, float]],
     worst: Callable[..., tuple[object, float]],
     word: str,
-) -> Bound:
+) -> list[Bound]:
+    if not column:
+        return []
     where, figure = worst(column, key=lambda row: row[1])
     holds = figure <= limit if word == "at most" else figure >= limit
-    return Bound(f"{promise}: {word}", limit, figure, str(where), holds)
+    return [Bound(f"{promise}: {word}", limit, figure, str(where), holds)]
