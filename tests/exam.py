@@ -11,7 +11,8 @@ from typing import Any
 from conftest import ROOT
 
 from vestibular.core.base_models import Pin
-from vestibular.core.params import Params, SelectSettings, load_params
+from vestibular.params.project import Params, load_params
+from vestibular.selection.settings import SelectSettings
 from vestibular.core.questions import Question
 from vestibular.report.report import write_report
 from vestibular.selection.comparison import Examined

@@ -9,8 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vestibular.core.errors import DataError
-from vestibular.core.params import PromptSettings, load_params
-from vestibular.core.questions import Question, audit
+from vestibular.core.settings import PromptSettings
+from vestibular.params.project import load_params
+from vestibular.core.questions import Question
+from vestibular.data.audit import audit
 from vestibular.data.squad import read_squad
 from vestibular.modeling.encoding import (
     encode_for_answering,

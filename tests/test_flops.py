@@ -29,7 +29,7 @@ def test_the_formula_is_what_torch_counts(
     import torch
     from torch.utils.flop_counter import FlopCounterMode
 
-    from vestibular.core.params import LoraSettings
+    from vestibular.training.settings import LoraSettings
     from vestibular.modeling.models import add_adapter, arithmetic_shape
 
     base = tiny_model(name)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from spooled import START, Spooled, hold
 
 from vestibular.core.files import folder_sha256
-from vestibular.core.params import load_params
+from vestibular.params.project import load_params
 from vestibular.mirror import pushing
 from vestibular.mirror.mlflow_target import as_text
 from vestibular.mirror.naming import flatten, safe_names, simple

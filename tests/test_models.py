@@ -8,7 +8,7 @@ import pytest
 from conftest import ROOT, SHAPES
 
 from vestibular.core.errors import exit_on_error
-from vestibular.core.params import load_params
+from vestibular.params.project import load_params
 
 pytestmark = pytest.mark.slow
 
@@ -64,7 +64,7 @@ def test_all_that_is_trained_is_counted(
     tiny_model: Callable[[str], Any], tmp_path: Path, options: dict[str, Any]
 ) -> None:
     """Biases and whole modules too; what takes the base's place is not counted twice."""
-    from vestibular.core.params import LoraSettings
+    from vestibular.training.settings import LoraSettings
     from vestibular.modeling.models import add_adapter, count_parameters, load_adapter
 
     base = tiny_model("gpt2")

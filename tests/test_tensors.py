@@ -9,7 +9,7 @@ import torch
 from conftest import SHAPES
 
 from vestibular.core.errors import BaseModelError
-from vestibular.core.params import LoraSettings
+from vestibular.training.settings import LoraSettings
 from vestibular.modeling import tensors
 from vestibular.modeling.batching import by_length, rows
 from vestibular.modeling.encoding import EncodedQuestion

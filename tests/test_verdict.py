@@ -8,7 +8,8 @@ import pytest
 
 from vestibular.core.errors import DataError, ParamsError
 from vestibular.core.files import to_json
-from vestibular.core.params import Constraints, SelectSettings, load_params
+from vestibular.params.project import load_params
+from vestibular.selection.settings import Constraints, SelectSettings
 from vestibular.core.questions import Question
 from vestibular.selection.comparison import Examined
 from vestibular.selection.uncertainty import mcnemar

@@ -23,13 +23,13 @@ from transformers import (
 from vestibular.core.errors import ParamsError
 from vestibular.core.files import whole_file
 from vestibular.core.layout import PARAMS
-from vestibular.core.params import TrainSettings
 from vestibular.modeling.batching import Batching, by_length, epoch_batches, rows, steps_per_epoch
 from vestibular.modeling.encoding import EncodedQuestion
-from vestibular.modeling.models import disk_errors
 from vestibular.modeling.tensors import Inputs, branch_error, collate, label_loss
 from vestibular.tracking.checkpoints import COMPLETE, last_complete
 from vestibular.tracking.measuring import stopwatch
+from vestibular.training.adapters import disk_errors
+from vestibular.training.settings import TrainSettings
 
 CURVE = ["step", "epoch", "loss", "validation_loss", "learning_rate", "gradient_norm"]
 LOGGED = {
