@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scored import FAQUAD_DEV, clusters_of, contest, pattern
 
-from vestibular.selection.choice import Choice, Status, choose
+from vestibular.selection.choice import Choice, choose
 from vestibular.selection.clusters import Clusters
 from vestibular.selection.contest import Contest, Reference
 from vestibular.selection.decision import Rule, decide
+from vestibular.selection.status import Status
 
 RULE = Rule(margin=0.03, minimum_saving=0.1)
 MANY = clusters_of((10,) * 40)

@@ -13,6 +13,7 @@ from vestibular.core.base_models import Pin
 from vestibular.core.costs import CandidateCosts
 from vestibular.core.questions import SPLITS
 from vestibular.params.project import Params
+from vestibular.selection.result import Selection
 
 Table = dict[str, Any]
 
@@ -28,9 +29,14 @@ def data_table(audit: Mapping[str, Any]) -> Table:
     )
     if dropped := leaks["dropped_from_train"]:
         words += f" The {dropped:,} training questions that do so were left out."
+    said = [words] if given_away else []
+    if between := leaks.get("questions_leaked_between_folds"):
+        said.append(f"Questions of other folds give {between:,} of a fold's questions away.")
+    if warning := audit.get("drawn", {}).get("warning"):
+        said.append(f"{warning}.")
     return {
         "title": "Data",
-        "text": words if given_away else "",
+        "text": " ".join(said),
         "titles": ["Split", *(name.capitalize() for name in columns), "SHA-256 of the file"],
         "numbers": [1, 2, 3],
         "rows": [
@@ -40,13 +46,13 @@ def data_table(audit: Mapping[str, Any]) -> Table:
     }
 
 
-def bases_table(pins: Mapping[str, Pin], selection: Mapping[str, Any]) -> Table:
+def bases_table(pins: Mapping[str, Pin], selection: Selection) -> Table:
     """Return the table of the base models, each at its exact version."""
     rows = []
-    for name, found in selection["candidates"].items():
-        pin, cost = pins[name], found["cost"]
+    for name, found in selection.candidates.items():
+        pin, cost = pins[name], found.cost
         version = f"revision {pin.revision}" if pin.revision else f"SHA-256 {pin.sha256}"
-        counts = [f"{cost['total_parameters']:,}", f"{cost['trainable_parameters']:,}"]
+        counts = [f"{cost.total_parameters:,}", f"{cost.trainable_parameters:,}"]
         rows.append([name, *counts, pin.base_model, version])
     return {
         "title": "Base models",
