@@ -41,6 +41,8 @@ def main() -> None:
         for split, questions in dataset.questions.items():
             write_questions(folder, split, questions)
     with whole_folder(REPEATS) as folder:
+        # DVC warns of an empty folder each time
+        write_json(folder / "names.json", list(repeats))
         for name, repeat in repeats.items():
             repeat.write(folder / f"{name}.json")
     write_question_file(

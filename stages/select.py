@@ -93,8 +93,8 @@ def main() -> None:
     best = found["candidates"][winner]["scores"] if winner else None
     WinnerFile(
         winner=winner or "none",
-        exact_match=best and best["exact_match"]["value"],
-        f1=best and best["f1"]["value"],
+        exact_match=best and round(best["exact_match"]["value"], 4),
+        f1=best and round(best["f1"]["value"], 4),
     ).write(WINNER)
     curves = {name: results[name].curve for name in order}
     write_report(REPORT, params, found, costs, curves, questions, rows, audit, pins)
