@@ -51,7 +51,7 @@ def main() -> None:
     with whole_folder(PINS) as folder:
         for name, pinned in pins.items():
             pinned.write(folder / f"{name}.json")
-    write_json(DATA_METRICS, dataset.metrics)
+    dataset.metrics.write(DATA_METRICS)
 
 
 def pin_base(params: Params, name: str) -> PinnedBase:

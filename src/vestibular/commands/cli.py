@@ -109,9 +109,9 @@ def parser() -> argparse.ArgumentParser:
     experiments = commands.add_parser(
         "experiments",
         help="show DVC's experiments in a table that fits the screen",
-        description="Print `dvc exp show` with the winner's scores and the settings that differ, and "
-        "without the columns that hold hashes and other candidates' scores. Further options go to "
-        "`dvc exp show`.",
+        description="Print `dvc exp show` with the winner's scores and the settings that differ, "
+        "without the columns that hold hashes and other candidates' scores. What is the same in "
+        "all experiments is left out. Further options go to `dvc exp show`.",
         epilog="example: vestibular experiments --sort-by f1 --sort-order desc",
         add_help=True,
     )
