@@ -7,7 +7,13 @@ from pathlib import Path
 
 from vestibular import __version__
 from vestibular.commands import registry_commands
-from vestibular.core.errors import DataError, exit_on_error
+from vestibular.core.errors import (
+    DataError,
+    NoGitError,
+    NoRepositoryError,
+    ShallowHistoryError,
+    exit_on_error,
+)
 from vestibular.core.files import read_json, whole_file
 from vestibular.core.layout import LEADERBOARD, PARAMS, PRODUCTION, REPORT, SELECTION
 from vestibular.core.logs import quiet
@@ -36,7 +42,9 @@ def parser() -> argparse.ArgumentParser:
         "`dvc repro`; these commands look at its results and use them.",
     )
     top.add_argument("--version", action="version", version=f"vestibular {__version__}")
-    commands = top.add_subparsers(required=True, metavar="command")
+    commands = top.add_subparsers(metavar="command")
+    # without a command: whoever types the name alone wants to see what there is
+    top.set_defaults(run=lambda _: top.print_help())
 
     answer = commands.add_parser(
         "answer",
@@ -200,7 +208,9 @@ def run_leaderboard(_: argparse.Namespace) -> None:
         print('  vestibular answer --context FILE "question"    ask the model')
     print("  dvc plots show                                 see the curves and scores")
     print("  dvc exp run -S train.learning_rate=2e-2        try a variant")
-    print("  dvc exp show                                   compare the variants")
+    print("  dvc exp show --only-changed                    compare the variants")
+    if REPORT.exists():
+        print(f"The report shows every question with every answer: {REPORT.resolve().as_uri()}")
 
 
 def run_report(arguments: argparse.Namespace) -> None:
@@ -210,11 +220,17 @@ def run_report(arguments: argparse.Namespace) -> None:
 
     if not REPORT.exists():
         raise DataError(f"{REPORT}: not found; run `dvc repro` first")
-    commit = commit_of(REPORT)
-    print(REPORT.resolve().as_uri())
-    print(f"commit {commit}" if commit else "not committed yet: no commit's dvc.lock holds it")
+    # first: whatever becomes of the commit, the page is there
+    print(REPORT.resolve().as_uri(), flush=True)
+    try:
+        commit = commit_of(REPORT)
+        said = f"commit {commit}" if commit else "not committed yet: no commit's dvc.lock holds it"
+        in_copy = commit or "not committed"
+    except (NoRepositoryError, NoGitError, ShallowHistoryError) as error:
+        said, in_copy = f"commit unknown: {error}", "unknown"
+    print(said)
     if arguments.output is not None:
-        text = with_commit(REPORT.read_text(encoding="utf-8"), commit)
+        text = with_commit(REPORT.read_text(encoding="utf-8"), in_copy)
         with whole_file(arguments.output) as temporary:
             temporary.write_text(text, encoding="utf-8")
 

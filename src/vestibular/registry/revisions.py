@@ -4,7 +4,7 @@ The lock names the settings that each stage was run with and the hashes of all t
 came out, so that a revision needs no checkout. Nothing here imports torch or DVC.
 """
 
-import subprocess
+import functools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,9 +14,10 @@ from vestibular.core.errors import DataError
 from vestibular.core.exam_results import AnsweredQuestion
 from vestibular.core.layout import PREDICTIONS
 from vestibular.core.runs import FOLD, Run
+from vestibular.core.version_control import committed_text, is_shallow, run_dvc, run_git
 from vestibular.core.yaml_files import parse_yaml
+from vestibular.registry.commits import LOCK, UNSHALLOW
 
-LOCK = "dvc.lock"
 CACHE = Path(".dvc/cache/files/md5")
 """Where DVC keeps files, unless its configuration says otherwise."""
 
@@ -118,36 +119,23 @@ def read_revision(name: str | None) -> Revision:
 
     Raises:
         DataError: there is no such commit, or it holds no run.
+        GitError: git does not open the repository.
     """
     if name is None:
         path = Path(LOCK)
         if not path.exists():
             raise DataError(f"{LOCK}: not found; run `dvc repro` in the project's top folder first")
         return Revision(WORKING_TREE, parse_yaml(path.read_text(encoding="utf-8"), path))
-    commit = _git(
-        "rev-parse", "--verify", "--quiet", "--short", "--end-of-options", f"{name}^{{commit}}"
-    )
-    if commit is None:
-        raise DataError(f"{name}: git knows no such revision here")
-    text = _git("show", f"{commit.strip()}:./{LOCK}")
+    asked = f"{name}^{{commit}}"
+    found = run_git("rev-parse", "--verify", "--quiet", "--short", "--end-of-options", asked)
+    if found.returncode:
+        more = f" (this clone is shallow; run: {UNSHALLOW})" if is_shallow() else ""
+        raise DataError(f"{name}: git knows no such revision here{more}")
+    commit = found.stdout.strip()
+    text = committed_text(commit, LOCK)
     if text is None:
         raise DataError(f"{name}: holds no {LOCK}, so that no run belongs to it")
-    return Revision(commit.strip(), parse_yaml(text, Path(f"{name}:{LOCK}")))
-
-
-def _git(*arguments: str) -> str | None:
-    """Return what a git command prints; None if it fails."""
-    try:
-        done = subprocess.run(  # noqa: S603
-            ["git", *arguments],  # noqa: S607
-            capture_output=True,
-            text=True,
-            encoding="utf-8",
-            check=False,
-        )
-    except FileNotFoundError:
-        raise DataError("git: not found; install it to compare revisions") from None
-    return done.stdout if done.returncode == 0 else None
+    return Revision(commit, parse_yaml(text, Path(f"{name}:{LOCK}")))
 
 
 def _cached(md5: str) -> Path | None:
@@ -155,18 +143,15 @@ def _cached(md5: str) -> Path | None:
     place = Path(md5[:2], md5[2:])
     if (CACHE / place).exists():
         return CACHE / place
-    try:
-        # asked only where the usual folder lacks the file: it takes a second
-        asked = subprocess.run(
-            ["dvc", "cache", "dir"],  # noqa: S607
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-    except FileNotFoundError:
-        return None
-    elsewhere = Path(asked.stdout.strip(), "files/md5", place)
-    return elsewhere if asked.returncode == 0 and elsewhere.exists() else None
+    elsewhere = _configured_cache()
+    return elsewhere / place if elsewhere and (elsewhere / place).exists() else None
+
+
+@functools.cache
+def _configured_cache() -> Path | None:
+    """Return where DVC's configuration puts the cache, asked once: it takes a second."""
+    asked = run_dvc("cache", "dir")
+    return Path(asked.stdout.strip(), "files/md5") if asked.returncode == 0 else None
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
