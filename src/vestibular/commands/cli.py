@@ -111,7 +111,8 @@ def parser() -> argparse.ArgumentParser:
         help="say whether the scores of two git revisions differ beyond noise",
         description="Compare each candidate's answers of two runs, question by question: whether "
         "the difference is beyond noise, which questions flipped, and what changed in settings, "
-        "data, base and code. The answers come from DVC's cache; nothing is checked out.",
+        "data, base and code. The answers come from DVC's cache; nothing is checked out. Where "
+        "they are not there, the scores that git holds are shown.",
         epilog="example: vestibular compare HEAD~1",
     )
     compare.add_argument("old", metavar="REV", help="a git revision: a commit, branch or tag")
@@ -239,11 +240,13 @@ def run_compare(arguments: argparse.Namespace) -> None:
     """Print what changed between two runs."""
     # numpy takes a quarter of a second, which the other commands need not wait for
     from vestibular.registry import changes
-    from vestibular.registry.revisions import read_revision
+    from vestibular.registry.revisions import has_remote, read_revision
 
     old, new = read_revision(arguments.old), read_revision(arguments.new)
     found = changes.compare(old, new, int(new.params["seed"]))
     print(changes.as_text(found, old, new, None if arguments.all else SHOWN_FLIPS))
+    if (advice := changes.advice(found, has_remote)) is not None:
+        print(f"\n{advice}")
     if arguments.new is None and read_yaml(PARAMS) != new.params:
         print(f"\n{PARAMS} has changed since the last `dvc repro`: run it to see the effect")
 
