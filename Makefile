@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo faquad bench test test-fast lint format mlflow-ui
+.PHONY: help install demo demo-remote faquad bench test test-fast lint format mlflow-ui
 
 # FaQuAD's files and GPT-2's tokenizer, for the bench
 DATA ?= data/faquad
@@ -29,6 +29,10 @@ demo: install ## Run the pipeline and show the leaderboard
 	@echo "(before the commands below, in a new shell: source .venv/bin/activate)"
 	@echo
 	@vestibular leaderboard
+
+demo-remote: install ## After a run of the demo: put its outputs, and no others, into demo/remote
+	rm -rf demo/remote
+	dvc push --quiet --remote demo
 
 faquad: install ## Fetch FaQuAD, GPT-2 and OPT, plan, and run params/faquad.yaml
 	@cmp -s params/faquad.yaml params.yaml || { git diff --quiet HEAD -- params.yaml 2>/dev/null; case $$? in \

@@ -11,11 +11,18 @@ from typing import Any
 from conftest import ROOT
 
 from vestibular.core.base_models import Pin
-from vestibular.params.project import Params, load_params
-from vestibular.selection.settings import SelectSettings
+from vestibular.core.data_metrics import (
+    DataMetrics,
+    Faults,
+    LeakMetrics,
+    LeftOut,
+    SplitMetrics,
+)
 from vestibular.core.questions import Question
+from vestibular.params.project import Params, load_params
 from vestibular.report.report import write_report
 from vestibular.selection.comparison import Examined
+from vestibular.selection.settings import SelectSettings
 from vestibular.selection.verdict import cost_of, measured, verdict
 
 NASTY = '</script><b id="broken">𝄞 "{{ 1 }}" &amp; \u2028<!--'
@@ -33,7 +40,7 @@ class Exam:
     curves: dict[str, Any]
     predictions: dict[str, list[dict[str, Any]]]
     questions: list[Question]
-    audit: dict[str, Any]
+    audit: DataMetrics
     pins: dict[str, Pin]
 
     def write(self, path: Path) -> Path:
@@ -85,7 +92,16 @@ def exam(shares: dict[str, float], count: int = 60, leaks: bool = False, **selec
         for place, name in enumerate(shares)
     }
     one = next(iter(params.candidates.values()))
-    split = {"sha256": "ab" * 32, "documents": 7, "contexts": 20, "questions": count}
+    split = SplitMetrics(
+        sha256="ab" * 32,
+        documents=7,
+        contexts=20,
+        questions=count,
+        unanswerable=0,
+        references_per_question={"3": count},
+        left_out=LeftOut(**dict.fromkeys(LeftOut.model_fields, 0)),
+        faults=Faults(**dict.fromkeys(Faults.model_fields, 0)),
+    )
     return Exam(
         params=params.model_copy(
             update={
@@ -103,12 +119,19 @@ def exam(shares: dict[str, float], count: int = 60, leaks: bool = False, **selec
         curves={name: _curve(place) for place, name in enumerate(shares)},
         predictions=predictions,
         questions=questions,
-        audit={
-            "train": split,
-            "validation": split,
-            "leaks": {"questions": count, "clean_questions": count - 10 if leaks else count}
-            | {"dropped_from_train": 0},
-        },
+        audit=DataMetrics(
+            train=split,
+            validation=split,
+            leaks=LeakMetrics(
+                questions=count,
+                contexts=20,
+                overlapping_contexts=0,
+                questions_on_overlapping_contexts=0,
+                nearly_equal_questions=0,
+                clean_questions=count - 10 if leaks else count,
+                dropped_from_train=0,
+            ),
+        ),
         pins={name: Pin(f"bases/{name}", sha256="cd" * 32) for name in shares},
     )
 

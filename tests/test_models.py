@@ -64,8 +64,8 @@ def test_all_that_is_trained_is_counted(
     tiny_model: Callable[[str], Any], tmp_path: Path, options: dict[str, Any]
 ) -> None:
     """Biases and whole modules too; what takes the base's place is not counted twice."""
-    from vestibular.training.settings import LoraSettings
     from vestibular.modeling.models import add_adapter, count_parameters, load_adapter
+    from vestibular.training.settings import LoraSettings
 
     base = tiny_model("gpt2")
     base.save_pretrained(tmp_path / "base")

@@ -18,8 +18,8 @@ from serving import read_until
 
 from vestibular.core.errors import DataError
 from vestibular.core.files import folder_sha256
-from vestibular.params.project import Params, load_params
 from vestibular.mirror.spools import Spools
+from vestibular.params.project import Params, load_params
 from vestibular.tracking import spool as spooling
 from vestibular.tracking.spool import Spool, finite, recorded, run_id
 

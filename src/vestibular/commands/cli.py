@@ -23,6 +23,14 @@ from vestibular.params.project import load_params
 from vestibular.registry.commits import commit_of
 from vestibular.selection.leaderboard import as_text
 
+EXPERIMENT_OPTIONS = (
+    "--only-changed",
+    "--hide-workspace",
+    *("--drop", "Created"),
+    # every dependency's hash and every candidate's scores have a path in their column's name
+    *("--drop", ".*/"),
+)
+"""What leaves of `dvc exp show` the winner's scores and the settings that differ."""
 SHOWN_FLIPS = 10
 """Flipped questions that `compare` shows of a candidate, unless asked for all."""
 
@@ -105,6 +113,18 @@ def parser() -> argparse.ArgumentParser:
         "fine-tuning and 95 % intervals, the reference points, and which is promoted and why.",
     )
     board.set_defaults(run=run_leaderboard)
+
+    experiments = commands.add_parser(
+        "experiments",
+        help="show DVC's experiments in a table that fits the screen",
+        description="Print `dvc exp show` with the winner's scores and the settings that differ, "
+        "without the columns that hold hashes and other candidates' scores. What is the same in "
+        "all experiments is left out. Further options go to `dvc exp show`.",
+        epilog="example: vestibular experiments --sort-by f1 --sort-order desc",
+        add_help=True,
+    )
+    experiments.add_argument("options", nargs=argparse.REMAINDER, help="options of `dvc exp show`")
+    experiments.set_defaults(run=run_experiments)
 
     compare = commands.add_parser(
         "compare",
@@ -209,7 +229,7 @@ def run_leaderboard(_: argparse.Namespace) -> None:
         print('  vestibular answer --context FILE "question"    ask the model')
     print("  dvc plots show                                 see the curves and scores")
     print("  dvc exp run -S train.learning_rate=2e-2        try a variant")
-    print("  dvc exp show --only-changed                    compare the variants")
+    print("  vestibular experiments                         compare the variants")
     if REPORT.exists():
         print(f"The report shows every question with every answer: {REPORT.resolve().as_uri()}")
 
@@ -249,6 +269,12 @@ def run_compare(arguments: argparse.Namespace) -> None:
         print(f"\n{advice}")
     if arguments.new is None and read_yaml(PARAMS) != new.params:
         print(f"\n{PARAMS} has changed since the last `dvc repro`: run it to see the effect")
+
+
+def run_experiments(arguments: argparse.Namespace) -> None:
+    """Become DVC's own command, with the options that make its table fit."""
+    command = [sys.executable, "-m", "dvc", "exp", "show", *EXPERIMENT_OPTIONS, *arguments.options]
+    os.execv(sys.executable, command)  # noqa: S606 - no shell is needed
 
 
 def run_neptune_server(arguments: argparse.Namespace) -> None:

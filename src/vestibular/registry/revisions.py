@@ -75,10 +75,11 @@ class Revision:
 
     @property
     def folds(self) -> tuple[str, ...]:
-        """Names of the folds of the cross-validation, if there was one."""
+        """Names of the folds of the cross-validation, if there was one, in their order."""
         # before `repeats`, folds were numbers under `evaluate`
         numbered = [f"fold-{number}" for number in self.params["evaluate"].get("folds", ())]
-        return tuple(numbered or filter(FOLD.fullmatch, self.params.get("repeats", ())))
+        named = numbered or filter(FOLD.fullmatch, self.params.get("repeats", ()))
+        return tuple(sorted(named, key=lambda name: int(name.removeprefix("fold-"))))
 
     def settings(self, candidate: str) -> dict[str, Any]:
         """Return the settings that a candidate's training and exam depended on, by dotted key."""
