@@ -42,6 +42,8 @@ def main() -> None:
         for split, questions in dataset.questions.items():
             write_questions(folder, split, questions)
     with whole_folder(REPEATS) as folder:
+        # DVC warns of an empty folder each time
+        write_json(folder / "names.json", list(repeats))
         for name, repeat in repeats.items():
             repeat.write(folder / f"{name}.json")
     write_question_file(
@@ -50,10 +52,10 @@ def main() -> None:
     with whole_folder(PINS) as folder:
         for name, pinned in pins.items():
             pinned.write(folder / f"{name}.json")
-    leaks = {**dataset.metrics["leaks"], "questions_leaked_between_folds": between_folds}
-    write_json(DATA_METRICS, {**dataset.metrics, "leaks": leaks})
-    if warning := dataset.metrics.get("drawn", {}).get("warning"):
-        print(f"{PARAMS}: {warning}")
+    metrics = dataset.metrics.model_copy(update={"leaked_between_folds": between_folds})
+    metrics.write(DATA_METRICS)
+    if metrics.drawn is not None and metrics.drawn.warning is not None:
+        print(f"{PARAMS}: {metrics.drawn.warning}")
 
 
 def pin_base(params: Params, name: str) -> PinnedBase:

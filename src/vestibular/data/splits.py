@@ -3,8 +3,8 @@
 import hashlib
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
 
+from vestibular.core.data_metrics import DrawnSplit
 from vestibular.core.errors import DataError
 from vestibular.data.leaks import joined_documents
 from vestibular.data.records import Record
@@ -50,7 +50,7 @@ def split_by_document(
     )
 
 
-def drawn_split(trained: int, held_out: int, asked: float) -> dict[str, Any]:
+def drawn_split(trained: int, held_out: int, asked: float) -> DrawnSplit:
     """Return how large a share was held out, with a warning if it is far from the one asked for.
 
     Whole documents are held out, so that a large one may take the split far beyond what was asked.
@@ -59,10 +59,6 @@ def drawn_split(trained: int, held_out: int, asked: float) -> dict[str, Any]:
         trained: training questions.
         held_out: validation questions.
         asked: fraction of the questions that was to be held out.
-
-    Returns:
-        `asked`, `share`, and `warning`, which is None unless they differ by more than half of what
-        was asked.
     """
     share = held_out / (trained + held_out)
     far = abs(share - asked) > asked / 2
@@ -71,4 +67,4 @@ def drawn_split(trained: int, held_out: int, asked: float) -> dict[str, Any]:
         "held out, since documents are held out whole and one is large; set another seed, or give "
         "a file of validation questions as data.validation"
     )
-    return {"asked": asked, "share": round(share, 6), "warning": warning if far else None}
+    return DrawnSplit(asked=asked, share=round(share, 6), warning=warning if far else None)

@@ -1,11 +1,12 @@
 """What changed between two runs, and whether the scores differ beyond noise.
 
-A candidate's answers of both runs are compared on the same questions, in pairs. Nothing here
+A candidate's answers of both runs are compared on the same questions, in pairs. Where one run's
+answers are not here, its scores are set beside the other's, and no test is made. Nothing here
 imports torch.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -13,13 +14,10 @@ import numpy as np
 from vestibular.core.documents import document_numbers
 from vestibular.core.exam_results import AnsweredQuestion
 from vestibular.core.metrics import METRICS, Metric
-from vestibular.registry.revisions import Revision
+from vestibular.registry.revisions import CommittedScores, NoAnswersError, Revision
 from vestibular.selection.clusters import Clusters
 from vestibular.selection.differences import Difference, difference
-from vestibular.selection.means import LEVEL
-from vestibular.selection.phrases import METRIC_NAMES, amount, number, probability
 
-MARKS = {"gained": "+", "lost": "-"}
 NEVER = ("train.seeds", "evaluate.folds")
 """Settings of which a candidate's own training and exam are independent."""
 
@@ -61,15 +59,21 @@ class ScoreChange:
 class CandidateChange:
     """A candidate of both runs."""
 
-    questions: int
-    """Questions that both runs asked, with equal references."""
-    answers_changed: bool
-    """Whether any answer differs."""
-    scores: Mapping[Metric, ScoreChange]
-    """Empty where no question is the same."""
-    flipped: Sequence[Flip]
     changed: Mapping[str, Sequence[str]]
     """What differs in settings, data, base and code, a line each."""
+    questions: int = 0
+    """Questions that both runs asked, with equal references."""
+    left_out: tuple[int, int] = (0, 0)
+    """Questions of the old and of the new run that the other did not ask."""
+    same_answers: bool = False
+    """Whether no answer differs, nor its scores."""
+    missing: Sequence[str] = ()
+    """Which answers are not here, in words."""
+    committed: tuple[CommittedScores | None, CommittedScores | None] = (None, None)
+    """Where answers are missing, the scores of both runs as git holds them; None: not known."""
+    scores: Mapping[Metric, ScoreChange] = field(default_factory=dict)
+    """Empty where no question is the same."""
+    flipped: Sequence[Flip] = ()
 
 
 @dataclass(frozen=True)
@@ -91,20 +95,14 @@ def compare(old: Revision, new: Revision) -> Changes:
     validation questions. Of these the ones count that both runs asked, with equal references.
 
     Raises:
-        DataError: a run's answers are not in DVC's cache.
+        DataError: a run did not examine a candidate.
+        GitError: git does not have a revision's files.
     """
     folds = old.folds if old.folds == new.folds else ()
     found = {}
     for name in new.candidates:
         if name in old.candidates:
-            pairs = _pairs(old.answers(name, folds), new.answers(name, folds))
-            found[name] = CandidateChange(
-                questions=len(pairs),
-                answers_changed=any(before.answer != after.answer for before, after in pairs),
-                scores=_scores(pairs),
-                flipped=_flipped(pairs),
-                changed=_changed(old, new, name),
-            )
+            found[name] = _compared(old, new, name, folds)
     return Changes(
         out_of_fold=bool(folds),
         candidates=_corrected(found),
@@ -113,14 +111,45 @@ def compare(old: Revision, new: Revision) -> Changes:
     )
 
 
+def _compared(old: Revision, new: Revision, name: str, folds: tuple[str, ...]) -> CandidateChange:
+    changed = _changed(old, new, name)
+    answers: list[Rows] = []
+    missing = []
+    for revision in (old, new):
+        try:
+            answers.append(revision.answers(name, folds))
+        except NoAnswersError as error:
+            missing.append(str(error))
+    if missing:
+        if old.answer_hashes(name, folds) == new.answer_hashes(name, folds):
+            return CandidateChange(changed, same_answers=True)
+        committed = (old.scores(name), new.scores(name))
+        return CandidateChange(changed, missing=missing, committed=committed)
+    before, after = answers
+    pairs = _pairs(before, after)
+    return CandidateChange(
+        changed,
+        questions=len(pairs),
+        left_out=(len(before) - len(pairs), len(after) - len(pairs)),
+        same_answers=bool(pairs) and all(_as_good(*pair) for pair in pairs),
+        scores=_scores(pairs),
+        flipped=_flipped(pairs),
+    )
+
+
+def _as_good(old: AnsweredQuestion, new: AnsweredQuestion) -> bool:
+    return (old.answer, old.exact_match, old.f1) == (new.answer, new.exact_match, new.f1)
+
+
 def _corrected(found: Mapping[str, CandidateChange]) -> dict[str, CandidateChange]:
-    """Correct over the candidates whose answers changed: of the others nothing is asked."""
+    """Correct over the candidates whose answers changed: of the others there is no question."""
     result = dict(found)
     for metric in METRICS:
         raw = {
             name: p_value
             for name, row in found.items()
-            if row.answers_changed
+            if row.scores
+            and not row.same_answers
             and (p_value := row.scores[metric].difference.p_value) is not None
         }
         for name, p_value in holm(raw).items():
@@ -210,62 +239,3 @@ def _changed(old: Revision, new: Revision, name: str) -> dict[str, list[str]]:
 def _shown(settings: Mapping[str, Any], key: str) -> str:
     text = repr(settings[key]) if key in settings else "not set"
     return text if len(text) <= 60 else text[:57] + "..."
-
-
-def as_text(found: Changes, old: Revision, new: Revision, most: int | None) -> str:
-    """Lay a comparison out for a terminal, with at most so many flipped questions a candidate."""
-    basis = "out-of-fold answers" if found.out_of_fold else "validation questions"
-    lines = [f"{old.name} -> {new.name}, on the {basis}"]
-    for name, row in found.candidates.items():
-        lines += ["", name]
-        if not row.questions:
-            lines.append("  no question is the same in both, so that nothing can be compared")
-        elif not row.answers_changed:
-            scores = ", ".join(
-                f"{label} {number(row.scores[metric].new)}" for metric, label in NAMED
-            )
-            lines.append(f"  every answer is the same: {scores}")
-        else:
-            lines += [f"  {_sentence(row.scores[metric], label)}" for metric, label in NAMED]
-            lines += _flips(row, most)
-        for kind, changes in row.changed.items():
-            lines += [f"  {kind}: {change}" for change in changes]
-        if not any(row.changed.values()):
-            lines.append("  settings, data, base and code are the same")
-    for kind, names in (("added", found.added), ("removed", found.removed)):
-        if names:
-            lines += ["", f"{kind}: {', '.join(names)}"]
-    return "\n".join(lines)
-
-
-NAMED: tuple[tuple[Metric, str], ...] = tuple((metric, METRIC_NAMES[metric]) for metric in METRICS)
-"""Both metrics with their names in sentences."""
-
-
-def _sentence(row: ScoreChange, label: str) -> str:
-    said = f"{label} {number(row.old)} -> {number(row.new)}"
-    apart = row.difference
-    if row.p_corrected is None or apart.low is None or apart.high is None:
-        return f"{said}: of one document, so that nothing tells how sure the difference is"
-    verdict = "within the noise"
-    if row.p_corrected < LEVEL:
-        verdict = f"{'better' if apart.value > 0 else 'worse'}, beyond noise"
-    return (
-        f"{said}: {verdict} (difference {apart.value:+.3f}, {number(apart.low)} to "
-        f"{number(apart.high)}, {probability(row.p_corrected)} after Holm's correction)"
-    )
-
-
-def _flips(row: CandidateChange, most: int | None) -> list[str]:
-    counts = {way: sum(one.way == way for one in row.flipped) for way in MARKS}
-    lines = [
-        f"  of {amount(row.questions)} questions {counts['gained']} are right now that were "
-        f"not, {counts['lost']} no longer are"
-    ]
-    lines += [
-        f"    {MARKS[one.way]} {one.question} [{one.id}]  {one.old!r} -> {one.new!r}"
-        for one in row.flipped[:most]
-    ]
-    if most is not None and len(row.flipped) > most:
-        lines.append(f"    and {len(row.flipped) - most} more (--all shows them)")
-    return lines

@@ -5,16 +5,16 @@ time, no machine and no path but those of the settings.
 """
 
 import json
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from huggingface_hub import EvalResult, ModelCardData
 
 from vestibular.core.base_models import Pin
+from vestibular.core.data_metrics import DataMetrics
 from vestibular.core.exam_results import Prediction
 from vestibular.core.layout import BASE_FOLDER, MODEL_FILE
 from vestibular.core.metrics import METRICS
-from vestibular.core.questions import SPLITS, Question
+from vestibular.core.questions import Question
 from vestibular.params.project import Params
 from vestibular.report.figures import cost_words, plain, score_range, sentence
 from vestibular.report.page import templates
@@ -37,7 +37,7 @@ def model_card(
     params: Params,
     selection: Selection,
     pin: Pin,
-    audit: Mapping[str, Any],
+    audit: DataMetrics,
     questions: Sequence[Question],
     rows: Sequence[Prediction],
 ) -> str:
@@ -99,7 +99,7 @@ def model_card(
             articles=_articles(params),
             scoring=params.evaluate.normalization,
             reasons=[sentence(reason) for reason in selection.reasons],
-            audit={split: audit[split] for split in SPLITS},
+            audit=audit.splits(),
             license=params.data.license,
             max_length=candidate.train.max_length,
             max_new_tokens=params.evaluate.max_new_tokens,
