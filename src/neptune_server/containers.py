@@ -15,7 +15,7 @@ OWNER = "local"
 
 STAGES = ("none", "staging", "production", "archived")
 
-PROJECT_NAME = re.compile(r"([\w.-]{1,100})/([\w.-]{1,100})")
+PROJECT_NAME = re.compile(r"(\w[\w.-]{0,99})/(\w[\w.-]{0,99})")
 MODEL_KEY = re.compile(r"(?!\d+\Z)\w{1,100}", re.ASCII)
 """Not of digits alone: the model's identifier would be that of a run."""
 KEY_LENGTH = 4

@@ -23,11 +23,11 @@ class Contents:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self.folder = folder
 
     def path(self, name: str) -> Path:
         """Return where a content lies."""
-        return self._folder / name
+        return self.folder / name
 
     def create(self) -> tuple[str, BinaryIO]:
         """Return a new content's name and its empty file, open for reading and writing."""
@@ -51,7 +51,7 @@ class Contents:
         file.flush()
         os.fsync(file.fileno())
         file.close()
-        folder = os.open(self._folder, os.O_RDONLY)
+        folder = os.open(self.folder, os.O_RDONLY)
         try:
             os.fsync(folder)
         finally:
@@ -63,7 +63,7 @@ class Contents:
 
     def sweep(self, kept: AbstractSet[str]) -> None:
         """Remove what a killed server left behind: contents that no row names."""
-        for path in self._folder.iterdir():
+        for path in self.folder.iterdir():
             if path.name not in kept:
                 path.unlink()
 

@@ -1,12 +1,11 @@
 """The page for browsers: its files, and the data that its script asks for."""
 
-import re
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from neptune_server.containers import find_container
+from neptune_server.containers import PROJECT_NAME, find_container
 from neptune_server.errors import not_found
 from neptune_server.fields import SERIES_TYPES, SIMPLE_TYPES, read_fields
 from neptune_server.http_messages import Request, Stream
@@ -22,8 +21,9 @@ FILES = {
     "/icon.svg": ("icon.svg", "image/svg+xml"),
 }
 """The page's files by address, with their media types."""
-VIEW = re.compile(r"/(?!api/|auth/|page/)\w[\w.-]*/\w[\w.-]*(/.*)?", re.ASCII)
+VIEWS = ("/{workspace}/{project}", "/{workspace}/{project}/{rest:path}")
 """The addresses that the client prints for its runs and models; the page's script reads them."""
+NOT_WORKSPACES = ("api", "auth", "page")
 
 MOST_POINTS = 1000
 """Points of a curve that are sent: a chart has no more pixels."""
@@ -34,10 +34,20 @@ LONGEST_TEXT = 60
 SUMMARY_FIELDS = ["sys/name", "sys/state", "sys/failed", "sys/stage", "sys/tags"]
 
 
-def read_file(path: str) -> Stream | None:
-    """Return one of the page's files, None where the page has none."""
-    if path not in FILES and not VIEW.fullmatch(path):
-        return None
+def read_file(path: str, names: dict[str, Any]) -> Stream:
+    """Return one of the page's files.
+
+    Args:
+        path: its address, one of `FILES` or `VIEWS`.
+        names: what an address of `VIEWS` names.
+
+    Raises:
+        RequestError: it names no project.
+    """
+    if path not in FILES:
+        parts = (names["workspace"], names["project"])
+        if PROJECT_NAME.fullmatch("/".join(parts)) is None or parts[0] in NOT_WORKSPACES:
+            raise not_found("no such page or operation")
     name, media_type = FILES.get(path, FILES["/"])
     data = (FOLDER / name).read_bytes()
     return Stream(iter([data]), media_type, length=len(data))

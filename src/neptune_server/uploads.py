@@ -62,7 +62,7 @@ def receive_part(store: Store, identifier: str, content_range: str, body: Body) 
     length = last - first + 1
     if total != row["size"] or not 0 < length <= total - first or row["finished"]:
         raise bad_request(f"{content_range}: not a part of an upload of {row['size']} bytes")
-    if body.left != length:
+    if body.size != length:
         # in these words: the client then begins again, the file has changed on its side
         raise bad_request("Length of stream does not match given range")
     with store.contents.path(row["content"]).open("r+b") as file:
