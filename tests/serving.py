@@ -165,6 +165,14 @@ class Serving:
         assert isinstance(refused, list)
         return refused
 
+    def trash(self, *containers: str, forever: bool = False) -> None:
+        """Throw containers away, and with `forever` delete them from there."""
+        query = [("projectIdentifier", "local/vestibular")]
+        query += [("experimentIdentifiers", name) for name in containers]
+        for name in ["trashExperiments"] + ["deleteExperiments"] * forever:
+            status, done = self.post(f"{LEADERBOARD}/{name}?{urlencode(query)}", {}, self.access)
+            assert status == 200, done
+
     def request(self, method: str, path: str, body: Any, headers: dict[str, str]) -> Any:
         """Send a request and return status and JSON."""
         with contextlib.closing(

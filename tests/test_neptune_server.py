@@ -616,9 +616,9 @@ def test_the_root_cannot_be_used(tmp_path: Path, serving: Serving) -> None:
         (serving.root, "another server uses this folder"),
         (tmp_path / "file", "file exists"),
         (tmp_path / "file/below", "not a directory"),
-        (tmp_path / "odd", "not a server's settings"),
-        (tmp_path / "broken", "file is not a database"),
-        (tmp_path / "empty", "no such table: upload"),
+        (tmp_path / "odd", "not empty, and not a folder of this server"),
+        (tmp_path / "broken", "not a database"),
+        (tmp_path / "empty", "not empty, and not a folder of this server"),
     ):
         command = ["vestibular", "neptune-server", "--root", str(root), "--port", "0"]
         result = run(ROOT, sys.executable, "-m", *command, status=2)

@@ -129,7 +129,7 @@ def download_attribute(service: Service, request: Request) -> Answer:
         if not files:
             raise not_found(f"{name}: no such file")
         extension = read_fields(connection, container, [name])[name].properties["ext"]
-        file = service.store.contents.path(files[0]["content"]).open("rb")
+        file = service.store.contents.open(files[0]["content"])
     return Stream(
         file_pieces(file),
         "application/octet-stream",

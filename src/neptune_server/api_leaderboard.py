@@ -191,7 +191,8 @@ def get_image_series_value(service: Service, request: Request) -> Answer:
         )
         if found is None or not found[1]:
             raise not_found(f"{request.text('attribute')}: no such image")
-        data = service.store.contents.path(found[1][0]["content"]).read_bytes()
+        with service.store.contents.open(found[1][0]["content"]) as file:
+            data = file.read()
     return Stream(iter([data]), image_type(data), length=len(data))
 
 

@@ -14,7 +14,7 @@ from neptune_server.errors import StartError
 from neptune_server.interface import Service
 from neptune_server.listening import listen
 from neptune_server.listening import serve as answer
-from neptune_server.root_folder import RootFolder, Settings, open_root, write_secret
+from neptune_server.root_folder import MOST_PORT, RootFolder, Settings, open_root, write_secret
 from neptune_server.store import Store
 from neptune_server.tokens import Tokens, api_token
 
@@ -25,7 +25,6 @@ ROOT = Path(".vestibular/neptune")
 HOST = "127.0.0.1"
 PORT = 5959
 ACCESS_SECONDS = 3600
-MOST_PORT = 65_535
 
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104 - only where --host says so

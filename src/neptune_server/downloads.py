@@ -48,7 +48,7 @@ def zip_pieces(contents: Contents, files: list[sqlite3.Row]) -> Iterator[bytes]:
         for row in files:
             entry = zipfile.ZipInfo(row["path"], zip_time(row["modified"]))
             entry.file_size = row["size"]
-            with contents.path(row["content"]).open("rb") as source, archive.open(entry, "w") as to:
+            with contents.open(row["content"]) as source, archive.open(entry, "w") as to:
                 while data := source.read(CHUNK_BYTES):
                     to.write(data)
                     yield pieces.take()

@@ -123,7 +123,10 @@ def unpack(store: Store, identifier: str, attribute: str, source: Any, *, reset:
     written: list[str] = []
     try:
         places = []
-        with tarfile.open(store.contents.path(packed), mode="r:gz") as archive:
+        with (
+            store.contents.open(packed) as packed_file,
+            tarfile.open(fileobj=packed_file, mode="r:gz") as archive,
+        ):
             for path, size, file in small_files(archive):
                 content, _ = store.contents.receive(file)
                 written.append(content)

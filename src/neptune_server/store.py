@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import logging
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -19,6 +20,8 @@ SELECT content FROM file
 UNION SELECT content FROM upload
 UNION SELECT content FROM point WHERE content IS NOT NULL
 """
+
+log = logging.getLogger(__name__)
 
 
 class Change:
@@ -82,7 +85,11 @@ class Store:
                 "DELETE FROM upload WHERE started < ?", (change.time - UPLOAD_MILLISECONDS,)
             )
         with self.read() as connection:
-            self.contents.sweep({name for (name,) in connection.execute(CONTENT_QUERY)})
+            foreign = self.contents.sweep({name for (name,) in connection.execute(CONTENT_QUERY)})
+        if foreign:
+            log.warning(
+                "%s: %d of its files are not the server's; they stay", self.contents.folder, foreign
+            )
 
     @contextlib.contextmanager
     def change(self, *contents: str) -> Iterator[Change]:
@@ -111,6 +118,7 @@ class Store:
     def close(self) -> None:
         """Close the database."""
         self._database.close()
+        self.contents.close()
 
 
 def now() -> int:

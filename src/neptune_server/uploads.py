@@ -65,7 +65,7 @@ def receive_part(store: Store, identifier: str, content_range: str, body: Body) 
     if body.size != length:
         # in these words: the client then begins again, the file has changed on its side
         raise bad_request("Length of stream does not match given range")
-    with store.contents.path(row["content"]).open("r+b") as file:
+    with store.contents.update(row["content"]) as file:
         file.seek(first)
         copy(body, file)
         store.contents.keep(file)
