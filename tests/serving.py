@@ -273,7 +273,8 @@ def files(serving: Serving, container: str, attribute: str) -> dict[str, bytes]:
     """Return a set's files, from its archive."""
     data = download(serving, "downloadFileSetAttributeZip", container, attribute)
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        return {name: archive.read(name) for name in archive.namelist()}
+        names = [name for name in archive.namelist() if not name.endswith("/")]
+        return {name: archive.read(name) for name in names}
 
 
 def tar(names: list[str]) -> bytes:

@@ -738,7 +738,9 @@ def test_a_query_means_what_it_says(query: str, expected: bool) -> None:
 def test_a_query_that_is_none_is_a_syntax_error(query: str) -> None:
     """In the words that make the client say so."""
     with pytest.raises(RequestError, match="Syntax error"):
-        parse(query).condition(FIELDS)
+        understood = parse(query)
+        understood.condition(FIELDS)
+        understood.refuse_misfits()
 
 
 @given(some.integers(0, 3000), some.randoms(use_true_random=False))

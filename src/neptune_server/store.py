@@ -49,6 +49,28 @@ class Change:
             content for (content,) in self.connection.execute(query, values) if content
         ]
 
+    @contextlib.contextmanager
+    def part(self, keep: type[Exception]) -> Iterator[None]:
+        """Do a part of the change: all of it or, on any exception but `keep`, nothing."""
+        written, discarded = len(self.written), len(self.discarded)
+        self.connection.execute("SAVEPOINT part")
+        try:
+            yield
+        except keep:
+            self.connection.execute("RELEASE part")
+            raise
+        except Exception:
+            # a full disk makes SQLite roll all back by itself
+            if self.connection.in_transaction:
+                self.connection.execute("ROLLBACK TO part")
+                self.connection.execute("RELEASE part")
+            del self.discarded[discarded:]
+            while len(self.written) > written:
+                self._contents.remove(self.written.pop())
+            raise
+        else:
+            self.connection.execute("RELEASE part")
+
     def write_content(self, data: bytes) -> str:
         """Write a small content and return its name."""
         name, _ = self._contents.receive(io.BytesIO(data))

@@ -8,11 +8,12 @@ from neptune_server.checks import FieldError
 from neptune_server.containers import find_container
 from neptune_server.contents import copy
 from neptune_server.errors import bad_request, not_found
-from neptune_server.file_sets import check_path, place
+from neptune_server.file_sets import place
 from neptune_server.http_messages import Body
+from neptune_server.paths import check_path
 from neptune_server.store import Store
 
-SMALLEST_PART = 8 * 1024 * 1024
+SMALLEST_PART = 5 * 1024 * 1024
 LARGEST_PART = 64 * 1024 * 1024
 MOST_PARTS = 1000
 LARGEST_FILE = MOST_PARTS * LARGEST_PART

@@ -128,6 +128,8 @@ function label(run) {
 async function show() {
   state.chosen ??= new Set(state.runs.slice(0, CHOSEN_AT_FIRST).map((run) => run.shortId));
   for (const run of chosenRuns()) colour(run);
+  const names = await ask("/page/series-names", chosenRuns().map((run) => ["id", run.id]));
+  for (const run of chosenRuns()) run.series = names[run.id] ?? [];
   showRuns();
   showModels();
   showSeriesNames();
@@ -153,7 +155,7 @@ function showRuns() {
     const tags = (run.tags ?? []).flatMap((tag) => [make("span", { className: "badge", textContent: tag }), " "]);
     return make("tr", {}, make("td", {}, box), make("td", { className: "short" }, swatch, open),
       make("td", { textContent: run.name }), make("td", {}, runState(run)),
-      make("td", { className: "short", textContent: date(run.created) }), make("td", {}, ...tags),
+      make("td", { className: "short", textContent: date(run.started) }), make("td", {}, ...tags),
       make("td", { textContent: run.project }));
   }));
   // the rows are new: whoever was at one of them with the keyboard stays there
@@ -164,8 +166,7 @@ function showRuns() {
 }
 
 function runState(run) {
-  const text = run.failed ? "failed" : run.state === "running" ? "running" : "ended";
-  return make("span", { className: text, textContent: text });
+  return make("span", { className: run.state, textContent: run.state });
 }
 
 function date(milliseconds) {
@@ -273,7 +274,7 @@ function modelTable(model) {
           className: isNumber(name) ? "number" : "",
           textContent: value === undefined ? "" : typeof value === "number" ? formatNumber(value) : String(value),
         });
-      }), make("td", { className: "short", textContent: date(version.created) }));
+      }), make("td", { className: "short", textContent: date(version.started) }));
   });
   return make("div", { className: "versions" }, make("h3", { textContent: label(model) }),
     model.versions.length
