@@ -18,8 +18,20 @@ FOLDER = Path(__file__).parent / "page_files"
 FILES = {
     "/": ("index.html", "text/html; charset=utf-8"),
     "/page.css": ("page.css", "text/css; charset=utf-8"),
-    "/page.js": ("page.js", "text/javascript; charset=utf-8"),
-    "/charts.js": ("charts.js", "text/javascript; charset=utf-8"),
+    **{
+        f"/{name}.js": (f"{name}.js", "text/javascript; charset=utf-8")
+        for name in (
+            "charts",
+            "curves",
+            "dom",
+            "fields",
+            "page",
+            "runs",
+            "server",
+            "state",
+            "versions",
+        )
+    },
     "/icon.svg": ("icon.svg", "image/svg+xml"),
 }
 """The page's files by address, with their media types."""
