@@ -10,8 +10,8 @@ from bench.base import autocast, load_model, load_tokenizer
 from bench.questions import exam
 from bench.settings import Settings
 from bench.ways import Way
-from vestibular.encoding import EncodedQuestion, shared_prefix
-from vestibular.generation import answer_questions
+from vestibular.examination.generation import answer_questions
+from vestibular.modeling.encoding import EncodedQuestion, shared_prefix
 
 Answers = list[list[int]]
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from bench.settings import SHAPES, VOCABULARY
-from vestibular.batching import Row
+from vestibular.modeling.batching import Row
 
 LORA_RANK = 8
 

@@ -14,7 +14,7 @@ import torch
 from bench.base import load_model, make_base, pick_device
 from bench.settings import VOCABULARY, Settings
 from bench.training_ways import optimizer_of, own_backward, published_backward, train
-from vestibular.encoding import EncodedQuestion
+from vestibular.modeling.encoding import EncodedQuestion
 
 REPEATS = 3
 QUESTION_TOKENS = 24

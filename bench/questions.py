@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from bench.settings import PUBLISHED_LENGTH, Settings
-from vestibular.batching import epoch_batches
-from vestibular.encoding import EncodedQuestion, encode_for_training
-from vestibular.questions import Question
+from vestibular.core.questions import Question
+from vestibular.modeling.batching import epoch_batches
+from vestibular.modeling.encoding import EncodedQuestion, encode_for_training
 
 SEED = 42
 

@@ -11,9 +11,9 @@ from bench.base import GRADIENT_NORM, LEARNING_RATE, autocast, load_model, load_
 from bench.questions import training_steps
 from bench.settings import PUBLISHED_LENGTH, Settings
 from bench.ways import Way
-from vestibular.batching import Batching, Row, by_length, rows
-from vestibular.encoding import EncodedQuestion
-from vestibular.tensors import collate, label_loss
+from vestibular.modeling.batching import Batching, Row, by_length, rows
+from vestibular.modeling.encoding import EncodedQuestion
+from vestibular.modeling.tensors import collate, label_loss
 
 Steps = Sequence[Sequence[EncodedQuestion]]
 

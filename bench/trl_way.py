@@ -16,7 +16,7 @@ from bench.base import GRADIENT_NORM, LEARNING_RATE, adapter, load_base, load_to
 from bench.questions import SEED, training_steps
 from bench.settings import PUBLISHED_LENGTH, Settings
 from bench.ways import Way
-from vestibular.encoding import EncodedQuestion
+from vestibular.modeling.encoding import EncodedQuestion
 
 EXACT = 1e-5
 """Relative difference of losses that rounding in float32 explains."""

@@ -16,7 +16,7 @@ from typing import Any
 
 from bench.settings import Settings
 from bench.ways import MATRIX_PRODUCTS, TRIALS, WAYS, Way, call
-from vestibular.logs import quiet
+from vestibular.core.logs import quiet
 
 PEAK = "matrix_products"
 

@@ -5,8 +5,8 @@ import itertools
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vestibular.batching import by_length, epoch_batches, rows, steps_per_epoch
-from vestibular.encoding import EncodedQuestion, shared_prefix
+from vestibular.modeling.batching import by_length, epoch_batches, rows, steps_per_epoch
+from vestibular.modeling.encoding import EncodedQuestion, shared_prefix
 
 
 def asked(name: str, context: str, prompt: tuple[int, ...]) -> EncodedQuestion:

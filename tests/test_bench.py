@@ -13,7 +13,7 @@ from conftest import ROOT, environment
 from bench import workers
 from bench.arithmetic import Work, causal, forward_flops, of_rows, training_flops
 from bench.summary import add_equal_answers, times
-from vestibular.batching import Branch, Row
+from vestibular.modeling.batching import Branch, Row
 
 HIDE = """
 import importlib.abc, sys

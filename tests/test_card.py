@@ -7,9 +7,10 @@ import pytest
 from exam import Exam, exam
 from huggingface_hub import ModelCard
 
-from vestibular.base_models import Pin
-from vestibular.card import model_card
-from vestibular.params import Files, HubDataset, Params
+from vestibular.core.base_models import Pin
+from vestibular.data.settings import Files, HubDataset
+from vestibular.params.project import Params
+from vestibular.report.card import model_card
 
 HUB = Pin("owner/name", revision="ab" * 20)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from conftest import ROOT, run
 
-from vestibular.cli import parser
+from vestibular.commands.cli import parser
 
 HEAVY = ("torch", "transformers", "peft", "datasets", "evaluate", "dvc", "neptune", "gto", "mlflow")
 
@@ -16,7 +16,7 @@ HEAVY = ("torch", "transformers", "peft", "datasets", "evaluate", "dvc", "neptun
 @pytest.mark.parametrize(
     "code",
     [
-        "from vestibular.cli import parser; parser().format_help()",
+        "from vestibular.commands.cli import parser; parser().format_help()",
         "import stages.select",
         "import stages.prepare",
         "import stages.train",
@@ -38,7 +38,7 @@ def test_the_commands_program_explains_itself(command: list[str]) -> None:
 
 def test_the_report_is_found_without_drawing_it() -> None:
     """`vestibular report` reads the page, and does not import what draws its charts."""
-    check = "import sys, vestibular.page; print('vl_convert' in sys.modules)"
+    check = "import sys, vestibular.report.page; print('vl_convert' in sys.modules)"
     assert run(ROOT, sys.executable, "-c", check).stdout == "False\n"
 
 
@@ -100,7 +100,8 @@ def test_bad_input_is_one_line_and_exit_code_2(
 def test_a_training_under_way_is_not_disturbed(tmp_path: Path) -> None:
     """A second process is refused while the first lives, and let in when it is killed."""
     code = (
-        "import sys; from pathlib import Path; from vestibular.checkpoints import only_one\n"
+        "import sys; from pathlib import Path\n"
+        "from vestibular.tracking.checkpoints import only_one\n"
         "with only_one(Path('lock'), 'the training of x'): print('in', flush=True); input()"
     )
     first = subprocess.Popen(

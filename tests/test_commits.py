@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from conftest import run
 
-from vestibular.commits import commit_of
-from vestibular.errors import DataError
+from vestibular.core.errors import DataError
+from vestibular.registry.commits import commit_of
 
 
 @pytest.fixture

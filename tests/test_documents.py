@@ -1,7 +1,7 @@
 """Which questions count as one document's."""
 
-from vestibular.documents import context_name, document_numbers
-from vestibular.questions import Question
+from vestibular.core.documents import context_name, document_numbers
+from vestibular.core.questions import Question
 
 
 def of(title: str, context: str) -> Question:

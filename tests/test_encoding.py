@@ -8,17 +8,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vestibular.encoding import (
+from vestibular.core.errors import DataError
+from vestibular.core.questions import Question
+from vestibular.core.settings import PromptSettings
+from vestibular.data.audit import audit
+from vestibular.data.squad import read_squad
+from vestibular.modeling.encoding import (
     encode_for_answering,
     encode_for_training,
     encode_prompt,
     render,
     windows,
 )
-from vestibular.errors import DataError
-from vestibular.params import PromptSettings, load_params
-from vestibular.questions import Question, audit
-from vestibular.squad import read_squad
+from vestibular.params.project import load_params
 
 PROMPT = load_params(Path(__file__).parents[1] / "params.yaml").prompt
 SHORT = PromptSettings(template="C {context} Q {question} A", answer_prefix=" ", chat=False)

@@ -10,8 +10,8 @@ import pytest
 import yaml
 from conftest import run
 
-from vestibular.files import file_sha256
-from vestibular.params import load_params
+from vestibular.core.files import file_sha256
+from vestibular.params.project import load_params
 
 pytestmark = pytest.mark.slow
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from vestibular.errors import DataError, exit_on_error
-from vestibular.files import folder_sha256, read_json, whole_file, whole_folder, write_table
+from vestibular.core.errors import DataError, exit_on_error
+from vestibular.core.files import folder_sha256, read_json, whole_file, whole_folder, write_table
 
 
 def fill_the_disk() -> None:

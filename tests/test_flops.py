@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from conftest import SHAPES
 
-from vestibular.flops import Shape, flops_per_answer
+from vestibular.modeling.flops import Shape, flops_per_answer
 
 
 def test_an_answer_by_hand() -> None:
@@ -29,8 +29,9 @@ def test_the_formula_is_what_torch_counts(
     import torch
     from torch.utils.flop_counter import FlopCounterMode
 
-    from vestibular.models import add_adapter, arithmetic_shape
-    from vestibular.params import LoraSettings
+    from vestibular.modeling.models import arithmetic_shape
+    from vestibular.training.adapters import add_adapter
+    from vestibular.training.settings import LoraSettings
 
     base = tiny_model(name)
     base.save_pretrained(tmp_path)

@@ -8,8 +8,8 @@ import torch
 from conftest import SHAPES
 from test_tensors import draw
 
-from vestibular.encoding import EncodedQuestion
-from vestibular.generation import answer_questions
+from vestibular.examination.generation import answer_questions
+from vestibular.modeling.encoding import EncodedQuestion
 
 pytestmark = pytest.mark.slow
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from conftest import ROOT, SHAPES
 
-from vestibular.errors import exit_on_error
-from vestibular.params import load_params
+from vestibular.core.errors import exit_on_error
+from vestibular.params.project import load_params
 
 pytestmark = pytest.mark.slow
 
@@ -21,7 +21,7 @@ def test_too_little_memory_is_one_message(
     """The files are not blamed for it: a GPU's error and a CPU's, in loading and afterwards."""
     import torch
 
-    from vestibular import models
+    from vestibular.modeling import models
 
     def no_room(*_: object, **__: object) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB.")
@@ -64,8 +64,9 @@ def test_all_that_is_trained_is_counted(
     tiny_model: Callable[[str], Any], tmp_path: Path, options: dict[str, Any]
 ) -> None:
     """Biases and whole modules too; what takes the base's place is not counted twice."""
-    from vestibular.models import add_adapter, count_parameters, load_adapter
-    from vestibular.params import LoraSettings
+    from vestibular.modeling.models import count_parameters, load_adapter
+    from vestibular.training.adapters import add_adapter
+    from vestibular.training.settings import LoraSettings
 
     base = tiny_model("gpt2")
     base.save_pretrained(tmp_path / "base")
@@ -90,8 +91,8 @@ def test_recomputed_activations_give_the_same_gradients(
     """Bit for bit, dropout too, for less memory: with an adapter on a frozen base, and without."""
     import torch
 
-    from vestibular.memory import TensorBytes
-    from vestibular.models import make_trainable
+    from vestibular.modeling.memory import TensorBytes
+    from vestibular.training.adapters import make_trainable
 
     lora = TRAIN.lora.model_copy(update={"target_modules": "auto"})
     settings = TRAIN.model_copy(update={"method": method, "lora": lora})
@@ -121,7 +122,8 @@ def test_activations_of_a_quantized_base_are_recomputed(
     """Without a word of warning, and with the gradients of the plain way."""
     import torch
 
-    from vestibular.models import load_base, make_trainable
+    from vestibular.modeling.models import load_base
+    from vestibular.training.adapters import make_trainable
 
     tiny_model("opt").save_pretrained(tmp_path)
     lora = TRAIN.lora.model_copy(update={"target_modules": "auto"})

@@ -13,9 +13,9 @@ import pytest
 import yaml
 from conftest import ROOT, environment, run
 
-from vestibular.documents import context_name
-from vestibular.files import folder_sha256
-from vestibular.questions import read_questions
+from vestibular.core.documents import context_name
+from vestibular.core.files import folder_sha256
+from vestibular.core.questions import read_questions
 
 pytestmark = pytest.mark.slow
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from conftest import ROOT, environment
 
-from vestibular.params import load_params
+from vestibular.params.project import load_params
 
 pytestmark = pytest.mark.slow
 
@@ -46,8 +46,8 @@ def save_shape(shape: str, folder: Path) -> Path:
 
 def test_a_folder_without_a_tokenizer_is_refused(tmp_path: Path) -> None:
     """Of some architectures transformers makes an empty one: every text becomes nothing."""
-    from vestibular.errors import BaseModelError
-    from vestibular.models import load_tokenizer
+    from vestibular.core.errors import BaseModelError
+    from vestibular.modeling.models import load_tokenizer
 
     with pytest.raises(BaseModelError, match="it has no words"):
         load_tokenizer(save_shape("gpt2-small", tmp_path))
@@ -59,8 +59,8 @@ def test_weight_bytes_are_those_of_the_loaded_model(tmp_path: Path, shape: str) 
     import torch
     from transformers import AutoModelForCausalLM
 
-    from vestibular.models import load_base, without_weights
-    from vestibular.planning import weight_bytes
+    from vestibular.modeling.models import load_base, without_weights
+    from vestibular.modeling.planning import weight_bytes
 
     save_shape(shape, tmp_path / "shape")
     shapes = without_weights(tmp_path / "shape")
@@ -84,7 +84,7 @@ def test_gpt2_large_counts_as_published(
     """
     import torch
 
-    from vestibular.planning import trainable_shape
+    from vestibular.training.planning import trainable_shape
 
     lora = TRAIN.lora.model_copy(update={"target_modules": ("c_attn",), "r": rank})
     settings = TRAIN.model_copy(update={"lora": lora})
@@ -97,12 +97,14 @@ TRAINING = """
 import json, sys
 import torch
 from pathlib import Path
-from vestibular import measuring, memory, models, planning
-from vestibular.logs import quiet
+from vestibular.core.logs import quiet
+from vestibular.modeling import memory
+from vestibular.tracking import measuring
+from vestibular.training import adapters, planning
 quiet()
 sys.path.insert(0, "tests")
 from test_planning import TRAIN, configuration, many
-from vestibular.training import fine_tune
+from vestibular.training.training import fine_tune
 from transformers import AutoModelForCausalLM
 
 memory.return_freed_memory()
@@ -114,7 +116,7 @@ encoded = many(16)
 configuration(shape).save_pretrained(folder)
 plan = planning.plan_training(folder, settings, 1024, encoded, 42, torch.device("cpu"))
 model = AutoModelForCausalLM.from_config(configuration(shape))
-model = models.make_trainable(model, plan.settings, recompute)
+model = adapters.make_trainable(model, plan.settings, recompute)
 fine_tune(model, encoded, encoded[:2], plan.settings, "shared_context", torch.float32, 42,
           folder / "checkpoints")
 print(json.dumps({"planned": plan.peak_bytes, "measured": measuring.peak_process_bytes()}))
@@ -123,7 +125,7 @@ print(json.dumps({"planned": plan.peak_bytes, "measured": measuring.peak_process
 
 def many(count: int) -> Any:
     """Questions of FaQuAD's usual length, four a context."""
-    from vestibular.encoding import EncodedQuestion
+    from vestibular.modeling.encoding import EncodedQuestion
 
     return [
         EncodedQuestion(
@@ -154,8 +156,8 @@ def test_auto_settings_fit_the_memory(tmp_path: Path, monkeypatch: pytest.Monkey
     """Less memory means smaller micro-batches, then recomputing, then a refusal by name."""
     import torch
 
-    from vestibular import planning
-    from vestibular.errors import BaseModelError
+    from vestibular.core.errors import BaseModelError
+    from vestibular.training import planning
 
     save_shape("gpt2-small", tmp_path)
     settings = TRAIN.model_copy(
@@ -196,10 +198,12 @@ def test_a_forecast_says_what_would_fit(
     """Stated settings are those that are forecast; training and exam have remedies of their own."""
     import torch
 
-    from vestibular import planning
-    from vestibular.forecast import forecast
+    from vestibular.commands.forecast import forecast
+    from vestibular.modeling import planning as exam_planning
+    from vestibular.training import planning
 
-    monkeypatch.setattr(planning, "available_bytes", lambda device: free)
+    for module in (planning, exam_planning):
+        monkeypatch.setattr(module, "available_bytes", lambda device: free)
     base = {"base_model": str(save_shape("gpt2-small", tmp_path))}
     params = load_params(ROOT / "params.yaml")
     candidate = params.candidate("gpt2-tiny").model_copy(update=base)
@@ -217,8 +221,8 @@ def test_every_way_of_batching_is_rehearsed(tmp_path: Path, batching: str, shape
     """Rows of one question need no mask of their own; padding to the full length costs most."""
     import torch
 
-    from vestibular.forecast import training_operations
-    from vestibular.planning import rehearse_training
+    from vestibular.commands.forecast import training_operations
+    from vestibular.training.planning import rehearse_training
 
     save_shape(shape, tmp_path)
     alone = many(16)[::4]

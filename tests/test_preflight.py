@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 from test_encoding import SHORT, Letters, asked
 
-from vestibular.batching import rows
-from vestibular.encoding import encode_for_training
-from vestibular.errors import DataError
-from vestibular.preflight import check_examples, check_labels, example
+from vestibular.core.errors import DataError
+from vestibular.modeling.batching import rows
+from vestibular.modeling.encoding import encode_for_training
+from vestibular.training.preflight import check_examples, check_labels, example
 
 QUESTIONS = [asked("Ana dirige o museu.", f"Quem, {n}?", "Ana") for n in range(3)]
 ENCODED = [encode_for_training(Letters(), SHORT, question, 200) for question in QUESTIONS]
@@ -41,7 +41,7 @@ def test_a_spoiled_example_is_noticed(change: dict[str, Any], message: str) -> N
 @pytest.mark.parametrize("loss", ["answer", "full"])
 def test_labels_are_the_tokens_to_be_learned(batching: Any, loss: Any) -> None:
     """The tensors' labels are the answers; a shifted label and one on padding are noticed."""
-    from vestibular.tensors import collate
+    from vestibular.modeling.tensors import collate
 
     batch = collate(rows(ENCODED, "padded" if loss == "full" else batching, loss, 1000))
     check_labels([batch], ENCODED, loss == "full")

@@ -4,15 +4,16 @@ from pathlib import Path
 
 import pytest
 
-from vestibular.questions import Question, audit
-from vestibular.reference_points import (
+from vestibular.core.questions import Question
+from vestibular.data.audit import audit
+from vestibular.data.squad import read_squad
+from vestibular.selection.reference_points import (
     annotator_scores,
     mindless_scores,
     overlap_sentence,
     score_answers,
     sentences,
 )
-from vestibular.squad import read_squad
 
 
 def asked(question: str, context: str, *answers: str) -> Question:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import f1_score
 
-from vestibular.scoring import (
+from vestibular.scoring.scoring import (
     best,
     exact_match,
     f1,
@@ -18,7 +18,7 @@ from vestibular.scoring import (
     published_exact_match,
     published_f1,
 )
-from vestibular.squad_metric import SquadMetric
+from vestibular.scoring.squad_metric import SquadMetric
 
 WORDS = st.lists(
     st.sampled_from(

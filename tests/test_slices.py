@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vestibular.questions import Question
-from vestibular.slices import (
+from vestibular.core.questions import Question
+from vestibular.report.slices import (
     answer_words,
     by_leak,
     by_number,

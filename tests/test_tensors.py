@@ -8,12 +8,12 @@ import pytest
 import torch
 from conftest import SHAPES
 
-from vestibular import tensors
-from vestibular.batching import by_length, rows
-from vestibular.encoding import EncodedQuestion
-from vestibular.errors import BaseModelError
-from vestibular.models import add_adapter
-from vestibular.params import LoraSettings
+from vestibular.core.errors import BaseModelError
+from vestibular.modeling import tensors
+from vestibular.modeling.batching import by_length, rows
+from vestibular.modeling.encoding import EncodedQuestion
+from vestibular.training.adapters import add_adapter
+from vestibular.training.settings import LoraSettings
 
 pytestmark = pytest.mark.slow
 

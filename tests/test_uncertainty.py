@@ -10,7 +10,7 @@ from scipy.stats import binomtest, bootstrap, norm, t
 from statsmodels.stats.contingency_tables import mcnemar as their_mcnemar
 from statsmodels.stats.multitest import multipletests
 
-from vestibular.uncertainty import Bootstrap, fewest_questions, holm, mcnemar
+from vestibular.selection.uncertainty import Bootstrap, fewest_questions, holm, mcnemar
 
 COUNTS = st.integers(0, 200)
 

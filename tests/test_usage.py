@@ -7,8 +7,8 @@ from typing import Any
 import psutil
 import pytest
 
-from vestibular import usage
-from vestibular.usage import Sampler, machine
+from vestibular.tracking import usage
+from vestibular.tracking.usage import Sampler, machine
 
 
 def refuse(_: object) -> None:

@@ -1,6 +1,6 @@
 """`python -m vestibular`: the same command line as `vestibular`."""
 
-from vestibular.cli import main
+from vestibular.commands.cli import main
 
 if __name__ == "__main__":
     main()

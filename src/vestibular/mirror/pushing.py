@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
-from vestibular.errors import DataError
+from vestibular.core.errors import DataError
 from vestibular.mirror.outputs import locate
 from vestibular.mirror.records import File, Point, Run, Value, Version
 from vestibular.mirror.target import Marks, Target, staged

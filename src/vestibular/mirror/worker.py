@@ -15,15 +15,15 @@ import time
 import warnings
 from typing import Any
 
-from vestibular.checkpoints import only_one, work_folder
-from vestibular.errors import BusyError, VestibularError
+from vestibular.core.errors import BusyError, VestibularError
+from vestibular.core.work_folder import exclusive_lock, work_folder
 from vestibular.mirror.outputs import Sources
 from vestibular.mirror.pushing import Outcome, Round, one_line
 from vestibular.mirror.records import Run
 from vestibular.mirror.supervising import READ, START
 from vestibular.mirror.target import Call, Target, TargetGoneError
-from vestibular.params import RegistrySettings, load_params
-from vestibular.spool import spool_folder
+from vestibular.params.project import RegistrySettings, load_params
+from vestibular.tracking.spool import spool_folder
 
 PAUSE = 1.0
 """Seconds between two rounds of `--follow`, and between two looks at a lock."""
@@ -84,7 +84,7 @@ def _wait_for_turn(channel: Channel, arguments: argparse.Namespace) -> None:
     lock = work_folder() / "mirror" / f"{arguments.target}.lock"
     while True:
         try:
-            with only_one(lock, f"a push to {arguments.target}"):
+            with exclusive_lock(lock, f"a push to {arguments.target}", wait=False):
                 _work(channel, arguments)
                 return
         except BusyError:

@@ -1,0 +1,66 @@
+"""Answers from the model in production."""
+
+from pathlib import Path
+
+from vestibular.core.base_models import Pin, locate, longest_input
+from vestibular.core.layout import BASE_FOLDER
+from vestibular.core.model_file import ModelFile
+from vestibular.core.questions import Question
+from vestibular.examination.asking import answer_text, ask
+from vestibular.modeling.encoding import encode_for_answering
+from vestibular.modeling.models import (
+    load_adapter,
+    load_base,
+    load_tokenizer,
+    pick_device,
+    pick_precision,
+)
+
+
+class Answerer:
+    """A fine-tuned model from a folder that `select` wrote, loaded once."""
+
+    def __init__(self, folder: Path, description: ModelFile) -> None:
+        """Load base model, adapter and tokenizer.
+
+        Args:
+            folder: where the model is.
+            description: the folder's, as `read_description` gives it.
+
+        Raises:
+            BaseModelError: the folder is incomplete, or the model's base cannot be had.
+        """
+        self._description = description
+        loading, pin = description.loading, description.base.pin
+        if pin.sha256 is not None:
+            pin = Pin(BASE_FOLDER, sha256=pin.sha256)
+        device = pick_device()
+        dtype = pick_precision(loading.precision, device)
+        self._tokenizer = load_tokenizer(folder)
+        base = folder if loading.method == "full" else locate(pin, (folder,))
+        self._model = load_base(base, loading.quantization, device, dtype).eval()
+        if loading.method == "lora":
+            self._model = load_adapter(self._model, folder)
+        self._limit = longest_input(base, loading.max_length) - description.max_new_tokens
+
+    def answer(self, context: str, question: str) -> str:
+        """Return the answer to a question about a context, however long that is.
+
+        Raises:
+            DataError: the question is too long for the model.
+        """
+        how = self._description
+        asked = Question("", "", context, question, ("",), (-1,))
+        windows = encode_for_answering(
+            self._tokenizer, how.prompt, [asked], self._limit, how.window_overlap
+        )
+        longest = max(len(window.prompt) for window in windows[0])
+        (answer,) = ask(
+            self._model,
+            self._tokenizer,
+            windows,
+            how.max_new_tokens,
+            longest + how.max_new_tokens,
+            how.unanswerable,
+        )
+        return answer_text(self._tokenizer, answer)

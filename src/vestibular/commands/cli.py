@@ -1,0 +1,299 @@
+"""The command line: `vestibular <command>`. Light; what needs torch imports it when it runs."""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from vestibular import __version__
+from vestibular.commands import registry_commands
+from vestibular.core.errors import (
+    DataError,
+    NoGitError,
+    NoRepositoryError,
+    ShallowHistoryError,
+    exit_on_error,
+)
+from vestibular.core.files import read_json, whole_file
+from vestibular.core.layout import LEADERBOARD, PARAMS, PRODUCTION, REPORT, SELECTION
+from vestibular.core.logs import quiet
+from vestibular.core.yaml_files import read_yaml
+from vestibular.mirror import commands as mirror_commands
+from vestibular.params.project import load_params
+from vestibular.registry.commits import commit_of
+from vestibular.selection.leaderboard import as_text
+
+EXPERIMENT_OPTIONS = (
+    "--only-changed",
+    "--hide-workspace",
+    *("--drop", "Created"),
+    # every dependency's hash and every candidate's scores have a path in their column's name
+    *("--drop", ".*/"),
+)
+"""What leaves of `dvc exp show` the winner's scores and the settings that differ."""
+SHOWN_FLIPS = 10
+"""Flipped questions that `compare` shows of a candidate, unless asked for all."""
+
+
+@exit_on_error
+def main() -> None:
+    """Run the command that the arguments name."""
+    arguments = parser().parse_args()
+    arguments.run(arguments)
+
+
+def parser() -> argparse.ArgumentParser:
+    """Build the parser, with a help text that teaches."""
+    top = argparse.ArgumentParser(
+        prog="vestibular",
+        description="An entrance exam for language models. The pipeline itself is run with "
+        "`dvc repro`; these commands look at its results and use them.",
+    )
+    top.add_argument("--version", action="version", version=f"vestibular {__version__}")
+    commands = top.add_subparsers(metavar="command")
+    # without a command: whoever types the name alone wants to see what there is
+    top.set_defaults(run=lambda _: top.print_help())
+
+    answer = commands.add_parser(
+        "answer",
+        help="answer a question with the model in production",
+        description="Print the answer to a question about a text, and nothing else.",
+        epilog='example: vestibular answer --context edital.txt "Quem coordena o curso?"',
+    )
+    answer.add_argument("question", help="the question")
+    answer.add_argument(
+        "--context", required=True, metavar="FILE", help="the text, UTF-8; - for standard input"
+    )
+    answer.add_argument(
+        "--model",
+        type=Path,
+        default=PRODUCTION,
+        metavar="DIR",
+        help="folder with a model that `select` wrote (default: %(default)s)",
+    )
+    answer.set_defaults(run=run_answer)
+
+    plan = commands.add_parser(
+        "plan",
+        help="tell what each candidate will take, before anything is trained",
+        description="Print for each candidate its parameters, the bytes of its weights, the most "
+        "memory that training and exam will take, roughly how long the training will last, whether "
+        "that fits this machine, and settings with which it would. No weights are read; a model "
+        "on the hub is asked for its configuration and tokenizer alone.",
+    )
+    plan.set_defaults(run=run_plan)
+
+    fetch = commands.add_parser(
+        "fetch",
+        help="download the data and the base models that params.yaml names",
+        description="Download what is not there yet: data files (data.urls, data.hub), checked by "
+        "their SHA-256, and base models, into the hub's cache. Afterwards `HF_HUB_OFFLINE=1 dvc "
+        "repro` needs no network.",
+    )
+    fetch.set_defaults(run=run_fetch)
+
+    pin = commands.add_parser(
+        "pin",
+        help="write the hub's commits into the settings file",
+        description="Ask the hub for the commit of each revision that is missing or a branch's "
+        "name, and write it into the settings file; everything else in the file stays.",
+    )
+    pin.add_argument(
+        "--params", type=Path, default=PARAMS, metavar="FILE", help="(default: %(default)s)"
+    )
+    pin.add_argument(
+        "--update", action="store_true", help="move pinned revisions to the newest commit as well"
+    )
+    pin.set_defaults(run=run_pin)
+
+    board = commands.add_parser(
+        "leaderboard",
+        help="show the candidates and their scores",
+        description="Print the last run's candidates by rank, with their scores before and after "
+        "fine-tuning and 95 % intervals, the reference points, and which is promoted and why.",
+    )
+    board.set_defaults(run=run_leaderboard)
+
+    experiments = commands.add_parser(
+        "experiments",
+        help="show DVC's experiments in a table that fits the screen",
+        description="Print `dvc exp show` with the winner's scores and the settings that differ, "
+        "without the columns that hold hashes and other candidates' scores. What is the same in "
+        "all experiments is left out. Further options go to `dvc exp show`.",
+        epilog="example: vestibular experiments --sort-by f1 --sort-order desc",
+        add_help=True,
+    )
+    experiments.add_argument("options", nargs=argparse.REMAINDER, help="options of `dvc exp show`")
+    experiments.set_defaults(run=run_experiments)
+
+    compare = commands.add_parser(
+        "compare",
+        help="say whether the scores of two git revisions differ beyond noise",
+        description="Compare each candidate's answers of two runs, question by question: whether "
+        "the difference is beyond noise, which questions flipped, and what changed in settings, "
+        "data, base and code. The answers come from DVC's cache; nothing is checked out. Where "
+        "they are not there, the scores that git holds are shown.",
+        epilog="example: vestibular compare HEAD~1",
+    )
+    compare.add_argument("old", metavar="REV", help="a git revision: a commit, branch or tag")
+    compare.add_argument(
+        "new", metavar="REV", nargs="?", help="the later one (default: the working tree's last run)"
+    )
+    compare.add_argument("--all", action="store_true", help="show every question that flipped")
+    compare.set_defaults(run=run_compare)
+
+    report = commands.add_parser(
+        "report",
+        help="say where the report is and which commit it belongs to",
+        description="Print the path of the last run's report and the commit that recorded it. The "
+        "page itself holds no commit: it is part of the commit.",
+        epilog="example: vestibular report --output report.html",
+    )
+    report.add_argument(
+        "--output",
+        type=Path,
+        metavar="FILE",
+        help="write a copy that has the commit in it, to be sent to others",
+    )
+    report.set_defaults(run=run_report)
+
+    registry_commands.add_commands(commands)
+    mirror_commands.add_command(commands)
+
+    # a program of its own, which reads its own options: none begins with the sign named here
+    server = commands.add_parser(
+        "neptune-server",
+        help="serve runs and models to the neptune client and to a browser",
+        add_help=False,
+        prefix_chars="\0",
+    )
+    server.add_argument("options", nargs="*")
+    server.set_defaults(run=run_neptune_server)
+    return top
+
+
+def run_answer(arguments: argparse.Namespace) -> None:
+    """Print the production model's answer."""
+    context = read_text(arguments.context)
+    if not context.strip():
+        name = "standard input" if arguments.context == "-" else arguments.context
+        raise DataError(f"{name}: is empty; an answer needs a text to be found in")
+    if not arguments.question.strip():
+        raise DataError("the question is empty")
+    from vestibular.commands.description import read_description
+
+    description = read_description(arguments.model)
+    quiet()
+    # torch and its friends take seconds
+    from vestibular.commands.answering import Answerer
+
+    print(Answerer(arguments.model, description).answer(context, arguments.question))
+
+
+def run_plan(_: argparse.Namespace) -> None:
+    """Print what each candidate will take."""
+    params = load_params()
+    quiet()
+    # torch and its friends take seconds
+    from vestibular.commands.forecast import as_text as plan_text
+    from vestibular.commands.forecast import forecasts
+
+    print(plan_text(*forecasts(params)))
+
+
+def run_fetch(_: argparse.Namespace) -> None:
+    """Download data and base models."""
+    from vestibular.commands.fetch import fetch_bases, fetch_data
+
+    params = load_params()
+    print("\n".join(fetch_data(params.data)))
+    print("\n".join(fetch_bases(params)))
+
+
+def run_pin(arguments: argparse.Namespace) -> None:
+    """Write commits into the settings file."""
+    from vestibular.commands.pinning import pin_revisions
+
+    print("\n".join(pin_revisions(arguments.params, arguments.update)))
+
+
+def run_leaderboard(_: argparse.Namespace) -> None:
+    """Print the leaderboard and what to do with it."""
+    if not LEADERBOARD.exists():
+        raise DataError(f"{LEADERBOARD}: not found; run `dvc repro` first")
+    board = read_json(LEADERBOARD)
+    print(as_text(board))
+    print(f"\n{board['reason']}.")
+    print(f"Next ({SELECTION} says all that the choice rests on):")
+    if board["promoted"]:
+        print('  vestibular answer --context FILE "question"    ask the model')
+    print("  dvc plots show                                 see the curves and scores")
+    print("  dvc exp run -S train.learning_rate=2e-2        try a variant")
+    print("  vestibular experiments                         compare the variants")
+    if REPORT.exists():
+        print(f"The report shows every question with every answer: {REPORT.resolve().as_uri()}")
+
+
+def run_report(arguments: argparse.Namespace) -> None:
+    """Print where the report is and its commit, and write a copy if asked to."""
+    # templates and charts, which the other commands need not wait for
+    from vestibular.report.page import with_commit
+
+    if not REPORT.exists():
+        raise DataError(f"{REPORT}: not found; run `dvc repro` first")
+    # first: whatever becomes of the commit, the page is there
+    print(REPORT.resolve().as_uri(), flush=True)
+    try:
+        commit = commit_of(REPORT)
+        said = f"commit {commit}" if commit else "not committed yet: no commit's dvc.lock holds it"
+        in_copy = commit or "not committed"
+    except (NoRepositoryError, NoGitError, ShallowHistoryError) as error:
+        said, in_copy = f"commit unknown: {error}", "unknown"
+    print(said)
+    if arguments.output is not None:
+        text = with_commit(REPORT.read_text(encoding="utf-8"), in_copy)
+        with whole_file(arguments.output) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+
+
+def run_compare(arguments: argparse.Namespace) -> None:
+    """Print what changed between two runs."""
+    # numpy takes a quarter of a second, which the other commands need not wait for
+    from vestibular.registry import changes
+    from vestibular.registry.revisions import has_remote, read_revision
+
+    old, new = read_revision(arguments.old), read_revision(arguments.new)
+    found = changes.compare(old, new, int(new.params["seed"]))
+    print(changes.as_text(found, old, new, None if arguments.all else SHOWN_FLIPS))
+    if (advice := changes.advice(found, has_remote)) is not None:
+        print(f"\n{advice}")
+    if arguments.new is None and read_yaml(PARAMS) != new.params:
+        print(f"\n{PARAMS} has changed since the last `dvc repro`: run it to see the effect")
+
+
+def run_experiments(arguments: argparse.Namespace) -> None:
+    """Become DVC's own command, with the options that make its table fit."""
+    command = [sys.executable, "-m", "dvc", "exp", "show", *EXPERIMENT_OPTIONS, *arguments.options]
+    os.execv(sys.executable, command)  # noqa: S606 - no shell is needed
+
+
+def run_neptune_server(arguments: argparse.Namespace) -> None:
+    """Become the server's program."""
+    command = [sys.executable, "-m", "neptune_server", *arguments.options]
+    os.execv(sys.executable, command)  # noqa: S606 - no shell is needed
+
+
+def read_text(name: str) -> str:
+    """Read a UTF-8 file, or standard input for `-`.
+
+    Raises:
+        DataError: there is no such file, or it is not text.
+    """
+    try:
+        data = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
+    except OSError as error:
+        raise DataError(f"{name}: {(error.strerror or 'cannot be read').lower()}") from None
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        raise DataError(f"{name}: not UTF-8 text") from None

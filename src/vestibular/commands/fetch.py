@@ -1,0 +1,124 @@
+"""Downloads that the settings name: data files, hub datasets, base models. Only when asked."""
+
+import http.client
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+from vestibular.core.base_models import COMMIT, hub_errors, pin
+from vestibular.core.errors import DataError
+from vestibular.core.files import file_sha256, whole_file
+from vestibular.core.layout import PARAMS
+from vestibular.data.settings import DataSettings, HubDataset
+from vestibular.params.project import Params
+
+TIMEOUT_SECONDS = 60
+SCHEMES = ("https://", "http://")
+
+
+def fetch_data(settings: DataSettings) -> list[str]:
+    """Download the data files that are not there yet; return what was done, a line a file.
+
+    Raises:
+        DataError: a file cannot be had, or is not the one that was meant.
+    """
+    done = []
+    for split in ("train", "validation"):
+        name = getattr(settings, split)
+        if name is None:
+            continue
+        path = Path(settings.source, name)
+        address = getattr(settings.urls, split, None)
+        part = getattr(settings.hub.splits, split) if settings.hub else None
+        if path.exists():
+            done.append(f"{path}: is there already")
+        elif address is not None:
+            _download(address, path, getattr(settings.sha256, split, None))
+            done.append(f"{path}: downloaded from {address}")
+        elif settings.hub is not None and part is not None:
+            _from_hub(settings.hub, part, path)
+            done.append(f"{path}: made from {settings.hub.id}")
+        else:
+            raise DataError(
+                f"{path}: not found, and {PARAMS} names no place to get it from "
+                f"(data.urls.{split} or data.hub.splits.{split}); put the file there"
+            )
+    return done
+
+
+def fetch_bases(params: Params) -> list[str]:
+    """Download the base models that the hub's cache lacks; return a line a candidate.
+
+    Raises:
+        BaseModelError: one cannot be had.
+    """
+    done = []
+    for name, candidate in params.candidates.items():
+        pinned = pin(name, candidate, Path(params.bases))
+        version = pinned.revision or "a local folder"
+        done.append(f"{name}: {pinned.base_model} ({version}) is there")
+    return done
+
+
+def _download(address: str, path: Path, sha256: str | None) -> None:
+    if not address.startswith(SCHEMES):
+        raise DataError(f"{PARAMS}: data.urls: {address}: must begin with https://")
+    try:
+        # the scheme has just been checked
+        with (
+            urllib.request.urlopen(address, timeout=TIMEOUT_SECONDS) as answer,  # noqa: S310
+            whole_file(path) as temporary,
+        ):
+            temporary.write_bytes(answer.read())
+            found = file_sha256(temporary)
+            if sha256 is not None and found != sha256:
+                raise DataError(
+                    f"{address}: is not the file that is meant: its SHA-256 is {found}, and "
+                    f"{PARAMS} says {sha256}; nothing was written"
+                )
+    except (
+        urllib.error.URLError,
+        http.client.HTTPException,
+        TimeoutError,
+        ConnectionError,
+    ) as error:
+        reason = getattr(error, "reason", error)
+        raise DataError(
+            f"{address}: cannot be downloaded ({reason}); get it elsewhere and put it at {path}"
+        ) from None
+
+
+def _from_hub(dataset: HubDataset, split: str, path: Path) -> None:
+    """Write one split of a hub dataset as Parquet."""
+    where = f"{dataset.id}@{dataset.revision}"
+    if not COMMIT.fullmatch(dataset.revision):
+        raise DataError(
+            f"{PARAMS}: data.hub.revision: {dataset.revision}: must be a commit, 40 hexadecimal "
+            "digits, so that the same data is loaded next year; `vestibular pin` writes it"
+        )
+    # imported here: seconds that nothing else needs
+    import datasets
+    from huggingface_hub import snapshot_download
+
+    try:
+        folder = snapshot_download(dataset.id, repo_type="dataset", revision=dataset.revision)
+    except hub_errors() as error:
+        raise DataError(
+            f"{where}: not in the hub's cache, and cannot be downloaded "
+            f"({type(error).__name__}); on a machine with a network run `hf download "
+            f"--repo-type dataset {dataset.id} --revision {dataset.revision}` and copy its cache "
+            "here"
+        ) from None
+    try:
+        loaded = datasets.load_dataset(folder, name=dataset.config, split=split)
+    except (RuntimeError, ValueError, OSError, datasets.exceptions.DatasetsError) as error:
+        scripts = [script.name for script in Path(folder).glob("*.py")]
+        if scripts:
+            raise DataError(
+                f"{where}: is a loading script ({scripts[0]}), which runs foreign code and which "
+                "`datasets` refuses since version 4; name the files that the script downloads as "
+                "data.urls (for FaQuAD: params/faquad.yaml)"
+            ) from None
+        raise DataError(f"{where}: {str(error).splitlines()[0]}") from None
+    with whole_file(path) as temporary:
+        loaded.to_parquet(str(temporary))

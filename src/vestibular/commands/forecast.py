@@ -1,0 +1,246 @@
+"""`vestibular plan`: for each candidate, what it will take here, and what would make it fit."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from vestibular.core.base_models import configuration, longest_input
+from vestibular.core.errors import BaseModelError, VestibularError
+from vestibular.core.questions import Question
+from vestibular.data.dataset import load_dataset
+from vestibular.modeling.encoding import EncodedQuestion, encode_for_training
+from vestibular.modeling.memory import available_bytes
+from vestibular.modeling.models import load_tokenizer, pick_device, pick_precision, without_weights
+from vestibular.modeling.planning import USABLE_MEMORY, answering_bytes, weight_bytes
+from vestibular.modeling.tensors import label_loss
+from vestibular.params.project import Params
+from vestibular.training import planning
+from vestibular.training.settings import TrainSettings
+
+UTILIZATION = 0.4
+"""Share of the machine's matrix-multiply peak that training reaches, roughly (bench/README.md)."""
+ASSUMED_ANSWER = 16
+"""Tokens of an answer, where neither data nor tokenizer is there to count them."""
+MATRIX = 1024
+"""Rows and columns of the matrices that the machine's speed is measured with."""
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What one candidate will take."""
+
+    parameters: int
+    """Of the base."""
+    trained_share: float
+    """Parameters that are trained, as a fraction of all."""
+    weights: int
+    """Bytes of the base's weights at the chosen precision."""
+    training_peak: int
+    """Bytes, the process itself included."""
+    answering_peak: int
+    """Bytes, the process itself included."""
+    training_seconds: float
+    settings: TrainSettings
+    """With every `auto` resolved."""
+    counted: bool
+    """Whether the tokens are the data's own; if not, examples of full length are assumed."""
+    fits: bool
+    remedy: str
+    """If it does not fit: settings with which it would."""
+
+
+def forecast(params: Params, name: str, device: torch.device, free: int) -> Forecast:
+    """Rehearse a candidate's training and exam without its weights.
+
+    Args:
+        params: all settings.
+        name: the candidate.
+        device: where it would run.
+        free: bytes of memory that may be taken.
+
+    Raises:
+        BaseModelError: the model's configuration cannot be had, or an option cannot be honoured.
+    """
+    candidate = params.candidate(name)
+    folder = configuration(name, candidate)
+    limit = longest_input(folder, candidate.train.max_length)
+    encoded, counted = _encode(params, folder, limit, candidate.train)
+    stated = candidate.train.model_copy(update={"max_length": limit})
+    resolved = True
+    try:
+        plan = planning.plan_training(folder, candidate.train, limit, encoded, params.seed, device)
+    except BaseModelError:
+        least = {"max_tokens_per_batch": limit, "gradient_checkpointing": True}
+        smallest = {key: value for key, value in least.items() if getattr(stated, key) == "auto"}
+        plan = planning.rehearse_training(
+            folder, stated.model_copy(update=smallest), encoded, params.seed, device
+        )
+        resolved = False
+    base = without_weights(folder)
+    dtype = pick_precision(candidate.train.precision, device)
+    model = planning.trainable_shape(folder, plan.settings, dtype)
+    trained = sum(each.numel() for each in model.parameters() if each.requires_grad)
+    answering = answering_bytes(
+        folder,
+        plan.settings.quantization,
+        plan.settings.precision,
+        plan.settings.max_length,
+        params.evaluate.max_tokens_per_batch,
+        device,
+    )
+    remedy = ""
+    # as `auto` does: the estimate is not exact
+    room = free * USABLE_MEMORY
+    if not resolved or plan.peak_bytes - plan.process > room:
+        remedy = _remedy(folder, stated, encoded, params.seed, device, room)
+    elif answering - plan.process > room:
+        remedy = "a smaller evaluate.max_tokens_per_batch"
+    return Forecast(
+        parameters=base.num_parameters(),
+        trained_share=trained / sum(each.numel() for each in model.parameters()),
+        weights=weight_bytes(base, candidate.train.quantization, dtype),
+        training_peak=plan.peak_bytes,
+        answering_peak=answering,
+        training_seconds=training_operations(folder, plan.settings, encoded, params.seed)
+        / (UTILIZATION * operations_per_second(device, dtype)),
+        settings=plan.settings,
+        counted=counted,
+        fits=not remedy,
+        remedy=remedy,
+    )
+
+
+def forecasts(params: Params) -> tuple[dict[str, Forecast], int]:
+    """Return a forecast for each candidate, and the bytes of memory that are free."""
+    device = pick_device()
+    free = available_bytes(device)
+    return {name: forecast(params, name, device, free) for name in params.candidates}, free
+
+
+def training_operations(
+    folder: Path, settings: TrainSettings, encoded: Sequence[EncodedQuestion], seed: int
+) -> float:
+    """Return the floating-point operations of a whole training, counted by torch.
+
+    One heavy step is counted and scaled by tokens. Source: torch.utils.flop_counter.
+    """
+    batch = planning.heaviest(encoded, settings, seed)[0]
+    model = planning.trainable_shape(folder, settings, torch.float32)
+    inputs = planning.step_shapes(batch, settings)
+    with FlopCounterMode(display=False) as counter:
+        torch.autograd.backward(label_loss(model, inputs))
+    tokens = sum(row.length for row in batch)
+    every = planning.epoch_tokens(encoded, settings, seed) * settings.epochs
+    return float(counter.get_total_flops()) / tokens * every
+
+
+def operations_per_second(device: torch.device, dtype: torch.dtype) -> float:
+    """Measure the machine's matrix multiplication: the best of a few, each of milliseconds."""
+    left, right = (torch.rand(MATRIX, MATRIX, device=device).to(dtype) for _ in range(2))
+    best = 0.0
+    for _ in range(5):
+        start = time.perf_counter()
+        torch.mm(left, right)
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+        best = max(best, 2 * MATRIX**3 / (time.perf_counter() - start))
+    return best
+
+
+def _encode(
+    params: Params, folder: Path, limit: int, settings: TrainSettings
+) -> tuple[list[EncodedQuestion], bool]:
+    try:
+        tokenizer = load_tokenizer(folder)
+        questions: list[Question] = load_dataset(params.data, params.seed).questions["train"]
+    except VestibularError:
+        body, end = (1,) * (limit - ASSUMED_ANSWER), (1,) * ASSUMED_ANSWER
+        return [
+            EncodedQuestion(str(number), body, end, str(number), False)
+            for number in range(settings.batch_size)
+        ], False
+    return [
+        encode_for_training(tokenizer, params.prompt, question, limit) for question in questions
+    ], True
+
+
+def _remedy(
+    folder: Path,
+    settings: TrainSettings,
+    encoded: Sequence[EncodedQuestion],
+    seed: int,
+    device: torch.device,
+    room: float,
+) -> str:
+    """Return the mildest change of settings with which the training would fit."""
+    quantizations = ["none", "8bit", "4bit"] if settings.method == "lora" else ["none"]
+    start = quantizations.index(settings.quantization)
+    for quantization, recompute in product(quantizations[start:], (False, True)):
+        for budget in planning.TOKEN_BUDGETS:
+            changes = {
+                "quantization": quantization,
+                "gradient_checkpointing": recompute,
+                "max_tokens_per_batch": max(budget, settings.max_length),
+            }
+            tried = settings.model_copy(update=changes)
+            plan = planning.rehearse_training(folder, tried, encoded, seed, device)
+            if plan.peak_bytes - plan.process <= room:
+                changed = {k: v for k, v in changes.items() if v != getattr(settings, k)}
+                return ", ".join(f"{k}: {str(v).lower()}" for k, v in changed.items())
+    smaller = "no setting of this model; a smaller one"
+    return smaller if settings.method == "lora" else f"{smaller}, or method: lora"
+
+
+def as_text(found: dict[str, Forecast], free: int) -> str:
+    """Lay the forecasts out for a terminal."""
+    table = [["candidate", "parameters", "trained", "weights", "train", "exam", "time", "fits"]]
+    for name, each in found.items():
+        table.append(
+            [
+                name,
+                f"{each.parameters:,}",
+                f"{each.trained_share:.2%}",
+                _bytes(each.weights),
+                _bytes(each.training_peak),
+                _bytes(each.answering_peak),
+                _duration(each.training_seconds),
+                "yes" if each.fits else "NO",
+            ]
+        )
+    widths = [max(len(row[column]) for row in table) for column in range(len(table[0]))]
+    lines = [
+        "  ".join(
+            cell.ljust(width) if column == 0 else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in table
+    ]
+    lines.append(
+        f"\n{_bytes(free)} are free, of which {USABLE_MEMORY:.0%} may be filled. "
+        "train and exam: most memory at a time; time: a whole training, roughly."
+    )
+    for name, each in found.items():
+        resolved = each.settings
+        lines.append(
+            f"{name}: max_tokens_per_batch {resolved.max_tokens_per_batch}, gradient_checkpointing "
+            f"{str(resolved.gradient_checkpointing).lower()}"
+            + ("" if each.counted else "; no data or tokenizer here: full length assumed")
+        )
+        if not each.fits:
+            lines.append(f"{name} would fit with {each.remedy}")
+    return "\n".join(lines)
+
+
+def _bytes(count: float) -> str:
+    return f"{count / 1e9:.2f} GB" if count >= 1e9 else f"{count / 1e6:.0f} MB"
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

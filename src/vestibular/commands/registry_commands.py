@@ -1,0 +1,238 @@
+"""`vestibular registry`: the commands and what they print."""
+
+import argparse
+import contextlib
+import sys
+from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
+from pathlib import Path
+from typing import Any
+
+from vestibular.core.errors import NoGitError
+from vestibular.core.version_control import is_shallow
+from vestibular.params.project import load_params
+from vestibular.registry.commits import UNSHALLOW
+from vestibular.registry.registry import Registry
+from vestibular.registry.tags import Event, Version, doubled, version_tag
+
+PRODUCTION_STAGE = "production"
+
+
+def add_commands(commands: Any) -> None:
+    """Add `registry` and its own commands to the parser."""
+    top = commands.add_parser(
+        "registry",
+        help="keep versions of the chosen model, and say which is in production",
+        description="Versions and stages are tags in git (GTO's), the files are DVC's: push both "
+        "(`git push --tags`, `dvc push`), and everybody has the same registry.",
+    )
+    own = top.add_subparsers(metavar="command")
+    top.set_defaults(run=lambda _: top.print_help())
+
+    register = _command(own, "register", run_register, "make the current commit's model a version")
+    register.add_argument(
+        "--bump",
+        choices=("major", "minor", "patch"),
+        default="minor",
+        help="which part of the last version's number grows (default: %(default)s)",
+    )
+
+    promote = _command(own, "promote", run_promote, "put a version into a stage")
+    promote.add_argument("version", type=_version, help="for example v0.1.0")
+    _stage(promote)
+    promote.add_argument("--reason", help="why; kept in the history")
+    promote.add_argument(
+        "--force", action="store_true", help="promote what `select` refused; needs --reason"
+    )
+
+    rollback = _command(own, "rollback", run_rollback, "put the previous version back")
+    _stage(rollback)
+    rollback.add_argument("--reason", help="why; kept in the history")
+
+    _command(own, "list", run_list, "show all versions, their scores and stages")
+    _command(own, "history", run_history, "show who did what, when and why")
+
+    download = _command(own, "download", run_download, "get a version's files into a folder")
+    download.add_argument("folder", type=Path, metavar="DIR", help="a new folder")
+    which = download.add_mutually_exclusive_group()
+    which.add_argument("--version", type=_version, help="for example v0.1.0")
+    _stage(which)
+
+
+def _command(
+    commands: Any, name: str, run: Callable[[argparse.Namespace], None], text: str
+) -> argparse.ArgumentParser:
+    made: argparse.ArgumentParser = commands.add_parser(
+        name, help=text, description=f"{text[0].upper()}{text[1:]}."
+    )
+    made.set_defaults(run=run)
+    return made
+
+
+def _stage(parser: Any) -> None:
+    parser.add_argument("--stage", default=PRODUCTION_STAGE, help="default: %(default)s")
+
+
+def _version(text: str) -> str:
+    return text if text.startswith("v") else f"v{text}"
+
+
+def run_register(arguments: argparse.Namespace) -> None:
+    """Register the current commit's model."""
+    registry = _registry()
+    version = registry.register(arguments.bump)
+    name, facts = version.event.version, version.event.facts
+    print(f"{registry.artifact} {name}: {facts['Candidate']}, commit {version.event.commit[:7]}")
+    _publish(f"{registry.artifact}@{name}")
+    print(f"  vestibular registry promote {name}", file=sys.stderr)
+    _note_what_is_odd(registry)
+
+
+def run_promote(arguments: argparse.Namespace) -> None:
+    """Promote a version."""
+    registry = _registry()
+    reason, force = arguments.reason, arguments.force
+    _tell(registry, registry.promote(arguments.version, arguments.stage, reason, force))
+
+
+def run_rollback(arguments: argparse.Namespace) -> None:
+    """Put the previous version back."""
+    registry = _registry()
+    _tell(registry, registry.rollback(arguments.stage, arguments.reason))
+
+
+def run_list(_: argparse.Namespace) -> None:
+    """Print a line for each version."""
+    registry = _registry()
+    versions = registry.versions()
+    _note_what_is_odd(registry)
+    if not versions:
+        print("no version yet; `vestibular registry register` makes one", file=sys.stderr)
+        return
+    rows = [["version", "candidate", "EM", "F1", "stage", "commit", "registered", "by"]]
+    rows += [
+        [
+            version.event.version,
+            version.event.facts.get("Candidate", "-"),
+            *(_score(version.event, name) for name in ("Exact-match", "F1")),
+            ", ".join(version.stages) or "-",
+            version.event.commit[:7],
+            f"{version.event.when:%Y-%m-%d %H:%M}",
+            version.event.who,
+        ]
+        for version in versions
+    ]
+    _print_table(rows)
+
+
+def run_history(_: argparse.Namespace) -> None:
+    """Print a line for each tag, the newest first."""
+    registry = _registry()
+    events = registry.history()
+    _note_what_is_odd(registry)
+    if not events:
+        print("nothing yet; `vestibular registry register` is the first event", file=sys.stderr)
+        return
+    rows = [["when", "what", "version", "stage", "EM", "F1", "by", "why"]]
+    rows += [
+        [
+            f"{event.when:%Y-%m-%d %H:%M}",
+            event.action,
+            event.version,
+            event.stage or "-",
+            *(_score(event, name) for name in ("Exact-match", "F1")),
+            event.who,
+            _why(event),
+        ]
+        for event in reversed(events)
+    ]
+    _print_table(rows)
+
+
+def run_download(arguments: argparse.Namespace) -> None:
+    """Download a version, by default the one in production."""
+    registry = _registry()
+    version = (
+        registry.find(arguments.version)
+        if arguments.version
+        else registry.in_stage(arguments.stage)
+    )
+    _note_what_is_odd(registry)
+    registry.download(version, arguments.folder)
+    print(f"{registry.artifact} {version.event.version} is in {arguments.folder}")
+    print(
+        f'  vestibular answer --model {arguments.folder} --context FILE "question"',
+        file=sys.stderr,
+    )
+
+
+def _registry() -> Registry:
+    return Registry(load_params().registry.artifact)
+
+
+def _tell(registry: Registry, event: Event) -> None:
+    before = f", before it {event.facts['Replaces']}" if "Replaces" in event.facts else ""
+    print(f"{registry.artifact} {event.version} is in {event.stage}{before}")
+    _publish(event.tag)
+    _note_what_is_odd(registry)
+
+
+def _publish(tag: str) -> None:
+    print(
+        f"only in this repository so far; next:\n  git push origin '{tag}'\n(if git rejects it, "
+        f"somebody was faster with that name: git tag --delete '{tag}' && git fetch --tags, and "
+        "once more)",
+        file=sys.stderr,
+    )
+
+
+def _note_what_is_odd(registry: Registry) -> None:
+    """Say on standard error what may mislead: versions missing here, one model under two names."""
+    with contextlib.suppress(NoGitError):
+        if is_shallow():
+            _note(
+                "this clone is shallow: versions and stages of earlier commits may be missing; "
+                f"{UNSHALLOW} --tags gets them"
+            )
+    been = {event.version for event in registry.history() if event.stage}
+    for group in doubled(registry.versions()):
+        _note(_about_double(registry.artifact, group, been))
+
+
+def _about_double(artifact: str, group: Sequence[Version], been: AbstractSet[str]) -> str:
+    """Say that versions are one model, and how to delete those that were never in a stage."""
+    names = [version.event.version for version in group]
+    said = (
+        f"{' and '.join(names)} are one commit, {group[0].event.commit[:7]}, that was registered "
+        "more than once: one model under several names. Each can be promoted and downloaded"
+    )
+    kept = next((name for name in names if name in been), names[0])
+    spare = [name for name in names if name != kept and name not in been]
+    if not spare:
+        return said
+    tags = " ".join(f"'{version_tag(artifact, name)}'" for name in spare)
+    return (
+        f"{said}. To keep {kept} alone: git push origin --delete {tags}, and in every clone: "
+        f"git tag --delete {tags}"
+    )
+
+
+def _note(text: str) -> None:
+    print(f"note: {text}", file=sys.stderr)
+
+
+def _score(event: Event, name: str) -> str:
+    return f"{float(event.facts[name]):.3f}" if name in event.facts else "-"
+
+
+def _why(event: Event) -> str:
+    reason = event.facts.get("Reason", "-")
+    refused = event.facts.get("Against-selection")
+    return f"{reason} (against `select`: {refused})" if refused else reason
+
+
+def _print_table(rows: list[list[str]]) -> None:
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    for row in rows:
+        cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
+        print("  ".join(cells).rstrip())

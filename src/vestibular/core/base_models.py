@@ -1,0 +1,299 @@
+"""Base models pinned to their exact bytes, and where those bytes lie on this machine.
+
+A pin is either a model on the Hugging Face hub at one commit, or a local folder with the hash
+of its content. Nothing here imports torch.
+"""
+
+import json
+import os
+import re
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Protocol
+
+from vestibular.core.errors import BaseModelError
+from vestibular.core.file_formats import FileFormat
+from vestibular.core.files import folder_sha256
+from vestibular.core.layout import PARAMS, PINS
+from vestibular.core.settings import Precision, Quantization
+
+COMMIT = re.compile(r"[0-9a-f]{40}")
+HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
+WEIGHTS = ("*.safetensors", "pytorch_model*.bin")
+"""Patterns of weight files, the better one first."""
+WHOLE_WEIGHTS = ("model.safetensors", "pytorch_model.bin")
+"""Weights in one file; those in several are listed in a file of that name and `.index.json`."""
+TOKENIZERS = ("tokenizer.json", "*.model", "vocab.json", "vocab.txt")
+"""Patterns of what holds a tokenizer's words."""
+OTHER_FILES = ("*.json", "*.model", "*.txt", "*.jinja")
+"""Patterns of what else a model and its tokenizer consist of."""
+
+
+@dataclass(frozen=True)
+class Pin:
+    """A base model's exact version: `revision` for the hub, `sha256` for a folder."""
+
+    base_model: str
+    revision: str | None = None
+    sha256: str | None = None
+
+    def as_json(self) -> dict[str, str]:
+        """Return the fields that are set."""
+        return {key: value for key, value in asdict(self).items() if value is not None}
+
+
+class BaseChoice(Protocol):
+    """What a candidate's settings say of its base model."""
+
+    @property
+    def base_model(self) -> str:
+        """A folder, or the id of a model on the Hugging Face hub."""
+
+    @property
+    def revision(self) -> str | None:
+        """The hub's commit; None for a folder."""
+
+
+class PinnedBase(FileFormat):
+    """`data/bases/<candidate>.json`: a base model's exact version, and how it is loaded.
+
+    How it is loaded stands here, and not in the settings alone, so that a candidate's own
+    learning rate does not examine its base again.
+    """
+
+    VERSION = 2
+    MADE_BY = "dvc repro prepare"
+
+    base_model: str
+    """A folder, or the id of a model on the Hugging Face hub."""
+    revision: str | None = None
+    """The hub's commit, 40 hexadecimal digits."""
+    sha256: str | None = None
+    """Of a folder: the hash of the names and bytes of its files."""
+    quantization: Quantization
+    """Precision of the frozen weights: that of `precision`, or 8 or 4 bit."""
+    precision: Precision
+    """Numbers that are computed with."""
+    max_length: int
+    """Longest prompt and answer together, in tokens, as the settings say."""
+
+    @property
+    def pin(self) -> Pin:
+        """The base model's exact version."""
+        return Pin(self.base_model, self.revision, self.sha256)
+
+
+def pin(name: str, candidate: BaseChoice, bases: Path) -> Pin:
+    """Pin a candidate's base model, and make sure that it can be loaded.
+
+    A hub model is downloaded unless the hub's cache has it. A local one lies in `bases`, which
+    DVC watches for changes.
+
+    Raises:
+        BaseModelError: the folder is missing or incomplete, the revision is not a commit, or
+            the model is not in the cache and cannot be downloaded.
+    """
+    where = f"{PARAMS}: candidates.{name}"
+    if Path(candidate.base_model).is_dir():
+        folder = Path(candidate.base_model)
+        if candidate.revision is not None:
+            raise BaseModelError(f"{where}.revision: a local folder has none; remove the key")
+        if not bases.is_dir():
+            raise BaseModelError(f"{PARAMS}: bases: {bases}: no such folder")
+        if not folder.resolve().is_relative_to(bases.resolve()):
+            raise BaseModelError(
+                f"{where}.base_model: {folder}: lies outside {bases}, the folder that DVC watches; "
+                f"move it there, or name another folder as `bases` in {PARAMS}"
+            )
+        _check_folder(folder, f"{where}.base_model")
+        return Pin(folder.as_posix(), sha256=folder_sha256(folder))
+    if not HUB_ID.fullmatch(candidate.base_model):
+        raise BaseModelError(
+            f"{where}.base_model: {candidate.base_model}: no such folder, and not the id of a "
+            "model on the hub"
+        )
+    if candidate.base_model.count("/") == 1 and Path(candidate.base_model).parent.is_dir():
+        raise BaseModelError(
+            f"{where}.base_model: {candidate.base_model}: no such folder (to mean a model on the "
+            "hub of that name, move the folder that has its owner's name)"
+        )
+    if candidate.revision is None or not COMMIT.fullmatch(candidate.revision):
+        raise BaseModelError(
+            f"{where}.revision: must be the hub's commit, 40 hexadecimal digits (got "
+            f"{candidate.revision}), so that the same model is loaded next year; "
+            f"`vestibular pin` writes it. If {candidate.base_model} is meant to be a "
+            "folder: there is none"
+        )
+    result = Pin(candidate.base_model, revision=candidate.revision)
+    locate(result)
+    return result
+
+
+def read_pin(name: str) -> PinnedBase:
+    """Read the pin that `prepare` wrote for a candidate.
+
+    Raises:
+        DataError: `prepare` has not run.
+    """
+    return PinnedBase.read(PINS / f"{name}.json")
+
+
+def locate(pin: Pin, search: tuple[Path, ...] = (Path(),)) -> Path:
+    """Return the folder with a pinned model's files, downloading them if needed.
+
+    A relative folder is looked up below each folder of `search` in turn.
+
+    Raises:
+        BaseModelError: the files are missing and cannot be had, or are not those pinned.
+    """
+    if pin.revision is not None:
+        return _hub_snapshot(pin.base_model, pin.revision)
+    for base in search:
+        folder = base / pin.base_model
+        if folder.is_dir():
+            break
+    else:
+        raise BaseModelError(f"{pin.base_model}: the base model's folder is gone; put it back")
+    if folder_sha256(folder) != pin.sha256:
+        raise BaseModelError(
+            f"{folder}: the base model's files have changed since they were pinned; put them "
+            "back, or run `dvc repro` to pin the new ones"
+        )
+    return folder
+
+
+def _check_folder(folder: Path, where: str) -> None:
+    if not (folder / "config.json").is_file():
+        raise BaseModelError(f"{where}: {folder}: has no config.json, so it is no model's folder")
+    weights = [path for pattern in WEIGHTS for path in folder.glob(pattern)]
+    if not any(path.stat().st_size for path in weights):
+        raise BaseModelError(
+            f"{where}: {folder}: has no weights ({' or '.join(WEIGHTS)}); copy them there"
+        )
+
+
+def positions(folder: Path) -> int | None:
+    """Return the most tokens that a model takes, prompt and answer together; None for any.
+
+    Raises:
+        BaseModelError: the model's configuration is not a JSON object.
+    """
+    path = folder / "config.json"
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise BaseModelError(f"{path}: not JSON: {error}") from None
+    if not isinstance(content, dict):
+        raise BaseModelError(f"{path}: must be a JSON object; copy the model's own file there")
+    found = [content.get(key) for key in ("max_position_embeddings", "n_positions")]
+    return next((number for number in found if isinstance(number, int)), None)
+
+
+def configuration(name: str, candidate: BaseChoice) -> Path:
+    """Return a folder with a candidate's configuration and tokenizer; weights may be missing.
+
+    From the hub only those small files are downloaded, unless the cache has them.
+
+    Raises:
+        BaseModelError: they cannot be had.
+    """
+    where = f"{PARAMS}: candidates.{name}"
+    folder = Path(candidate.base_model)
+    if folder.is_dir():
+        if not (folder / "config.json").is_file():
+            raise BaseModelError(f"{where}.base_model: {folder}: has no config.json")
+        return folder
+    # imported here: only hub models need it, and it costs a third of a second
+    import huggingface_hub
+
+    try:
+        return Path(
+            huggingface_hub.snapshot_download(
+                candidate.base_model,
+                revision=candidate.revision,
+                allow_patterns=list(OTHER_FILES),
+                ignore_patterns="*/*",
+            )
+        )
+    except hub_errors() as error:
+        raise BaseModelError(
+            f"{where}: {candidate.base_model}@{candidate.revision}: no folder of that name, and "
+            f"its configuration is not in the hub's cache and cannot be downloaded "
+            f"({type(error).__name__})"
+        ) from None
+
+
+def longest_input(folder: Path, max_length: int) -> int:
+    """Return how many tokens may go through a model: its own limit or `max_length`."""
+    return min(max_length, positions(folder) or max_length)
+
+
+def _hub_snapshot(repository: str, revision: str) -> Path:
+    # imported here: only hub models need it, and it costs a third of a second
+    import huggingface_hub
+    from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
+
+    cached = huggingface_hub.try_to_load_from_cache(repository, "config.json", revision=revision)
+    if isinstance(cached, str):
+        folder = Path(cached).parent
+        # a download that was cut off leaves some of the files there
+        if _has_weights(folder) and any(any(folder.glob(pattern)) for pattern in TOKENIZERS):
+            return folder
+    try:
+        names = huggingface_hub.list_repo_files(repository, revision=revision)
+        patterns = [_first_matching(repository, names), *OTHER_FILES]
+        return Path(
+            huggingface_hub.snapshot_download(
+                repository, revision=revision, allow_patterns=patterns, ignore_patterns="*/*"
+            )
+        )
+    except RevisionNotFoundError:
+        raise BaseModelError(f"{repository}: the hub has no revision {revision}") from None
+    except RepositoryNotFoundError:
+        raise BaseModelError(
+            f"{repository}: neither a folder here nor a model on the hub that you may see"
+        ) from None
+    except hub_errors() as error:
+        reason = (
+            "HF_HUB_OFFLINE is set"
+            if os.environ.get("HF_HUB_OFFLINE")
+            else f"the hub cannot be reached ({type(error).__name__})"
+        )
+        raise BaseModelError(
+            f"{repository}@{revision}: not all of it is in the hub's cache, and {reason}. On a "
+            f"machine with a network run `hf download {repository} --revision {revision}` and "
+            f"copy its cache here; or add `--local-dir DIR`, put that folder below the one that "
+            f"`bases` names in {PARAMS}, and write it as base_model"
+        ) from None
+
+
+def _has_weights(folder: Path) -> bool:
+    """Say whether a folder holds all of a model's weights, in one file or in several."""
+    for name in WHOLE_WEIGHTS:
+        if (folder / name).is_file():
+            return True
+        index = folder / f"{name}.index.json"
+        if index.is_file():
+            parts = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
+            return all((folder / part).is_file() for part in parts)
+    return False
+
+
+def hub_errors() -> tuple[type[Exception], ...]:
+    """Return what the hub's client raises where it cannot have something.
+
+    Its own errors are system errors too, but for that about a name; those of its connection are
+    not.
+    """
+    # imported here: only hub models need them
+    import httpx2
+    from huggingface_hub.errors import HFValidationError
+
+    return httpx2.HTTPError, HFValidationError, OSError
+
+
+def _first_matching(repository: str, names: list[str]) -> str:
+    for pattern in WEIGHTS:
+        if any(Path(name).match(pattern) and "/" not in name for name in names):
+            return pattern
+    raise BaseModelError(f"{repository}: has no weights on the hub ({' or '.join(WEIGHTS)})")

@@ -1,0 +1,118 @@
+"""The errors that a user can put right, and how a command reports them."""
+
+import errno
+import functools
+import os
+import sys
+from collections.abc import Callable
+
+EXIT_CODE = 2
+"""Exit status of a command that stopped because of its input."""
+
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""What the system says when a file cannot grow: no room, no quota, a limit on its size."""
+
+BROKEN_PIPE_EXIT_CODE = 141
+"""Exit status of a command whose reader went away, as shells report it."""
+
+INTERRUPTED_EXIT_CODE = 130
+"""Exit status of a command stopped by Ctrl-C, as shells report it."""
+
+
+class VestibularError(Exception):
+    """A fault that the user can put right; its text says where, what and what to do."""
+
+
+class ParamsError(VestibularError):
+    """The settings are missing, malformed or contradict each other."""
+
+
+class DataError(VestibularError):
+    """A data file is missing, malformed or holds no question that can be asked."""
+
+
+class BaseModelError(VestibularError):
+    """A base model is missing, incomplete, changed, or cannot do what the settings ask."""
+
+
+class BusyError(VestibularError):
+    """Another process is already doing this work."""
+
+
+class GitError(VestibularError):
+    """Git does not open the repository, or does not have what is asked for."""
+
+
+class NoRepositoryError(GitError):
+    """The folder is in no git repository."""
+
+
+class NoGitError(GitError):
+    """Git is not installed."""
+
+
+class ShallowHistoryError(GitError):
+    """The answer lies in a part of the history that a shallow clone does not have."""
+
+
+def first_line(error: BaseException) -> str:
+    """Return the first line of another library's message, or the error's name if it has none."""
+    return (str(error).strip().splitlines() or [""])[0][:200] or type(error).__name__
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Say whether torch, which is not imported here, or Python found no room in memory."""
+    return (
+        isinstance(error, MemoryError)
+        or type(error).__name__ == "OutOfMemoryError"
+        or (isinstance(error, RuntimeError) and "can't allocate memory" in str(error))
+    )
+
+
+def exit_on_error(command: Callable[..., None]) -> Callable[..., None]:
+    """Make `command` end with one message and a status instead of a traceback.
+
+    A `VestibularError`, a file that the system will not read or write, or too little memory ends
+    in exit status 2; Ctrl-C in 130. Every other exception is a defect of the program and keeps
+    its traceback.
+    """
+
+    @functools.wraps(command)
+    def run(*args: object) -> None:
+        try:
+            command(*args)
+        except VestibularError as error:
+            print(error, file=sys.stderr)
+            raise SystemExit(EXIT_CODE) from None
+        except BrokenPipeError:
+            # whoever read the output has seen enough; what is left would fail at exit again
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise SystemExit(BROKEN_PIPE_EXIT_CODE) from None
+        except OSError as error:
+            if error.errno not in DISK_FULL:
+                said = (error.strerror or str(error) or type(error).__name__).lower()
+                # one about a connection or a process names no file
+                print(f"{error.filename}: {said}" if error.filename else said, file=sys.stderr)
+                raise SystemExit(EXIT_CODE) from None
+            where = error.filename or "the output folder"
+            print(
+                f"{where}: no space left on the disk; nothing was replaced. "
+                "Free some space and run the command again.",
+                file=sys.stderr,
+            )
+            raise SystemExit(EXIT_CODE) from None
+        except (MemoryError, RuntimeError) as error:
+            if not out_of_memory(error):
+                raise
+            said = (str(error).splitlines() or [""])[0][:200] or type(error).__name__
+            print(
+                f"not enough memory ({said}); `vestibular plan` says what each candidate takes "
+                "and which settings would fit",
+                file=sys.stderr,
+            )
+            raise SystemExit(EXIT_CODE) from None
+        except KeyboardInterrupt:
+            print("interrupted", file=sys.stderr)
+            raise SystemExit(INTERRUPTED_EXIT_CODE) from None
+
+    return run

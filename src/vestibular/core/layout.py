@@ -1,0 +1,41 @@
+"""Where everything lies, relative to the project's top folder."""
+
+from pathlib import Path
+
+PARAMS = Path("params.yaml")
+
+PREPARED = Path("data/prepared")
+REPEATS = Path("data/repeats")
+"""A file a repeat: its seed, and the questions that it holds out."""
+BASE_EXAM = Path("data/base_exam.jsonl")
+"""What the untouched bases are asked: the validation questions, or all where there are folds."""
+PINS = Path("data/bases")
+
+ADAPTERS = Path("models/adapters")
+TRAINING_FILE = "training.json"
+"""In an adapter's folder: what the training was about."""
+REPEAT_ADAPTERS = Path("models/repeats")
+PRODUCTION = Path("models/production")
+MODEL_FILE = "model.json"
+"""In the production folder: base, prompt, scores, data and settings."""
+CARD_FILE = "README.md"
+"""In the production folder: the model card."""
+REFUSAL_FILE = "refusal.json"
+"""In the production folder, alone there: why no model is."""
+BASE_FOLDER = "base"
+"""In the production folder: the base model, if it came from a local folder."""
+
+DATA_METRICS = Path("metrics/data.json")
+BASE_PREDICTIONS = Path("metrics/bases")
+"""Answers of the untouched bases, and what else their exam found."""
+CURVES = Path("metrics/curves")
+SCORES = Path("metrics/exam")
+PREDICTIONS = Path("metrics/predictions")
+DETAILS = Path("metrics/details")
+REPEAT_PREDICTIONS = Path("metrics/repeats")
+WINNER = Path("metrics/winner.json")
+SELECTION = Path("metrics/selection.json")
+LEADERBOARD = Path("metrics/leaderboard.json")
+REPORT = Path("metrics/report.html")
+CHARTS = Path("metrics/charts")
+COSTS = Path("metrics/costs.json")

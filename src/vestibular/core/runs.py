@@ -1,0 +1,149 @@
+"""One training and its exam: a candidate's own, or a repeat of it for the choice alone.
+
+A candidate's own adapter learns all training questions and is the one for production. A fold's
+learns all questions, training and validation, except those of the fold, and is examined on these.
+A further seed's learns what the candidate's own does, in another order.
+"""
+
+import hashlib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from vestibular.core.base_models import Pin
+from vestibular.core.errors import ParamsError
+from vestibular.core.files import folder_sha256
+from vestibular.core.layout import (
+    ADAPTERS,
+    PREDICTIONS,
+    PREPARED,
+    REPEAT_ADAPTERS,
+    REPEAT_PREDICTIONS,
+)
+from vestibular.core.questions import Question, read_questions
+from vestibular.core.repeats import Repeat, read_repeat
+from vestibular.core.settings import PromptSettings, Settings
+
+FOLD = re.compile(r"fold-[1-9]\d*")
+"""Name of a repeat that holds some documents out."""
+SEED = re.compile(r"seed-(0|[1-9]\d*)")
+"""Name of a repeat that is trained with another seed."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """What is trained and examined."""
+
+    candidate: str
+    repeat: str | None = None
+    """Name of the repeat, `fold-1` or `seed-7`; None for the candidate's own."""
+
+    @property
+    def is_own(self) -> bool:
+        """Whether this is the candidate's own training, for production."""
+        return self.repeat is None
+
+    @property
+    def name(self) -> str:
+        """The name of its files, and of its DVC stage behind the `@`."""
+        return self.candidate if self.repeat is None else f"{self.candidate}-{self.repeat}"
+
+    @property
+    def adapter(self) -> Path:
+        """Folder of the trained adapter."""
+        return (ADAPTERS if self.is_own else REPEAT_ADAPTERS) / self.name
+
+    @property
+    def predictions(self) -> Path:
+        """File with the answers."""
+        return (PREDICTIONS if self.is_own else REPEAT_PREDICTIONS) / f"{self.name}.jsonl"
+
+    def stage(self, do: str) -> str:
+        """Return the DVC stage that trains or evaluates this."""
+        return f"{do}{'' if self.is_own else '_repeat'}@{self.name}"
+
+    def plan(self) -> Repeat | None:
+        """Return what the repeat changes; None for the candidate's own.
+
+        Raises:
+            DataError: `prepare` has not run with these settings.
+        """
+        return None if self.repeat is None else read_repeat(self.repeat)
+
+
+def parse_run(arguments: Sequence[str], module: str) -> Run:
+    """Return what a stage's command line names: `<candidate> [repeat]`.
+
+    Raises:
+        ParamsError: the command line is malformed.
+    """
+    named = [word for word in arguments if not word.startswith("-")]
+    if len(named) != len(arguments) or len(named) not in (1, 2):
+        raise ParamsError(f"usage: python -m {module} <candidate> [fold-N | seed-N]")
+    if named[1:] and not FOLD.fullmatch(named[1]) and not SEED.fullmatch(named[1]):
+        raise ParamsError(f"{named[1]}: must be fold-N or seed-N, as `repeats` names them")
+    return Run(*named)
+
+
+def learned_questions(repeat: Repeat | None) -> list[Question]:
+    """Return what a run learns.
+
+    Raises:
+        DataError: `prepare` has not run with these settings.
+    """
+    if repeat is None or repeat.held_out is None:
+        return read_questions(PREPARED, "train")
+    return [
+        question
+        for split, places in repeat.held_out.by_split()
+        for number, question in enumerate(read_questions(PREPARED, split))
+        if number not in places
+    ]
+
+
+def asked_questions(repeat: Repeat | None) -> list[Question]:
+    """Return what a run is examined on, and read no more than that takes.
+
+    Raises:
+        DataError: `prepare` has not run with these settings.
+    """
+    if repeat is None or repeat.held_out is None:
+        return read_questions(PREPARED, "validation")
+    return [
+        question
+        for split, places in repeat.held_out.by_split()
+        for number, question in enumerate(read_questions(PREPARED, split))
+        if number in places
+    ]
+
+
+def data_sha256(repeat: Repeat | None) -> str:
+    """Return a hash of the questions and, for a fold, of those that are held out."""
+    whole = folder_sha256(PREPARED)
+    if repeat is None or repeat.held_out is None:
+        return whole
+    held_out = hashlib.sha256(repeat.held_out.model_dump_json().encode()).hexdigest()
+    return f"{whole}-{held_out[:16]}"
+
+
+def training_inputs(
+    seed: int, prompt: PromptSettings, train: Settings, pin: Pin, data: str
+) -> dict[str, Any]:
+    """Return what makes a training that training, code and packages left aside.
+
+    Args:
+        seed: of the order of the questions and of dropout.
+        prompt: how a question is put.
+        train: the candidate's settings.
+        pin: the candidate's base model.
+        data: what `data_sha256` says.
+    """
+    return {
+        "seed": seed,
+        "prompt": prompt.model_dump(),
+        "train": train.model_dump(),
+        "base": pin.as_json(),
+        "data": data,
+    }

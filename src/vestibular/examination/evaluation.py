@@ -1,0 +1,173 @@
+"""The exam: a model answers questions, and its answers are scored."""
+
+import statistics
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from vestibular.core.base_models import longest_input
+from vestibular.core.documents import context_name
+from vestibular.core.exam_results import (
+    AnsweredQuestion,
+    ExamDetails,
+    Parameters,
+    Scores,
+    mean_scores,
+)
+from vestibular.core.questions import Question
+from vestibular.core.settings import PromptSettings
+from vestibular.examination.asking import Windows
+from vestibular.examination.generation import Answer
+from vestibular.examination.settings import EvaluateSettings
+from vestibular.modeling.encoding import EncodedQuestion, encode_answer, encode_for_answering
+from vestibular.modeling.flops import Shape, flops_per_answer
+from vestibular.scoring.scoring import mean, published_exact_match, published_f1
+from vestibular.scoring.squad_metric import SquadMetric
+from vestibular.tracking.measuring import stopwatch
+
+LATENCY_QUESTIONS = 20
+"""Questions asked one at a time to measure how long one answer takes."""
+PUBLISHED_TOKENS = 5
+"""Tokens of an answer that the published recipe looks at."""
+
+
+def encode_exam(
+    base: Path,
+    tokenizer: Any,
+    prompt: PromptSettings,
+    max_length: int,
+    evaluate: EvaluateSettings,
+    questions: Sequence[Question],
+) -> list[list[EncodedQuestion]]:
+    """Encode questions so that prompt and answer together fit the model.
+
+    Args:
+        base: folder of the base model.
+        tokenizer: the model's.
+        prompt: how a question is put.
+        max_length: longest prompt and answer together, in tokens.
+        evaluate: settings of the exam.
+        questions: what is asked.
+
+    Raises:
+        DataError: a question does not fit even without its context.
+    """
+    limit = longest_input(base, max_length) - evaluate.max_new_tokens
+    return encode_for_answering(tokenizer, prompt, questions, limit, evaluate.window_overlap)
+
+
+def speed(asked: Sequence[Windows], answers: Sequence[Answer], seconds: float) -> dict[str, float]:
+    """Return how fast the exam was: `seconds`, and questions and tokens a second."""
+    tokens = sum(len(window.prompt) for windows in asked for window in windows)
+    tokens += sum(len(answer.tokens) for answer in answers)
+    return {
+        "seconds": seconds,
+        "questions_per_second": len(asked) / seconds,
+        "tokens_per_second": tokens / seconds,
+    }
+
+
+def latency(asked: Sequence[Windows], ask_one: Callable[[Windows], object]) -> dict[str, float]:
+    """Measure how long one question alone takes: median and 95th percentile, in seconds."""
+    latencies = []
+    for windows in asked[:: max(1, len(asked) // LATENCY_QUESTIONS)]:
+        elapsed = stopwatch()
+        ask_one(windows)
+        latencies.append(elapsed())
+    return {
+        "latency_p50": statistics.median(latencies),
+        "latency_p95": sorted(latencies)[max(0, round(0.95 * len(latencies)) - 1)],
+    }
+
+
+def operations(shape: Shape, asked: Sequence[Windows], answers: Sequence[Answer]) -> float:
+    """Return the floating-point operations an answer."""
+    lengths: Iterator[tuple[int, int]] = (
+        (len(window.prompt), len(answer.tokens))
+        for windows, answer in zip(asked, answers, strict=True)
+        for window in windows
+    )
+    # every window of a long context is asked, and answers are about as long everywhere
+    windows = sum(len(windows) for windows in asked)
+    return flops_per_answer(shape, lengths) * windows / len(asked)
+
+
+def score(
+    questions: Sequence[Question],
+    asked: Sequence[Windows],
+    answers: Sequence[str],
+    articles: str,
+    unanswerable: str | None,
+) -> list[AnsweredQuestion]:
+    """Score answers against all references; return one row a question.
+
+    `title` and `context`, a hash, tell which questions belong together (see `documents.py`).
+    """
+    metric = SquadMetric(config_name=articles, keep_in_memory=True)
+    result = metric.compute(
+        predictions=list(answers),
+        references=[list(question.answers) for question in questions],
+        unanswerable=unanswerable,
+    )
+    scored = zip(questions, asked, answers, result["exact_matches"], result["f1s"], strict=True)
+    return [
+        AnsweredQuestion(
+            id=question.id,
+            title=question.title,
+            context=context_name(question.context),
+            question=question.question,
+            references=question.answers,
+            windows=len(windows),
+            leaked=question.leaked,
+            answer=answer,
+            exact_match=match,
+            f1=overlap,
+        )
+        for question, windows, answer, match, overlap in scored
+    ]
+
+
+def published_scores(
+    tokenizer: Any,
+    prompt: PromptSettings,
+    questions: Sequence[Question],
+    answers: Sequence[Answer],
+) -> Scores:
+    """Return the scores of the published recipe: first reference alone, five tokens."""
+    firsts = [answer.tokens[:PUBLISHED_TOKENS] for answer in answers]
+    wanted = [encode_answer(tokenizer, prompt, question.answers[0])[:-1] for question in questions]
+    texts = [tokenizer.decode(tokens, skip_special_tokens=True) for tokens in firsts]
+    return Scores(
+        exact_match=mean(
+            [
+                published_exact_match(text, question.answers[0])
+                for text, question in zip(texts, questions, strict=True)
+            ]
+        ),
+        f1=mean([published_f1(*pair) for pair in zip(firsts, wanted, strict=True)]),
+    )
+
+
+def details(
+    rows: Sequence[AnsweredQuestion],
+    base_scores: Scores | None,
+    published: Scores,
+    parameters: Parameters,
+    model_bytes: int,
+    flops: float,
+) -> ExamDetails:
+    """Return what else is known of an exam, other views of the same answers first."""
+    clean = [row for row in rows if not row.leaked]
+    return ExamDetails(
+        scores=mean_scores(rows),
+        base_scores=base_scores,
+        published=published,
+        clean=mean_scores(clean) if clean else None,
+        questions=len(rows),
+        clean_questions=len(clean),
+        windowed_questions=sum(row.windows > 1 for row in rows),
+        windows=sum(row.windows for row in rows),
+        parameters=parameters,
+        model_bytes=model_bytes,
+        flops_per_answer=flops,
+    )

@@ -1,0 +1,124 @@
+"""Which questions make an optimizer step, and how they lie in the rows of a forward pass.
+
+A row is a tree of tokens: a trunk that all its questions share, and a branch for each question,
+which sees the trunk and itself. Encoding a context once for all its questions is then exact: a
+question's tokens, positions and attention are those it would have alone. With `padded` every
+question is a row of its own. Nothing here imports torch.
+"""
+
+import random
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Literal
+
+from vestibular.modeling.encoding import EncodedQuestion, shared_prefix
+
+Batching = Literal["shared_context", "padded", "padded_to_max_length"]
+
+
+@dataclass(frozen=True)
+class Branch:
+    """One question's own tokens behind its row's trunk."""
+
+    tokens: tuple[int, ...]
+    first_label: int
+    """Index in `tokens` of the first one that is learned."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One sequence of a forward pass."""
+
+    trunk: tuple[int, ...]
+    branches: tuple[Branch, ...]
+
+    @property
+    def length(self) -> int:
+        """Tokens in all."""
+        return len(self.trunk) + sum(len(branch.tokens) for branch in self.branches)
+
+
+def steps_per_epoch(questions: int, batch_size: int) -> int:
+    """Return the optimizer steps that show every question once; the last one may be small."""
+    return -(-questions // batch_size)
+
+
+def epoch_batches(
+    questions: Sequence[EncodedQuestion], batch_size: int, seed: int, epoch: int
+) -> list[list[EncodedQuestion]]:
+    """Deal the questions out to optimizer steps, `batch_size` to each.
+
+    Contexts are shuffled, and the questions within each; a context's questions stay together
+    but for those that the end of a batch cuts off. The order is the same for every way of
+    batching, so that the ways can be compared step by step.
+    """
+    draw = random.Random(f"{seed}-{epoch}")
+    contexts: dict[str, list[EncodedQuestion]] = {}
+    for question in questions:
+        contexts.setdefault(question.context, []).append(question)
+    groups = list(contexts.values())
+    draw.shuffle(groups)
+    order = []
+    for group in groups:
+        draw.shuffle(group)
+        order.extend(group)
+    return [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
+
+
+def rows(
+    questions: Iterable[EncodedQuestion],
+    batching: Batching,
+    loss: Literal["answer", "full"],
+    max_tokens: int,
+) -> list[Row]:
+    """Lay out the questions of one optimizer step.
+
+    With `shared_context` neighbours with the same context share a row, at most `max_tokens`
+    long, unless the prompt is learned too: what is shared would then be learned once, not once
+    for each question.
+    """
+    if batching != "shared_context" or loss == "full":
+        return [_row([question], loss) for question in questions]
+    result = []
+    for _, neighbours in groupby(questions, key=lambda question: question.context):
+        gathered: list[EncodedQuestion] = []
+        for question in neighbours:
+            if gathered and _row([*gathered, question], loss).length > max_tokens:
+                result.append(_row(gathered, loss))
+                gathered = []
+            gathered.append(question)
+        result.append(_row(gathered, loss))
+    return result
+
+
+def _row(questions: Sequence[EncodedQuestion], loss: str) -> Row:
+    if len(questions) == 1:
+        # alone, everything is trunk and branch at once: no mask but the causal one is needed
+        question = questions[0]
+        first = 1 if loss == "full" else len(question.prompt)
+        return Row((), (Branch(question.prompt + question.answer, first),))
+    trunk = shared_prefix([question.prompt for question in questions])
+    return Row(
+        questions[0].prompt[:trunk],
+        tuple(
+            Branch(question.prompt[trunk:] + question.answer, len(question.prompt) - trunk)
+            for question in questions
+        ),
+    )
+
+
+def by_length(rows: Iterable[Row], max_tokens: int, width: int = 0) -> Iterator[list[Row]]:
+    """Group rows of similar length, at most `max_tokens` a group with the padding counted.
+
+    A row that is longer than that is a group of its own. No row is padded to less than `width`.
+    """
+    group: list[Row] = []
+    for row in sorted(rows, key=lambda row: row.length, reverse=True):
+        # the longest comes first, so that it sets the width
+        if group and max(width, group[0].length) * (len(group) + 1) > max_tokens:
+            yield group
+            group = []
+        group.append(row)
+    if group:
+        yield group

@@ -1,0 +1,228 @@
+"""From a question to tokens: the prompt and, apart from it, the answer.
+
+The same `encode_prompt` serves training, evaluation and answering, so that a model is asked as
+it was taught. Nothing here imports torch.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from vestibular.core.errors import DataError
+
+if TYPE_CHECKING:
+    from vestibular.core.questions import Question
+    from vestibular.core.settings import PromptSettings
+
+
+WINDOW_STEP = 32
+"""Windows are a multiple of so many tokens wide, so that questions of a context share them."""
+UNIT = re.compile(r"\s*\S{1,20}")
+"""What a window is made of: a word, or some letters where a language has no spaces."""
+
+
+class Tokenizer(Protocol):
+    """The part of a Hugging Face tokenizer that is used here."""
+
+    eos_token_id: int
+
+    def __call__(self, text: str, **options: Any) -> Any:
+        """Tokenize a text."""
+
+    def apply_chat_template(self, conversation: Any, **options: Any) -> Any:
+        """Write messages as the model was taught to read them."""
+
+
+@dataclass(frozen=True)
+class EncodedQuestion:
+    """A question as tokens."""
+
+    id: str
+    prompt: tuple[int, ...]
+    """Token ids of the prompt, the tokenizer's own opening tokens included."""
+    answer: tuple[int, ...]
+    """Token ids of the answer that is learned, the end-of-sequence token last; may be empty."""
+    context: str
+    """The context as the model sees it; questions of one context can be encoded together."""
+    shortened: bool
+    """Whether that is only a part of it."""
+
+    @property
+    def length(self) -> int:
+        """Tokens in all."""
+        return len(self.prompt) + len(self.answer)
+
+
+def render(prompt: "PromptSettings", context: str, question: str) -> str:
+    """Fill in the template; braces in the texts have no meaning."""
+    before, after = prompt.template.split("{context}")
+    if "{question}" in after:
+        return before + context + after.replace("{question}", question)
+    return before.replace("{question}", question) + context + after
+
+
+def encode_answer(tokenizer: Tokenizer, prompt: "PromptSettings", answer: str) -> tuple[int, ...]:
+    """Return the tokens that should follow the prompt: the answer, then the end."""
+    ids = tokenizer(prompt.answer_prefix + answer, add_special_tokens=False)["input_ids"]
+    return (*ids, tokenizer.eos_token_id)
+
+
+def encode_prompt(
+    tokenizer: Tokenizer, prompt: "PromptSettings", context: str, question: str
+) -> tuple[int, ...]:
+    """Return the prompt's tokens, with what the tokenizer itself puts in front.
+
+    Raises:
+        DataError: the prompt should be a chat message, and the tokenizer has no chat template.
+    """
+    text = render(prompt, context, question)
+    if not prompt.chat:
+        ids = tokenizer(text)["input_ids"]
+        # some tokenizers end every text; here the answer is still to come
+        return tuple(ids[:-1] if ids and ids[-1] == tokenizer.eos_token_id else ids)
+    if not getattr(tokenizer, "chat_template", None):
+        raise DataError(
+            "prompt.chat: the model's tokenizer has no chat template; write `chat: false`"
+        )
+    message = [{"role": "user", "content": text}]
+    text = tokenizer.apply_chat_template(message, add_generation_prompt=True, tokenize=False)
+    return tuple(tokenizer(text, add_special_tokens=False)["input_ids"])
+
+
+def encode_for_training(
+    tokenizer: Tokenizer, prompt: "PromptSettings", question: "Question", limit: int
+) -> EncodedQuestion:
+    """Encode a question with its first answer, at most `limit` tokens in all.
+
+    A context that is too long is cut around the answer; if nobody knows where that is, it loses
+    its end. The question is never cut.
+
+    Raises:
+        DataError: question and answer alone are longer.
+    """
+    answer = encode_answer(tokenizer, prompt, question.answers[0])
+    room = limit - len(answer)
+
+    def tokens(piece: str) -> tuple[int, ...]:
+        return encode_prompt(tokenizer, prompt, piece, question.question)
+
+    whole = tokens(question.context)
+    if len(whole) <= room:
+        return EncodedQuestion(question.id, whole, answer, question.context, False)
+    _check_room(len(tokens("")), room, question.question)
+    start = question.answer_starts[0]
+    piece = _widest_piece(
+        question.context,
+        start + len(question.answers[0]) // 2 if start >= 0 else 0,
+        lambda piece: len(tokens(piece)) <= room,
+    )
+    return EncodedQuestion(question.id, tokens(piece), answer, piece, True)
+
+
+def encode_for_answering(
+    tokenizer: Tokenizer,
+    prompt: "PromptSettings",
+    questions: Sequence["Question"],
+    limit: int,
+    overlap: float,
+) -> list[list[EncodedQuestion]]:
+    """Encode questions without their answers, each prompt at most `limit` tokens.
+
+    Where the answer stands is not looked at. A context that is too long is cut into windows,
+    each of which repeats the fraction `overlap` of the one before.
+
+    Returns:
+        for each question the windows that it is to be asked about, most often one: the whole.
+
+    Raises:
+        DataError: a question is too long even without a context.
+    """
+    pieces: dict[tuple[str, int], list[str]] = {}
+    result = []
+    for question in questions:
+        context, asked = question.context, question.question
+        whole = encode_prompt(tokenizer, prompt, context, asked)
+        if len(whole) <= limit:
+            result.append([EncodedQuestion(question.id, whole, (), context, False)])
+            continue
+        bare = len(encode_prompt(tokenizer, prompt, "", asked))
+        _check_room(bare + 1, limit, asked)
+        # a piece may take a token or two more between the prompt's words than alone
+        room = max(1, limit - bare - 2)
+        room = room // WINDOW_STEP * WINDOW_STEP or room
+        if (context, room) not in pieces:
+            pieces[context, room] = windows(tokenizer, context, room, overlap)
+        encoded = []
+        for piece in pieces[context, room]:
+            ids = encode_prompt(tokenizer, prompt, piece, asked)
+            while len(ids) > limit:
+                piece = piece[:-1]
+                ids = encode_prompt(tokenizer, prompt, piece, asked)
+            encoded.append(EncodedQuestion(question.id, ids, (), piece, True))
+        result.append(encoded)
+    return result
+
+
+def windows(tokenizer: Tokenizer, context: str, room: int, overlap: float) -> list[str]:
+    """Cut a context into overlapping pieces of whole words, at most `room` tokens each."""
+    units = [match.span() for match in UNIT.finditer(context)]
+    pieces = []
+    first = 0
+    while True:
+        low, high = first, min(len(units), first + 2 * room) - 1
+        while low < high:
+            last = (low + high + 1) // 2
+            piece = context[units[first][0] : units[last][1]]
+            if len(tokenizer(piece, add_special_tokens=False)["input_ids"]) <= room:
+                low = last
+            else:
+                high = last - 1
+        pieces.append(context[units[first][0] : units[low][1]].strip())
+        if low == len(units) - 1:
+            return pieces
+        first = max(first + 1, low + 1 - round(overlap * (low + 1 - first)))
+
+
+def _check_room(needed: int, room: int, question: str) -> None:
+    if needed > room:
+        raise DataError(
+            f"the prompt has {needed} tokens even without a context, and only {max(0, room)} "
+            "fit (train.max_length or the model's own limit, less the answer); raise "
+            "train.max_length, lower evaluate.max_new_tokens, shorten prompt.template, or take "
+            f"out the question: {question}"
+        )
+
+
+def _widest_piece(context: str, middle: int, fits: Callable[[str], bool]) -> str:
+    """Return the widest piece of the context around a character that fits."""
+
+    def piece(width: int) -> str:
+        left = min(max(0, middle - width // 2), max(0, len(context) - width))
+        return context[left : left + width]
+
+    # token counts grow with the width but for a token or so, which the walk after the
+    # bisection takes care of
+    low, high = 0, len(context)
+    while low < high:
+        width = (low + high + 1) // 2
+        if fits(piece(width)):
+            low = width
+        else:
+            high = width - 1
+    while not fits(piece(low)):
+        low -= 1
+    return piece(low)
+
+
+def shared_prefix(prompts: Sequence[Sequence[int]]) -> int:
+    """Return how many leading tokens all prompts have in common, the last token left apart.
+
+    The last token of each prompt stays outside, since its output is what is asked for.
+    """
+    shortest = min(len(prompt) for prompt in prompts) - 1
+    first = prompts[0]
+    for place in range(shortest):
+        if any(prompt[place] != first[place] for prompt in prompts):
+            return place
+    return shortest

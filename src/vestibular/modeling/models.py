@@ -1,0 +1,202 @@
+"""Base models, tokenizers and adapters in memory."""
+
+import pickle
+import struct
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+from peft import PeftModel, get_peft_model_state_dict
+from safetensors import SafetensorError
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
+
+from vestibular.core.errors import BaseModelError, first_line, out_of_memory
+from vestibular.core.settings import Precision, Quantization
+from vestibular.modeling.flops import Shape
+
+ONE_THREAD_PARAMETERS = 5_000_000
+"""On a CPU, smaller models run on one thread: their matrices are too small to share out."""
+
+ADAPTER_FILE = "adapter_config.json"
+"""In the folder of a trained candidate, if it is an adapter."""
+
+LOADING_ERRORS = (
+    OSError,
+    ValueError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    RuntimeError,
+    SafetensorError,
+    struct.error,
+    pickle.UnpicklingError,
+)
+"""What the libraries raise at a file that is not what it should be."""
+
+
+def pick_device() -> torch.device:
+    """Return the fastest device of this machine."""
+    return torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
+
+
+def pick_precision(precision: Precision, device: torch.device) -> torch.dtype:
+    """Return the numbers to compute with on `device`.
+
+    `auto` is bfloat16 on a GPU that has it, float16 on an older one, and float32 elsewhere:
+    CPUs are not faster with bfloat16 at these sizes.
+
+    Raises:
+        BaseModelError: the device cannot train in float16.
+    """
+    if precision == "auto":
+        if device.type != "cuda":
+            return torch.float32
+        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+    if precision == "float16" and device.type != "cuda":
+        raise BaseModelError(
+            "train.precision: float16 needs a CUDA GPU, since small gradients vanish in it "
+            f"unless they are scaled; this machine has {device.type}: write bfloat16 or float32"
+        )
+    return getattr(torch, precision)  # type: ignore[no-any-return]
+
+
+def load_tokenizer(folder: Path) -> Any:
+    """Load a model's tokenizer.
+
+    Raises:
+        BaseModelError: it cannot be loaded, has no words, or has no end-of-sequence token to
+            stop at.
+    """
+    advice = "copy the tokenizer's files from the model's source, tokenizer.json above all"
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    except LOADING_ERRORS as error:
+        raise BaseModelError(
+            f"{folder}: no tokenizer can be loaded ({first_line(error)}); {advice}"
+        ) from None
+    # of some architectures transformers makes an empty one where there are no files
+    if not set(tokenizer.get_vocab()) - set(tokenizer.all_special_tokens):
+        raise BaseModelError(f"{folder}: no tokenizer can be loaded (it has no words); {advice}")
+    if tokenizer.eos_token_id is None:
+        raise BaseModelError(
+            f"{folder}: the tokenizer has no end-of-sequence token, so no answer could end; "
+            "set eos_token in its tokenizer_config.json"
+        )
+    return tokenizer
+
+
+def load_base(
+    folder: Path, quantization: Quantization, device: torch.device, dtype: torch.dtype
+) -> Any:
+    """Load a base model for `device`, its weights in `dtype` or quantized by bitsandbytes.
+
+    Raises:
+        BaseModelError: the folder does not hold a causal language model, or bitsandbytes does
+            not know the device.
+    """
+    options: dict[str, Any] = {}
+    if quantization != "none" and device.type not in ("cpu", "cuda", "xpu"):
+        raise BaseModelError(
+            f"train.quantization: {quantization}: bitsandbytes does not work on {device.type}; "
+            "write none"
+        )
+    if quantization == "8bit":
+        options["quantization_config"] = BitsAndBytesConfig(load_in_8bit=True)
+    elif quantization == "4bit":
+        options["quantization_config"] = BitsAndBytesConfig(
+            load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True
+        )
+    # the bar over the loading of weights
+    transformers.utils.logging.disable_progress_bar()
+    try:
+        loaded: Any = AutoModelForCausalLM.from_pretrained(
+            folder,
+            dtype=dtype,
+            device_map={"": device},
+            local_files_only=True,
+            output_loading_info=True,
+            **options,
+        )
+    except LOADING_ERRORS as error:
+        if out_of_memory(error):
+            raise
+        raise BaseModelError(
+            f"{folder}: no causal language model can be loaded ({first_line(error)}); copy its "
+            "files from the model's source anew"
+        ) from None
+    model, report = loaded
+    if missing := sorted(report["missing_keys"]):
+        raise BaseModelError(
+            f"{folder}: the weights lack {len(missing)} of the tensors that config.json asks for "
+            f"({missing[0]} and so on), which would be random; copy the matching files there"
+        )
+    if device.type == "cpu" and model.num_parameters() < ONE_THREAD_PARAMETERS:
+        torch.set_num_threads(1)
+    return model
+
+
+def load_adapter(model: Any, folder: Path) -> PeftModel:
+    """Put a trained adapter on a base model, ready to answer."""
+    return PeftModel.from_pretrained(model, str(folder)).eval()
+
+
+def count_parameters(folder: Path, model: Any) -> dict[str, int]:
+    """Return how many parameters are trained, and how many there are with an adapter's.
+
+    The base is counted from its configuration: quantized weights are packed, several a byte.
+    What an adapter trains besides its own matrices (biases, `modules_to_save`) stands in the
+    place of the base's.
+    """
+    base = without_weights(folder).num_parameters()
+    if not isinstance(model, PeftModel):
+        return {"trainable": base, "total": base}
+    trained = get_peft_model_state_dict(model, save_embedding_layers=False)
+    return {
+        "trainable": sum(tensor.numel() for tensor in trained.values()),
+        "total": base + _adapter_parameters(model),
+    }
+
+
+def without_weights(folder: Path) -> Any:
+    """Build a model from its configuration alone: shapes, no bytes (torch's meta device).
+
+    Raises:
+        BaseModelError: the configuration is not that of a causal language model.
+    """
+    try:
+        with torch.device("meta"):
+            return AutoModelForCausalLM.from_config(
+                AutoConfig.from_pretrained(folder, local_files_only=True)
+            )
+    except LOADING_ERRORS as error:
+        raise BaseModelError(
+            f"{folder}: config.json is not that of a causal language model ({first_line(error)})"
+        ) from None
+
+
+def arithmetic_shape(folder: Path, model: Any) -> Shape:
+    """Return the sizes that decide how much the model computes, its adapter included."""
+    base = without_weights(folder)
+    embeddings = {
+        id(module.weight): module.weight.numel()
+        for module in base.modules()
+        if isinstance(module, torch.nn.Embedding)
+    }
+    head = base.get_output_embeddings().weight
+    # a head that shares its weight with the embedding is counted there already
+    apart = 0 if id(head) in embeddings else head.numel()
+    matrices = base.num_parameters() - sum(embeddings.values()) - apart
+    config = base.config
+    heads = config.num_attention_heads
+    size = getattr(config, "head_dim", None) or config.hidden_size // heads
+    return Shape(
+        matrix_parameters=matrices + _adapter_parameters(model),
+        head_parameters=head.numel(),
+        layers=config.num_hidden_layers,
+        width=heads * size,
+    )
+
+
+def _adapter_parameters(model: Any) -> int:
+    return sum(parameter.numel() for name, parameter in model.named_parameters() if "lora_" in name)

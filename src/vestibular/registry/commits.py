@@ -1,0 +1,42 @@
+"""The commit that a result belongs to, asked from git."""
+
+from pathlib import Path
+
+from vestibular.core.errors import GitError, ShallowHistoryError
+from vestibular.core.files import file_md5
+from vestibular.core.version_control import (
+    committed_text,
+    last_line,
+    run_git,
+    shallow_commits,
+)
+
+LOCK = "dvc.lock"
+UNSHALLOW = "git fetch --unshallow"
+"""Command that gets the rest of a shallow clone's history."""
+
+
+def commit_of(path: Path) -> str | None:
+    """Return the commit that recorded a stage's output as it lies here; None if none has.
+
+    `dvc.lock` names every output by its MD5, so that the commit which first has it there is the
+    run's. A file cannot name that commit itself: the commit depends on its bytes.
+
+    Raises:
+        ShallowHistoryError: the history ends at a commit that has it, and may not be the first.
+        GitError: git is not installed, or there is no repository that it opens.
+    """
+    digest = file_md5(path)
+    found = run_git("log", "--format=%H", "-S", digest, "--", LOCK)
+    if found.returncode:
+        raise GitError(f"git: {last_line(found.stderr)}")
+    # the newest is the last one to bring or to remove it
+    commits = found.stdout.split()
+    if not commits or digest not in (committed_text(commits[0], LOCK) or ""):
+        return None
+    if commits[0] in shallow_commits():
+        raise ShallowHistoryError(
+            f"{path}: this clone is shallow, and the commit that recorded the file may be one that "
+            f"it lacks; run: {UNSHALLOW}"
+        )
+    return commits[0]

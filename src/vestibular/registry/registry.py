@@ -1,0 +1,200 @@
+"""The registry: versions of the chosen model and their stages, kept as tags in git.
+
+The tags are GTO's (`qa-model@v0.1.0`, `qa-model#production#1`), the files are those that DVC
+tracks at the tagged commit. A tag's message holds what the tag does not say: the candidate, its
+scores, the reason. Who and when are the tag's own.
+"""
+
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+from vestibular.core.errors import DataError, first_line
+from vestibular.core.version_control import foreign_repositories_named, head_commit
+from vestibular.registry.checks import (
+    check_committed,
+    check_identity,
+    check_pushed,
+    check_whole_history,
+    facts_of_model,
+    refusal_at,
+)
+from vestibular.registry.tags import (
+    VERSION_FACT,
+    Event,
+    Version,
+    held_in,
+    read_events,
+    stage_tag,
+    version_tag,
+    versions_in,
+    write_tag,
+)
+
+FIRST_VERSION = "v0.1.0"
+Bump = Literal["major", "minor", "patch"]
+
+
+class Registry:
+    """The versions of one model in the git repository of the current folder."""
+
+    def __init__(self, artifact: str) -> None:
+        self.artifact = artifact
+
+    def register(self, bump: Bump) -> Version:
+        """Make the model of the current commit a version.
+
+        Raises:
+            DataError: the commit does not hold the model as it stands here, or the model's
+                files are not where others find them, or the commit has a version already.
+            GitError: git does not open the repository, or does not know what is registered.
+        """
+        from gto.versions import SemVer
+
+        known = self.versions()
+        check_identity()
+        check_whole_history()
+        check_committed()
+        facts = facts_of_model()
+        check_pushed()
+        commit = head_commit()
+        if same := [each.event.version for each in known if each.event.commit == commit]:
+            raise DataError(
+                f"{self.artifact}: this commit is registered already, as {' and '.join(same)}; one "
+                "commit holds one version. `vestibular registry list` shows them"
+            )
+        name = FIRST_VERSION
+        if known:
+            name = SemVer(known[-1].event.version).bump(**{f"bump_{bump}": True}).version
+        title = f"Register {facts['Candidate']} as {self.artifact}"
+        write_tag(version_tag(self.artifact, name), commit, title, facts)
+        return self.find(name)
+
+    def promote(self, version: str, stage: str, reason: str | None, force: bool) -> Event:
+        """Put a version into a stage; the version before it stays in the history.
+
+        Raises:
+            DataError: there is no such version, it is in the stage already, or `select` refused
+                it and `force` is not given, or is without a reason.
+        """
+        found = self.find(version)
+        check_identity()
+        check_whole_history()
+        if stage in found.stages:
+            raise DataError(f"{self.artifact}: {version} is in {stage} already")
+        refusal = refusal_at(found.event.commit)
+        if refusal is not None and not force:
+            raise DataError(
+                f"{self.artifact}: {version}: `select` promoted nothing at this commit: {refusal}. "
+                "To promote it all the same: --force --reason WHY"
+            )
+        if refusal is not None and not reason:
+            raise DataError("--force: say why, with --reason; it is kept in the history")
+        facts = dict(found.event.facts)
+        facts["Reason"] = reason or "chosen by `select`"
+        if refusal is not None:
+            facts["Against-selection"] = refusal
+        return self._assign("promote", found, stage, facts)
+
+    def rollback(self, stage: str, reason: str | None) -> Event:
+        """Put back the version that was in a stage before the one that is.
+
+        Raises:
+            DataError: there was none before.
+        """
+        held = self._held(stage)
+        check_identity()
+        check_whole_history()
+        if len(held) < 2:
+            now = f"only {held[0]}" if held else "no version"
+            raise DataError(f"{self.artifact}: {now} has been in {stage}; nothing to go back to")
+        found = self.find(held[-2])
+        facts = {**found.event.facts, "Reason": reason or f"rollback of {held[-1]}"}
+        return self._assign("rollback", found, stage, facts)
+
+    def versions(self) -> list[Version]:
+        """Return all versions, the oldest first, with the stages that each is in."""
+        return versions_in(self.history())
+
+    def find(self, version: str) -> Version:
+        """Return a version by name.
+
+        Raises:
+            DataError: there is none of that name.
+        """
+        versions = {found.event.version: found for found in self.versions()}
+        if version not in versions:
+            known = ", ".join(versions) or "none yet; `vestibular registry register` makes one"
+            raise DataError(f"{self.artifact}: {version}: no such version ({known})")
+        return versions[version]
+
+    def in_stage(self, stage: str) -> Version:
+        """Return the version that is in a stage.
+
+        Raises:
+            DataError: none is.
+        """
+        held = self._held(stage)
+        if not held:
+            raise DataError(
+                f"{self.artifact}: no version is in {stage}; `vestibular registry promote` puts "
+                "one there, `git fetch --tags` gets what others have put there"
+            )
+        return self.find(held[-1])
+
+    def history(self) -> list[Event]:
+        """Return all that has happened, the oldest first.
+
+        Raises:
+            GitError: there is no git repository here, or git does not open it.
+        """
+        return read_events(self.artifact)
+
+    def download(self, version: Version, folder: Path) -> None:
+        """Get a version's files from the cache or the DVC remote into a new folder.
+
+        Raises:
+            DataError: the folder is in use, or the files are nowhere to be had.
+        """
+        from dvc.exceptions import DvcException
+        from dvc.repo import Repo
+        from dvc_data.index import DataIndexDirError
+
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise DataError(f"{folder}: is there already; name a new folder, or remove it")
+        name = version.event.version
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as scratch:
+            try:
+                with foreign_repositories_named(), Repo(".") as repo:
+                    out = str(Path(scratch, "model"))
+                    repo.artifacts.download(self.artifact, version=name, out=out)
+            except (DvcException, DataIndexDirError, FileNotFoundError) as error:
+                raise DataError(
+                    f"{self.artifact}: {name}: its files are neither in DVC's cache nor in a "
+                    f"remote that can be reached ({first_line(error)}); run `dvc push --all-tags` "
+                    "where they were made"
+                ) from None
+            if folder.exists():
+                folder.rmdir()
+            shutil.move(Path(scratch, "model"), folder)
+
+    def _held(self, stage: str) -> list[str]:
+        return held_in(stage, self.history())
+
+    def _assign(self, action: str, version: Version, stage: str, facts: Mapping[str, str]) -> Event:
+        name = version.event.version
+        held = self._held(stage)
+        said = {
+            **facts,
+            VERSION_FACT: name,
+            "Action": action,
+            **({"Replaces": held[-1]} if held else {}),
+        }
+        words = {"promote": f"Promote {self.artifact} {name} to {stage}"}
+        title = words.get(action, f"Put {self.artifact} {name} back into {stage}")
+        tag = stage_tag(self.artifact, stage)
+        write_tag(tag, version.event.commit, title, said)
+        return next(event for event in self.history() if event.tag == tag)

@@ -1,0 +1,250 @@
+"""What the report shows of every question, and its charts: drawn, and as tables.
+
+Predictions are a row a question, by candidate, in the order of their rank.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from markupsafe import Markup
+
+from vestibular.core.costs import CandidateCosts
+from vestibular.core.documents import document_numbers
+from vestibular.core.exam_results import AnsweredQuestion, Prediction
+from vestibular.core.metrics import METRICS, Metric
+from vestibular.core.questions import Question
+from vestibular.report import charts, slices
+from vestibular.report.figures import COLOURS, UNITS, figure, score_range, size
+from vestibular.selection.uncertainty import Bootstrap
+from vestibular.selection.wording import COST_KEYS, COST_NAMES, metric_of
+
+Predictions = Mapping[str, Sequence[Prediction]]
+Curve = Sequence[Mapping[str, str]]
+
+NOT_MEASURED = "not measured"
+"""In place of a figure that was not measured on this machine."""
+
+
+def questions_data(
+    questions: Sequence[Question],
+    predictions: Predictions,
+    language: str | None,
+) -> dict[str, Any]:
+    """Return what the page's script needs for the table of all questions.
+
+    Contexts stand in it once. An answer is a list of its text, exact match and F1.
+    """
+    contexts = {text: place for place, text in enumerate(_unique(q.context for q in questions))}
+    known = language in slices.question_words()
+    rows = []
+    for place, question in enumerate(questions):
+        answers = [predictions[name][place] for name in predictions]
+        word = slices.question_word(question.question, str(language)) if known else ""
+        start = question.answer_starts[0]
+        leaked = answers[0].after.leaked
+        tags = [question.title, "shares text with the training data" if leaked else ""]
+        rows.append(
+            {
+                "id": question.id,
+                "title": question.title,
+                "question": question.question,
+                "word": word,
+                "tags": [tag for tag in tags if tag],
+                "context": contexts[question.context],
+                # the page counts in UTF-16 units
+                "answer": [
+                    _utf16(question.context[:start]) if start >= 0 else -1,
+                    _utf16(question.context[: start + len(question.answers[0])]),
+                ],
+                "references": _unique(question.answers),
+                "before": [_scored(row.before) for row in answers],
+                "after": [_scored(row.after) for row in answers],
+            }
+        )
+    return {
+        "candidates": list(predictions),
+        "colours": [place % COLOURS for place in range(len(predictions))],
+        "contexts": list(contexts),
+        "questions": rows,
+    }
+
+
+def _scored(row: AnsweredQuestion) -> list[str | float]:
+    return [row.answer, row.exact_match, round(row.f1, 4)]
+
+
+def _unique(values: Iterable[Any]) -> list[Any]:
+    return list(dict.fromkeys(values))
+
+
+def _utf16(text: str) -> int:
+    return len(text.encode("utf-16-le")) // 2
+
+
+def kinds(
+    questions: Sequence[Question],
+    predictions: Predictions,
+    language: str | None,
+    metric: Metric,
+    seed: int,
+) -> list[dict[str, Any]]:
+    """Return the scores by kind of question: a title, a drawing and the rows of a table each."""
+    groupings = []
+    if language in slices.question_words():
+        groupings.append(("Question word", slices.by_question_word(questions, str(language))))
+    groupings += [
+        ("Length of the answer", slices.by_number(questions, slices.answer_words, "word")),
+        ("Length of the context", slices.by_number(questions, slices.context_words, "word")),
+        ("Where in the context the answer stands", slices.by_position(questions)),
+    ]
+    leaked = [row.after.leaked for row in next(iter(predictions.values()))]
+    if any(leaked):
+        groupings.append(("Overlap with the training data", slices.by_leak(leaked)))
+    documents = document_numbers(questions)
+    result = []
+    for number, (title, parts) in enumerate(groupings):
+        rows, points = [], []
+        for part in parts:
+            drawn = Bootstrap(
+                _renumbered([documents[place] for place in part.members]),
+                {
+                    name: [answers[place].after.score(metric) for place in part.members]
+                    for name, answers in predictions.items()
+                },
+                seed,
+            )
+            scores = []
+            for name, answers in predictions.items():
+                scores.append(
+                    {
+                        key: sum(answers[place].after.score(key) for place in part.members)
+                        / len(part.members)
+                        for key in METRICS
+                    }
+                )
+                found = drawn.interval(name)
+                points.append(
+                    {
+                        "slice": part.label,
+                        "candidate": name,
+                        "score": found.value,
+                        "low": found.low,
+                        "high": found.high,
+                        "words": f"{name}, {part.label}: {METRICS[metric]} {found.value:.3f} "
+                        f"({found.low:.3f} to {found.high:.3f}), {len(part.members)} questions",
+                    }
+                )
+            rows.append({"label": part.label, "count": len(part.members), "scores": scores})
+        chart = charts.slice_scores(points, parts, list(predictions), METRICS[metric])
+        drawing = Markup(charts.draw(chart, f"kind{number}"))  # noqa: S704
+        result.append({"title": title, "rows": rows, "drawing": drawing})
+    return result
+
+
+def _renumbered(numbers: Sequence[int]) -> list[int]:
+    found: dict[int, int] = {}
+    return [found.setdefault(number, len(found)) for number in numbers]
+
+
+def both_widths(name: str, describe: Callable[[int], Mapping[str, Any]]) -> dict[str, Markup | str]:
+    """Draw a chart for a desk and for a phone."""
+    return {
+        "name": f"chart-{name}",
+        "wide": Markup(charts.draw(describe(charts.WIDE), f"{name}-wide")),  # noqa: S704
+        "narrow": Markup(charts.draw(describe(charts.NARROW), f"{name}-narrow")),  # noqa: S704
+    }
+
+
+def loss_chart(curves: Mapping[str, Curve], candidates: Sequence[str]) -> dict[str, Any]:
+    """Return the chart and table of all candidates' loss curves."""
+    rows, table = [], []
+    for name in candidates:
+        cells = [name]
+        for series, column in (("training", "loss"), ("validation", "validation_loss")):
+            points = [row for row in curves[name] if row[column]]
+            for row in charts.thinned(points):
+                epoch, loss = float(row["epoch"]), float(row[column])
+                words = f"{name}, {series}: loss {loss:.3g} after {epoch:.3g} epochs"
+                # a logarithmic scale has no place for zero
+                if loss > 0:
+                    rows.append(
+                        {"candidate": name, "series": series, "epoch": epoch, "loss": loss}
+                        | {"words": words}
+                    )
+            losses = [float(row[column]) for row in points]
+            cells += [f"{losses[-1]:.3g}", f"{min(losses):.3g}"] if losses else ["", ""]
+        table.append(cells)
+    return {
+        **both_widths("loss", lambda width: charts.loss_curves(rows, candidates, width)),
+        "title": "Loss in training",
+        "text": "Solid: training questions; dashed: validation questions.",
+        "table": {
+            "titles": ["Candidate"]
+            + [
+                f"{series}, {which}"
+                for series in ("training", "validation")
+                for which in ("last", "lowest")
+            ],
+            "rows": table,
+        },
+    }
+
+
+def cost_chart(selection: Mapping[str, Any], costs: Mapping[str, CandidateCosts]) -> dict[str, Any]:
+    """Return the chart of score against cost, and the table of all costs."""
+    metric, kind = metric_of(selection), selection["rule"]["cost"]
+    key, unit = COST_KEYS[kind], UNITS[kind]
+    rows, table = [], []
+    for name, found in selection["candidates"].items():
+        score, cost = found["scores"][metric], found["cost"]
+        exam, training = costs[name].evaluate, costs[name].train
+        rows.append(
+            {
+                "candidate": name,
+                "cost": cost[key],
+                "score": score["value"],
+                "low": score["low"],
+                "high": score["high"],
+                "words": f"{name}: {METRICS[metric]} {score['value']:.3f} ({score_range(score)}), "
+                f"{figure(cost[key])} {unit}",
+                "pareto": found["pareto"],
+            }
+        )
+        table.append(
+            [
+                name,
+                figure(cost["flops_per_answer"]),
+                f"{exam.latency_p95:.3g}" if exam else NOT_MEASURED,
+                f"{exam.questions_per_second:.3g}" if exam else NOT_MEASURED,
+                size(exam.peak_memory_bytes) if exam else NOT_MEASURED,
+                size(cost["model_bytes"]),
+                f"{cost['trainable_parameters']:,}",
+                f"{training.seconds:.3g}" if training else NOT_MEASURED,
+                "yes" if found["pareto"] else "no",
+            ]
+        )
+    names = list(selection["candidates"])
+    titles = (COST_NAMES[kind], METRICS[metric])
+    return {
+        **both_widths(
+            "cost",
+            lambda width: charts.score_against_cost(rows, names, titles, width),
+        ),
+        "title": "Score against cost",
+        "text": "Dashed: the Pareto front, where no other scores more for less. Bars: 95 % "
+        "intervals.",
+        "table": {
+            "titles": [
+                "Candidate",
+                "Operations an answer",
+                "p95 latency, s",
+                "Answers a second",
+                "Peak memory",
+                "Base model",
+                "Trained parameters",
+                "Training, s",
+                "On the front",
+            ],
+            "rows": table,
+        },
+    }

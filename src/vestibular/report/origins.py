@@ -1,0 +1,116 @@
+"""Where a result comes from: data, base models, settings, machines and packages, as tables.
+
+Nothing here looks at the clock, at git or at the packages installed now: the report is to be
+equal, byte for byte, when its inputs are. What trained and examined a candidate was written down
+beside its costs.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from vestibular.core.base_models import Pin
+from vestibular.core.costs import CandidateCosts
+from vestibular.core.data_metrics import DataMetrics
+from vestibular.params.project import Params
+
+Table = dict[str, Any]
+
+
+def data_table(audit: DataMetrics) -> Table:
+    """Return the table of the dataset's splits, from `metrics/data.json`."""
+    leaks = audit.leaks
+    given_away = leaks.questions - leaks.clean_questions
+    words = (
+        f"Training gives {given_away:,} of {leaks.questions:,} validation questions away, by a "
+        "context that overlaps or by an equal question."
+    )
+    if dropped := leaks.dropped_from_train:
+        words += f" The {dropped:,} training questions that do so were left out."
+    return {
+        "title": "Data",
+        "text": words if given_away else "",
+        "titles": ["Split", "Documents", "Contexts", "Questions", "SHA-256 of the file"],
+        "numbers": [1, 2, 3],
+        "rows": [
+            [
+                name,
+                f"{split.documents:,}",
+                f"{split.contexts:,}",
+                f"{split.questions:,}",
+                split.sha256,
+            ]
+            for name, split in audit.splits().items()
+        ],
+    }
+
+
+def bases_table(pins: Mapping[str, Pin], selection: Mapping[str, Any]) -> Table:
+    """Return the table of the base models, each at its exact version."""
+    rows = []
+    for name, found in selection["candidates"].items():
+        pin, cost = pins[name], found["cost"]
+        version = f"revision {pin.revision}" if pin.revision else f"SHA-256 {pin.sha256}"
+        counts = [f"{cost['total_parameters']:,}", f"{cost['trainable_parameters']:,}"]
+        rows.append([name, *counts, pin.base_model, version])
+    return {
+        "title": "Base models",
+        "text": "",
+        "titles": ["Candidate", "Parameters", "Trained", "Base model", "Exact version"],
+        "numbers": [1, 2],
+        "rows": rows,
+    }
+
+
+def machines_table(costs: Mapping[str, CandidateCosts]) -> Table:
+    """Return the table of the devices and package versions that trained and examined."""
+    found: dict[str, dict[str, list[str]]] = {}
+    for name, cost in costs.items():
+        for stage, measured in (("train", cost.train), ("evaluate", cost.evaluate)):
+            if measured is None:
+                continue
+            machine = measured.machine
+            for part, version in {"device": machine.device, **machine.packages}.items():
+                found.setdefault(part, {}).setdefault(version, []).append(f"{stage}@{name}")
+    rows = []
+    for part, versions in found.items():
+        if len(versions) == 1:
+            rows.append([part, *versions])
+        else:
+            each = (f"{version} ({', '.join(where)})" for version, where in versions.items())
+            rows.append([part, "; ".join(each)])
+    return {
+        "title": "Machine and packages",
+        "text": "What trained and examined the candidates"
+        + ("." if rows else ": not known on this machine."),
+        "titles": [],
+        "numbers": [],
+        "rows": rows,
+    }
+
+
+def settings(params: Params) -> list[tuple[str, str]]:
+    """Return all settings by their dotted keys; of a candidate only what is its own."""
+    content = params.model_dump(mode="json")
+    shared = dict(_flat(content["train"], ""))
+    candidates = content.pop("candidates")
+    rows = list(_flat(content, ""))
+    for name, candidate in candidates.items():
+        # an option that the candidate alone has is not among the shared ones
+        own = [
+            (key, value) for key, value in _flat(candidate["train"], "") if shared.get(key) != value
+        ]
+        rows += [(f"candidates.{name}.base_model", candidate["base_model"])]
+        if candidate["revision"] is not None:
+            rows += [(f"candidates.{name}.revision", candidate["revision"])]
+        rows += [(f"candidates.{name}.{key}", value) for key, value in own]
+    return rows
+
+
+def _flat(content: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, str]]:
+    for key, value in content.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+            yield prefix + key, text

@@ -1,0 +1,78 @@
+"""The report's page: a template, a style and a script put together to one file.
+
+The page needs no network and can use none: its content security policy lets nothing be
+fetched and no other script run than its own. Whatever the data holds is escaped.
+"""
+
+import base64
+import functools
+import hashlib
+import json
+from collections.abc import Mapping
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from markupsafe import Markup
+
+from vestibular.core.files import whole_file
+from vestibular.report.figures import COLOURS
+
+COMMIT_PLACE = "not in this copy"
+"""What the page says in the commit's place."""
+
+
+def template_text(name: str) -> str:
+    """Return a file of `templates/`."""
+    return files("vestibular.report").joinpath("templates", name).read_text(encoding="utf-8")
+
+
+@functools.cache
+def templates() -> jinja2.Environment:
+    """Return the templates; HTML is escaped, and a value that is not there is an error."""
+    return jinja2.Environment(
+        loader=jinja2.FunctionLoader(template_text),
+        autoescape=jinja2.select_autoescape((".html.jinja",)),
+        undefined=jinja2.StrictUndefined,
+        keep_trailing_newline=True,
+    )
+
+
+def as_script_data(value: object) -> Markup:
+    """Return JSON that cannot end the script element that it stands in."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    # these stand within strings alone, where the escape means the character
+    for character in "<>&\u2028\u2029":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return Markup(text)  # noqa: S704 (escaped above)
+
+
+def script_source(script: str) -> str:
+    """Return what a content security policy names to let this script run, and no other."""
+    digest = hashlib.sha256(script.encode("utf-8")).digest()
+    return f"sha256-{base64.b64encode(digest).decode('ascii')}"
+
+
+def write_page(path: Path, facts: Mapping[str, Any]) -> None:
+    """Write the page from `facts`, the values that `page.html.jinja` names."""
+    script = template_text("page.js")
+    text = (
+        templates()
+        .get_template("page.html.jinja")
+        .render(
+            **facts,
+            colours=COLOURS,
+            commit_place=COMMIT_PLACE,
+            style=Markup(template_text("page.css")),  # noqa: S704 (the project's own)
+            script=Markup(script),  # noqa: S704 (the project's own)
+            script_source=script_source(script),
+        )
+    )
+    with whole_file(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def with_commit(page: str, commit: str) -> str:
+    """Return a copy of a page that names its commit, or says in a few words why it does not."""
+    return page.replace(f'id="commit">{COMMIT_PLACE}<', f'id="commit">{commit}<')

@@ -1,0 +1,120 @@
+"""Questions sorted into groups: by question word, by lengths, by where the answer stands.
+
+The words of each language are in `question_words.json`: a group's name, and the forms that
+belong to it.
+"""
+
+import bisect
+import functools
+import json
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+
+from vestibular.core.questions import Question
+
+PARTS = 4
+"""Groups that a length or a place is cut into, at most."""
+
+OTHER = "other"
+"""Name of the group of questions without a known question word."""
+
+
+@dataclass(frozen=True)
+class Slice:
+    """Questions that have something in common."""
+
+    label: str
+    members: tuple[int, ...]
+    """Places of the questions in the list that was sorted, counted from 0."""
+
+
+@functools.cache
+def question_words() -> dict[str, dict[str, list[str]]]:
+    """Return the groups of question words and their forms, by language (ISO 639-1)."""
+    text = files("vestibular.report").joinpath("question_words.json").read_text(encoding="utf-8")
+    return json.loads(text)  # type: ignore[no-any-return]
+
+
+@functools.cache
+def _pattern(language: str) -> tuple[re.Pattern[str], dict[str, str]]:
+    groups = {form: name for name, forms in question_words()[language].items() for form in forms}
+    # at one place the longest form counts: "em que ano" asks for a time, "que" for a thing
+    forms = "|".join(re.escape(form) for form in sorted(groups, key=len, reverse=True))
+    return re.compile(rf"\b(?:{forms})\b"), groups
+
+
+def question_word(question: str, language: str) -> str:
+    """Return the group of the question word that stands first, or `other` where there is none."""
+    pattern, groups = _pattern(language)
+    found = pattern.search(" ".join(question.lower().split()))
+    return groups[found[0]] if found else OTHER
+
+
+def by_question_word(questions: Sequence[Question], language: str) -> list[Slice]:
+    """Group questions by their question word, in the order of the language's list."""
+    words = [question_word(question.question, language) for question in questions]
+    return [
+        Slice(name, tuple(place for place, word in enumerate(words) if word == name))
+        for name in (*question_words()[language], OTHER)
+        if name in words
+    ]
+
+
+def by_number(
+    questions: Sequence[Question], measure: Callable[[Question], int], unit: str
+) -> list[Slice]:
+    """Cut questions into at most four groups of about equal size by a whole number.
+
+    Equal numbers are never parted, so there may be fewer groups, and of unequal size.
+    """
+    numbers = [measure(question) for question in questions]
+    ordered = sorted(numbers)
+    count = len(ordered)
+    bounds = sorted({ordered[-(-count * part // PARTS) - 1] for part in range(1, PARTS + 1)})
+    members: list[list[int]] = [[] for _ in bounds]
+    for place, number in enumerate(numbers):
+        members[bisect.bisect_left(bounds, number)].append(place)
+    result = []
+    for group in members:
+        low, high = min(numbers[place] for place in group), max(numbers[place] for place in group)
+        span = str(low) if low == high else f"{low} to {high}"
+        result.append(Slice(f"{span} {unit}{'' if high == 1 else 's'}", tuple(group)))
+    return result
+
+
+def answer_words(question: Question) -> int:
+    """Return the number of words of the first reference answer."""
+    return len(question.answers[0].split())
+
+
+def context_words(question: Question) -> int:
+    """Return the number of words of the context."""
+    return len(question.context.split())
+
+
+def by_position(questions: Sequence[Question]) -> list[Slice]:
+    """Group questions by the part of the context, in characters, where the first answer begins."""
+    labels = (*(f"{name} quarter" for name in ("first", "second", "third", "last")), "not in it")
+    places = [
+        question.answer_starts[0] * PARTS // len(question.context)
+        if question.answer_starts[0] >= 0
+        else PARTS
+        for question in questions
+    ]
+    return [
+        Slice(label, tuple(place for place, part in enumerate(places) if part == number))
+        for number, label in enumerate(labels)
+        if number in places
+    ]
+
+
+def by_leak(leaked: Sequence[bool | None]) -> list[Slice]:
+    """Group questions by whether their context shares text with the training data."""
+    labels = {False: "no overlap", True: "overlap"}
+    parts = [
+        Slice(label, tuple(place for place, one in enumerate(leaked) if bool(one) is value))
+        for value, label in labels.items()
+    ]
+    return [Slice("all", tuple(range(len(leaked)))), *(part for part in parts if part.members)]

@@ -1,0 +1,4 @@
+"""Compares the candidates and chooses one by the rule: the stage `select`.
+
+May import `core` and `scoring`.
+"""

@@ -1,0 +1,376 @@
+"""LoRA fine-tuning of one candidate with the Hugging Face Trainer."""
+
+import math
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset, SequentialSampler
+from transformers import (
+    PrinterCallback,
+    ProgressCallback,
+    Trainer,
+    TrainerCallback,
+    TrainerControl,
+    TrainerState,
+    TrainingArguments,
+)
+
+from vestibular.core.errors import ParamsError
+from vestibular.core.files import whole_file
+from vestibular.core.layout import PARAMS
+from vestibular.modeling.batching import Batching, by_length, epoch_batches, rows, steps_per_epoch
+from vestibular.modeling.encoding import EncodedQuestion
+from vestibular.modeling.tensors import Inputs, branch_error, collate, label_loss
+from vestibular.tracking.checkpoints import COMPLETE, last_complete
+from vestibular.tracking.measuring import stopwatch
+from vestibular.training.adapters import disk_errors
+from vestibular.training.settings import TrainSettings
+
+CURVE = ["step", "epoch", "loss", "validation_loss", "learning_rate", "gradient_norm"]
+LOGGED = {
+    "loss": "loss",
+    "eval_loss": "validation_loss",
+    "learning_rate": "learning_rate",
+    "grad_norm": "gradient_norm",
+}
+"""The Trainer's names of what is logged, and the curve's."""
+MOST_BRANCH_ERROR = 0.02
+"""Largest difference, relative to the logits' size, that rounding explains in any precision."""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a training leaves behind, beside the adapter in the model."""
+
+    curve: list[list[float | int | None]]
+    """One row a logged step, in the order of `CURVE`."""
+    steps: int
+    """Optimizer steps in all."""
+    seconds: float
+    """Seconds for all steps, validation included; what a kill has undone does not count."""
+
+
+def usable_batching(model: Any, settings: TrainSettings, name: str) -> Batching:
+    """Return the batching that the settings ask for, or `padded` where the model cannot.
+
+    Whether a model keeps branches apart is tried out on it, not looked up.
+    """
+    if settings.batching != "shared_context":
+        return settings.batching
+    if settings.loss == "full":
+        return "padded"
+    gap = branch_error(model)
+    if gap > MOST_BRANCH_ERROR:
+        print(
+            f"{name}: this architecture does not keep the questions of a context apart "
+            f"(outputs differ by {gap:.2g}); training goes on with batching: padded",
+            file=sys.stderr,
+        )
+        return "padded"
+    return "shared_context"
+
+
+class OptimizerSteps(Dataset[dict[str, Any]]):
+    """One item for every optimizer step of a training, in order: its micro-batches.
+
+    A micro-batch is what fits `train.max_tokens_per_batch`; a step's loss is the mean over all
+    its labels, however they are spread over micro-batches.
+    """
+
+    def __init__(
+        self,
+        questions: Sequence[EncodedQuestion],
+        settings: TrainSettings,
+        batching: Batching,
+        seed: int,
+    ) -> None:
+        self._questions = questions
+        self._settings = settings
+        self._batching = batching
+        self._seed = seed
+        self._per_epoch = steps_per_epoch(len(questions), settings.batch_size)
+        self._epoch = -1
+        self._batches: list[list[EncodedQuestion]] = []
+
+    def __len__(self) -> int:
+        return self._per_epoch * self._settings.epochs
+
+    def __getitem__(self, step: int) -> dict[str, Any]:
+        epoch, batch = divmod(step, self._per_epoch)
+        if epoch != self._epoch:
+            self._batches = epoch_batches(
+                self._questions, self._settings.batch_size, self._seed, epoch
+            )
+            self._epoch = epoch
+        return micro_batches(self._batches[batch], self._settings, self._batching)
+
+
+def micro_batches(
+    questions: Sequence[EncodedQuestion], settings: TrainSettings, batching: Batching
+) -> dict[str, Any]:
+    """Return `micro_batches`, tensors for one forward pass each, and the number of `labels`.
+
+    `settings.max_tokens_per_batch` is a number here: `auto` has been resolved.
+    """
+    budget = int(settings.max_tokens_per_batch)
+    width = settings.max_length if batching == "padded_to_max_length" else 0
+    laid_out = rows(questions, batching, settings.loss, budget)
+    batches = [collate(group, width=width) for group in by_length(laid_out, budget, width)]
+    return {"micro_batches": batches, "labels": sum(len(batch["labels"]) for batch in batches)}
+
+
+def first_step(
+    questions: Sequence[EncodedQuestion], settings: TrainSettings, batching: Batching, seed: int
+) -> tuple[list[Inputs], list[EncodedQuestion]]:
+    """Return the tensors of the first optimizer step, and the questions that they are about."""
+    batch = epoch_batches(questions, settings.batch_size, seed, 0)[0]
+    return micro_batches(batch, settings, batching)["micro_batches"], batch
+
+
+class QuestionTrainer(Trainer):
+    """The Trainer, its batches counted in questions and its loss taken at the labels alone."""
+
+    def __init__(self, validation: Sequence[dict[str, Any]], **options: Any) -> None:
+        super().__init__(**options)
+        self._validation = validation
+
+    def _get_train_sampler(self, train_dataset: Any = None) -> SequentialSampler:
+        # the items are in their shuffled order already
+        return SequentialSampler(self.train_dataset)  # type: ignore[arg-type]
+
+    def _get_num_items_in_batch(self, batch_samples: list[Any], device: Any) -> None:
+        # `training_step` divides by the labels itself
+        return None
+
+    def training_step(
+        self, model: torch.nn.Module, inputs: dict[str, Any], num_items_in_batch: Any = None
+    ) -> Tensor:
+        """Add the gradients of all micro-batches; return the mean loss of the step."""
+        model.train()
+        total = torch.zeros((), device=self.args.device)
+        for micro_batch in inputs["micro_batches"]:
+            with self.compute_loss_context_manager():
+                loss = label_loss(model, self._on_device(micro_batch)) / inputs["labels"]
+            self.accelerator.backward(loss)
+            total += loss.detach()
+        return total
+
+    def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
+        """Return the mean loss over all labels of the validation questions."""
+        model: Any = self.model
+        model.eval()
+        total, labels = 0.0, 0
+        with torch.no_grad():
+            for batch in self._validation:
+                labels += batch["labels"]
+                for micro_batch in batch["micro_batches"]:
+                    with self.compute_loss_context_manager():
+                        total += label_loss(model, self._on_device(micro_batch)).item()
+        metrics = {"eval_loss": total / labels}
+        self.log(metrics)
+        self.control = self.callback_handler.on_evaluate(
+            self.args, self.state, self.control, metrics
+        )
+        return metrics
+
+    def _on_device(self, inputs: Inputs) -> Inputs:
+        return {name: tensor.to(self.args.device) for name, tensor in inputs.items()}
+
+
+class MarkComplete(TrainerCallback):
+    """Mark a checkpoint once it is whole: a kill may leave one half-written."""
+
+    def __init__(self, seconds: Callable[[], float]) -> None:
+        self._seconds = seconds
+
+    def on_save(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        """Leave the marker in the checkpoint just written: the seconds that led to it."""
+        path = Path(str(args.output_dir), f"checkpoint-{state.global_step}", COMPLETE)
+        with whole_file(path) as temporary:
+            temporary.write_text(f"{self._seconds()}\n", encoding="utf-8")
+
+
+class StopAtNonsense(TrainerCallback):
+    """End a training whose loss is no number any more: nothing can come of it."""
+
+    def on_log(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: dict[str, float] | None = None,
+        **_: Any,
+    ) -> None:
+        """Look at the loss and the gradient that were just logged.
+
+        Raises:
+            ParamsError: one of them is infinite or not a number.
+        """
+        # float16's loss scale is found by overflows: steps with one are left out, not learned
+        for name in ("loss", "eval_loss") if args.fp16 else ("loss", "eval_loss", "grad_norm"):
+            if logs and not math.isfinite(logs.get(name, 0.0)):
+                raise ParamsError(
+                    f"{PARAMS}: train.learning_rate: {args.learning_rate:g} is too high: at step "
+                    f"{state.global_step} the {name} is {logs[name]}; lower it and run again"
+                )
+
+
+class Record(TrainerCallback):
+    """Hand what was logged to the spool, before anybody judges it."""
+
+    def __init__(self, record: Callable[[int, dict[str, float]], None]) -> None:
+        self._record = record
+
+    def on_log(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: dict[str, float] | None = None,
+        **_: Any,
+    ) -> None:
+        """Pass on the numbers that the loss curve is made of."""
+        values = {name: (logs or {})[key] for key, name in LOGGED.items() if key in (logs or {})}
+        if values and state.is_world_process_zero:
+            self._record(state.global_step, values)
+
+
+class PlainLines(TrainerCallback):
+    """A line of text at each logged step, for logs that no terminal shows."""
+
+    def on_log(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: dict[str, float] | None = None,
+        **_: Any,
+    ) -> None:
+        """Print the loss that was just logged."""
+        for key, name in (("loss", "loss"), ("eval_loss", "validation loss")):
+            if logs and key in logs:
+                place = f"step {state.global_step}/{state.max_steps}"
+                print(f"{place}  {name} {logs[key]:.4f}", file=sys.stderr, flush=True)
+
+
+def fine_tune(
+    model: Any,
+    questions: Sequence[EncodedQuestion],
+    validation: Sequence[EncodedQuestion],
+    settings: TrainSettings,
+    batching: Batching,
+    dtype: torch.dtype,
+    seed: int,
+    checkpoints: Path,
+    record: Callable[[int, dict[str, float]], None] | None = None,
+) -> Trained:
+    """Train the adapter in `model`, from the last whole checkpoint if there is one.
+
+    Args:
+        model: a base model with an untrained adapter, or with all weights to be trained.
+        questions: what is learned.
+        validation: questions whose loss goes into the curve; nothing is learned from them.
+        settings: the candidate's settings.
+        batching: how a step's questions lie in rows.
+        dtype: numbers to compute with; weights that are trained stay in float32.
+        seed: seed of the order and of dropout.
+        checkpoints: folder of this very training's checkpoints.
+        record: is told every number of the loss curve at its step, as it comes.
+    """
+    steps = OptimizerSteps(questions, settings, batching, seed)
+    held_out = [
+        micro_batches(batch, settings, batching)
+        for batch in epoch_batches(validation, settings.batch_size, seed, 0)
+    ]
+    terminal = sys.stderr.isatty()
+    arguments = TrainingArguments(
+        output_dir=str(checkpoints),
+        max_steps=len(steps),
+        per_device_train_batch_size=1,
+        learning_rate=settings.learning_rate,
+        lr_scheduler_type=settings.schedule,
+        warmup_steps=settings.warmup_steps,
+        weight_decay=settings.weight_decay,
+        max_grad_norm=settings.max_gradient_norm,
+        logging_steps=settings.logging_steps,
+        eval_strategy="steps",
+        eval_steps=settings.validation_steps,
+        save_strategy="steps",
+        save_steps=settings.checkpoint_steps,
+        save_total_limit=2,
+        seed=seed,
+        data_seed=seed,
+        report_to="none",
+        remove_unused_columns=False,
+        disable_tqdm=not terminal,
+        use_cpu=model.device.type == "cpu",
+        bf16=dtype == torch.bfloat16,
+        fp16=dtype == torch.float16,
+    )
+    trainer = QuestionTrainer(
+        validation=held_out,
+        model=model,
+        args=arguments,
+        train_dataset=steps,
+        eval_dataset=steps,
+        data_collator=_only_item,
+        callbacks=[*([Record(record)] if record else []), StopAtNonsense()],
+    )
+    # on a terminal a bar, elsewhere lines; never the Trainer's dictionaries
+    trainer.remove_callback(PrinterCallback)
+    trainer.add_callback(Bar if terminal else PlainLines)
+    trainer.remove_callback(ProgressCallback)
+    resumed = last_complete(checkpoints)
+    earlier = float((resumed / COMPLETE).read_text(encoding="utf-8")) if resumed else 0.0
+    elapsed = stopwatch()
+    trainer.add_callback(MarkComplete(lambda: earlier + elapsed()))
+    with disk_errors(checkpoints):
+        trainer.train(resume_from_checkpoint=str(resumed) if resumed else None)
+    seconds = earlier + elapsed()
+    per_epoch = steps_per_epoch(len(questions), settings.batch_size)
+    return Trained(
+        curve=loss_curve(trainer.state.log_history, per_epoch), steps=len(steps), seconds=seconds
+    )
+
+
+class Bar(ProgressCallback):
+    """The Trainer's progress bar, with the loss on it and no dictionaries between."""
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
+        """Show the loss at the end of the bar."""
+        if self.training_bar is not None and logs and "loss" in logs:
+            self.training_bar.set_postfix_str(f"loss {logs['loss']:.4f}")
+
+
+def loss_curve(
+    history: Sequence[dict[str, float]], steps_per_epoch: int
+) -> list[list[float | int | None]]:
+    """Turn the Trainer's log into one row a step, in the order of `CURVE`.
+
+    Losses are nats a label token. A number is rounded to six significant digits: the rest is
+    noise, and the file is compared across commits.
+    """
+    found: dict[int, dict[str, float]] = {}
+    for entry in history:
+        row = found.setdefault(int(entry["step"]), {})
+        row.update({LOGGED[key]: value for key, value in entry.items() if key in LOGGED})
+    return [
+        [step, round(step / steps_per_epoch, 4), *(_rounded(row.get(name)) for name in CURVE[2:])]
+        for step, row in sorted(found.items())
+        if row
+    ]
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None or math.isnan(value) else float(f"{value:.6g}")
+
+
+def _only_item(items: list[Any]) -> Any:
+    return items[0]
