@@ -24,6 +24,7 @@ from vestibular.core.errors import ParamsError
 from vestibular.core.files import whole_file
 from vestibular.core.layout import PARAMS
 from vestibular.modeling.batching import Batching, by_length, epoch_batches, rows, steps_per_epoch
+from vestibular.modeling.determinism import as_deterministic_as_can_be
 from vestibular.modeling.encoding import EncodedQuestion
 from vestibular.modeling.tensors import Inputs, branch_error, collate, label_loss
 from vestibular.tracking.checkpoints import COMPLETE, last_complete
@@ -130,6 +131,32 @@ def first_step(
     """Return the tensors of the first optimizer step, and the questions that they are about."""
     batch = epoch_batches(questions, settings.batch_size, seed, 0)[0]
     return micro_batches(batch, settings, batching)["micro_batches"], batch
+
+
+def rehearse(model: Any, inputs: Inputs, dtype: torch.dtype, name: str) -> None:
+    """Try a forward and a backward pass for operations that have no deterministic kernel.
+
+    The Trainer draws from its own seed and begins with no gradients: nothing of this is left.
+
+    Args:
+        model: as it will be trained.
+        inputs: tensors of a micro-batch.
+        dtype: numbers to compute with.
+        name: the candidate's, for the message.
+    """
+    if not torch.are_deterministic_algorithms_enabled():
+        return
+    device = model.device
+    placed = {key: tensor.to(device) for key, tensor in inputs.items()}
+
+    def step() -> None:
+        with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
+            loss = label_loss(model, placed)
+        torch.autograd.backward(loss)
+
+    model.train()
+    as_deterministic_as_can_be(step, name)
+    model.zero_grad()
 
 
 class QuestionTrainer(Trainer):
