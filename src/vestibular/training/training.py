@@ -30,6 +30,7 @@ from vestibular.modeling.tensors import Inputs, branch_error, collate, label_los
 from vestibular.tracking.checkpoints import COMPLETE, last_complete
 from vestibular.tracking.measuring import stopwatch
 from vestibular.training.adapters import disk_errors
+from vestibular.training.arguments import trainer_arguments
 from vestibular.training.settings import TrainSettings
 
 CURVE = ["step", "epoch", "loss", "validation_loss", "learning_rate", "gradient_norm"]
@@ -317,29 +318,8 @@ def fine_tune(
         for batch in epoch_batches(validation, settings.batch_size, seed, 0)
     ]
     terminal = sys.stderr.isatty()
-    arguments = TrainingArguments(
-        output_dir=str(checkpoints),
-        max_steps=len(steps),
-        per_device_train_batch_size=1,
-        learning_rate=settings.learning_rate,
-        lr_scheduler_type=settings.schedule,
-        warmup_steps=settings.warmup_steps,
-        weight_decay=settings.weight_decay,
-        max_grad_norm=settings.max_gradient_norm,
-        logging_steps=settings.logging_steps,
-        eval_strategy="steps",
-        eval_steps=settings.validation_steps,
-        save_strategy="steps",
-        save_steps=settings.checkpoint_steps,
-        save_total_limit=2,
-        seed=seed,
-        data_seed=seed,
-        report_to="none",
-        remove_unused_columns=False,
-        disable_tqdm=not terminal,
-        use_cpu=model.device.type == "cpu",
-        bf16=dtype == torch.bfloat16,
-        fp16=dtype == torch.float16,
+    arguments = trainer_arguments(
+        settings, len(steps), seed, model.device, dtype, checkpoints, terminal
     )
     trainer = QuestionTrainer(
         validation=held_out,
@@ -400,4 +380,6 @@ def _rounded(value: float | None) -> float | None:
 
 
 def _only_item(items: list[Any]) -> Any:
-    return items[0]
+    # an item is a whole optimizer step: with a second one, half the steps would not be taken
+    (item,) = items
+    return item
