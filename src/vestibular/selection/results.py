@@ -11,6 +11,7 @@ from vestibular.core.exam_results import (
     ExamDetails,
     Prediction,
     Scores,
+    base_scores,
     join,
     mean_scores,
 )
@@ -34,7 +35,7 @@ class CandidateResult:
 
     training: TrainingRecord
     base_scores: Scores
-    """The untouched base's means on the validation questions."""
+    """The untouched base's means on the validation questions, the better of its two ways."""
     base_details: ExamDetails
     """Of the untouched base's exam, which holds the training questions too if there are folds."""
     details: ExamDetails
@@ -44,6 +45,8 @@ class CandidateResult:
     """The loss curve, a row a logged step, as text."""
     seeds: Mapping[str, Scores]
     """Mean scores by seed; empty if there is only one."""
+    further_answers: Sequence[Sequence[AnsweredQuestion]]
+    """Of each further seed, the answers to the validation questions."""
 
 
 def read_result(name: str, seed: int, seeds: Sequence[str]) -> CandidateResult:
@@ -57,20 +60,27 @@ def read_result(name: str, seed: int, seeds: Sequence[str]) -> CandidateResult:
     Raises:
         DataError: the candidate has not been trained or evaluated.
     """
-    own = _answers(Run(name))
-    predictions = _with_base(name, own)
-    runs = {str(seed): own}
-    runs |= {one.removeprefix("seed-"): _answers(Run(name, one)) for one in seeds}
-    with (CURVES / f"{name}.tsv").open(encoding="utf-8", newline="") as file:
+    # in the order of the stages, so that the first one that is missing is named
+    run, base_stage = Run(name), f"evaluate_base@{name}"
+    training = TrainingRecord.read(_made(ADAPTERS / name / TRAINING_FILE, run.stage("train")))
+    with _made(CURVES / f"{name}.tsv", run.stage("train")).open(
+        encoding="utf-8", newline=""
+    ) as file:
         curve = list(csv.DictReader(file, delimiter="\t"))
+    own = _answers(run)
+    predictions = _with_base(name, own)
+    further = {one.removeprefix("seed-"): _answers(Run(name, one)) for one in seeds}
     return CandidateResult(
-        training=TrainingRecord.read(ADAPTERS / name / TRAINING_FILE),
-        base_scores=mean_scores([each.before for each in predictions]),
-        base_details=ExamDetails.read(BASE_PREDICTIONS / f"{name}.json"),
-        details=ExamDetails.read(DETAILS / f"{name}.json"),
+        training=training,
+        base_scores=base_scores([each.before for each in predictions]),
+        base_details=ExamDetails.read(_made(BASE_PREDICTIONS / f"{name}.json", base_stage)),
+        details=ExamDetails.read(_made(DETAILS / f"{name}.json", run.stage("evaluate"))),
         predictions=predictions,
         curve=curve,
-        seeds={key: mean_scores(rows) for key, rows in runs.items()} if seeds else {},
+        seeds={key: mean_scores(rows) for key, rows in {str(seed): own, **further}.items()}
+        if further
+        else {},
+        further_answers=list(further.values()),
     )
 
 
@@ -116,6 +126,10 @@ def _answers(run: Run) -> list[AnsweredQuestion]:
 
 
 def _read(path: Path, stage: str) -> list[AnsweredQuestion]:
+    return AnsweredQuestion.read_lines(_made(path, stage))
+
+
+def _made(path: Path, stage: str) -> Path:
     if not path.exists():
         raise DataError(f"{path}: not found; run `dvc repro {stage}` first")
-    return AnsweredQuestion.read_lines(path)
+    return path
