@@ -76,6 +76,7 @@ def pin_base(params: Params, name: str) -> PinnedBase:
         sha256=pinned.sha256,
         quantization=candidate.train.quantization,
         precision=candidate.train.precision,
+        arithmetic=candidate.train.arithmetic,
         max_length=candidate.train.max_length,
     )
 

@@ -13,10 +13,8 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, BitsAn
 
 from vestibular.core.errors import BaseModelError, first_line, out_of_memory
 from vestibular.core.settings import Precision, Quantization
+from vestibular.core.weights import is_small
 from vestibular.modeling.flops import Shape
-
-ONE_THREAD_PARAMETERS = 5_000_000
-"""On a CPU, smaller models run on one thread: their matrices are too small to share out."""
 
 ADAPTER_FILE = "adapter_config.json"
 """In the folder of a trained candidate, if it is an adapter."""
@@ -132,7 +130,7 @@ def load_base(
             f"{folder}: the weights lack {len(missing)} of the tensors that config.json asks for "
             f"({missing[0]} and so on), which would be random; copy the matching files there"
         )
-    if device.type == "cpu" and model.num_parameters() < ONE_THREAD_PARAMETERS:
+    if device.type == "cpu" and is_small(folder):
         torch.set_num_threads(1)
     return model
 
