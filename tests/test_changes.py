@@ -317,18 +317,6 @@ def test_a_revision_without_a_run_is_refused(repository: Path, revision: str, me
         read_revision(revision)
 
 
-def test_answers_that_the_cache_lacks_are_named(repository: Path) -> None:
-    """The message says which file, and the two ways to get it."""
-    for path in Path(".dvc/cache/files/md5").rglob("*"):
-        if path.is_file():
-            path.unlink()
-    said = run(repository, sys.executable, "-m", "vestibular", "compare", "HEAD", status=2).stderr
-    assert said.count("\n") == 1
-    assert "metrics/predictions/a.jsonl of " in said
-    assert "dvc fetch --all-commits metrics/predictions/a.jsonl" in said
-    assert "dvc repro" in said
-
-
 def test_without_a_run_here_the_message_says_so(in_folder: Path) -> None:
     """There is no dvc.lock."""
     with pytest.raises(DataError, match="run `dvc repro`"):
