@@ -12,7 +12,7 @@ from vestibular.core.errors import BaseModelError
 from vestibular.modeling import tensors
 from vestibular.modeling.batching import by_length, rows
 from vestibular.modeling.encoding import EncodedQuestion
-from vestibular.modeling.models import add_adapter
+from vestibular.training.adapters import add_adapter
 from vestibular.training.settings import LoraSettings
 
 pytestmark = pytest.mark.slow
