@@ -659,6 +659,8 @@ def test_a_run_has_its_own_state_and_time(serving: Serving) -> None:
         assert run["started"] == 1_767_323_045_000
         if word == "finished":
             assert run["ended"] == run["started"] + 60_000
+        else:
+            assert run["ended"] is None, "the time of the push is not the run's"
         states.append(run["state"])
     assert states == ["finished", "failed", "killed", "running", "running", "running"]
     made = serving.create("run")["id"]
