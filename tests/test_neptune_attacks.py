@@ -503,6 +503,9 @@ ARCHIVES = {
     "an extended header of a gigabyte": lambda: gzip.compress(
         summed(header(type=tarfile.XHDTYPE, size=1 << 30)[:512]) + bytes(80 << 20)
     ),
+    "too large all together": lambda: packed(
+        *[header(size=1 << 20)[:512] + bytes(1 << 20) for _ in range(70)]
+    ),
     "very many entries": many_entries,
     "no archive": lambda: b"no archive",
     "nothing": lambda: b"",
