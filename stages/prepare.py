@@ -11,7 +11,7 @@ from vestibular.core.files import whole_folder, write_json
 from vestibular.core.layout import BASE_EXAM, DATA_METRICS, PARAMS, PINS, PREPARED, REPEATS
 from vestibular.core.questions import write_question_file, write_questions
 from vestibular.data.dataset import load_dataset
-from vestibular.data.folds import plan_repeats
+from vestibular.data.folds import count_leaks_between, plan_repeats
 from vestibular.params.project import Params, load_params
 
 
@@ -23,7 +23,7 @@ def main() -> None:
     faults: list[VestibularError] = []
     dataset, pins = None, {}
     try:
-        dataset = load_dataset(params.data, params.seed)
+        dataset = load_dataset(params.data, params.evaluate.rules, params.seed)
     except VestibularError as fault:
         faults.append(fault)
     for name in params.candidates:
@@ -34,6 +34,7 @@ def main() -> None:
     if dataset is None or faults:
         raise VestibularError("\n".join(dict.fromkeys(map(str, faults))))
     repeats = plan_repeats(dataset.questions, params.folds, params.seeds, params.seed)
+    between_folds = count_leaks_between(repeats, params.data.leaks)
     # a fold asks training questions too
     asked_of_bases = ("train", "validation") if params.folds else ("validation",)
 
@@ -41,6 +42,8 @@ def main() -> None:
         for split, questions in dataset.questions.items():
             write_questions(folder, split, questions)
     with whole_folder(REPEATS) as folder:
+        # DVC warns of an empty folder each time
+        write_json(folder / "names.json", list(repeats))
         for name, repeat in repeats.items():
             repeat.write(folder / f"{name}.json")
     write_question_file(
@@ -49,7 +52,10 @@ def main() -> None:
     with whole_folder(PINS) as folder:
         for name, pinned in pins.items():
             pinned.write(folder / f"{name}.json")
-    write_json(DATA_METRICS, dataset.metrics)
+    metrics = dataset.metrics.model_copy(update={"leaked_between_folds": between_folds})
+    metrics.write(DATA_METRICS)
+    if metrics.drawn is not None and metrics.drawn.warning is not None:
+        print(f"{PARAMS}: {metrics.drawn.warning}")
 
 
 def pin_base(params: Params, name: str) -> PinnedBase:
@@ -70,6 +76,7 @@ def pin_base(params: Params, name: str) -> PinnedBase:
         sha256=pinned.sha256,
         quantization=candidate.train.quantization,
         precision=candidate.train.precision,
+        arithmetic=candidate.train.arithmetic,
         max_length=candidate.train.max_length,
     )
 

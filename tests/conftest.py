@@ -179,7 +179,7 @@ def few_questions(path: Path, documents: int) -> None:
 def environment() -> dict[str, str]:
     """Return an environment in which DVC's stages run this very Python and this very code.
 
-    A clone's own code comes first, and this checkout's before that of an installed one.
+    That is the folder's own code where it has any, as a clone has, and this checkout's elsewhere.
     """
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     sources = f"src{os.pathsep}{ROOT / 'src'}"

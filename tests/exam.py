@@ -13,13 +13,23 @@ from results import answered, exam_cost, exam_details, prediction, training_cost
 
 from vestibular.core.base_models import Pin
 from vestibular.core.costs import CandidateCosts
+from vestibular.core.data_metrics import (
+    DataMetrics,
+    Faults,
+    LeakMetrics,
+    LeftOut,
+    SplitMetrics,
+)
 from vestibular.core.exam_results import ExamDetails, Parameters, Prediction
 from vestibular.core.questions import Question
 from vestibular.params.project import Params, load_params
 from vestibular.report.report import write_report
+from vestibular.scoring.normalization import Normalization
+from vestibular.selection.answer_costs import cost_of
 from vestibular.selection.comparison import Examined
+from vestibular.selection.result import Selection
 from vestibular.selection.settings import SelectSettings
-from vestibular.selection.verdict import cost_of, verdict
+from vestibular.selection.verdict import verdict
 
 NASTY = '</script><b id="broken">𝄞 "{{ 1 }}" &amp; \u2028<!--'
 WORDS = ("Quem", "Quando", "Onde", "Quantas pessoas", "Qual", "Como", "Por que", "O que")
@@ -30,12 +40,12 @@ class Exam:
     """All that `write_report` takes."""
 
     params: Params
-    selection: dict[str, Any]
+    selection: Selection
     costs: dict[str, CandidateCosts]
     curves: dict[str, Any]
     predictions: dict[str, list[Prediction]]
     questions: list[Question]
-    audit: dict[str, Any]
+    audit: DataMetrics
     pins: dict[str, Pin]
 
     def write(self, path: Path) -> Path:
@@ -87,7 +97,16 @@ def exam(shares: dict[str, float], count: int = 60, leaks: bool = False, **selec
         for place, name in enumerate(shares)
     }
     one = next(iter(params.candidates.values()))
-    split = {"sha256": "ab" * 32, "documents": 7, "contexts": 20, "questions": count}
+    split = SplitMetrics(
+        sha256="ab" * 32,
+        documents=7,
+        contexts=20,
+        questions=count,
+        unanswerable=0,
+        references_per_question={"3": count},
+        left_out=LeftOut(**dict.fromkeys(LeftOut.model_fields, 0)),
+        faults=Faults(**dict.fromkeys(Faults.model_fields, 0)),
+    )
     return Exam(
         params=params.model_copy(
             update={
@@ -97,17 +116,26 @@ def exam(shares: dict[str, float], count: int = 60, leaks: bool = False, **selec
                 "candidates": dict.fromkeys(shares, one),
             }
         ),
-        selection=verdict(questions, candidates, settings, "pt", 42, folds=0),
+        selection=verdict(
+            questions, candidates, settings, Normalization("squad", "pt"), 42, folds=0
+        ),
         costs=costs,
         curves={name: _curve(place) for place, name in enumerate(shares)},
         predictions=predictions,
         questions=questions,
-        audit={
-            "train": split,
-            "validation": split,
-            "leaks": {"questions": count, "clean_questions": count - 10 if leaks else count}
-            | {"dropped_from_train": 0},
-        },
+        audit=DataMetrics(
+            train=split,
+            validation=split,
+            leaks=LeakMetrics(
+                questions=count,
+                contexts=20,
+                overlapping_contexts=0,
+                questions_on_overlapping_contexts=0,
+                nearly_equal_questions=0,
+                clean_questions=count - 10 if leaks else count,
+                dropped_from_train=0,
+            ),
+        ),
         pins={name: Pin(f"bases/{name}", sha256="cd" * 32) for name in shares},
     )
 

@@ -15,14 +15,11 @@ from vestibular.core.errors import BaseModelError
 from vestibular.core.file_formats import FileFormat
 from vestibular.core.files import folder_sha256
 from vestibular.core.layout import PARAMS, PINS
-from vestibular.core.settings import Precision, Quantization
+from vestibular.core.settings import Arithmetic, Precision, Quantization
+from vestibular.core.weights import WEIGHTS, weight_files
 
 COMMIT = re.compile(r"[0-9a-f]{40}")
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
-WEIGHTS = ("*.safetensors", "pytorch_model*.bin")
-"""Patterns of weight files, the better one first."""
-WHOLE_WEIGHTS = ("model.safetensors", "pytorch_model.bin")
-"""Weights in one file; those in several are listed in a file of that name and `.index.json`."""
 TOKENIZERS = ("tokenizer.json", "*.model", "vocab.json", "vocab.txt")
 """Patterns of what holds a tokenizer's words."""
 OTHER_FILES = ("*.json", "*.model", "*.txt", "*.jinja")
@@ -74,6 +71,8 @@ class PinnedBase(FileFormat):
     """Precision of the frozen weights: that of `precision`, or 8 or 4 bit."""
     precision: Precision
     """Numbers that are computed with."""
+    arithmetic: Arithmetic
+    """How a CPU computes with them."""
     max_length: int
     """Longest prompt and answer together, in tokens, as the settings say."""
 
@@ -269,14 +268,8 @@ def _hub_snapshot(repository: str, revision: str) -> Path:
 
 def _has_weights(folder: Path) -> bool:
     """Say whether a folder holds all of a model's weights, in one file or in several."""
-    for name in WHOLE_WEIGHTS:
-        if (folder / name).is_file():
-            return True
-        index = folder / f"{name}.index.json"
-        if index.is_file():
-            parts = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
-            return all((folder / part).is_file() for part in parts)
-    return False
+    files = weight_files(folder)
+    return bool(files) and all(path.is_file() for path in files)
 
 
 def hub_errors() -> tuple[type[Exception], ...]:

@@ -35,8 +35,28 @@ class BaseModelError(VestibularError):
     """A base model is missing, incomplete, changed, or cannot do what the settings ask."""
 
 
+class LaunchError(VestibularError):
+    """A command was started in a way that it cannot work in."""
+
+
 class BusyError(VestibularError):
     """Another process is already doing this work."""
+
+
+class GitError(VestibularError):
+    """Git does not open the repository, or does not have what is asked for."""
+
+
+class NoRepositoryError(GitError):
+    """The folder is in no git repository."""
+
+
+class NoGitError(GitError):
+    """Git is not installed."""
+
+
+class ShallowHistoryError(GitError):
+    """The answer lies in a part of the history that a shallow clone does not have."""
 
 
 def first_line(error: BaseException) -> str:

@@ -17,7 +17,7 @@ from vestibular.examination import evaluation
 from vestibular.examination.asking import Windows, answer_text, ask
 from vestibular.examination.generation import Answer
 from vestibular.examination.settings import ExamParams
-from vestibular.modeling import memory, models, planning
+from vestibular.modeling import determinism, memory, models, planning
 from vestibular.tracking import measuring
 
 
@@ -34,6 +34,12 @@ class Examinee:
     """The base model in memory, in bytes."""
     tuned: bool
     """Whether it is fine-tuned."""
+    dtype: torch.dtype
+    """Numbers that it computes with."""
+
+    def computing(self) -> dict[str, Any]:
+        """Return what decides how its sums are rounded."""
+        return measuring.computing(self.device, self.dtype)
 
 
 @dataclass(frozen=True)
@@ -63,6 +69,9 @@ class Sitting:
         return evaluation.details(
             self.rows,
             base_scores,
+            evaluation.official_scores(
+                self.rows, self.params.evaluate.rules, self.params.data.unanswerable
+            ),
             evaluation.published_scores(
                 one.tokenizer, self.params.prompt, self.questions, self.answers
             ),
@@ -99,6 +108,7 @@ def load_examinee(base: Path, pinned: PinnedBase, trained: Path | None = None) -
     """
     memory.return_freed_memory()
     device = models.pick_device()
+    determinism.ask_for_deterministic_kernels(device)
     dtype = models.pick_precision(pinned.precision, device)
     tokenizer = models.load_tokenizer(trained or base)
     adapter = trained is not None and (trained / models.ADAPTER_FILE).exists()
@@ -109,7 +119,7 @@ def load_examinee(base: Path, pinned: PinnedBase, trained: Path | None = None) -
     model_bytes = model.get_memory_footprint()
     if trained is not None and adapter:
         model = models.load_adapter(model, trained)
-    return Examinee(base, model, tokenizer, device, model_bytes, trained is not None)
+    return Examinee(base, model, tokenizer, device, model_bytes, trained is not None, dtype)
 
 
 def sit(
@@ -145,14 +155,17 @@ def sit(
     put = _asking(examinee, params, budget)
     with tqdm(total=sum(map(len, encoded)), desc=title, disable=None) as bar:
         elapsed = measuring.stopwatch()
-        answers = put(encoded, on_answered=bar.update)
+        answers = determinism.as_deterministic_as_can_be(
+            lambda: put(encoded, on_answered=bar.update), title
+        )
         seconds = elapsed()
     rows = evaluation.score(
         questions,
         encoded,
         [answer_text(examinee.tokenizer, answer) for answer in answers],
-        params.evaluate.articles,
+        params.evaluate.rules,
         params.data.unanswerable,
+        untouched=not examinee.tuned,
     )
     return Sitting(examinee, params, questions, encoded, answers, rows, seconds, budget)
 

@@ -13,10 +13,8 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, BitsAn
 
 from vestibular.core.errors import BaseModelError, first_line, out_of_memory
 from vestibular.core.settings import Precision, Quantization
+from vestibular.core.weights import is_small
 from vestibular.modeling.flops import Shape
-
-ONE_THREAD_PARAMETERS = 5_000_000
-"""On a CPU, smaller models run on one thread: their matrices are too small to share out."""
 
 ADAPTER_FILE = "adapter_config.json"
 """In the folder of a trained candidate, if it is an adapter."""
@@ -43,8 +41,8 @@ def pick_device() -> torch.device:
 def pick_precision(precision: Precision, device: torch.device) -> torch.dtype:
     """Return the numbers to compute with on `device`.
 
-    `auto` is bfloat16 on a GPU that has it, float16 on an older one, and float32 elsewhere:
-    CPUs are not faster with bfloat16 at these sizes.
+    `auto` is bfloat16 on a GPU that computes it, float16 on an older one, which would emulate it
+    many times slower, and float32 elsewhere: CPUs are not faster with bfloat16 at these sizes.
 
     Raises:
         BaseModelError: the device cannot train in float16.
@@ -52,7 +50,8 @@ def pick_precision(precision: Precision, device: torch.device) -> torch.dtype:
     if precision == "auto":
         if device.type != "cuda":
             return torch.float32
-        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+        computed = torch.cuda.is_bf16_supported(including_emulation=False)
+        return torch.bfloat16 if computed else torch.float16
     if precision == "float16" and device.type != "cuda":
         raise BaseModelError(
             "train.precision: float16 needs a CUDA GPU, since small gradients vanish in it "
@@ -131,7 +130,7 @@ def load_base(
             f"{folder}: the weights lack {len(missing)} of the tensors that config.json asks for "
             f"({missing[0]} and so on), which would be random; copy the matching files there"
         )
-    if device.type == "cpu" and model.num_parameters() < ONE_THREAD_PARAMETERS:
+    if device.type == "cpu" and is_small(folder):
         torch.set_num_threads(1)
     return model
 
