@@ -7,14 +7,9 @@ from vestibular.core.base_models import Pin, locate, longest_input
 from vestibular.core.layout import BASE_FOLDER
 from vestibular.core.questions import Question
 from vestibular.examination.asking import answer_text, ask
+from vestibular.modeling.adapters import load_adapter
 from vestibular.modeling.encoding import encode_for_answering
-from vestibular.modeling.models import (
-    load_adapter,
-    load_base,
-    load_tokenizer,
-    pick_device,
-    pick_precision,
-)
+from vestibular.modeling.models import load_base, load_tokenizer, pick_device, pick_precision
 
 
 class Answerer:
@@ -54,13 +49,14 @@ class Answerer:
         windows = encode_for_answering(
             self._tokenizer, how.prompt, [asked], self._limit, how.window_overlap
         )
-        longest = max(len(window.prompt) for window in windows[0])
         (answer,) = ask(
             self._model,
             self._tokenizer,
             windows,
             how.max_new_tokens,
-            longest + how.max_new_tokens,
-            how.unanswerable,
+            # one window at a time, which is right for every architecture
+            max_tokens=0,
+            way="single",
+            unanswerable=how.unanswerable,
         )
         return answer_text(self._tokenizer, answer)

@@ -4,8 +4,9 @@ from collections.abc import Callable, Sequence
 from itertools import accumulate
 from typing import Any
 
-from vestibular.examination.generation import Answer, answer_questions
+from vestibular.modeling.answers import Answer, Way, end_tokens
 from vestibular.modeling.encoding import EncodedQuestion
+from vestibular.modeling.generation import answer_questions
 
 Windows = Sequence[EncodedQuestion]
 """One question, asked about each window of its context; most often there is one, the whole."""
@@ -17,6 +18,7 @@ def ask(
     asked: Sequence[Windows],
     max_new_tokens: int,
     max_tokens: int,
+    way: Way,
     unanswerable: str | None,
     on_answered: Callable[[int], object] = lambda count: None,
 ) -> list[Answer]:
@@ -29,9 +31,10 @@ def ask(
     answers = answer_questions(
         model,
         [window for windows in asked for window in windows],
-        tokenizer.eos_token_id,
+        end_tokens(tokenizer, model),
         max_new_tokens,
         max_tokens,
+        way,
         on_answered,
     )
 

@@ -10,7 +10,7 @@ from vestibular.core.documents import context_name
 from vestibular.core.params import EvaluateSettings, PromptSettings, TrainSettings
 from vestibular.core.questions import Question
 from vestibular.examination.asking import Windows
-from vestibular.examination.generation import Answer
+from vestibular.modeling.answers import Answer
 from vestibular.modeling.encoding import EncodedQuestion, encode_answer, encode_for_answering
 from vestibular.modeling.flops import Shape, flops_per_answer
 from vestibular.scoring.scoring import mean, published_exact_match, published_f1

@@ -17,7 +17,8 @@ from vestibular.core.params import EvaluateSettings, Quantization, TrainSettings
 from vestibular.modeling.batching import Row, by_length, epoch_batches, rows
 from vestibular.modeling.encoding import EncodedQuestion
 from vestibular.modeling.memory import TensorBytes, available_bytes, process_bytes
-from vestibular.modeling.models import make_trainable, pick_precision, without_weights
+from vestibular.modeling.adapters import make_trainable
+from vestibular.modeling.models import pick_precision, without_weights
 from vestibular.modeling.tensors import Inputs, collate, label_loss, logits_at
 
 TOKEN_BUDGETS = (16384, 8192, 4096, 2048, 1024, 512)
@@ -223,15 +224,8 @@ def step_bytes(model: Any, batch: Sequence[Row], settings: TrainSettings) -> int
 
 def step_shapes(batch: Sequence[Row], settings: TrainSettings) -> Inputs:
     """Return the tensors of a micro-batch on the meta device."""
-    inputs = {
-        name: tensor.to("meta")
-        for name, tensor in collate(batch, width=least_width(settings)).items()
-    }
-    if inputs["attention_mask"].ndim == 2:
-        # transformers would look whether all are ones, and there is nothing to look at
-        number, width = inputs["attention_mask"].shape
-        inputs["attention_mask"] = torch.zeros(number, 1, width, width, device="meta")
-    return inputs
+    laid_out = collate(batch, width=least_width(settings))
+    return {name: tensor.to("meta") for name, tensor in laid_out.items()}
 
 
 def answering_budget(model: Any, settings: EvaluateSettings, device: torch.device) -> int:
