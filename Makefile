@@ -51,10 +51,11 @@ test: install ## Run every test
 test-fast: install ## Run the tests that need no torch
 	pytest -m 'not slow'
 
-lint: install ## Check style and types
+lint: install ## Check style, types, and which package imports which
 	ruff check
 	ruff format --check
 	mypy
+	lint-imports
 
 # all of MLflow asks for other versions than the pinned ones: its pages have an environment of
 # their own, of the very version that writes the file

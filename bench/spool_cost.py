@@ -23,10 +23,10 @@ from vestibular.core.base_models import locate, longest_input, read_pin
 from vestibular.core.files import write_json
 from vestibular.core.layout import PREPARED
 from vestibular.core.logs import quiet
-from vestibular.core.params import Params, load_params
 from vestibular.core.questions import read_questions
 from vestibular.modeling import models, planning
 from vestibular.modeling.encoding import encode_for_training
+from vestibular.params.project import Params, load_params
 from vestibular.tracking.spool import Spool, spool_folder
 from vestibular.training import training
 
@@ -88,7 +88,7 @@ def train(name: str, spool: TimedSpool | None) -> tuple[float, float]:
         torch.float32 if settings.method == "full" else dtype,
     )
     model = models.make_trainable(model, settings, bool(settings.gradient_checkpointing))
-    batching = training.usable_batching(model, settings, name)
+    batching = settings.batching
     record = None
     with tempfile.TemporaryDirectory() as checkpoints:
         wall, processor = time.perf_counter(), time.process_time()

@@ -5,19 +5,19 @@ python -m stages.prepare
 
 from pathlib import Path
 
-from vestibular.core.base_models import Pin, locate, longest_input, pin
+from vestibular.core.base_models import PinnedBase, locate, longest_input, pin
 from vestibular.core.errors import ParamsError, VestibularError, exit_on_error
 from vestibular.core.files import whole_folder, write_json
-from vestibular.core.layout import DATA_METRICS, FOLDS, PARAMS, PINS, PREPARED
-from vestibular.core.params import Params, load_params
-from vestibular.core.questions import write_questions
-from vestibular.core.runs import deal_folds
+from vestibular.core.layout import BASE_EXAM, DATA_METRICS, PARAMS, PINS, PREPARED, REPEATS
+from vestibular.core.questions import write_question_file, write_questions
 from vestibular.data.dataset import load_dataset
+from vestibular.data.folds import plan_repeats
+from vestibular.params.project import Params, load_params
 
 
 @exit_on_error
 def main() -> None:
-    """Write `data/prepared`, `data/bases`, `data/folds.json` and `metrics/data.json`."""
+    """Write the prepared questions, what the repeats change, the pins and the data's metrics."""
     params = load_params()
     # whoever lacks several downloads wants to hear of all of them at once
     faults: list[VestibularError] = []
@@ -33,21 +33,26 @@ def main() -> None:
             faults.append(fault)
     if dataset is None or faults:
         raise VestibularError("\n".join(dict.fromkeys(map(str, faults))))
-
-    everything = [question for questions in dataset.questions.values() for question in questions]
-    folds = deal_folds(everything, len(params.evaluate.folds))
+    repeats = plan_repeats(dataset.questions, params.folds, params.seeds, params.seed)
+    # a fold asks training questions too
+    asked_of_bases = ("train", "validation") if params.folds else ("validation",)
 
     with whole_folder(PREPARED) as folder:
         for split, questions in dataset.questions.items():
             write_questions(folder, split, questions)
+    with whole_folder(REPEATS) as folder:
+        for name, repeat in repeats.items():
+            repeat.write(folder / f"{name}.json")
+    write_question_file(
+        BASE_EXAM, (one for split in asked_of_bases for one in dataset.questions[split])
+    )
     with whole_folder(PINS) as folder:
         for name, pinned in pins.items():
-            write_json(folder / f"{name}.json", pinned.as_json())
-    write_json(FOLDS, folds)
+            pinned.write(folder / f"{name}.json")
     write_json(DATA_METRICS, dataset.metrics)
 
 
-def pin_base(params: Params, name: str) -> Pin:
+def pin_base(params: Params, name: str) -> PinnedBase:
     """Pin a candidate's base model and make sure that a prompt and an answer fit it."""
     candidate = params.candidates[name]
     pinned = pin(name, candidate, Path(params.bases))
@@ -59,7 +64,14 @@ def pin_base(params: Params, name: str) -> Pin:
             f"{PARAMS}: evaluate.max_new_tokens: {params.evaluate.max_new_tokens} leaves no "
             f"room for a prompt in the {room} tokens of {name}; lower it"
         )
-    return pinned
+    return PinnedBase(
+        base_model=pinned.base_model,
+        revision=pinned.revision,
+        sha256=pinned.sha256,
+        quantization=candidate.train.quantization,
+        precision=candidate.train.precision,
+        max_length=candidate.train.max_length,
+    )
 
 
 if __name__ == "__main__":

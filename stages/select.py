@@ -4,17 +4,31 @@ python -m stages.select
 """
 
 from vestibular.core.base_models import read_pin
+from vestibular.core.cost_files import gather_costs
+from vestibular.core.costs import Costs
 from vestibular.core.errors import exit_on_error
-from vestibular.core.files import read_json, write_json
-from vestibular.core.layout import COSTS, DATA_METRICS, LEADERBOARD, PREPARED, REPORT, SELECTION
-from vestibular.core.params import load_params
-from vestibular.core.questions import read_questions
-from vestibular.core.runs import read_folds
+from vestibular.core.files import file_sha256, read_json, write_json
+from vestibular.core.layout import (
+    COSTS,
+    DATA_METRICS,
+    LEADERBOARD,
+    PREPARED,
+    REPORT,
+    SELECTION,
+    WINNER,
+)
+from vestibular.core.model_file import Loading, ModelFile, PinnedVersion
+from vestibular.core.winner_file import WinnerFile
+from vestibular.params.project import load_params
 from vestibular.report.card import model_card
+from vestibular.report.chart_data import write_charts
 from vestibular.report.report import write_report
-from vestibular.selection import selection
 from vestibular.selection.comparison import Examined
-from vestibular.selection.verdict import cost_of, measured, verdict
+from vestibular.selection.leaderboard import leaderboard
+from vestibular.selection.leftovers import remove_leftovers
+from vestibular.selection.production import write_production, write_refusal
+from vestibular.selection.results import read_all_questions, read_out_of_fold, read_result
+from vestibular.selection.verdict import cost_of, verdict
 
 
 @exit_on_error
@@ -24,20 +38,21 @@ def main() -> None:
     Where nothing may be promoted, that is the stage's result and no failure.
     """
     params = load_params()
-    names, folds = list(params.candidates), params.evaluate.folds
-    results = selection.read_results(names)
-    seeds = selection.read_seeds(names, params)
-    if folds:
-        questions, _ = read_folds()
-        rows = selection.read_out_of_fold(names, folds)
-    else:
-        questions = read_questions(PREPARED, "validation")
-        rows = {name: result["rows"] for name, result in results.items()}
+    names, folds = list(params.candidates), params.folds
+    for path in remove_leftovers(names, params.repeats):
+        print(f"{path}: removed; the settings no longer name what it is of")
+    results = {name: read_result(name, params.seed, params.seeds) for name in names}
+    questions = read_all_questions(folds)
+    rows = {
+        name: read_out_of_fold(name, folds) if folds else results[name].predictions
+        for name in names
+    }
+    costs = gather_costs({name: result.training.run for name, result in results.items()})
     candidates = {
         name: Examined(
             rows=rows[name],
-            cost=cost_of(result["scores"]["parameters"], result["cost"]["evaluate"]),
-            seeds=seeds[name],
+            cost=cost_of(result.details, costs[name].evaluate),
+            seeds=result.seeds,
         )
         for name, result in results.items()
     }
@@ -46,21 +61,42 @@ def main() -> None:
     order, winner = list(found["candidates"]), found["winner"]
 
     audit = read_json(DATA_METRICS)
-    pins = {name: read_pin(name) for name in order}
+    pins = {name: read_pin(name).pin for name in order}
     if winner is None:
-        selection.write_refusal(found["reason"])
+        write_refusal(found["reason"])
     else:
-        card = model_card(params, found, pins[winner], audit, questions, rows[winner])
-        scores = results[winner]["scores"]
-        selection.write_production(winner, params, pins[winner], scores, PREPARED, card)
-    selection.write_charts(order, results)
-    costs = {
-        name: {**results[name]["cost"], "answer": measured(candidates[name].cost)} for name in order
-    }
-    write_json(COSTS, costs)
-    write_json(LEADERBOARD, selection.leaderboard(found, results))
+        train, pin = params.candidate(winner).train, pins[winner]
+        model = ModelFile(
+            candidate=winner,
+            base=PinnedVersion(**pin.as_json()),
+            loading=Loading(
+                method=train.method,
+                quantization=train.quantization,
+                precision=train.precision,
+                max_length=train.max_length,
+            ),
+            prompt=params.prompt,
+            max_new_tokens=params.evaluate.max_new_tokens,
+            window_overlap=params.evaluate.window_overlap,
+            unanswerable=params.data.unanswerable,
+            seed=params.seed,
+            train=train.model_dump(mode="json"),
+            before=results[winner].base_scores,
+            after=results[winner].details.scores,
+            data={path.name: file_sha256(path) for path in sorted(PREPARED.glob("*.jsonl"))},
+        )
+        write_production(model, model_card(params, found, pin, audit, questions, rows[winner]))
+    write_charts(order, results)
+    Costs(candidates={name: costs[name] for name in order}).write(COSTS)
+    write_json(LEADERBOARD, leaderboard(found, results))
     write_json(SELECTION, found)
-    curves = {name: results[name]["curve"] for name in order}
+    best = found["candidates"][winner]["scores"] if winner else None
+    WinnerFile(
+        winner=winner or "none",
+        exact_match=best and best["exact_match"]["value"],
+        f1=best and best["f1"]["value"],
+    ).write(WINNER)
+    curves = {name: results[name].curve for name in order}
     write_report(REPORT, params, found, costs, curves, questions, rows, audit, pins)
     print(found["reason"])
 

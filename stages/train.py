@@ -1,6 +1,6 @@
-"""Fine-tune one candidate: its own adapter, that of a fold, or that of a further seed.
+"""Fine-tune one candidate: its own adapter, or that of a repeat.
 
-python -m stages.train <candidate> [--fold N | --seed N]
+python -m stages.train <candidate> [fold-N | seed-N]
 """
 
 import shutil
@@ -8,50 +8,61 @@ import sys
 from pathlib import Path
 
 from vestibular.core.base_models import locate, longest_input, read_pin
+from vestibular.core.candidates import load_for_candidate
+from vestibular.core.cost_files import write_cost
+from vestibular.core.costs import Machine, TrainingCost
 from vestibular.core.errors import exit_on_error
-from vestibular.core.files import whole_folder, write_json, write_table
-from vestibular.core.layout import CURVES, TRAIN_COSTS, TRAINING_FILE
+from vestibular.core.files import whole_folder, write_table
+from vestibular.core.layout import CURVES, TRAINING_FILE
 from vestibular.core.logs import quiet
-from vestibular.core.params import load_params
-from vestibular.core.runs import parse_run
-from vestibular.tracking.checkpoints import only_one, training_key, work_folder
+from vestibular.core.runs import (
+    asked_questions,
+    data_sha256,
+    learned_questions,
+    parse_run,
+    training_inputs,
+)
+from vestibular.core.training_record import TrainingRecord
+from vestibular.core.work_folder import exclusive_lock, work_folder
+from vestibular.tracking.checkpoints import training_key
 from vestibular.tracking.spool import Spool, recorded, run_id
+from vestibular.training.settings import TrainingParams
 
 
 @exit_on_error
 @recorded("train")
 def main(spool: Spool) -> None:
     """Write the adapter and, for the candidate's own, the loss curve and the training's cost."""
-    params = load_params()
-    run = parse_run(sys.argv[1:], "stages.train", params)
-    name, seed = run.name, params.seed if run.seed is None else run.seed
-    settings = params.candidate(run.candidate).train
-    pin = read_pin(run.candidate)
+    run = parse_run(sys.argv[1:], "stages.train")
+    params = load_for_candidate(TrainingParams, run.candidate)
+    repeat = run.plan()
+    name, settings = run.name, params.train
+    seed = params.seed if repeat is None else repeat.seed
+    pin = read_pin(run.candidate).pin
     base = locate(pin)
-    questions, validation = run.questions()
-    inputs = run.training_inputs(params, pin, run.data_sha256())
+    questions = learned_questions(repeat)
+    validation = asked_questions(repeat)
+    inputs = training_inputs(seed, params.prompt, settings, pin, data_sha256(repeat))
     key, identity = training_key(**inputs), run_id(candidate=name, **inputs)
     work = f"the training of {name}"
     with (
-        only_one(Path(".vestibular/locks", run.stage("train")), work),
-        only_one(work_folder() / "locks" / key, work),
+        exclusive_lock(Path(".vestibular/locks", run.stage("train")), work),
+        exclusive_lock(work_folder() / "locks" / key, work),
     ):
-        spool.open(identity, run.candidate, params, base=inputs["base"], data=inputs["data"])
+        recorded_settings = {**params.model_dump(mode="json"), "seed": seed}
+        facts = {"base": inputs["base"], "data": inputs["data"]}
+        spool.open(identity, run.candidate, recorded_settings, **facts)
         quiet()
         # imported behind the checks: torch and its friends take seconds
         import torch
         from transformers import set_seed
 
-        from vestibular.modeling import memory, models, planning
+        from vestibular.modeling import capability, memory, models
         from vestibular.modeling.encoding import encode_for_training
         from vestibular.tracking import measuring
-        from vestibular.training import preflight
-        from vestibular.training.training import (
-            CURVE,
-            fine_tune,
-            first_step,
-            usable_batching,
-        )
+        from vestibular.training import adapters, planning, preflight
+        from vestibular.training.training import CURVE, fine_tune, first_step
+        from vestibular.training.ways import settled
 
         memory.return_freed_memory()
         set_seed(seed)
@@ -64,6 +75,7 @@ def main(spool: Spool) -> None:
             for split in (questions, validation)
         )
         preflight.check_examples(tokenizer, params.prompt, questions, encoded, limit)
+        settings = settled(settings, capability.ways(base), name)
         plan = planning.plan_training(base, settings, limit, encoded, seed, device)
         settings = plan.settings
 
@@ -74,10 +86,9 @@ def main(spool: Spool) -> None:
             # what is trained stays in full precision
             torch.float32 if settings.method == "full" else dtype,
         )
-        model_bytes = model.get_memory_footprint()
-        model = models.make_trainable(model, settings, bool(settings.gradient_checkpointing))
+        model = adapters.make_trainable(model, settings, bool(settings.gradient_checkpointing))
         spool.record("model", configuration=model.config.to_dict())
-        batching = usable_batching(model, settings, name)
+        batching = settings.batching
         learns_prompt = settings.loss == "full"
         print(preflight.example(tokenizer, encoded[0], learns_prompt), file=sys.stderr)
         preflight.check_labels(*first_step(encoded, settings, batching, seed), learns_prompt)
@@ -87,37 +98,33 @@ def main(spool: Spool) -> None:
         )
 
         with whole_folder(run.adapter) as folder:
-            models.save_trained(model, tokenizer, pin, folder)
-            write_json(
-                folder / TRAINING_FILE,
-                {
-                    "questions": len(encoded),
-                    "shortened": sum(question.shortened for question in encoded),
-                    "steps": trained.steps,
-                    "batching": batching,
-                    "max_tokens_per_batch": settings.max_tokens_per_batch,
-                    "gradient_checkpointing": settings.gradient_checkpointing,
-                    "run": identity,
-                },
-            )
+            adapters.save_trained(model, tokenizer, pin, folder)
+            TrainingRecord(
+                questions=len(encoded),
+                shortened=sum(question.shortened for question in encoded),
+                steps=trained.steps,
+                batching=batching,
+                max_tokens_per_batch=int(settings.max_tokens_per_batch),
+                gradient_checkpointing=bool(settings.gradient_checkpointing),
+                run=identity,
+            ).write(folder / TRAINING_FILE)
         spool.files("adapter", run.adapter)
         if run.is_own:
             write_table(CURVES / f"{name}.tsv", CURVE, trained.curve)
             asked = len(encoded) * settings.epochs
             tokens = sum(question.length for question in encoded) * settings.epochs
-            cost = {
-                "seconds": trained.seconds,
-                "seconds_per_epoch": trained.seconds / settings.epochs,
-                "questions_per_second": asked / trained.seconds,
-                "tokens_per_second": tokens / trained.seconds,
-                "planned_bytes": plan.peak_bytes,
-                "peak_process_bytes": measuring.peak_process_bytes(),
-                "peak_device_bytes": measuring.peak_device_bytes(device),
-                "model_bytes": model_bytes,
-                "machine": measuring.machine(device),
-            }
-            write_json(TRAIN_COSTS / f"{name}.json", cost)
-            spool.record("cost", values=cost)
+            cost = TrainingCost(
+                seconds=trained.seconds,
+                seconds_per_epoch=trained.seconds / settings.epochs,
+                questions_per_second=asked / trained.seconds,
+                tokens_per_second=tokens / trained.seconds,
+                planned_bytes=plan.peak_bytes,
+                peak_process_bytes=measuring.peak_process_bytes(),
+                peak_device_bytes=measuring.peak_device_bytes(device),
+                machine=Machine(**measuring.machine(device)),
+            )
+            write_cost(identity, "train", cost)
+            spool.record("cost", values=cost.model_dump(mode="json"))
         shutil.rmtree(checkpoints)
 
 

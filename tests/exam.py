@@ -11,10 +11,11 @@ from typing import Any
 from conftest import ROOT
 
 from vestibular.core.base_models import Pin
-from vestibular.core.params import Params, SelectSettings, load_params
 from vestibular.core.questions import Question
+from vestibular.params.project import Params, load_params
 from vestibular.report.report import write_report
 from vestibular.selection.comparison import Examined
+from vestibular.selection.settings import SelectSettings
 from vestibular.selection.verdict import cost_of, measured, verdict
 
 NASTY = '</script><b id="broken">𝄞 "{{ 1 }}" &amp; \u2028<!--'

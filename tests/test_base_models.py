@@ -8,7 +8,7 @@ import pytest
 
 from vestibular.core.base_models import Pin, locate, pin
 from vestibular.core.errors import BaseModelError
-from vestibular.core.params import Candidate, load_params
+from vestibular.params.project import Candidate, load_params
 
 TRAIN = load_params(Path(__file__).parents[1] / "params.yaml").train
 COMMIT = "607a30d783dfa663caf39e06633721c8d4cfcd7e"

@@ -8,7 +8,8 @@ from exam import Exam, exam
 from huggingface_hub import ModelCard
 
 from vestibular.core.base_models import Pin
-from vestibular.core.params import Files, HubDataset, Params
+from vestibular.data.settings import Files, HubDataset
+from vestibular.params.project import Params
 from vestibular.report.card import model_card
 
 HUB = Pin("owner/name", revision="ab" * 20)

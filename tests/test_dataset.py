@@ -14,11 +14,12 @@ from hypothesis import strategies as st
 
 from vestibular.core.errors import DataError
 from vestibular.core.files import file_sha256
-from vestibular.core.params import DataSettings
-from vestibular.core.questions import Question, audit
-from vestibular.core.records import Record, SourceAnswer
+from vestibular.core.questions import Question
+from vestibular.data.audit import audit
 from vestibular.data.dataset import load_dataset
 from vestibular.data.leaks import find_leaks
+from vestibular.data.records import Record, SourceAnswer
+from vestibular.data.settings import DataSettings
 from vestibular.data.splits import split_by_document
 from vestibular.data.squad import read_squad
 

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vestibular.core.errors import DataError
-from vestibular.core.params import PromptSettings, load_params
-from vestibular.core.questions import Question, audit
+from vestibular.core.questions import Question
+from vestibular.core.settings import PromptSettings
+from vestibular.data.audit import audit
 from vestibular.data.squad import read_squad
 from vestibular.modeling.encoding import (
     encode_for_answering,
@@ -19,6 +20,7 @@ from vestibular.modeling.encoding import (
     render,
     windows,
 )
+from vestibular.params.project import load_params
 
 PROMPT = load_params(Path(__file__).parents[1] / "params.yaml").prompt
 SHORT = PromptSettings(template="C {context} Q {question} A", answer_prefix=" ", chat=False)

@@ -11,7 +11,7 @@ import yaml
 from conftest import run
 
 from vestibular.core.files import file_sha256
-from vestibular.core.params import load_params
+from vestibular.params.project import load_params
 
 pytestmark = pytest.mark.slow
 

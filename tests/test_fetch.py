@@ -17,7 +17,9 @@ from vestibular.commands.pinning import pin_revisions
 from vestibular.core.base_models import Pin, locate
 from vestibular.core.errors import BaseModelError, DataError
 from vestibular.core.files import file_sha256
-from vestibular.core.params import DataSettings, load_params, replace_values
+from vestibular.core.yaml_files import replace_values
+from vestibular.data.settings import DataSettings
+from vestibular.params.project import load_params
 
 NEW = "0123456789abcdef0123456789abcdef01234567"
 OLD = "607a30d783dfa663caf39e06633721c8d4cfcd7e"

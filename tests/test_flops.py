@@ -29,8 +29,9 @@ def test_the_formula_is_what_torch_counts(
     import torch
     from torch.utils.flop_counter import FlopCounterMode
 
-    from vestibular.core.params import LoraSettings
-    from vestibular.modeling.models import add_adapter, arithmetic_shape
+    from vestibular.modeling.counting import arithmetic_shape
+    from vestibular.training.adapters import add_adapter
+    from vestibular.training.settings import LoraSettings
 
     base = tiny_model(name)
     base.save_pretrained(tmp_path)

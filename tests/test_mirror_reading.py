@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 from spooled import START, Spooled, hold
 
 from vestibular.core.files import folder_sha256
-from vestibular.core.params import load_params
 from vestibular.mirror import pushing
 from vestibular.mirror.mlflow_target import as_text
 from vestibular.mirror.naming import flatten, safe_names, simple
@@ -24,6 +23,7 @@ from vestibular.mirror.pushing import Round, _points_done, _series_mark, one_lin
 from vestibular.mirror.records import File, Point, Run
 from vestibular.mirror.spools import Spools
 from vestibular.mirror.target import read_marks
+from vestibular.params.project import load_params
 from vestibular.tracking.spool import run_id
 
 LOSS = "finetuning/train/loss"

@@ -8,7 +8,7 @@ import pytest
 from conftest import ROOT, SHAPES
 
 from vestibular.core.errors import exit_on_error
-from vestibular.core.params import load_params
+from vestibular.params.project import load_params
 
 pytestmark = pytest.mark.slow
 
@@ -64,8 +64,10 @@ def test_all_that_is_trained_is_counted(
     tiny_model: Callable[[str], Any], tmp_path: Path, options: dict[str, Any]
 ) -> None:
     """Biases and whole modules too; what takes the base's place is not counted twice."""
-    from vestibular.core.params import LoraSettings
-    from vestibular.modeling.models import add_adapter, count_parameters, load_adapter
+    from vestibular.modeling.counting import count_parameters
+    from vestibular.modeling.models import load_adapter
+    from vestibular.training.adapters import add_adapter
+    from vestibular.training.settings import LoraSettings
 
     base = tiny_model("gpt2")
     base.save_pretrained(tmp_path / "base")
@@ -91,7 +93,7 @@ def test_recomputed_activations_give_the_same_gradients(
     import torch
 
     from vestibular.modeling.memory import TensorBytes
-    from vestibular.modeling.models import make_trainable
+    from vestibular.training.adapters import make_trainable
 
     lora = TRAIN.lora.model_copy(update={"target_modules": "auto"})
     settings = TRAIN.model_copy(update={"method": method, "lora": lora})
@@ -121,7 +123,8 @@ def test_activations_of_a_quantized_base_are_recomputed(
     """Without a word of warning, and with the gradients of the plain way."""
     import torch
 
-    from vestibular.modeling.models import load_base, make_trainable
+    from vestibular.modeling.models import load_base
+    from vestibular.training.adapters import make_trainable
 
     tiny_model("opt").save_pretrained(tmp_path)
     lora = TRAIN.lora.model_copy(update={"target_modules": "auto"})

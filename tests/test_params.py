@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from vestibular.core.errors import ParamsError
-from vestibular.core.params import load_params, read_yaml, replace_values
+from vestibular.core.yaml_files import read_yaml, replace_values
+from vestibular.params.project import load_params
 
 ROOT = Path(__file__).parents[1]
 DEMO = (ROOT / "params.yaml").read_text(encoding="utf-8")

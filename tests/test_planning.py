@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from conftest import ROOT, environment
 
-from vestibular.core.params import load_params
+from vestibular.params.project import load_params
 
 pytestmark = pytest.mark.slow
 

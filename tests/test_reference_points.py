@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from vestibular.core.questions import Question, audit
+from vestibular.core.questions import Question
+from vestibular.data.audit import audit
 from vestibular.data.squad import read_squad
 from vestibular.selection.reference_points import (
     annotator_scores,

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from vestibular.core.params import SelectSettings, load_params
+from vestibular.params.project import load_params
 from vestibular.selection.rule import Choice, Standing, choose, correct, pareto_front, undominated
+from vestibular.selection.settings import SelectSettings
 
 SETTINGS = load_params(Path(__file__).parents[1] / "params.yaml").select
 

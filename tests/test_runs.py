@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from vestibular.core.documents import document_numbers
 from vestibular.core.errors import DataError, ParamsError
 from vestibular.core.files import write_json
-from vestibular.core.params import load_params
 from vestibular.core.questions import Question, write_questions
 from vestibular.core.runs import Run, deal_folds, parse_run, read_folds
+from vestibular.params.project import load_params
 
 PARAMS = load_params(Path(__file__).parents[1] / "params.yaml")
 REPEATED = PARAMS.model_copy(

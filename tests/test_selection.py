@@ -4,9 +4,9 @@ import json
 from pathlib import Path
 
 import pytest
+from vestibular.selection.selection import as_text, leaderboard, read_results, write_refusal
 
 from vestibular.core.errors import DataError
-from vestibular.selection.selection import as_text, leaderboard, read_results, write_refusal
 
 
 def score(value: float) -> dict[str, dict[str, float]]:

@@ -18,8 +18,8 @@ from serving import read_until
 
 from vestibular.core.errors import DataError
 from vestibular.core.files import folder_sha256
-from vestibular.core.params import Params, load_params
 from vestibular.mirror.spools import Spools
+from vestibular.params.project import Params, load_params
 from vestibular.tracking import spool as spooling
 from vestibular.tracking.spool import Spool, finite, recorded, run_id
 
@@ -140,7 +140,7 @@ def test_not_a_number_is_told_in_words(in_folder: Path, params: Params) -> None:
 WRITER = """
 import sys
 from pathlib import Path
-from vestibular.core.params import load_params
+from vestibular.params.project import load_params
 from vestibular.tracking.spool import Spool
 spool = Spool("train")
 spool.open("x", "opt-tiny", load_params(Path(sys.argv[1])))

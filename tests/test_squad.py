@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from vestibular.core.errors import DataError
-from vestibular.core.questions import audit, read_questions, write_questions
+from vestibular.core.questions import read_questions, write_questions
+from vestibular.data.audit import audit
 from vestibular.data.squad import read_squad
 
 

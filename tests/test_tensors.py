@@ -9,11 +9,11 @@ import torch
 from conftest import SHAPES
 
 from vestibular.core.errors import BaseModelError
-from vestibular.core.params import LoraSettings
 from vestibular.modeling import tensors
 from vestibular.modeling.batching import by_length, rows
 from vestibular.modeling.encoding import EncodedQuestion
-from vestibular.modeling.models import add_adapter
+from vestibular.training.adapters import add_adapter
+from vestibular.training.settings import LoraSettings
 
 pytestmark = pytest.mark.slow
 
@@ -87,33 +87,6 @@ def test_shared_rows_give_the_loss_and_gradients_of_single_questions(
             got_loss, got = loss_and_gradients(model, questions, batching, max_tokens)
             assert got_loss == pytest.approx(loss, rel=TOLERANCE)
             assert (got - gradients).norm() <= TOLERANCE * gradients.norm()
-
-
-@pytest.mark.parametrize("shape", SHAPES)
-def test_the_model_itself_tells_whether_it_keeps_branches_apart(
-    tiny_model: Callable[[str], Any], shape: str
-) -> None:
-    """The trial before a training finds these architectures able to share rows."""
-    assert tensors.branch_error(tiny_model(shape)) < TOLERANCE
-
-
-@pytest.mark.parametrize("shape", SHAPES)
-def test_a_question_that_sees_another_is_noticed(
-    tiny_model: Callable[[str], Any], shape: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """With a mask that is causal only, the trial fails and so would the comparison above."""
-
-    def broken(owner: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
-        mask = torch.full((owner.shape[1],) * 2, torch.finfo(dtype).min).triu(1)
-        return mask.expand(len(owner), 1, -1, -1)
-
-    monkeypatch.setattr(tensors, "branch_mask", broken)
-    assert tensors.branch_error(tiny_model(shape)) > 0.02
-    model = adapted(tiny_model, shape)
-    questions = draw(6)
-    _, shared = loss_and_gradients(model, questions, "shared_context", 1000)
-    _, alone = loss_and_gradients(model, questions, "padded", 1000)
-    assert (shared - alone).norm() > 100 * TOLERANCE * alone.norm()
 
 
 def test_labels_are_the_answers_and_their_ends() -> None:

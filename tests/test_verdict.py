@@ -8,9 +8,10 @@ import pytest
 
 from vestibular.core.errors import DataError, ParamsError
 from vestibular.core.files import to_json
-from vestibular.core.params import Constraints, SelectSettings, load_params
 from vestibular.core.questions import Question
+from vestibular.params.project import load_params
 from vestibular.selection.comparison import Examined
+from vestibular.selection.settings import Constraints, SelectSettings
 from vestibular.selection.uncertainty import mcnemar
 from vestibular.selection.verdict import cost_of, verdict
 

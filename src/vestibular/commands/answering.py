@@ -2,20 +2,25 @@
 
 from pathlib import Path
 
-from vestibular.commands.description import Description
 from vestibular.core.base_models import Pin, locate, longest_input
 from vestibular.core.layout import BASE_FOLDER
+from vestibular.core.model_file import ModelFile
 from vestibular.core.questions import Question
 from vestibular.examination.asking import answer_text, ask
-from vestibular.modeling.adapters import load_adapter
 from vestibular.modeling.encoding import encode_for_answering
-from vestibular.modeling.models import load_base, load_tokenizer, pick_device, pick_precision
+from vestibular.modeling.models import (
+    load_adapter,
+    load_base,
+    load_tokenizer,
+    pick_device,
+    pick_precision,
+)
 
 
 class Answerer:
     """A fine-tuned model from a folder that `select` wrote, loaded once."""
 
-    def __init__(self, folder: Path, description: Description) -> None:
+    def __init__(self, folder: Path, description: ModelFile) -> None:
         """Load base model, adapter and tokenizer.
 
         Args:
@@ -26,17 +31,17 @@ class Answerer:
             BaseModelError: the folder is incomplete, or the model's base cannot be had.
         """
         self._description = description
-        train, pin = description.train, description.base
+        loading, pin = description.loading, description.base.pin
         if pin.sha256 is not None:
             pin = Pin(BASE_FOLDER, sha256=pin.sha256)
         device = pick_device()
-        dtype = pick_precision(train.precision, device)
+        dtype = pick_precision(loading.precision, device)
         self._tokenizer = load_tokenizer(folder)
-        base = folder if train.method == "full" else locate(pin, (folder,))
-        self._model = load_base(base, train.quantization, device, dtype).eval()
-        if train.method == "lora":
+        base = folder if loading.method == "full" else locate(pin, (folder,))
+        self._model = load_base(base, loading.quantization, device, dtype).eval()
+        if loading.method == "lora":
             self._model = load_adapter(self._model, folder)
-        self._limit = longest_input(base, train.max_length) - description.max_new_tokens
+        self._limit = longest_input(base, loading.max_length) - description.max_new_tokens
 
     def answer(self, context: str, question: str) -> str:
         """Return the answer to a question about a context, however long that is.

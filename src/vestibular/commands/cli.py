@@ -11,10 +11,11 @@ from vestibular.core.errors import DataError, exit_on_error
 from vestibular.core.files import read_json, whole_file
 from vestibular.core.layout import LEADERBOARD, PARAMS, PRODUCTION, REPORT, SELECTION
 from vestibular.core.logs import quiet
-from vestibular.core.params import load_params, read_yaml
+from vestibular.core.yaml_files import read_yaml
 from vestibular.mirror import commands as mirror_commands
+from vestibular.params.project import load_params
 from vestibular.registry.commits import commit_of
-from vestibular.selection.selection import as_text
+from vestibular.selection.leaderboard import as_text
 
 SHOWN_FLIPS = 10
 """Flipped questions that `compare` shows of a candidate, unless asked for all."""

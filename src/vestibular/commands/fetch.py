@@ -9,7 +9,8 @@ from vestibular.core.base_models import COMMIT, hub_errors, pin
 from vestibular.core.errors import DataError
 from vestibular.core.files import file_sha256, whole_file
 from vestibular.core.layout import PARAMS
-from vestibular.core.params import DataSettings, HubDataset, Params
+from vestibular.data.settings import DataSettings, HubDataset
+from vestibular.params.project import Params
 
 TIMEOUT_SECONDS = 60
 SCHEMES = ("https://", "http://")

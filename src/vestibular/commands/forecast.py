@@ -11,14 +11,16 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from vestibular.core.base_models import configuration, longest_input
 from vestibular.core.errors import BaseModelError, VestibularError
-from vestibular.core.params import Params, TrainSettings
 from vestibular.core.questions import Question
 from vestibular.data.dataset import load_dataset
-from vestibular.modeling import planning
 from vestibular.modeling.encoding import EncodedQuestion, encode_for_training
 from vestibular.modeling.memory import available_bytes
 from vestibular.modeling.models import load_tokenizer, pick_device, pick_precision, without_weights
+from vestibular.modeling.planning import USABLE_MEMORY, answering_bytes, weight_bytes
 from vestibular.modeling.tensors import label_loss
+from vestibular.params.project import Params
+from vestibular.training import planning
+from vestibular.training.settings import TrainSettings
 
 UTILIZATION = 0.4
 """Share of the machine's matrix-multiply peak that training reaches, roughly (bench/README.md)."""
@@ -83,10 +85,17 @@ def forecast(params: Params, name: str, device: torch.device, free: int) -> Fore
     dtype = pick_precision(candidate.train.precision, device)
     model = planning.trainable_shape(folder, plan.settings, dtype)
     trained = sum(each.numel() for each in model.parameters() if each.requires_grad)
-    answering = planning.answering_bytes(folder, plan.settings, params.evaluate, device)
+    answering = answering_bytes(
+        folder,
+        plan.settings.quantization,
+        plan.settings.precision,
+        plan.settings.max_length,
+        params.evaluate.max_tokens_per_batch,
+        device,
+    )
     remedy = ""
     # as `auto` does: the estimate is not exact
-    room = free * planning.USABLE_MEMORY
+    room = free * USABLE_MEMORY
     if not resolved or plan.peak_bytes - plan.process > room:
         remedy = _remedy(folder, stated, encoded, params.seed, device, room)
     elif answering - plan.process > room:
@@ -94,7 +103,7 @@ def forecast(params: Params, name: str, device: torch.device, free: int) -> Fore
     return Forecast(
         parameters=base.num_parameters(),
         trained_share=trained / sum(each.numel() for each in model.parameters()),
-        weights=planning.weight_bytes(base, candidate.train.quantization, dtype),
+        weights=weight_bytes(base, candidate.train.quantization, dtype),
         training_peak=plan.peak_bytes,
         answering_peak=answering,
         training_seconds=training_operations(folder, plan.settings, encoded, params.seed)
@@ -212,7 +221,7 @@ def as_text(found: dict[str, Forecast], free: int) -> str:
         for row in table
     ]
     lines.append(
-        f"\n{_bytes(free)} are free, of which {planning.USABLE_MEMORY:.0%} may be filled. "
+        f"\n{_bytes(free)} are free, of which {USABLE_MEMORY:.0%} may be filled. "
         "train and exam: most memory at a time; time: a whole training, roughly."
     )
     for name, each in found.items():

@@ -4,7 +4,8 @@ from pathlib import Path
 
 from vestibular.core.base_models import COMMIT, hub_errors
 from vestibular.core.errors import BaseModelError
-from vestibular.core.params import load_params, replace_values
+from vestibular.core.yaml_files import replace_values
+from vestibular.params.project import load_params
 
 
 def pin_revisions(path: Path, update: bool) -> list[str]:

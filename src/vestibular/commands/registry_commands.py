@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from vestibular.core.params import load_params
+from vestibular.params.project import load_params
 from vestibular.registry.registry import Event, Registry
 
 PRODUCTION_STAGE = "production"

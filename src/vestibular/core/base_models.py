@@ -9,11 +9,13 @@ import os
 import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Protocol
 
 from vestibular.core.errors import BaseModelError
-from vestibular.core.files import folder_sha256, read_json
+from vestibular.core.file_formats import FileFormat
+from vestibular.core.files import folder_sha256
 from vestibular.core.layout import PARAMS, PINS
-from vestibular.core.params import Candidate
+from vestibular.core.settings import Precision, Quantization
 
 COMMIT = re.compile(r"[0-9a-f]{40}")
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
@@ -40,7 +42,48 @@ class Pin:
         return {key: value for key, value in asdict(self).items() if value is not None}
 
 
-def pin(name: str, candidate: Candidate, bases: Path) -> Pin:
+class BaseChoice(Protocol):
+    """What a candidate's settings say of its base model."""
+
+    @property
+    def base_model(self) -> str:
+        """A folder, or the id of a model on the Hugging Face hub."""
+
+    @property
+    def revision(self) -> str | None:
+        """The hub's commit; None for a folder."""
+
+
+class PinnedBase(FileFormat):
+    """`data/bases/<candidate>.json`: a base model's exact version, and how it is loaded.
+
+    How it is loaded stands here, and not in the settings alone, so that a candidate's own
+    learning rate does not examine its base again.
+    """
+
+    VERSION = 2
+    MADE_BY = "dvc repro prepare"
+
+    base_model: str
+    """A folder, or the id of a model on the Hugging Face hub."""
+    revision: str | None = None
+    """The hub's commit, 40 hexadecimal digits."""
+    sha256: str | None = None
+    """Of a folder: the hash of the names and bytes of its files."""
+    quantization: Quantization
+    """Precision of the frozen weights: that of `precision`, or 8 or 4 bit."""
+    precision: Precision
+    """Numbers that are computed with."""
+    max_length: int
+    """Longest prompt and answer together, in tokens, as the settings say."""
+
+    @property
+    def pin(self) -> Pin:
+        """The base model's exact version."""
+        return Pin(self.base_model, self.revision, self.sha256)
+
+
+def pin(name: str, candidate: BaseChoice, bases: Path) -> Pin:
     """Pin a candidate's base model, and make sure that it can be loaded.
 
     A hub model is downloaded unless the hub's cache has it. A local one lies in `bases`, which
@@ -86,16 +129,13 @@ def pin(name: str, candidate: Candidate, bases: Path) -> Pin:
     return result
 
 
-def read_pin(name: str) -> Pin:
+def read_pin(name: str) -> PinnedBase:
     """Read the pin that `prepare` wrote for a candidate.
 
     Raises:
-        BaseModelError: `prepare` has not run.
+        DataError: `prepare` has not run.
     """
-    path = PINS / f"{name}.json"
-    if not path.exists():
-        raise BaseModelError(f"{path}: not found; run `dvc repro prepare` first")
-    return Pin(**read_json(path))
+    return PinnedBase.read(PINS / f"{name}.json")
 
 
 def locate(pin: Pin, search: tuple[Path, ...] = (Path(),)) -> Path:
@@ -149,7 +189,7 @@ def positions(folder: Path) -> int | None:
     return next((number for number in found if isinstance(number, int)), None)
 
 
-def configuration(name: str, candidate: Candidate) -> Path:
+def configuration(name: str, candidate: BaseChoice) -> Path:
     """Return a folder with a candidate's configuration and tokenizer; weights may be missing.
 
     From the hub only those small files are downloaded, unless the cache has them.

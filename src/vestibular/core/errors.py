@@ -39,6 +39,11 @@ class BusyError(VestibularError):
     """Another process is already doing this work."""
 
 
+def first_line(error: BaseException) -> str:
+    """Return the first line of another library's message, or the error's name if it has none."""
+    return (str(error).strip().splitlines() or [""])[0][:200] or type(error).__name__
+
+
 def out_of_memory(error: BaseException) -> bool:
     """Say whether torch, which is not imported here, or Python found no room in memory."""
     return (

@@ -5,15 +5,16 @@ from pathlib import Path
 PARAMS = Path("params.yaml")
 
 PREPARED = Path("data/prepared")
+REPEATS = Path("data/repeats")
+"""A file a repeat: its seed, and the questions that it holds out."""
+BASE_EXAM = Path("data/base_exam.jsonl")
+"""What the untouched bases are asked: the validation questions, or all where there are folds."""
 PINS = Path("data/bases")
-FOLDS = Path("data/folds.json")
-"""The fold of every question, those of training before those of validation; 0 for none."""
 
 ADAPTERS = Path("models/adapters")
 TRAINING_FILE = "training.json"
 """In an adapter's folder: what the training was about."""
-FOLD_ADAPTERS = Path("models/folds")
-SEED_ADAPTERS = Path("models/seeds")
+REPEAT_ADAPTERS = Path("models/repeats")
 PRODUCTION = Path("models/production")
 MODEL_FILE = "model.json"
 """In the production folder: base, prompt, scores, data and settings."""
@@ -25,16 +26,16 @@ BASE_FOLDER = "base"
 """In the production folder: the base model, if it came from a local folder."""
 
 DATA_METRICS = Path("metrics/data.json")
+BASE_PREDICTIONS = Path("metrics/bases")
+"""Answers of the untouched bases, and what else their exam found."""
 CURVES = Path("metrics/curves")
-SCORES = Path("metrics/candidates")
+SCORES = Path("metrics/exam")
 PREDICTIONS = Path("metrics/predictions")
 DETAILS = Path("metrics/details")
-FOLD_PREDICTIONS = Path("metrics/folds")
-SEED_PREDICTIONS = Path("metrics/seeds")
+REPEAT_PREDICTIONS = Path("metrics/repeats")
+WINNER = Path("metrics/winner.json")
 SELECTION = Path("metrics/selection.json")
 LEADERBOARD = Path("metrics/leaderboard.json")
 REPORT = Path("metrics/report.html")
 CHARTS = Path("metrics/charts")
-TRAIN_COSTS = Path("metrics/cost/train")
-EVALUATE_COSTS = Path("metrics/cost/evaluate")
-COSTS = Path("metrics/cost/candidates.json")
+COSTS = Path("metrics/costs.json")

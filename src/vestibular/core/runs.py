@@ -1,11 +1,11 @@
-"""One training and its exam: a candidate's own, a fold of its cross-validation, or a seed.
+"""One training and its exam: a candidate's own, or a repeat of it for the choice alone.
 
 A candidate's own adapter learns all training questions and is the one for production. A fold's
-learns all questions, training and validation, but for those of the fold, and is examined on
-these. A further seed's learns what the candidate's own does, in another order. Nothing here
-imports torch.
+learns all questions, training and validation, except those of the fold, and is examined on these.
+A further seed's learns what the candidate's own does, in another order.
 """
 
+import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,172 +13,137 @@ from pathlib import Path
 from typing import Any
 
 from vestibular.core.base_models import Pin
-from vestibular.core.documents import document_numbers
-from vestibular.core.errors import DataError, ParamsError
-from vestibular.core.files import file_sha256, folder_sha256, read_json
+from vestibular.core.errors import ParamsError
+from vestibular.core.files import folder_sha256
 from vestibular.core.layout import (
     ADAPTERS,
-    FOLD_ADAPTERS,
-    FOLD_PREDICTIONS,
-    FOLDS,
-    PARAMS,
     PREDICTIONS,
     PREPARED,
-    SEED_ADAPTERS,
-    SEED_PREDICTIONS,
+    REPEAT_ADAPTERS,
+    REPEAT_PREDICTIONS,
 )
-from vestibular.core.params import Params
 from vestibular.core.questions import Question, read_questions
+from vestibular.core.repeats import Repeat, read_repeat
+from vestibular.core.settings import PromptSettings, Settings
+
+FOLD = re.compile(r"fold-[1-9]\d*")
+"""Name of a repeat that holds some documents out."""
+SEED = re.compile(r"seed-(0|[1-9]\d*)")
+"""Name of a repeat that is trained with another seed."""
 
 
 @dataclass(frozen=True)
 class Run:
-    """What is trained and examined; at most one of `fold` and `seed` is set."""
+    """What is trained and examined."""
 
     candidate: str
-    fold: int | None = None
-    """Number of the fold that is held out, from 1."""
-    seed: int | None = None
-    """Seed in place of the settings' own."""
+    repeat: str | None = None
+    """Name of the repeat, `fold-1` or `seed-7`; None for the candidate's own."""
 
     @property
     def is_own(self) -> bool:
         """Whether this is the candidate's own training, for production."""
-        return self.fold is None and self.seed is None
+        return self.repeat is None
 
     @property
     def name(self) -> str:
         """The name of its files, and of its DVC stage behind the `@`."""
-        number = self.fold if self.seed is None else self.seed
-        return self.candidate if number is None else f"{self.candidate}-{number}"
+        return self.candidate if self.repeat is None else f"{self.candidate}-{self.repeat}"
 
     @property
     def adapter(self) -> Path:
         """Folder of the trained adapter."""
-        return self._among(ADAPTERS, FOLD_ADAPTERS, SEED_ADAPTERS) / self.name
+        return (ADAPTERS if self.is_own else REPEAT_ADAPTERS) / self.name
 
     @property
     def predictions(self) -> Path:
         """File with the answers."""
-        return self._among(PREDICTIONS, FOLD_PREDICTIONS, SEED_PREDICTIONS) / f"{self.name}.jsonl"
+        return (PREDICTIONS if self.is_own else REPEAT_PREDICTIONS) / f"{self.name}.jsonl"
 
     def stage(self, do: str) -> str:
         """Return the DVC stage that trains or evaluates this."""
-        kind = "" if self.is_own else ("_seed" if self.fold is None else "_fold")
-        return f"{do}{kind}@{self.name}"
+        return f"{do}{'' if self.is_own else '_repeat'}@{self.name}"
 
-    def questions(self) -> tuple[list[Question], list[Question]]:
-        """Return what is learned, and what is asked afterwards.
-
-        Raises:
-            DataError: `prepare` has not run with these settings.
-        """
-        if self.fold is None:
-            return read_questions(PREPARED, "train"), self.asked()
-        questions, folds = read_folds()
-        pairs = list(zip(questions, folds, strict=True))
-        return (
-            [question for question, fold in pairs if fold != self.fold],
-            [question for question, fold in pairs if fold == self.fold],
-        )
-
-    def asked(self) -> list[Question]:
-        """Return what is asked after the training, and read no more than that takes.
+    def plan(self) -> Repeat | None:
+        """Return what the repeat changes; None for the candidate's own.
 
         Raises:
             DataError: `prepare` has not run with these settings.
         """
-        return read_questions(PREPARED, "validation") if self.fold is None else self.questions()[1]
-
-    def data_sha256(self) -> str:
-        """Return a hash of the questions and, for a fold, of how they are dealt out."""
-        whole = folder_sha256(PREPARED)
-        return whole if self.fold is None else f"{whole}-{self.fold}-{file_sha256(FOLDS)}"
-
-    def training_inputs(self, params: Params, pin: Pin, data: str) -> dict[str, Any]:
-        """Return what makes its training that training, code and packages left aside.
-
-        Args:
-            params: all settings.
-            pin: the candidate's base model.
-            data: what `data_sha256` says.
-        """
-        return {
-            "seed": params.seed if self.seed is None else self.seed,
-            "prompt": params.prompt.model_dump(),
-            "train": params.candidate(self.candidate).train.model_dump(exclude={"seeds"}),
-            "base": pin.as_json(),
-            "data": data,
-        }
-
-    def _among(self, own: Path, fold: Path, seed: Path) -> Path:
-        if self.fold is not None:
-            return fold
-        return own if self.seed is None else seed
+        return None if self.repeat is None else read_repeat(self.repeat)
 
 
-def parse_run(arguments: Sequence[str], module: str, params: Params) -> Run:
-    """Return what a stage's command line names: `<candidate> [--fold N | --seed N]`.
+def parse_run(arguments: Sequence[str], module: str) -> Run:
+    """Return what a stage's command line names: `<candidate> [repeat]`.
 
     Raises:
-        ParamsError: the command line is malformed, or names what the settings do not.
+        ParamsError: the command line is malformed.
     """
-    shape = re.fullmatch(r"([^\s-]\S*)( --(fold|seed) (\d+))?", " ".join(arguments))
-    if shape is None:
-        raise ParamsError(f"usage: python -m {module} <candidate> [--fold N | --seed N]")
-    params.candidate(shape[1])
-    if shape[3] is None:
-        return Run(shape[1])
-    number = int(shape[4])
-    key, numbers = {
-        "fold": ("evaluate.folds", params.evaluate.folds),
-        "seed": ("train.seeds", params.train.seeds),
-    }[shape[3]]
-    if number not in numbers:
-        raise ParamsError(f"{PARAMS}: {key}: does not name {number} ({list(numbers)})")
-    return Run(shape[1], **{shape[3]: number})
+    named = [word for word in arguments if not word.startswith("-")]
+    if len(named) != len(arguments) or len(named) not in (1, 2):
+        raise ParamsError(f"usage: python -m {module} <candidate> [fold-N | seed-N]")
+    if named[1:] and not FOLD.fullmatch(named[1]) and not SEED.fullmatch(named[1]):
+        raise ParamsError(f"{named[1]}: must be fold-N or seed-N, as `repeats` names them")
+    return Run(*named)
 
 
-def deal_folds(questions: Sequence[Question], count: int) -> list[int]:
-    """Return each question's fold, from 1 to `count`; a document is in one fold alone.
-
-    Documents are dealt out by size, the largest first, each to the fold with the fewest
-    questions so far: the folds come out about equal, and nothing is drawn. `count` 0 puts all
-    into fold 0.
+def learned_questions(repeat: Repeat | None) -> list[Question]:
+    """Return what a run learns.
 
     Raises:
-        ParamsError: there are fewer documents than folds.
+        DataError: `prepare` has not run with these settings.
     """
-    documents = document_numbers(questions)
-    sizes = [0] * (max(documents) + 1)
-    for document in documents:
-        sizes[document] += 1
-    if count == 0:
-        return [0 for _ in questions]
-    if len(sizes) < count:
-        raise ParamsError(
-            f"{PARAMS}: evaluate.folds: {count} folds need as many documents; there are "
-            f"{len(sizes)}"
-        )
-    filled = [0] * count
-    fold_of = {}
-    for document in sorted(range(len(sizes)), key=lambda document: (-sizes[document], document)):
-        fold = filled.index(min(filled))
-        filled[fold] += sizes[document]
-        fold_of[document] = fold + 1
-    return [fold_of[document] for document in documents]
-
-
-def read_folds() -> tuple[list[Question], list[int]]:
-    """Return all questions, training before validation, and each one's fold.
-
-    Raises:
-        DataError: `prepare` has not run.
-    """
-    if not FOLDS.exists():
-        raise DataError(f"{FOLDS}: not found; run `dvc repro prepare` first")
-    questions = [
-        *read_questions(PREPARED, "train"),
-        *read_questions(PREPARED, "validation"),
+    if repeat is None or repeat.held_out is None:
+        return read_questions(PREPARED, "train")
+    return [
+        question
+        for split, places in repeat.held_out.by_split()
+        for number, question in enumerate(read_questions(PREPARED, split))
+        if number not in places
     ]
-    return questions, [int(fold) for fold in read_json(FOLDS)]
+
+
+def asked_questions(repeat: Repeat | None) -> list[Question]:
+    """Return what a run is examined on, and read no more than that takes.
+
+    Raises:
+        DataError: `prepare` has not run with these settings.
+    """
+    if repeat is None or repeat.held_out is None:
+        return read_questions(PREPARED, "validation")
+    return [
+        question
+        for split, places in repeat.held_out.by_split()
+        for number, question in enumerate(read_questions(PREPARED, split))
+        if number in places
+    ]
+
+
+def data_sha256(repeat: Repeat | None) -> str:
+    """Return a hash of the questions and, for a fold, of those that are held out."""
+    whole = folder_sha256(PREPARED)
+    if repeat is None or repeat.held_out is None:
+        return whole
+    held_out = hashlib.sha256(repeat.held_out.model_dump_json().encode()).hexdigest()
+    return f"{whole}-{held_out[:16]}"
+
+
+def training_inputs(
+    seed: int, prompt: PromptSettings, train: Settings, pin: Pin, data: str
+) -> dict[str, Any]:
+    """Return what makes a training that training, code and packages left aside.
+
+    Args:
+        seed: of the order of the questions and of dropout.
+        prompt: how a question is put.
+        train: the candidate's settings.
+        pin: the candidate's base model.
+        data: what `data_sha256` says.
+    """
+    return {
+        "seed": seed,
+        "prompt": prompt.model_dump(),
+        "train": train.model_dump(),
+        "base": pin.as_json(),
+        "data": data,
+    }

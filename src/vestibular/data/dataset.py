@@ -8,10 +8,11 @@ from typing import Any
 from vestibular.core.errors import DataError
 from vestibular.core.files import file_sha256
 from vestibular.core.layout import PARAMS
-from vestibular.core.params import DataSettings
-from vestibular.core.questions import Audit, Question, audit
-from vestibular.core.records import Record
+from vestibular.core.questions import Question
+from vestibular.data.audit import Audit, audit
 from vestibular.data.leaks import Leaks, find_leaks
+from vestibular.data.records import Record
+from vestibular.data.settings import DataSettings
 from vestibular.data.splits import split_by_document
 from vestibular.data.squad import read_squad
 from vestibular.data.tables import read_table

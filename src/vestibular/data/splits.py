@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from vestibular.core.documents import document_numbers
 from vestibular.core.errors import DataError
-from vestibular.core.records import Record
+from vestibular.data.records import Record
 
 
 def split_by_document(

@@ -10,7 +10,7 @@ from pathlib import Path
 from pydantic import BaseModel, ValidationError
 
 from vestibular.core.errors import DataError
-from vestibular.core.records import Record, SourceAnswer
+from vestibular.data.records import Record, SourceAnswer
 
 FAULTS_SHOWN = 10
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from vestibular.core.errors import DataError
-from vestibular.core.params import Columns
-from vestibular.core.records import Record, SourceAnswer
+from vestibular.data.records import Record, SourceAnswer
+from vestibular.data.settings import Columns
 from vestibular.data.squad import FAULTS_SHOWN, read_text, refuse_half_characters
 
 DELIMITERS = ",;\t"

@@ -13,8 +13,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from vestibular.core.errors import INTERRUPTED_EXIT_CODE, ParamsError
-from vestibular.core.params import load_params
 from vestibular.mirror.supervising import POLL_SECONDS, Deadlines, Result, Supervisor
+from vestibular.params.project import load_params
 
 FAILED_EXIT_CODE = 1
 LOOPBACK = ("127.0.0.1", "localhost", "::1")

@@ -13,25 +13,26 @@ from pathlib import Path
 from typing import Any
 
 from vestibular.core.base_models import read_pin
+from vestibular.core.cost_files import gather_costs
 from vestibular.core.errors import DataError
-from vestibular.core.files import file_md5, folder_sha256, read_json
+from vestibular.core.exam_results import ExamDetails, as_run_fields
+from vestibular.core.files import file_md5, folder_sha256
 from vestibular.core.layout import (
     ADAPTERS,
     CURVES,
-    EVALUATE_COSTS,
+    DETAILS,
     PINS,
     PREDICTIONS,
     PREPARED,
     PRODUCTION,
-    SCORES,
-    TRAIN_COSTS,
     TRAINING_FILE,
 )
-from vestibular.core.params import Params
-from vestibular.core.runs import Run as Training
+from vestibular.core.runs import training_inputs
+from vestibular.core.training_record import TrainingRecord
 from vestibular.mirror.naming import flatten, safe_names
 from vestibular.mirror.records import File, Run, Stage, Value, Version
 from vestibular.mirror.spools import RUN_SETTINGS, SERIES, Spools, add_point, timestamp
+from vestibular.params.project import Params
 from vestibular.registry.registry import Registry, versions_in
 from vestibular.tracking.spool import run_id
 
@@ -89,22 +90,17 @@ def _from_outputs(candidate: str, params: Params) -> Run | None:
     training = ADAPTERS / candidate / TRAINING_FILE
     if not training.exists():
         return None
-    content = read_json(training)
-    if "run" not in content:
+    record = TrainingRecord.read(training)
+    if not record.run:
         # an adapter from before runs had names
         return None
-    run = Run(content.pop("run"), candidate, started=training.stat().st_mtime)
+    run = Run(record.run, candidate, started=training.stat().st_mtime)
+    content = record.model_dump(mode="json", exclude={"run", "version"})
     run.fields |= _settings(run, params)
     run.fields |= flatten("finetuning", content)
     run.fields["run/state"] = run.state
     run.fields["run/started"] = timestamp(run.started)
-    for path, prefix in (
-        (TRAIN_COSTS, "finetuning/cost"),
-        (EVALUATE_COSTS, "evaluation/cost"),
-        (SCORES, "evaluation"),
-    ):
-        if (path / f"{candidate}.json").exists():
-            run.fields |= flatten(prefix, read_json(path / f"{candidate}.json"))
+    run.fields |= _examined(candidate, run.id)
     _read_curve(run, CURVES / f"{candidate}.tsv")
     for file in sorted((ADAPTERS / candidate).rglob("*")):
         if file.is_file():
@@ -116,6 +112,19 @@ def _from_outputs(candidate: str, params: Params) -> Run | None:
     return run
 
 
+def _examined(candidate: str, run: str) -> dict[str, Value]:
+    """Return scores and costs, the same fields as those that the spool names."""
+    fields: dict[str, Value] = {}
+    details = DETAILS / f"{candidate}.json"
+    if details.exists():
+        fields |= flatten("evaluation", as_run_fields(ExamDetails.read(details)))
+    costs = gather_costs({candidate: run})[candidate]
+    for prefix, cost in (("finetuning/cost", costs.train), ("evaluation/cost", costs.evaluate)):
+        if cost is not None:
+            fields |= flatten(prefix, cost.model_dump(mode="json", exclude={"version"}))
+    return fields
+
+
 def _settings(run: Run, params: Params) -> dict[str, Value]:
     """Return the settings and the base model, if those that lie here are the run's own.
 
@@ -124,15 +133,16 @@ def _settings(run: Run, params: Params) -> dict[str, Value]:
     """
     if not (PINS / f"{run.candidate}.json").exists():
         return {}
-    pin = read_pin(run.candidate)
+    pin = read_pin(run.candidate).pin
     prepared = [(path, path.stat()) for path in sorted(PREPARED.rglob("*"))]
     data = _data_sha256(tuple((path, state.st_mtime_ns, state.st_size) for path, state in prepared))
-    inputs = Training(run.candidate).training_inputs(params, pin, data)
+    candidate = params.candidate(run.candidate)
+    inputs = training_inputs(params.seed, params.prompt, candidate.train, pin, data)
     if run_id(candidate=run.candidate, **inputs) != run.id:
         return {}
     settings = {
         **params.model_dump(mode="json", include={"seed", "prompt"}),
-        **params.candidate(run.candidate).model_dump(mode="json"),
+        **candidate.model_dump(mode="json"),
     }
     return {
         **flatten("parameters", {key: settings[key] for key in RUN_SETTINGS}),
@@ -202,7 +212,7 @@ def _stages(artifact: str, runs: AbstractSet[str]) -> dict[str, tuple[Stage, str
     promoted = PRODUCTION / TRAINING_FILE
     if not been and promoted.exists():
         # not the adapter's: the candidate may have been trained anew since
-        run = read_json(promoted).get("run", "")
+        run = TrainingRecord.read(promoted).run
         stages[run] = ("production", stages.get(run, ("none", ""))[1])
     return {run: stage for run, stage in stages.items() if run in runs}
 

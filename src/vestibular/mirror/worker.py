@@ -16,13 +16,13 @@ import warnings
 from typing import Any
 
 from vestibular.core.errors import BusyError, VestibularError
-from vestibular.core.params import RegistrySettings, load_params
+from vestibular.core.work_folder import exclusive_lock, work_folder
 from vestibular.mirror.outputs import Sources
 from vestibular.mirror.pushing import Outcome, Round, one_line
 from vestibular.mirror.records import Run
 from vestibular.mirror.supervising import READ, START
 from vestibular.mirror.target import Call, Target, TargetGoneError
-from vestibular.tracking.checkpoints import only_one, work_folder
+from vestibular.params.project import RegistrySettings, load_params
 from vestibular.tracking.spool import spool_folder
 
 PAUSE = 1.0
@@ -84,7 +84,7 @@ def _wait_for_turn(channel: Channel, arguments: argparse.Namespace) -> None:
     lock = work_folder() / "mirror" / f"{arguments.target}.lock"
     while True:
         try:
-            with only_one(lock, f"a push to {arguments.target}"):
+            with exclusive_lock(lock, f"a push to {arguments.target}", wait=False):
                 _work(channel, arguments)
                 return
         except BusyError:

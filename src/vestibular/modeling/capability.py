@@ -10,11 +10,11 @@ import json
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from vestibular.core.errors import BaseModelError
 from vestibular.core.files import folder_sha256, write_json
-from vestibular.core.params import TrainSettings
+from vestibular.core.work_folder import work_folder
 
 if TYPE_CHECKING:
     from vestibular.modeling.answers import Way
@@ -40,33 +40,17 @@ class Ways:
     refused: str = ""
     """Why the model can be neither trained nor examined; empty if it can."""
 
-    def settle(self, settings: TrainSettings) -> TrainSettings:
-        """Return training settings with what the architecture decides filled in."""
-        changes: dict[str, Any] = {}
-        if settings.lora.target_modules == "auto":
-            changes["lora"] = settings.lora.model_copy(update={"target_modules": self.targets})
-        if self.training == "single":
-            # no row stands beside another
-            changes |= {"batching": "padded", "max_tokens_per_batch": 1}
-        elif settings.batching == "shared_context" and (
-            self.training == "padded" or settings.loss == "full"
-        ):
-            changes["batching"] = "padded"
-        return settings.model_copy(update=changes)
 
-
-def ways(folder: Path, cache: Path) -> Ways:
+def ways(folder: Path) -> Ways:
     """Return the ways that are right for the model whose configuration lies in `folder`.
 
-    Args:
-        folder: a base model's files; its weights are not read.
-        cache: folder of what was found before.
+    Its weights are not read. What was found before is read from `.vestibular/ways`.
 
     Raises:
         BaseModelError: no way is right: each token sees those after it, or the model cannot be
             run on text alone.
     """
-    path = cache / f"{_key(folder)}.json"
+    path = work_folder() / "ways" / f"{_key(folder)}.json"
     try:
         found = Ways(**json.loads(path.read_text(encoding="utf-8")))
     except (FileNotFoundError, ValueError, TypeError):

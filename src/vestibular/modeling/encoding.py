@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 from vestibular.core.errors import DataError
 
 if TYPE_CHECKING:
-    from vestibular.core.params import PromptSettings
     from vestibular.core.questions import Question
+    from vestibular.core.settings import PromptSettings
 
 
 WINDOW_STEP = 32

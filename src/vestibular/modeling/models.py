@@ -1,26 +1,25 @@
-"""Base models and tokenizers in memory."""
+"""Base models, tokenizers and adapters in memory."""
 
-import contextlib
-import errno
-import os
 import pickle
-import re
 import struct
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import torch
 import transformers
+from peft import PeftModel
 from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
 
-from vestibular.core.errors import BaseModelError, out_of_memory
-from vestibular.core.params import Precision, Quantization
+from vestibular.core.errors import BaseModelError, first_line, out_of_memory
+from vestibular.core.settings import Precision, Quantization
 from vestibular.modeling.answers import greedy
 
 ONE_THREAD_PARAMETERS = 5_000_000
 """On a CPU, smaller models run on one thread: their matrices are too small to share out."""
+
+ADAPTER_FILE = "adapter_config.json"
+"""In the folder of a trained candidate, if it is an adapter."""
 
 LOADING_ERRORS = (
     OSError,
@@ -34,11 +33,6 @@ LOADING_ERRORS = (
     pickle.UnpicklingError,
 )
 """What the libraries raise at a file that is not what it should be."""
-
-
-def first_line(error: Exception) -> str:
-    """Return what an error says, in one line."""
-    return (str(error).strip().splitlines() or [""])[0][:200] or type(error).__name__
 
 
 def pick_device() -> torch.device:
@@ -147,26 +141,9 @@ def load_base(
     return model
 
 
-@contextlib.contextmanager
-def disk_errors(folder: Path) -> Iterator[None]:
-    """Turn what safetensors and torch make of a failed write back into the system's error.
-
-    Raises:
-        OSError: a file below `folder` could not be written.
-    """
-    try:
-        yield
-    except SafetensorError as error:
-        number = re.search(r"os error (\d+)", str(error))
-        if number is None:
-            raise
-        code = int(number[1])
-        raise OSError(code, os.strerror(code), str(folder)) from None
-    except RuntimeError as error:
-        # torch keeps the system's error to itself
-        if "PytorchStreamWriter" not in str(error) and "inline_container" not in str(error):
-            raise
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder)) from None
+def load_adapter(model: Any, folder: Path) -> PeftModel:
+    """Put a trained adapter on a base model, ready to answer."""
+    return PeftModel.from_pretrained(model, str(folder)).eval()
 
 
 def configuration(folder: Path) -> Any:

@@ -12,15 +12,14 @@ from typing import Any
 
 import torch
 import transformers
+from peft import LoraConfig, get_peft_model
+from transformers.pytorch_utils import Conv1D
 
-from vestibular.core.errors import out_of_memory
-from vestibular.core.params import LoraSettings
-from vestibular.modeling.adapters import add_adapter
+from vestibular.core.errors import first_line, out_of_memory
 from vestibular.modeling.answers import Way
 from vestibular.modeling.capability import Ways
 from vestibular.modeling.encoding import EncodedQuestion
 from vestibular.modeling.miniature import CANNOT_BE_BUILT, cut, miniature, skeleton
-from vestibular.modeling.models import first_line
 from vestibular.modeling.targets import Targets, narrowed, usual_targets
 from vestibular.modeling.trials import (
     TOLERANCE,
@@ -42,7 +41,6 @@ INNER_WIDTH = 256
 """Width of the feed-forward blocks of larger ones."""
 DIFFERENT_ANSWERS = 3
 """Without as many, a trial of the exam has shown nothing."""
-ADAPTER = {"r": 4, "alpha": 8, "dropout": 0.0}
 UPDATE = 0.1
 """Standard deviation of the trial adapter's second matrices; those of a new one are 0."""
 
@@ -170,7 +168,13 @@ def _attempt(work: Callable[[], Any]) -> tuple[Any, str]:
 
 def _adapted(model: Any, targets: Targets) -> Any:
     """Put an adapter on a model that already changes something."""
-    adapted = add_adapter(model, LoraSettings(target_modules=targets, **ADAPTER), "none")
+    config = LoraConfig(
+        task_type="CAUSAL_LM",
+        r=4,
+        target_modules=targets if isinstance(targets, str) else list(targets),
+        fan_in_fan_out=any(isinstance(module, Conv1D) for module in model.modules()),
+    )
+    adapted: Any = get_peft_model(model, config)
     for name, parameter in adapted.named_parameters():
         if "lora_B" in name:
             parameter.data.normal_(0, UPDATE)

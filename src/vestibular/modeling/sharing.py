@@ -121,7 +121,7 @@ def _answer_batch(
             break
         if len(going) < len(places):
             kept = torch.tensor(going, device=device)
-            cache.reorder_cache(kept)
+            cache.reorder_cache(kept)  # type: ignore[arg-type]
             best, seen, positions = best[kept], seen[kept], positions[kept]
             key_positions = key_positions[kept]
             places = [places[row] for row in going]
@@ -169,7 +169,7 @@ def _encode_trunks(model: Any, batch: Sequence[_Asked]) -> tuple[DynamicCache, T
             use_cache=True,
         )
         # takes repeated rows, and the states of layers without keys
-        cache.reorder_cache(owner)
+        cache.reorder_cache(owner)  # type: ignore[arg-type]
     return cache, lengths[owner], seen[owner]
 
 

@@ -12,11 +12,10 @@ from peft.utils import TRANSFORMERS_MODELS_TO_LORA_TARGET_MODULES_MAPPING as KNO
 from torch import nn
 from transformers.pytorch_utils import Conv1D
 
-from vestibular.core.params import Names
 from vestibular.modeling.configuration import experts
 from vestibular.modeling.miniature import skeleton
 
-Targets = str | Names
+Targets = str | tuple[str, ...]
 """Modules as peft takes them: names that a module's path ends with, or one pattern of it all."""
 
 ROUTER = re.compile(r"(^|_)(gate|router)$")

@@ -1,4 +1,4 @@
 """Versions of the chosen model in git, and what changed between two commits.
 
-May import `core` and `selection`.
+May import `core`, `params` and `selection`.
 """

@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from vestibular.core.documents import document_numbers
+from vestibular.core.exam_results import AnsweredQuestion
+from vestibular.core.metrics import METRICS
 from vestibular.registry.revisions import Revision
 from vestibular.selection.uncertainty import LEVEL, Bootstrap, holm, mcnemar
 from vestibular.selection.wording import METRIC_NAMES, amount, number, probability
@@ -16,7 +18,8 @@ MARKS = {"gained": "+", "lost": "-"}
 NEVER = ("train.seeds", "evaluate.folds")
 """Settings of which a candidate's own training and exam are independent."""
 
-Rows = Sequence[Mapping[str, Any]]
+Rows = Sequence[AnsweredQuestion]
+Pair = tuple[AnsweredQuestion, AnsweredQuestion]
 
 
 class _Source(NamedTuple):
@@ -62,30 +65,25 @@ def compare(old: Revision, new: Revision, seed: int) -> dict[str, Any]:
     }
 
 
-def _pairs(old: Rows, new: Rows) -> list[tuple[Mapping[str, Any], Mapping[str, Any]]]:
-    def key(row: Mapping[str, Any]) -> tuple[str, ...]:
-        return (row["id"], row["title"], row["question"], *row["references"])
+def _pairs(old: Rows, new: Rows) -> list[Pair]:
+    def key(row: AnsweredQuestion) -> tuple[str, ...]:
+        return (row.id, row.title, row.question, *row.references)
 
     before = {key(row): row for row in old}
     return [(before[key(row)], row) for row in new if key(row) in before]
 
 
-def _differences(
-    pairs: Sequence[tuple[Mapping[str, Any], Mapping[str, Any]]], seed: int
-) -> dict[str, Any]:
+def _differences(pairs: Sequence[Pair], seed: int) -> dict[str, Any]:
     if not pairs:
         return {}
     # rows of earlier versions name no context: there a title is a document
     documents = document_numbers(
-        [
-            _Source(new["title"], new.get("context") or old.get("context") or new["title"])
-            for old, new in pairs
-        ]
+        [_Source(new.title, new.context or old.context or new.title) for old, new in pairs]
     )
-    found = {}
-    for metric in METRIC_NAMES:
-        old = [row["after"][metric] for row, _ in pairs]
-        new = [row["after"][metric] for _, row in pairs]
+    found: dict[str, Any] = {}
+    for metric in METRICS:
+        old = [row.score(metric) for row, _ in pairs]
+        new = [row.score(metric) for _, row in pairs]
         drawn = Bootstrap(documents, {"old": old, "new": new}, seed)
         difference = drawn.difference("new", "old")
         p_value = difference.p_value
@@ -106,20 +104,20 @@ def _differences(
 
 
 def _flipped(
-    pairs: Sequence[tuple[Mapping[str, Any], Mapping[str, Any]]],
+    pairs: Sequence[Pair],
 ) -> list[dict[str, Any]]:
     """Return the questions that one of the two runs alone has right."""
     return [
         {
-            "id": new["id"],
-            "question": new["question"],
-            "references": new["references"],
-            "old": old["after"]["answer"],
-            "new": new["after"]["answer"],
-            "way": "gained" if new["after"]["exact_match"] else "lost",
+            "id": new.id,
+            "question": new.question,
+            "references": list(new.references),
+            "old": old.answer,
+            "new": new.answer,
+            "way": "gained" if new.exact_match else "lost",
         }
         for old, new in pairs
-        if old["after"]["exact_match"] != new["after"]["exact_match"]
+        if old.exact_match != new.exact_match
     ]
 
 
@@ -141,7 +139,7 @@ def _changed(old: Revision, new: Revision, name: str) -> dict[str, list[str]]:
         "settings": settings,
         "data": [path for path in differing if path.startswith("data/prepared")],
         "base": [path for path in differing if path.startswith("data/bases/")],
-        "code": [path for path in differing if path.endswith(".py")],
+        "code": [path for path in differing if path.startswith(("src/", "stages/", "code/"))],
     }
 
 

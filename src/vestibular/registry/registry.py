@@ -18,8 +18,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from vestibular.core.errors import DataError
-from vestibular.core.files import read_json
 from vestibular.core.layout import LEADERBOARD, MODEL_FILE, PRODUCTION, SELECTION, TRAINING_FILE
+from vestibular.core.model_file import ModelFile
+from vestibular.core.training_record import TrainingRecord
 
 NO_REPOSITORY = "this is no git repository, and the registry is kept in git's tags"
 REMOTE_SECONDS = 300.0
@@ -291,14 +292,13 @@ def _facts() -> dict[str, str]:
         if refusal is not None:
             raise DataError(f"{PRODUCTION}: holds no model: `select` promoted nothing: {refusal}")
         raise DataError(f"{path}: not found; run `dvc repro`, or `dvc pull` if it has been run")
-    model = read_json(path)
-    scores = {
-        name.replace("_", "-").capitalize(): str(value)
-        for name, value in model["scores"]["after"].items()
-        if isinstance(value, float | int)
+    model = ModelFile.read(path)
+    return {
+        "Candidate": model.candidate,
+        "Run": TrainingRecord.read(PRODUCTION / TRAINING_FILE).run,
+        "Exact-match": str(model.after.exact_match),
+        "F1": str(model.after.f1),
     }
-    run = read_json(PRODUCTION / TRAINING_FILE)["run"]
-    return {"Candidate": model["candidate"], "Run": run, **scores}
 
 
 def _refusal(commit: str) -> str | None:

@@ -4,7 +4,6 @@ The lock names the settings that each stage was run with and the hashes of all t
 came out, so that a revision needs no checkout. Nothing here imports torch or DVC.
 """
 
-import json
 import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -12,8 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from vestibular.core.errors import DataError
-from vestibular.core.layout import FOLD_PREDICTIONS, PREDICTIONS
-from vestibular.core.params import parse_yaml
+from vestibular.core.exam_results import AnsweredQuestion
+from vestibular.core.layout import PREDICTIONS
+from vestibular.core.runs import FOLD, Run
+from vestibular.core.yaml_files import parse_yaml
 
 LOCK = "dvc.lock"
 CACHE = Path(".dvc/cache/files/md5")
@@ -41,9 +42,11 @@ class Revision:
         return list(self.params["candidates"])
 
     @property
-    def folds(self) -> tuple[int, ...]:
-        """Folds of the cross-validation, if there was one."""
-        return tuple(self.params["evaluate"].get("folds", ()))
+    def folds(self) -> tuple[str, ...]:
+        """Names of the folds of the cross-validation, if there was one."""
+        # before `repeats`, folds were numbers under `evaluate`
+        numbered = [f"fold-{number}" for number in self.params["evaluate"].get("folds", ())]
+        return tuple(numbered or filter(FOLD.fullmatch, self.params.get("repeats", ())))
 
     def settings(self, candidate: str) -> dict[str, Any]:
         """Return the settings that a candidate's training and exam depended on, by dotted key."""
@@ -61,7 +64,7 @@ class Revision:
             for row in self._stage(f"{do}@{candidate}")["deps"]
         }
 
-    def answers(self, candidate: str, folds: tuple[int, ...]) -> list[dict[str, Any]]:
+    def answers(self, candidate: str, folds: tuple[str, ...]) -> list[AnsweredQuestion]:
         """Return a candidate's rows: of all folds, or of the validation questions.
 
         Raises:
@@ -72,11 +75,16 @@ class Revision:
             return self._rows(f"evaluate@{candidate}", path)
         rows = []
         for fold in folds:
-            path = FOLD_PREDICTIONS / f"{candidate}-{fold}.jsonl"
-            rows += self._rows(f"evaluate_fold@{candidate}-{fold}", path)
+            run = Run(candidate, fold)
+            stage, path = run.stage("evaluate"), run.predictions
+            if "repeats" not in self.params:
+                number = fold.removeprefix("fold-")
+                path = Path("metrics/folds", f"{candidate}-{number}.jsonl")
+                stage = f"evaluate_fold@{candidate}-{number}"
+            rows += self._rows(stage, path)
         return rows
 
-    def _rows(self, stage: str, path: Path) -> list[dict[str, Any]]:
+    def _rows(self, stage: str, path: Path) -> list[AnsweredQuestion]:
         outs = {row["path"]: row["md5"] for row in self._stage(stage)["outs"]}
         md5 = outs.get(path.as_posix())
         if md5 is None:
@@ -92,7 +100,7 @@ class Revision:
                 f"{path} of {self.name} is not in DVC's cache ({md5}); run `dvc fetch "
                 f"--all-commits {path}` if a remote has it, or `{again}` to make it again"
             )
-        return [json.loads(line) for line in content.read_text(encoding="utf-8").splitlines()]
+        return AnsweredQuestion.read_lines(content)
 
     def _stage(self, name: str) -> Mapping[str, Any]:
         stages = self.lock.get("stages") or {}

@@ -11,10 +11,12 @@ from typing import Any
 from huggingface_hub import EvalResult, ModelCardData
 
 from vestibular.core.base_models import Pin
+from vestibular.core.exam_results import Prediction
 from vestibular.core.layout import BASE_FOLDER, MODEL_FILE
-from vestibular.core.params import Params
+from vestibular.core.metrics import METRICS
 from vestibular.core.questions import SPLITS, Question
-from vestibular.report.figures import METRICS, cost_words, plain, score_range, sentence
+from vestibular.params.project import Params
+from vestibular.report.figures import cost_words, plain, score_range, sentence
 from vestibular.report.page import templates
 from vestibular.selection.wording import listed, permission
 
@@ -31,7 +33,7 @@ def model_card(
     pin: Pin,
     audit: Mapping[str, Any],
     questions: Sequence[Question],
-    rows: Sequence[Mapping[str, Any]],
+    rows: Sequence[Prediction],
 ) -> str:
     """Return the card of the selection's winner.
 
@@ -168,10 +170,10 @@ def _scores(selection: Mapping[str, Any], name: str) -> list[list[str]]:
     ]
 
 
-def _example(questions: Sequence[Question], rows: Sequence[Mapping[str, Any]]) -> tuple[str, str]:
+def _example(questions: Sequence[Question], rows: Sequence[Prediction]) -> tuple[str, str]:
     """Return a context and a question that the model has right, if there is one, a short one."""
     question, _ = min(
         zip(questions, rows, strict=True),
-        key=lambda both: (-both[1]["after"]["exact_match"], len(both[0].context), both[0].id),
+        key=lambda both: (-both[1].after.exact_match, len(both[0].context), both[0].id),
     )
     return question.context, question.question

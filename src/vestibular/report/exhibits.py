@@ -1,7 +1,6 @@
 """What the report shows of every question, and its charts: drawn, and as tables.
 
-Predictions are the rows of `metrics/predictions/<candidate>.jsonl`, by candidate, in the order
-of their rank.
+Predictions are a row a question, by candidate, in the order of their rank.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -9,15 +8,21 @@ from typing import Any
 
 from markupsafe import Markup
 
+from vestibular.core.costs import CandidateCosts
 from vestibular.core.documents import document_numbers
+from vestibular.core.exam_results import AnsweredQuestion, Prediction
+from vestibular.core.metrics import METRICS, Metric
 from vestibular.core.questions import Question
 from vestibular.report import charts, slices
-from vestibular.report.figures import COLOURS, METRICS, UNITS, figure, score_range, size
+from vestibular.report.figures import COLOURS, UNITS, figure, score_range, size
 from vestibular.selection.uncertainty import Bootstrap
 from vestibular.selection.wording import COST_KEYS, COST_NAMES, metric_of
 
-Predictions = Mapping[str, Sequence[Mapping[str, Any]]]
+Predictions = Mapping[str, Sequence[Prediction]]
 Curve = Sequence[Mapping[str, str]]
+
+NOT_MEASURED = "not measured"
+"""In place of a figure that was not measured on this machine."""
 
 
 def questions_data(
@@ -36,7 +41,7 @@ def questions_data(
         answers = [predictions[name][place] for name in predictions]
         word = slices.question_word(question.question, str(language)) if known else ""
         start = question.answer_starts[0]
-        leaked = answers[0].get("leaked")
+        leaked = answers[0].after.leaked
         tags = [question.title, "shares text with the training data" if leaked else ""]
         rows.append(
             {
@@ -52,13 +57,8 @@ def questions_data(
                     _utf16(question.context[: start + len(question.answers[0])]),
                 ],
                 "references": _unique(question.answers),
-                **{
-                    when: [
-                        [row[when]["answer"], row[when]["exact_match"], round(row[when]["f1"], 4)]
-                        for row in answers
-                    ]
-                    for when in ("before", "after")
-                },
+                "before": [_scored(row.before) for row in answers],
+                "after": [_scored(row.after) for row in answers],
             }
         )
     return {
@@ -67,6 +67,10 @@ def questions_data(
         "contexts": list(contexts),
         "questions": rows,
     }
+
+
+def _scored(row: AnsweredQuestion) -> list[str | float]:
+    return [row.answer, row.exact_match, round(row.f1, 4)]
 
 
 def _unique(values: Iterable[Any]) -> list[Any]:
@@ -81,7 +85,7 @@ def kinds(
     questions: Sequence[Question],
     predictions: Predictions,
     language: str | None,
-    metric: str,
+    metric: Metric,
     seed: int,
 ) -> list[dict[str, Any]]:
     """Return the scores by kind of question: a title, a drawing and the rows of a table each."""
@@ -93,7 +97,7 @@ def kinds(
         ("Length of the context", slices.by_number(questions, slices.context_words, "word")),
         ("Where in the context the answer stands", slices.by_position(questions)),
     ]
-    leaked = [row.get("leaked") for row in next(iter(predictions.values()))]
+    leaked = [row.after.leaked for row in next(iter(predictions.values()))]
     if any(leaked):
         groupings.append(("Overlap with the training data", slices.by_leak(leaked)))
     documents = document_numbers(questions)
@@ -104,7 +108,7 @@ def kinds(
             drawn = Bootstrap(
                 _renumbered([documents[place] for place in part.members]),
                 {
-                    name: [answers[place]["after"][metric] for place in part.members]
+                    name: [answers[place].after.score(metric) for place in part.members]
                     for name, answers in predictions.items()
                 },
                 seed,
@@ -113,7 +117,7 @@ def kinds(
             for name, answers in predictions.items():
                 scores.append(
                     {
-                        key: sum(answers[place]["after"][key] for place in part.members)
+                        key: sum(answers[place].after.score(key) for place in part.members)
                         / len(part.members)
                         for key in METRICS
                     }
@@ -186,13 +190,14 @@ def loss_chart(curves: Mapping[str, Curve], candidates: Sequence[str]) -> dict[s
     }
 
 
-def cost_chart(selection: Mapping[str, Any], costs: Mapping[str, Any]) -> dict[str, Any]:
+def cost_chart(selection: Mapping[str, Any], costs: Mapping[str, CandidateCosts]) -> dict[str, Any]:
     """Return the chart of score against cost, and the table of all costs."""
     metric, kind = metric_of(selection), selection["rule"]["cost"]
     key, unit = COST_KEYS[kind], UNITS[kind]
     rows, table = [], []
     for name, found in selection["candidates"].items():
-        score, cost = found["scores"][metric], {**found["cost"], **costs[name]["answer"]}
+        score, cost = found["scores"][metric], found["cost"]
+        exam, training = costs[name].evaluate, costs[name].train
         rows.append(
             {
                 "candidate": name,
@@ -209,12 +214,12 @@ def cost_chart(selection: Mapping[str, Any], costs: Mapping[str, Any]) -> dict[s
             [
                 name,
                 figure(cost["flops_per_answer"]),
-                f"{cost['latency_p95_seconds']:.3g}",
-                f"{cost['answers_per_second']:.3g}",
-                size(cost["peak_memory_bytes"]),
+                f"{exam.latency_p95:.3g}" if exam else NOT_MEASURED,
+                f"{exam.questions_per_second:.3g}" if exam else NOT_MEASURED,
+                size(exam.peak_memory_bytes) if exam else NOT_MEASURED,
                 size(cost["model_bytes"]),
                 f"{cost['trainable_parameters']:,}",
-                f"{costs[name]['train']['seconds']:.3g}",
+                f"{training.seconds:.3g}" if training else NOT_MEASURED,
                 "yes" if found["pareto"] else "no",
             ]
         )

@@ -8,8 +8,6 @@ from vestibular.selection.wording import COST_KEYS
 COLOURS = 8
 """Candidates' colours in the page's style, `--c0` and so on; more candidates begin anew."""
 
-METRICS = {"exact_match": "EM", "f1": "F1"}
-
 EXPLANATIONS = {
     "empty_answer": "the score of saying nothing.",
     "whole_context": "the score of repeating the whole text.",

@@ -6,8 +6,9 @@ Everything is taken from `metrics/selection.json`, whose fields `verdict.py` des
 from collections.abc import Mapping
 from typing import Any
 
+from vestibular.core.costs import CandidateCosts
+from vestibular.core.metrics import METRICS
 from vestibular.report.figures import (
-    METRICS,
     SPACE,
     capitalised,
     cost_words,
@@ -25,12 +26,12 @@ from vestibular.selection.wording import listed, metric_of, permission, probabil
 Selection = Mapping[str, Any]
 
 
-def first_screen(selection: Selection, costs: Mapping[str, Any]) -> dict[str, Any]:
+def first_screen(selection: Selection, costs: Mapping[str, CandidateCosts]) -> dict[str, Any]:
     """Return the page's `title`, `headline`, four `answers` and `notices`.
 
     Args:
         selection: what the choice rests on.
-        costs: what was measured of each candidate, as `metrics/cost/candidates.json` has it.
+        costs: what was measured of each candidate.
     """
     name = selection["winner"] or selection["leader"] or next(iter(selection["candidates"]))
     notices = []
@@ -192,13 +193,15 @@ def _why(selection: Selection, name: str) -> dict[str, str]:
     return {"figure": figure, "text": text}
 
 
-def _cost(selection: Selection, costs: Mapping[str, Any], name: str) -> dict[str, str]:
+def _cost(selection: Selection, costs: Mapping[str, CandidateCosts], name: str) -> dict[str, str]:
     figure, unit = cost_words(selection, name).split(" ", 1)
-    cost = costs[name]["answer"]
-    trained = costs[name]["train"]["seconds"]
-    return {
-        "figure": figure,
-        "text": f"{unit}. Measured: 95 of 100 answers within {cost['latency_p95_seconds']:.3g}"
-        f"{SPACE}s, {size(cost['peak_memory_bytes'])} of memory at most, trained in "
-        f"{trained:.3g}{SPACE}s.",
-    }
+    measured, exam, training = [], costs[name].evaluate, costs[name].train
+    if exam is not None:
+        measured += [
+            f"95 of 100 answers within {exam.latency_p95:.3g}{SPACE}s",
+            f"{size(exam.peak_memory_bytes)} of memory at most",
+        ]
+    if training is not None:
+        measured.append(f"trained in {training.seconds:.3g}{SPACE}s")
+    text = f"Measured: {', '.join(measured)}." if measured else "Not measured on this machine."
+    return {"figure": figure, "text": f"{unit}. {text}"}

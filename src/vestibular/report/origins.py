@@ -10,8 +10,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from vestibular.core.base_models import Pin
-from vestibular.core.params import Params
+from vestibular.core.costs import CandidateCosts
 from vestibular.core.questions import SPLITS
+from vestibular.params.project import Params
 
 Table = dict[str, Any]
 
@@ -56,13 +57,15 @@ def bases_table(pins: Mapping[str, Pin], selection: Mapping[str, Any]) -> Table:
     }
 
 
-def machines_table(costs: Mapping[str, Any]) -> Table:
+def machines_table(costs: Mapping[str, CandidateCosts]) -> Table:
     """Return the table of the devices and package versions that trained and examined."""
     found: dict[str, dict[str, list[str]]] = {}
     for name, cost in costs.items():
-        for stage in ("train", "evaluate"):
-            machine = cost[stage]["machine"]
-            for part, version in {"device": machine["device"], **machine["packages"]}.items():
+        for stage, measured in (("train", cost.train), ("evaluate", cost.evaluate)):
+            if measured is None:
+                continue
+            machine = measured.machine
+            for part, version in {"device": machine.device, **machine.packages}.items():
                 found.setdefault(part, {}).setdefault(version, []).append(f"{stage}@{name}")
     rows = []
     for part, versions in found.items():
@@ -73,7 +76,8 @@ def machines_table(costs: Mapping[str, Any]) -> Table:
             rows.append([part, "; ".join(each)])
     return {
         "title": "Machine and packages",
-        "text": "What trained and examined the candidates.",
+        "text": "What trained and examined the candidates"
+        + ("." if rows else ": not known on this machine."),
         "titles": [],
         "numbers": [],
         "rows": rows,

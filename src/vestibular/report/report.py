@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from vestibular.core.base_models import Pin
-from vestibular.core.params import Params
+from vestibular.core.costs import CandidateCosts
+from vestibular.core.metrics import METRICS
 from vestibular.core.questions import Question
+from vestibular.params.project import Params
 from vestibular.report import exhibits, origins, slices
 from vestibular.report.figures import (
     EXPLANATIONS,
-    METRICS,
     SPACE,
     UNITS,
     figure,
@@ -40,7 +41,7 @@ def write_report(
     path: Path,
     params: Params,
     selection: Mapping[str, Any],
-    costs: Mapping[str, Any],
+    costs: Mapping[str, CandidateCosts],
     curves: Mapping[str, exhibits.Curve],
     questions: Sequence[Question],
     predictions: exhibits.Predictions,
@@ -53,7 +54,7 @@ def write_report(
         path: where to.
         params: all settings.
         selection: what the choice rests on; `verdict.py` describes it.
-        costs: what was measured of each candidate, as `metrics/cost/candidates.json` has it.
+        costs: what was measured of each candidate.
         curves: each candidate's loss curve, rows of text.
         questions: those that every candidate has answered.
         predictions: each candidate's answers, in the questions' order.

@@ -9,6 +9,8 @@ from typing import Any
 
 from vestibular.core.documents import document_numbers
 from vestibular.core.errors import DataError
+from vestibular.core.exam_results import Prediction, Scores
+from vestibular.core.metrics import METRICS, Metric
 from vestibular.core.questions import Question
 from vestibular.selection.reference_points import (
     ANNOTATORS,
@@ -19,19 +21,17 @@ from vestibular.selection.reference_points import (
 )
 from vestibular.selection.uncertainty import Bootstrap, Difference, mcnemar
 
-METRICS = ("exact_match", "f1")
-
 
 @dataclass(frozen=True)
 class Examined:
     """What is known of a candidate before the choice."""
 
-    rows: Sequence[Mapping[str, Any]]
-    """A row a question, in the questions' order, as `evaluation.predictions` makes them."""
-    cost: Mapping[str, float]
+    rows: Sequence[Prediction]
+    """A row a question, in the questions' order."""
+    cost: Mapping[str, float | None]
     """As `cost_of` returns it."""
-    seeds: Mapping[str, Mapping[str, float]]
-    """Mean scores by seed; empty if there is but one."""
+    seeds: Mapping[str, Scores]
+    """Mean scores by seed; empty if there is only one."""
 
 
 class Comparison:
@@ -53,14 +53,18 @@ class Comparison:
         self.scores: dict[tuple[str, str], dict[str, list[float]]] = {}
         asked = [question.question for question in questions]
         for name, examined in candidates.items():
-            if [row["question"] for row in examined.rows] != asked:
+            if [row.after.question for row in examined.rows] != asked:
                 raise DataError(
                     f"{name}: examined on other questions than those prepared; run "
                     f"`dvc repro evaluate@{name}`"
                 )
-            for when in ("before", "after"):
+            answers = {
+                "before": [row.before for row in examined.rows],
+                "after": [row.after for row in examined.rows],
+            }
+            for when, rows in answers.items():
                 self.scores[when, name] = {
-                    metric: [row[when][metric] for row in examined.rows] for metric in METRICS
+                    metric: [row.score(metric) for row in rows] for metric in METRICS
                 }
         for name, scores in mindless_scores(questions, articles).items():
             self.scores["point", name] = scores
@@ -92,7 +96,7 @@ class Comparison:
 
     def score(self, kind: str, name: str) -> dict[str, Any]:
         """Return both scores of `before`, `after` or `point`, with intervals."""
-        scores = {}
+        scores: dict[str, Any] = {}
         for metric in METRICS:
             found = self._bootstrap(kind, name, metric).interval(_key(kind, name))
             scores[metric] = rounded({"value": found.value, "low": found.low, "high": found.high})
@@ -108,12 +112,12 @@ class Comparison:
             for metric in METRICS
         }
 
-    def difference(self, candidate: str, kind: str, name: str, metric: str) -> Difference:
+    def difference(self, candidate: str, kind: str, name: str, metric: Metric) -> Difference:
         """Return one difference, resampled in pairs."""
         found = self._bootstrap(kind, name, metric)
         return found.difference(_key("after", candidate), _key(kind, name))
 
-    def _bootstrap(self, kind: str, name: str, metric: str) -> Bootstrap:
+    def _bootstrap(self, kind: str, name: str, metric: Metric) -> Bootstrap:
         agreement = (kind, name) == ("point", ANNOTATORS)
         return (self.annotators if agreement else self.bootstraps)[metric]
 
@@ -128,13 +132,13 @@ class Comparison:
         )
         return sum(one > two for one, two in pairs), sum(one < two for one, two in pairs)
 
-    def p_value(self, candidate: str, other: str, metric: str) -> float:
+    def p_value(self, candidate: str, other: str, metric: Metric) -> float:
         """Return the p-value of the difference between two candidates in a metric."""
         if metric == "exact_match":
             return mcnemar(*self.split(candidate, other))
         return self.difference(candidate, "after", other, metric).p_value
 
-    def is_below(self, candidate: str, point: str, metric: str) -> bool:
+    def is_below(self, candidate: str, point: str, metric: Metric) -> bool:
         """Return whether a candidate's score is not above a reference point's.
 
         Scores of single answers are stored with six places, so that less is no difference.

@@ -17,7 +17,7 @@ candidate from changing the choice. Nothing here imports torch.
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from vestibular.core.params import SelectSettings
+from vestibular.selection.settings import SelectSettings
 from vestibular.selection.uncertainty import LEVEL, holm
 
 PUBLISHED_ORDER = ("exact_match", "f1")

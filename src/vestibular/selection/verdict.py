@@ -41,8 +41,7 @@ Both stand under `exact_match` and `f1`. The file holds:
         cost            {"flops_per_answer", "model_bytes", "trainable_parameters",
                         "total_parameters"}, and "seconds_per_answer" if `select.cost` asks for
                         it. What is measured differs from run to run, and stands in
-                        `metrics/cost/candidates.json`, as `answer`: {"seconds_per_answer",
-                        "peak_memory_bytes", "latency_p95_seconds", "answers_per_second"}
+                        `metrics/costs.json`
         pareto          whether no other scores more at no higher cost, or as much at lower
         seeds           null, or {"values": {seed: {"exact_match", "f1"}}, and for each metric
                         "exact_match"/"f1": {"mean", "low", "high", "standard_deviation"}};
@@ -57,14 +56,17 @@ Nothing here imports torch.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from vestibular.core.errors import ParamsError
+from vestibular.core.costs import ExamCost
+from vestibular.core.errors import DataError, ParamsError
+from vestibular.core.exam_results import ExamDetails, Scores
 from vestibular.core.layout import PARAMS
-from vestibular.core.params import SelectSettings
+from vestibular.core.metrics import METRICS, Metric
 from vestibular.core.questions import Question
 from vestibular.scoring.scoring import mean
-from vestibular.selection.comparison import METRICS, Comparison, Examined, probability, rounded
+from vestibular.selection.comparison import Comparison, Examined, probability, rounded
 from vestibular.selection.reference_points import ANNOTATORS
 from vestibular.selection.rule import Choice, Standing, choose, correct, pareto_front
+from vestibular.selection.settings import SelectSettings
 from vestibular.selection.uncertainty import LEVEL, POWER, RESAMPLES, fewest_questions, mcnemar
 from vestibular.selection.wording import COST_KEYS, reason, reasons, why
 
@@ -78,26 +80,42 @@ CONSTRAINTS = {
 """The cost that each of `select.constraints` limits."""
 
 LASTING = ("flops_per_answer", "model_bytes", "trainable_parameters", "total_parameters")
-"""Costs that are the same in every run; the others are measured."""
+"""Costs that are the same on every machine; the others are measured."""
 
 
-def cost_of(parameters: Mapping[str, int], evaluation: Mapping[str, float]) -> dict[str, float]:
-    """Return what an answer costs and needs, from what `evaluate` has measured."""
+def cost_of(details: ExamDetails, measured: ExamCost | None) -> dict[str, float | None]:
+    """Return what an answer costs and needs; None for what was not measured here.
+
+    Args:
+        details: what the exam found, the same on every machine.
+        measured: what the exam took on this one.
+    """
     return {
-        "flops_per_answer": evaluation["flops_per_answer"],
-        "seconds_per_answer": 1 / evaluation["questions_per_second"],
-        "model_bytes": evaluation["model_bytes"],
-        "peak_memory_bytes": evaluation["peak_device_bytes"] or evaluation["peak_process_bytes"],
-        "latency_p95_seconds": evaluation["latency_p95"],
-        "answers_per_second": evaluation["questions_per_second"],
-        "trainable_parameters": parameters["trainable"],
-        "total_parameters": parameters["total"],
+        "flops_per_answer": details.flops_per_answer,
+        "model_bytes": details.model_bytes,
+        "trainable_parameters": details.parameters.trainable,
+        "total_parameters": details.parameters.total,
+        "seconds_per_answer": 1 / measured.questions_per_second if measured else None,
+        "peak_memory_bytes": measured.peak_memory_bytes if measured else None,
+        "latency_p95_seconds": measured.latency_p95 if measured else None,
+        "answers_per_second": measured.questions_per_second if measured else None,
     }
 
 
-def measured(cost: Mapping[str, float]) -> dict[str, float]:
-    """Return the part of `cost_of` that differs from run to run."""
-    return {key: value for key, value in cost.items() if key not in LASTING}
+def _known(name: str, cost: Mapping[str, float | None], key: str, setting: str) -> float:
+    """Return a cost that the settings ask for.
+
+    Raises:
+        DataError: it was not measured here.
+    """
+    value = cost[key]
+    if value is None:
+        raise DataError(
+            f"{PARAMS}: {setting}: needs the {key} of {name}, and its exam was not run on this "
+            f"machine; run `dvc repro --force --single-item evaluate@{name}`, or use a cost that "
+            "is the same everywhere"
+        )
+    return value
 
 
 def verdict(
@@ -129,8 +147,8 @@ def verdict(
             "their agreement is unknown; take it out"
         )
     decisive = COST_KEYS[settings.cost]
-    metric = "exact_match" if settings.rule == "published" else settings.metric
-    limits = {name: _limits(each.cost, settings) for name, each in candidates.items()}
+    metric: Metric = "exact_match" if settings.rule == "published" else settings.metric
+    limits = {name: _limits(name, each.cost, settings) for name, each in candidates.items()}
     below = {
         name: [p for p in settings.must_beat if compared.is_below(name, p, metric)]
         for name in candidates
@@ -139,7 +157,7 @@ def verdict(
         Standing(
             name=name,
             scores={each: mean(compared.scores["after", name][each]) for each in METRICS},
-            cost=examined.cost[decisive],
+            cost=_known(name, examined.cost, decisive, "select.cost"),
             violated=tuple(key for key, limit in limits[name].items() if not limit["met"]),
             below=tuple(below[name]),
         )
@@ -198,10 +216,12 @@ def verdict(
     return found
 
 
-def _limits(cost: Mapping[str, float], settings: SelectSettings) -> dict[str, Any]:
+def _limits(
+    name: str, cost: Mapping[str, float | None], settings: SelectSettings
+) -> dict[str, Any]:
     found = {}
     for key, limit in settings.constraints.model_dump(exclude_none=True).items():
-        measured = cost[CONSTRAINTS[key]]
+        measured = _known(name, cost, CONSTRAINTS[key], f"select.constraints.{key}")
         met = measured >= limit if key.startswith("min_") else measured <= limit
         found[key] = {"limit": limit, "measured": measured, "met": met}
     return found
@@ -248,12 +268,17 @@ def _smallest(compared: Comparison, choice: Choice) -> dict[str, Any]:
     return found
 
 
-def _spread(seeds: Mapping[str, Mapping[str, float]]) -> dict[str, Any] | None:
+def _spread(seeds: Mapping[str, Scores]) -> dict[str, Any] | None:
     if not seeds:
         return None
-    found: dict[str, Any] = {"values": {seed: dict(scores) for seed, scores in seeds.items()}}
+    found: dict[str, Any] = {
+        "values": {
+            seed: {metric: scores.score(metric) for metric in METRICS}
+            for seed, scores in seeds.items()
+        }
+    }
     for metric in METRICS:
-        values = [scores[metric] for scores in seeds.values()]
+        values = [scores.score(metric) for scores in seeds.values()]
         middle = sum(values) / len(values)
         squares = sum((value - middle) ** 2 for value in values)
         found[metric] = rounded(

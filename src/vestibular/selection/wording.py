@@ -1,7 +1,9 @@
 """The choice in words: sentences made of what `verdict` has found, and of nothing else."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
+
+from vestibular.core.metrics import Metric
 
 METRIC_NAMES = {"exact_match": "exact match", "f1": "F1"}
 COST_NAMES = {
@@ -41,9 +43,10 @@ def listed(names: Sequence[str]) -> str:
     return plain[0] if len(plain) == 1 else f"{', '.join(plain[:-1])} and {plain[-1]}"
 
 
-def metric_of(found: Found) -> str:
+def metric_of(found: Found) -> Metric:
     """Return the metric that decided."""
-    return "exact_match" if found["rule"]["rule"] == "published" else str(found["rule"]["metric"])
+    published = found["rule"]["rule"] == "published"
+    return "exact_match" if published else cast(Metric, found["rule"]["metric"])
 
 
 def permission(found: Found) -> str:

@@ -24,12 +24,10 @@ from typing import IO, Any
 
 from vestibular.core.errors import VestibularError
 from vestibular.core.files import file_md5
-from vestibular.core.params import Params
-from vestibular.tracking.checkpoints import PACKAGES, work_folder
+from vestibular.core.work_folder import work_folder
+from vestibular.tracking.checkpoints import PACKAGES
 from vestibular.tracking.usage import Sampler, machine
 
-NOT_OF_A_RUN = {"candidates", "train", "mirror", "registry"}
-"""Settings that are others', or change nothing in a run."""
 SAMPLE_SECONDS = 5.0
 """Seconds between two looks at the machine."""
 
@@ -63,10 +61,18 @@ class Spool:
         self._thread: threading.Thread | None = None
         self._folder = Path()
 
-    def open(self, run: str, candidate: str, params: Params, **facts: object) -> None:
+    def open(
+        self, run: str, candidate: str, settings: Mapping[str, object], **facts: object
+    ) -> None:
         """Begin the run's file with everything that is known before the work starts.
 
         Of several ranks the first one speaks for all.
+
+        Args:
+            run: the run's name.
+            candidate: the candidate's name.
+            settings: those that the stage reads.
+            facts: what else is known.
         """
         if os.environ.get("RANK", "0") != "0":
             return
@@ -76,13 +82,12 @@ class Spool:
             self._file = _new_file(folder, self._stage)
             # held until this process ends, however: a reader sees by it that the run goes on
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            settings = params.model_dump(mode="json", exclude=NOT_OF_A_RUN)
             self.record(
                 "start",
                 run=run,
                 candidate=candidate,
                 stage=self._stage,
-                settings={**settings, **params.candidate(candidate).model_dump(mode="json")},
+                settings=dict(settings),
                 packages={name: version(name) for name in ("vestibular", *PACKAGES)},
                 machine=machine(),
                 git=_git(),

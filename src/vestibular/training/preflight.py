@@ -10,8 +10,8 @@ from vestibular.core.errors import DataError
 from vestibular.modeling.encoding import EncodedQuestion, Tokenizer, encode_for_answering
 
 if TYPE_CHECKING:
-    from vestibular.core.params import PromptSettings
     from vestibular.core.questions import Question
+    from vestibular.core.settings import PromptSettings
 
 PROMPTS_COMPARED = 1000
 """Questions whose prompt is encoded a second time, as in the exam; more would cost minutes."""

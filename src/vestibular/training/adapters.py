@@ -1,24 +1,27 @@
-"""Low-rank adapters: put on a base model, saved, and put on again."""
+"""What is trained: a fresh LoRA adapter on a frozen base, or all weights; and how it is saved."""
 
+import contextlib
 import dataclasses
+import errno
 import json
+import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model, prepare_model_for_kbit_training
+from safetensors import SafetensorError
 from transformers.pytorch_utils import Conv1D
 
 from vestibular.core.base_models import Pin
-from vestibular.core.errors import BaseModelError, out_of_memory
+from vestibular.core.errors import BaseModelError, first_line, out_of_memory
 from vestibular.core.files import to_json
-from vestibular.core.params import LoraSettings, Quantization, TrainSettings
-from vestibular.modeling.models import disk_errors, first_line
+from vestibular.core.settings import Quantization
+from vestibular.modeling.models import ADAPTER_FILE
 from vestibular.modeling.targets import usual_targets
-
-ADAPTER_FILE = "adapter_config.json"
-"""In the folder of a trained candidate, if it is an adapter."""
+from vestibular.training.settings import LoraSettings, TrainSettings
 
 
 def make_trainable(model: Any, settings: TrainSettings, gradient_checkpointing: bool) -> Any:
@@ -90,6 +93,28 @@ def add_adapter(model: Any, lora: LoraSettings, quantization: Quantization) -> P
         ) from None
 
 
+@contextlib.contextmanager
+def disk_errors(folder: Path) -> Iterator[None]:
+    """Turn what safetensors and torch make of a failed write back into the system's error.
+
+    Raises:
+        OSError: a file below `folder` could not be written.
+    """
+    try:
+        yield
+    except SafetensorError as error:
+        number = re.search(r"os error (\d+)", str(error))
+        if number is None:
+            raise
+        code = int(number[1])
+        raise OSError(code, os.strerror(code), str(folder)) from None
+    except RuntimeError as error:
+        # torch keeps the system's error to itself
+        if "PytorchStreamWriter" not in str(error) and "inline_container" not in str(error):
+            raise
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder)) from None
+
+
 def save_trained(model: Any, tokenizer: Any, pin: Pin, folder: Path) -> None:
     """Write the adapter, or all weights if all were trained, and the tokenizer.
 
@@ -113,8 +138,3 @@ def save_trained(model: Any, tokenizer: Any, pin: Pin, folder: Path) -> None:
             content["target_modules"] = sorted(content["target_modules"])
         path.write_text(to_json(dict(sorted(content.items()))), encoding="utf-8")
     tokenizer.save_pretrained(folder)
-
-
-def load_adapter(model: Any, folder: Path) -> PeftModel:
-    """Put a trained adapter on a base model, ready to answer."""
-    return PeftModel.from_pretrained(model, str(folder)).eval()

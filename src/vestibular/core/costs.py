@@ -1,0 +1,87 @@
+"""What was measured of a training and an exam: seconds and memory, never the same twice.
+
+No stage that trains or examines has a measured figure among its outputs: equal inputs have equal
+outputs, so that DVC's run-cache holds one result a key. The figures lie apart, in `.vestibular`,
+and `select` gathers those that were measured here into `metrics/costs.json`.
+"""
+
+from typing import Any
+
+from vestibular.core.file_formats import FileFormat, Part
+
+
+class Machine(Part):
+    """What ran."""
+
+    device: str
+    """The device in words."""
+    packages: dict[str, str]
+    """Versions of Python and of the packages that may change a result."""
+
+
+class TrainingCost(FileFormat):
+    """What a training took."""
+
+    seconds: float
+    """Seconds for all steps, validation included; what a kill has undone does not count."""
+    seconds_per_epoch: float
+    questions_per_second: float
+    """Training questions, each counted in every epoch."""
+    tokens_per_second: float
+    """Tokens of prompts and answers, without padding."""
+    planned_bytes: int
+    """Most memory that the plan foresaw."""
+    peak_process_bytes: int
+    """Most memory that the process held."""
+    peak_device_bytes: int
+    """Most accelerator memory that tensors held; 0 on a CPU."""
+    machine: Machine
+
+
+class ExamCost(FileFormat):
+    """What the fine-tuned model's exam took."""
+
+    seconds: float
+    """Seconds for all questions."""
+    questions_per_second: float
+    tokens_per_second: float
+    """Tokens of prompts and answers."""
+    latency_p50: float
+    """Seconds an answer, one question at a time: the median."""
+    latency_p95: float
+    """The same, the 95th percentile."""
+    peak_process_bytes: int
+    """Most memory that the process held."""
+    peak_device_bytes: int
+    """Most accelerator memory that tensors held; 0 on a CPU."""
+    machine: Machine
+
+    @property
+    def peak_memory_bytes(self) -> int:
+        """Most memory: the accelerator's, or the process's without one."""
+        return self.peak_device_bytes or self.peak_process_bytes
+
+
+class CandidateCosts(Part):
+    """What was measured of a candidate's own training and exam."""
+
+    run: str
+    """The run that was measured; figures of another run are not this one's."""
+    train: TrainingCost | None
+    """Null: not measured here."""
+    evaluate: ExamCost | None
+    """Null: not measured here."""
+
+
+class Costs(FileFormat):
+    """`metrics/costs.json`."""
+
+    VERSION = 2
+    MADE_BY = "dvc repro select"
+
+    candidates: dict[str, CandidateCosts]
+
+    @classmethod
+    def upgrade(cls, content: dict[str, Any], version: int) -> dict[str, Any]:
+        """Refuse: version 1 named no run, so that nothing tells whose figures they are."""
+        return {"candidates": {}}

@@ -1,0 +1,138 @@
+"""What every group of settings shares: how it is checked, and how its faults are explained.
+
+`params.yaml` holds the values; each package's `settings` module holds the types and ranges of
+those that concern it, and `vestibular.params` joins them all.
+"""
+
+import difflib
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from vestibular.core.errors import ParamsError
+
+PLACEHOLDERS = ("{context}", "{question}")
+UNION_BRANCHES = ("str", "tuple[str, ...]", "constrained-int", "bool", "literal['auto']")
+"""What pydantic adds to the path of a fault in a value of several types."""
+MOVED = {
+    "train.seeds": "is now part of `repeats`: write `repeats: [seed-7]` at the top level for a "
+    "training with the seed 7",
+    "evaluate.folds": "is now part of `repeats`: write `repeats: [fold-1, fold-2, fold-3]` at the "
+    "top level for three folds",
+}
+"""Settings of earlier versions, and where they are now."""
+
+Quantization = Literal["none", "8bit", "4bit"]
+Precision = Literal["auto", "float32", "bfloat16", "float16"]
+TokenBudget = Annotated[int, Field(gt=0)] | Literal["auto"]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+Names = Annotated[tuple[str, ...], Field(strict=False, min_length=1)]
+Location = tuple[int | str, ...]
+"""Keys and places that lead to a value in a settings file."""
+
+
+class Settings(BaseModel):
+    """A group of settings: frozen, strictly typed, without unknown keys."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        strict=True,
+        allow_inf_nan=False,
+        use_attribute_docstrings=True,
+    )
+
+
+class PromptSettings(Settings):
+    """How a question is put to a model."""
+
+    template: str
+    """The prompt, with `{context}` and `{question}` once each."""
+    answer_prefix: str
+    """What stands between the prompt and the answer; belongs to the answer's tokens."""
+    chat: bool
+    """Whether the prompt is sent as a user's message, by the tokenizer's own chat template."""
+
+    @field_validator("template")
+    @classmethod
+    def _has_both_placeholders(cls, template: str) -> str:
+        for placeholder in PLACEHOLDERS:
+            if (count := template.count(placeholder)) != 1:
+                raise ValueError(f"must hold {placeholder} exactly once (found {count} times)")
+        return template
+
+
+S = TypeVar("S", bound=Settings)
+
+
+def validate(
+    model: type[S],
+    values: Mapping[str, Any],
+    path: Path,
+    locate: Callable[[Location], Location | None] = lambda location: location,
+    faults: Iterable[str] = (),
+) -> S:
+    """Check values against a group of settings.
+
+    Args:
+        model: the group.
+        values: what it is made of.
+        path: the file that the values are from, for messages.
+        locate: turns a place in `values` into the place where the user wrote it; None for one
+            that another fault names already.
+        faults: what has been found wrong with the file before.
+
+    Raises:
+        ParamsError: with every fault, one a line, each with the path of its key.
+    """
+    found, checked = list(faults), None
+    try:
+        checked = model.model_validate(values)
+    except ValidationError as error:
+        for fault in error.errors(include_url=False):
+            location = locate(_without_types(fault["loc"]))
+            # pydantic calls a list too short whose items it has refused already
+            stale = fault["type"] == "too_short" and fault["input"]
+            if location is not None and not stale:
+                found.append(f"{'.'.join(map(str, location))}: {_explain(fault, location)}")
+    if found or checked is None:
+        raise ParamsError("\n".join(f"{path}: {fault}" for fault in dict.fromkeys(found)))
+    return checked
+
+
+def _without_types(location: Location) -> Location:
+    # the name of a candidate is its own, whatever it is
+    named = 2 if location[:1] == ("candidates",) else 0
+    return (*location[:named], *(part for part in location[named:] if part not in UNION_BRANCHES))
+
+
+def _explain(fault: Any, location: Location) -> str:
+    """Put one of pydantic's faults into words."""
+    if fault["type"] == "missing":
+        return "is missing"
+    if fault["type"] == "extra_forbidden":
+        moved = MOVED.get(".".join(map(str, location)))
+        return moved or "is not a setting" + _suggest(str(location[-1]))
+    message = str(fault["msg"]).removeprefix("Value error, ")
+    message = message.replace("Input should be", "must be")
+    if fault["type"] == "value_error":
+        return message
+    return f"{message[0].lower()}{message[1:]} (got {_shorten(fault['input'])})"
+
+
+def _suggest(key: str) -> str:
+    known = {name for group in _groups(Settings) for name in group.model_fields}
+    close = difflib.get_close_matches(key, sorted(known), n=1)
+    return f"; did you mean {close[0]}?" if close else ""
+
+
+def _groups(group: type[Settings]) -> list[type[Settings]]:
+    below = [each for one in group.__subclasses__() for each in _groups(one)]
+    return [group, *below]
+
+
+def _shorten(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."

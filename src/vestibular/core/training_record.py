@@ -1,0 +1,24 @@
+"""What a training leaves beside its adapter."""
+
+from vestibular.core.file_formats import FileFormat
+
+
+class TrainingRecord(FileFormat):
+    """`training.json` in an adapter's folder, and in `models/production`."""
+
+    MADE_BY = "dvc repro"
+
+    questions: int
+    """Questions learned."""
+    shortened: int
+    """Of these, those whose context was cut around the answer."""
+    steps: int
+    """Optimizer steps in all."""
+    batching: str
+    """How a step's questions lay in rows."""
+    max_tokens_per_batch: int
+    """Most tokens in one forward pass, `auto` resolved."""
+    gradient_checkpointing: bool
+    """Whether activations were recomputed, `auto` resolved."""
+    run: str = ""
+    """Name of the run: a hash of candidate, data, base and settings."""

@@ -1,0 +1,54 @@
+"""`.vestibular`: what is no result and lies outside git and DVC, and locks on parts of it."""
+
+import contextlib
+import fcntl
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from vestibular.core.errors import BusyError
+
+
+def work_folder() -> Path:
+    """Return the folder for checkpoints, locks, costs and spools.
+
+    In a temporary workspace of `dvc exp run` it is the original repository's, so that a killed
+    experiment finds its checkpoint again.
+    """
+    return Path(os.environ.get("DVC_ROOT") or ".") / ".vestibular"
+
+
+@contextlib.contextmanager
+def exclusive_lock(path: Path, work: str, wait: bool = True) -> Iterator[None]:
+    """Hold the lock file `path`; wait for whoever holds it, with one message that says so.
+
+    The system lets go of it when this process ends, however. Two experiments of DVC's queue that
+    train one cell at a time take turns that way; the second one finds no checkpoint and trains
+    it again, to the same bytes.
+
+    Args:
+        path: the lock file; made where it is missing.
+        work: what is done under the lock, for the message.
+        wait: whether to wait.
+
+    Raises:
+        BusyError: another process holds the lock, and `wait` is false.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a+", encoding="utf-8") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            owner = file.read().strip() or "another one"
+            said = f"{work} is under way in process {owner}"
+            advice = f"if it was left over from a run that was killed, end it with `kill {owner}`"
+            if not wait:
+                raise BusyError(f"{said}; {advice}") from None
+            print(f"{said}; waiting for it to end ({advice})", file=sys.stderr, flush=True)
+            fcntl.flock(file, fcntl.LOCK_EX)
+        file.truncate(0)
+        file.write(f"{os.getpid()}\n")
+        file.flush()
+        yield

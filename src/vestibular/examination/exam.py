@@ -1,0 +1,172 @@
+"""One exam from beginning to end: a model is loaded, asked, and its answers are scored."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from tqdm import tqdm
+
+from vestibular.core.base_models import PinnedBase
+from vestibular.core.costs import ExamCost, Machine
+from vestibular.core.exam_results import AnsweredQuestion, ExamDetails, Parameters, Scores
+from vestibular.core.questions import Question
+from vestibular.examination import evaluation
+from vestibular.examination.asking import Windows, answer_text, ask
+from vestibular.examination.settings import ExamParams
+from vestibular.modeling import capability, counting, memory, models, planning
+from vestibular.modeling.answers import Answer, Way
+from vestibular.tracking import measuring
+
+
+@dataclass(frozen=True)
+class Examinee:
+    """A loaded model, ready to answer."""
+
+    base: Path
+    """Folder of the base model."""
+    model: Any
+    tokenizer: Any
+    device: torch.device
+    model_bytes: int
+    """The base model in memory, in bytes."""
+    tuned: bool
+    """Whether it is fine-tuned."""
+    way: Way
+    """How it is asked: the fastest way that is right for its architecture."""
+
+
+@dataclass(frozen=True)
+class Sitting:
+    """What an exam found."""
+
+    examinee: Examinee
+    params: ExamParams
+    questions: Sequence[Question]
+    encoded: Sequence[Windows]
+    answers: Sequence[Answer]
+    rows: Sequence[AnsweredQuestion]
+    """The answers with their scores, a row a question."""
+    seconds: float
+    """Seconds for all questions."""
+    budget: int
+    """Most tokens of prompts and answers at a time."""
+
+    def details(self, base_scores: Scores | None = None) -> ExamDetails:
+        """Return everything that is the same on every machine.
+
+        Args:
+            base_scores: the untouched base's on the same questions, if this is not its exam.
+        """
+        one = self.examinee
+        counted = counting.count_parameters(one.base, one.model)
+        return evaluation.details(
+            self.rows,
+            base_scores,
+            evaluation.published_scores(
+                one.tokenizer, self.params.prompt, self.questions, self.answers
+            ),
+            Parameters(trainable=counted["trainable"] if one.tuned else 0, total=counted["total"]),
+            one.model_bytes,
+            evaluation.operations(
+                counting.arithmetic_shape(one.base, one.model), self.encoded, self.answers
+            ),
+        )
+
+    def cost(self) -> ExamCost:
+        """Return what was measured; some questions are asked again, one at a time."""
+        one = self.examinee
+        put = _asking(one, self.params, self.budget)
+        return ExamCost(
+            **evaluation.speed(self.encoded, self.answers, self.seconds),
+            **evaluation.latency(self.encoded, lambda windows: put([windows])),
+            peak_process_bytes=measuring.peak_process_bytes(),
+            peak_device_bytes=measuring.peak_device_bytes(one.device),
+            machine=Machine(**measuring.machine(one.device)),
+        )
+
+
+def load_examinee(base: Path, pinned: PinnedBase, trained: Path | None = None) -> Examinee:
+    """Load a base model, and on it what was trained, if anything.
+
+    Args:
+        base: folder of the base model.
+        pinned: how it is loaded.
+        trained: folder of the adapter, or of the whole fine-tuned model.
+
+    Raises:
+        BaseModelError: one of the folders does not hold what it should.
+    """
+    memory.return_freed_memory()
+    device = models.pick_device()
+    dtype = models.pick_precision(pinned.precision, device)
+    tokenizer = models.load_tokenizer(trained or base)
+    adapter = trained is not None and (trained / models.ADAPTER_FILE).exists()
+    if trained is None or adapter:
+        model = models.load_base(base, pinned.quantization, device, dtype).eval()
+    else:
+        model = models.load_base(trained, "none", device, dtype).eval()
+    model_bytes = model.get_memory_footprint()
+    if trained is not None and adapter:
+        model = models.load_adapter(model, trained)
+    way = capability.ways(base).exam
+    return Examinee(base, model, tokenizer, device, model_bytes, trained is not None, way)
+
+
+def sit(
+    examinee: Examinee,
+    params: ExamParams,
+    pinned: PinnedBase,
+    questions: Sequence[Question],
+    title: str,
+) -> Sitting:
+    """Ask a model all questions and score its answers.
+
+    Args:
+        examinee: the model.
+        params: settings of the exam.
+        pinned: how the base is loaded; its `max_length` holds for prompt and answer together.
+        questions: what is asked.
+        title: what the progress bar says.
+
+    Raises:
+        DataError: a question does not fit even without its context.
+    """
+    encoded = evaluation.encode_exam(
+        examinee.base,
+        examinee.tokenizer,
+        params.prompt,
+        pinned.max_length,
+        params.evaluate,
+        questions,
+    )
+    budget = planning.answering_budget(
+        examinee.model, params.evaluate.max_tokens_per_batch, examinee.device
+    )
+    put = _asking(examinee, params, budget)
+    with tqdm(total=sum(map(len, encoded)), desc=title, disable=None) as bar:
+        elapsed = measuring.stopwatch()
+        answers = put(encoded, on_answered=bar.update)
+        seconds = elapsed()
+    rows = evaluation.score(
+        questions,
+        encoded,
+        [answer_text(examinee.tokenizer, answer) for answer in answers],
+        params.evaluate.articles,
+        params.data.unanswerable,
+    )
+    return Sitting(examinee, params, questions, encoded, answers, rows, seconds, budget)
+
+
+def _asking(examinee: Examinee, params: ExamParams, budget: int) -> Any:
+    return partial(
+        ask,
+        examinee.model,
+        examinee.tokenizer,
+        max_new_tokens=params.evaluate.max_new_tokens,
+        max_tokens=budget,
+        way=examinee.way,
+        unanswerable=params.data.unanswerable,
+    )

@@ -1,0 +1,134 @@
+"""All of `params.yaml`, read once and checked whole."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, field_validator
+
+from vestibular.core.candidates import merge_candidates, written_location
+from vestibular.core.errors import ParamsError
+from vestibular.core.layout import PARAMS
+from vestibular.core.runs import FOLD, SEED
+from vestibular.core.settings import PromptSettings, Seed, Settings, validate
+from vestibular.core.yaml_files import read_yaml
+from vestibular.data.settings import DataSettings
+from vestibular.examination.settings import EvaluateSettings
+from vestibular.selection.settings import SelectSettings
+from vestibular.training.settings import TrainSettings
+
+MirrorTarget = Literal["neptune", "mlflow"]
+
+
+class RegistrySettings(Settings):
+    """What the chosen models are called where versions of them are kept."""
+
+    artifact: str = Field(pattern=r"^[a-z](-?[a-z0-9]+)+$")
+    """Name of the model in git's tags and in MLflow; `artifacts` of `dvc.yaml` has the same."""
+    model_key: str = Field(pattern=r"^[A-Z][A-Z0-9]{1,9}$")
+    """Neptune's key of the model: capital letters and digits."""
+
+
+class Candidate(Settings):
+    """A base model with the settings that it is fine-tuned with."""
+
+    base_model: str = Field(min_length=1)
+    """A folder, or the id of a model on the Hugging Face hub."""
+    revision: str | None = None
+    """The hub's commit, 40 hexadecimal digits, which `vestibular pin` writes; only for a hub id."""
+    train: TrainSettings
+    """`train` with the candidate's own values in place."""
+
+
+class Params(Settings):
+    """All of `params.yaml`."""
+
+    seed: Seed
+    """Seed of everything that is drawn."""
+    bases: str = Field(min_length=1)
+    """Folder that holds the base models that are not on the hub; DVC watches it."""
+    data: DataSettings
+    prompt: PromptSettings
+    train: TrainSettings
+    evaluate: EvaluateSettings
+    repeats: Annotated[tuple[str, ...], Field(strict=False)]
+    """Further trainings and exams of every candidate, for the choice alone. `fold-1` to
+    `fold-5`: five folds of a cross-validation; `seed-7`: all training questions with the seed
+    7. A list and not a number, since DVC makes a stage of each item and cannot count."""
+    select: SelectSettings
+    mirror: Annotated[tuple[MirrorTarget, ...], Field(strict=False)]
+    """Services that `vestibular mirror` shows the runs to; none of them is needed by anything."""
+    registry: RegistrySettings
+    candidates: dict[str, Candidate]
+
+    @field_validator("data")
+    @classmethod
+    def _names_two_files(cls, data: DataSettings) -> DataSettings:
+        if data.validation is not None and Path(data.validation) == Path(data.train):
+            raise ValueError(
+                "train and validation are the same file; name another one, or leave validation "
+                "out and write a validation_size"
+            )
+        return data
+
+    @field_validator("repeats", mode="before")
+    @classmethod
+    def _is_no_number(cls, repeats: object) -> object:
+        if isinstance(repeats, int):
+            names = ", ".join(f"fold-{number}" for number in range(1, min(repeats, 10) + 1))
+            raise ValueError(f"DVC needs the names one by one: write [{names}] (got {repeats})")
+        return repeats
+
+    @field_validator("repeats")
+    @classmethod
+    def _names_folds_and_seeds(cls, repeats: tuple[str, ...], info: Any) -> tuple[str, ...]:
+        for name in repeats:
+            if not FOLD.fullmatch(name) and not SEED.fullmatch(name):
+                raise ValueError(f"{name}: must be fold-N or seed-N, N a whole number")
+            if SEED.fullmatch(name) and int(name.removeprefix("seed-")) >= 2**32:
+                raise ValueError(f"{name}: a seed must be less than 4,294,967,296")
+        if len(set(repeats)) < len(repeats) or f"seed-{info.data.get('seed')}" in repeats:
+            raise ValueError("names one twice, or the seed that `seed` is")
+        folds = sorted(int(name.removeprefix("fold-")) for name in repeats if FOLD.fullmatch(name))
+        if folds != list(range(1, len(folds) + 1)) or len(folds) == 1:
+            named = ", ".join(f"fold-{number}" for number in folds)
+            raise ValueError(f"folds must count from 1, as fold-1, fold-2 (got {named})")
+        return repeats
+
+    @property
+    def folds(self) -> tuple[str, ...]:
+        """Names of the repeats that are folds of the cross-validation, in their order."""
+        return tuple(sorted((name for name in self.repeats if FOLD.fullmatch(name)), key=_number))
+
+    @property
+    def seeds(self) -> tuple[str, ...]:
+        """Names of the repeats that are trainings with another seed."""
+        return tuple(name for name in self.repeats if SEED.fullmatch(name))
+
+    def candidate(self, name: str) -> Candidate:
+        """Return the candidate called `name`.
+
+        Raises:
+            ParamsError: there is none of that name.
+        """
+        if name not in self.candidates:
+            known = ", ".join(self.candidates)
+            raise ParamsError(f"{PARAMS}: candidates.{name}: no such candidate ({known})")
+        return self.candidates[name]
+
+
+def load_params(path: Path = PARAMS) -> Params:
+    """Read and check all settings.
+
+    Raises:
+        ParamsError: with every fault, one a line, each with the path of its key.
+    """
+    content = read_yaml(path)
+    faults, candidates = merge_candidates(content)
+    merged = content if candidates is None else {**content, "candidates": candidates}
+    return validate(
+        Params, merged, path, lambda location: written_location(location, content), faults
+    )
+
+
+def _number(name: str) -> int:
+    return int(name.rpartition("-")[2])

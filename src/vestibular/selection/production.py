@@ -1,0 +1,40 @@
+"""What goes into `models/production`: the model, or the word that there is none."""
+
+import shutil
+from pathlib import Path
+
+from vestibular.core.files import whole_folder
+from vestibular.core.layout import (
+    ADAPTERS,
+    BASE_FOLDER,
+    CARD_FILE,
+    MODEL_FILE,
+    PRODUCTION,
+    REFUSAL_FILE,
+)
+from vestibular.core.model_file import ModelFile, Refusal
+
+
+def write_production(model: ModelFile, card: str) -> None:
+    """Put the winner into `models/production`: all that is needed to answer, and its card.
+
+    A base model from the hub is named by its commit; one from a local folder is copied, since
+    no other machine could find it.
+    """
+    with whole_folder(PRODUCTION) as folder:
+        shutil.copytree(ADAPTERS / model.candidate, folder, dirs_exist_ok=True)
+        if model.base.sha256 is not None and model.loading.method == "lora":
+            hidden = shutil.ignore_patterns(".*")
+            shutil.copytree(Path(model.base.base_model), folder / BASE_FOLDER, ignore=hidden)
+        model.write(folder / MODEL_FILE)
+        (folder / CARD_FILE).write_text(card, encoding="utf-8")
+
+
+def write_refusal(reason: str) -> None:
+    """Leave in `models/production` nothing but the word that no model is there, and why.
+
+    The folder is an output of the stage, so it must be there; a model of an earlier run must
+    not, or it would pass for this one's.
+    """
+    with whole_folder(PRODUCTION) as folder:
+        Refusal(reason=reason).write(folder / REFUSAL_FILE)

@@ -1,0 +1,121 @@
+"""What the stages before found out about each candidate, read for the choice."""
+
+import csv
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from vestibular.core.errors import DataError
+from vestibular.core.exam_results import (
+    AnsweredQuestion,
+    ExamDetails,
+    Prediction,
+    Scores,
+    join,
+    mean_scores,
+)
+from vestibular.core.layout import (
+    ADAPTERS,
+    BASE_PREDICTIONS,
+    CURVES,
+    DETAILS,
+    PREPARED,
+    TRAINING_FILE,
+)
+from vestibular.core.questions import Question, read_questions
+from vestibular.core.repeats import fold_of_each, read_repeat
+from vestibular.core.runs import Run
+from vestibular.core.training_record import TrainingRecord
+
+
+@dataclass(frozen=True)
+class CandidateResult:
+    """A candidate's own training and exam."""
+
+    training: TrainingRecord
+    base_scores: Scores
+    """The untouched base's means on the validation questions."""
+    base_details: ExamDetails
+    """Of the untouched base's exam, which holds the training questions too if there are folds."""
+    details: ExamDetails
+    predictions: Sequence[Prediction]
+    """The validation questions with both answers."""
+    curve: Sequence[Mapping[str, str]]
+    """The loss curve, a row a logged step, as text."""
+    seeds: Mapping[str, Scores]
+    """Mean scores by seed; empty if there is only one."""
+
+
+def read_result(name: str, seed: int, seeds: Sequence[str]) -> CandidateResult:
+    """Read what the stages before found out about a candidate.
+
+    Args:
+        name: the candidate.
+        seed: the settings' own seed.
+        seeds: names of the repeats with another seed.
+
+    Raises:
+        DataError: the candidate has not been trained or evaluated.
+    """
+    own = _answers(Run(name))
+    predictions = _with_base(name, own)
+    runs = {str(seed): own}
+    runs |= {one.removeprefix("seed-"): _answers(Run(name, one)) for one in seeds}
+    with (CURVES / f"{name}.tsv").open(encoding="utf-8", newline="") as file:
+        curve = list(csv.DictReader(file, delimiter="\t"))
+    return CandidateResult(
+        training=TrainingRecord.read(ADAPTERS / name / TRAINING_FILE),
+        base_scores=mean_scores([each.before for each in predictions]),
+        base_details=ExamDetails.read(BASE_PREDICTIONS / f"{name}.json"),
+        details=ExamDetails.read(DETAILS / f"{name}.json"),
+        predictions=predictions,
+        curve=curve,
+        seeds={key: mean_scores(rows) for key, rows in runs.items()} if seeds else {},
+    )
+
+
+def read_out_of_fold(name: str, folds: Sequence[str]) -> list[Prediction]:
+    """Return a candidate's answers to all questions, those of training first.
+
+    Raises:
+        DataError: a fold has not been evaluated, or on other questions than those prepared.
+    """
+    plans = [read_repeat(fold) for fold in folds]
+    counts = [len(read_questions(PREPARED, split)) for split in ("train", "validation")]
+    waiting = [iter(_answers(Run(name, fold))) for fold in folds]
+    rows = []
+    for fold in fold_of_each(plans, *counts):
+        row = next(waiting[fold], None)
+        if row is None:
+            raise DataError(
+                f"{name}: {folds[fold]}: examined on other questions than those prepared; run "
+                f"`dvc repro {Run(name, folds[fold]).stage('evaluate')}`"
+            )
+        rows.append(row)
+    return _with_base(name, rows)
+
+
+def read_all_questions(folds: Sequence[str]) -> list[Question]:
+    """Return the questions that the choice rests on: all if there are folds, else validation."""
+    splits = ("train", "validation") if folds else ("validation",)
+    return [question for split in splits for question in read_questions(PREPARED, split)]
+
+
+def _with_base(name: str, rows: Sequence[AnsweredQuestion]) -> list[Prediction]:
+    try:
+        return join(_read(BASE_PREDICTIONS / f"{name}.jsonl", f"evaluate_base@{name}"), rows)
+    except KeyError:
+        raise DataError(
+            f"{name}: its base was examined on other questions; run `dvc repro "
+            f"evaluate_base@{name}`"
+        ) from None
+
+
+def _answers(run: Run) -> list[AnsweredQuestion]:
+    return _read(run.predictions, run.stage("evaluate"))
+
+
+def _read(path: Path, stage: str) -> list[AnsweredQuestion]:
+    if not path.exists():
+        raise DataError(f"{path}: not found; run `dvc repro {stage}` first")
+    return AnsweredQuestion.read_lines(path)

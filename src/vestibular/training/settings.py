@@ -1,0 +1,104 @@
+"""Settings of the fine-tuning: `train` in `params.yaml`."""
+
+from typing import Any, Literal
+
+from pydantic import Field, field_validator
+
+from vestibular.core.settings import (
+    Names,
+    Precision,
+    PromptSettings,
+    Quantization,
+    Seed,
+    Settings,
+    TokenBudget,
+)
+
+
+class LoraSettings(Settings):
+    """The low-rank adapter, as peft's `LoraConfig` takes it."""
+
+    r: int = Field(gt=0)
+    """Rank of the update."""
+    alpha: int = Field(gt=0)
+    """Scale of the update: it is multiplied by alpha / r."""
+    dropout: float = Field(ge=0, lt=1)
+    """Probability of dropping an input of the adapter in training."""
+    target_modules: str | Names
+    """`auto` for the architecture's usual ones, `all-linear`, or names as peft takes them."""
+    options: dict[str, Any] = Field(default_factory=dict)
+    """Whatever else peft's `LoraConfig` takes: `use_dora`, `use_rslora`, `rank_pattern`..."""
+
+
+class TrainSettings(Settings):
+    """How a candidate is fine-tuned."""
+
+    method: Literal["lora", "full"]
+    """What is trained: a low-rank adapter on the frozen base, or all weights."""
+    quantization: Quantization
+    """Precision of the frozen base's weights: that of `precision`, or 8 or 4 bit."""
+    precision: Precision
+    """Numbers that are computed with; `auto`: bfloat16 or float16 on a GPU, float32 on a CPU."""
+    loss: Literal["answer", "full"]
+    """Tokens that are learned: the answer and its end, or the prompt as well."""
+    batching: Literal["shared_context", "padded", "padded_to_max_length"]
+    """`shared_context` encodes a context once for all its questions; `padded` once for each,
+    as long as the longest beside it; `padded_to_max_length` always as long as `max_length`."""
+    epochs: int = Field(gt=0)
+    """Times that every training question is seen."""
+    batch_size: int = Field(gt=0)
+    """Questions an optimizer step."""
+    max_tokens_per_batch: TokenBudget
+    """Tokens in one forward pass; more questions than fit are accumulated. `auto`: as many as
+    the memory has room for (by the same estimate as `vestibular plan`)."""
+    max_length: int = Field(gt=0)
+    """Longest prompt and answer together, in tokens; the model's own limit holds as well."""
+    learning_rate: float = Field(gt=0)
+    """Peak learning rate of AdamW."""
+    schedule: Literal["linear", "cosine", "constant", "constant_with_warmup"]
+    """How the learning rate goes on after the warm-up."""
+    warmup_steps: int = Field(ge=0)
+    """Optimizer steps until the peak learning rate."""
+    weight_decay: float = Field(ge=0)
+    """AdamW's decoupled weight decay."""
+    max_gradient_norm: float = Field(gt=0)
+    """Norm that longer gradients are clipped to."""
+    gradient_checkpointing: bool | Literal["auto"]
+    """Recompute activations in the backward pass: less memory, more time. `auto`: only if the
+    memory has no room otherwise."""
+    logging_steps: int = Field(gt=0)
+    """Optimizer steps between two points of the loss curve."""
+    validation_steps: int = Field(gt=0)
+    """Optimizer steps between two validation losses; a multiple of `logging_steps`."""
+    checkpoint_steps: int = Field(gt=0)
+    """Optimizer steps between two checkpoints; a multiple of `logging_steps`."""
+    lora: LoraSettings
+    """The adapter."""
+
+    @field_validator("validation_steps", "checkpoint_steps")
+    @classmethod
+    def _falls_on_a_logging_step(cls, steps: int, info: Any) -> int:
+        # between two logging steps the Trainer holds a running loss that no checkpoint keeps
+        logging_steps = info.data.get("logging_steps")
+        if logging_steps and steps % logging_steps:
+            raise ValueError(f"must be a multiple of logging_steps ({logging_steps})")
+        return steps
+
+    @field_validator("quantization")
+    @classmethod
+    def _is_frozen(cls, quantization: str, info: Any) -> str:
+        if quantization != "none" and info.data.get("method") == "full":
+            raise ValueError("only a frozen base can be quantized; write none, or method: lora")
+        return quantization
+
+
+class TrainingParams(Settings):
+    """What the stage `train` reads of `params.yaml`, for one candidate."""
+
+    seed: Seed
+    """Seed of the order of the questions and of dropout."""
+    prompt: PromptSettings
+    base_model: str
+    revision: str | None = None
+    train: TrainSettings
+    """`train` with the candidate's own values in place."""

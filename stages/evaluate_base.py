@@ -1,0 +1,44 @@
+"""Examine one candidate's untouched base model.
+
+python -m stages.evaluate_base <candidate>
+
+It depends on the base, the prompt, the questions and the exam's settings alone: no change of a
+training setting, no fold and no seed examines it again.
+"""
+
+import sys
+
+from vestibular.core.base_models import locate, read_pin
+from vestibular.core.candidates import load_for_candidate
+from vestibular.core.errors import ParamsError, exit_on_error
+from vestibular.core.exam_results import AnsweredQuestion
+from vestibular.core.layout import BASE_EXAM, BASE_PREDICTIONS
+from vestibular.core.logs import quiet
+from vestibular.core.questions import read_question_file
+from vestibular.core.runs import parse_run
+from vestibular.examination.settings import ExamParams
+
+
+@exit_on_error
+def main() -> None:
+    """Write every answer, and what else the exam found."""
+    run = parse_run(sys.argv[1:], "stages.evaluate_base")
+    if not run.is_own:
+        raise ParamsError("usage: python -m stages.evaluate_base <candidate>")
+    params = load_for_candidate(ExamParams, run.candidate)
+    pinned = read_pin(run.candidate)
+    base = locate(pinned.pin)
+    questions = read_question_file(BASE_EXAM)
+
+    quiet()
+    # imported behind the checks: torch and its friends take seconds
+    from vestibular.examination.exam import load_examinee, sit
+
+    examinee = load_examinee(base, pinned)
+    result = sit(examinee, params, pinned, questions, f"examining the base of {run.candidate}")
+    AnsweredQuestion.write_lines(BASE_PREDICTIONS / f"{run.candidate}.jsonl", result.rows)
+    result.details().write(BASE_PREDICTIONS / f"{run.candidate}.json")
+
+
+if __name__ == "__main__":
+    main()
