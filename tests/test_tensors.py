@@ -21,8 +21,8 @@ LORA = LoraSettings(r=4, alpha=8, dropout=0.0, target_modules="auto")
 TOLERANCE = 1e-5
 
 
-def draw(contexts: int, seed: int = 0) -> list[EncodedQuestion]:
-    """Questions of random tokens, one to four on each context."""
+def draw(contexts: int, seed: int = 0, longest: int = 60) -> list[EncodedQuestion]:
+    """Questions of random tokens, one to four on each context, that one of 10 to `longest`."""
     source = random.Random(seed)
 
     def tokens(low: int, high: int) -> tuple[int, ...]:
@@ -32,7 +32,7 @@ def draw(contexts: int, seed: int = 0) -> list[EncodedQuestion]:
         EncodedQuestion(
             f"{context}-{place}", trunk + tokens(2, 6), (*tokens(1, 5), 2), str(context), False
         )
-        for context, trunk in enumerate(tokens(10, 60) for _ in range(contexts))
+        for context, trunk in enumerate(tokens(10, longest) for _ in range(contexts))
         for place in range(source.randint(1, 4))
     ]
 

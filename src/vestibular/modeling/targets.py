@@ -5,9 +5,11 @@ decoder's layers: not its head, not routers and experts, never a tower for image
 """
 
 import re
+import warnings
 from typing import Any
 
 from peft import LoraConfig, get_peft_model
+from peft.tuners.tuners_utils import BaseTunerLayer
 from peft.utils import TRANSFORMERS_MODELS_TO_LORA_TARGET_MODULES_MAPPING as KNOWN
 from torch import nn
 from transformers.pytorch_utils import Conv1D
@@ -35,7 +37,7 @@ def usual_targets(model: Any) -> Targets:
         return usual
     everything = [name for name, each in model.named_modules() if _is_linear(each)]
     if usual:
-        chosen = [name for name in everything if name.rsplit(".", 1)[-1] in usual]
+        chosen = [name for name in everything if _last(name) in usual]
     else:
         chosen = _linear_in_layers(model, everything, within)
     return described([name for name in chosen if name.startswith(within)], everything)
@@ -67,19 +69,39 @@ def _linear_in_layers(model: Any, names: list[str], within: str) -> list[str]:
         in_layer = any(part.isdigit() for part in path)
         if in_layer and module is not head and "experts" not in path and not routes:
             chosen.append(name)
-    refused = _refused(model.config, sorted({name.rsplit(".", 1)[-1] for name in chosen}))
-    return [name for name in chosen if name.rsplit(".", 1)[-1] not in refused]
+    return _taken(model.config, chosen)
 
 
-def _refused(config: Any, names: list[str]) -> list[str]:
-    """Return the names that peft will put no adapter on, as those of modules in fused kernels."""
+def _taken(config: Any, chosen: list[str]) -> list[str]:
+    """Return those of the modules that peft puts an adapter on, and on nothing else for them.
+
+    It refuses what fused kernels read past an adapter, and takes some names of one expert's
+    matrices for those of all experts.
+    """
+    names = sorted({_last(name) for name in chosen})
+    kinds = [[name for name in chosen if _last(name) == last] for last in names]
     try:
-        get_peft_model(skeleton(config), LoraConfig(task_type="CAUSAL_LM", target_modules=names))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            adapted = get_peft_model(
+                skeleton(config), LoraConfig(task_type="CAUSAL_LM", target_modules=names)
+            )
     except (ValueError, TypeError, RuntimeError):
-        if len(names) == 1:
-            return names
-        return [name for each in names for name in _refused(config, [each])]
-    return []
+        found = set()
+    else:
+        found = {
+            name.removeprefix("base_model.model.")
+            for name, module in adapted.named_modules()
+            if isinstance(module, BaseTunerLayer)
+        }
+    if set(chosen) <= found:
+        # the same names outside the text decoder are for `described` to leave out
+        return chosen if all(_last(name) in names for name in found) else []
+    return [name for kind in kinds for name in _taken(config, kind)] if len(kinds) > 1 else []
+
+
+def _last(name: str) -> str:
+    return name.rsplit(".", 1)[-1]
 
 
 def described(chosen: list[str], everything: list[str]) -> Targets:
@@ -89,8 +111,8 @@ def described(chosen: list[str], everything: list[str]) -> Targets:
         chosen: full names of the modules to describe.
         everything: full names of all linear modules of the model.
     """
-    last = sorted({name.rsplit(".", 1)[-1] for name in chosen})
-    if {name for name in everything if name.rsplit(".", 1)[-1] in last} == set(chosen):
+    last = sorted({_last(name) for name in chosen})
+    if {name for name in everything if _last(name) in last} == set(chosen):
         return tuple(last)
     # the same modules of every layer, by their paths
     found: dict[str, set[str]] = {}
@@ -122,4 +144,4 @@ def narrowed(targets: Targets, idle: set[str], model: Any) -> Targets:
 def _is_targeted(targets: Targets, name: str) -> bool:
     if isinstance(targets, str):
         return re.fullmatch(targets, name) is not None
-    return name.rsplit(".", 1)[-1] in targets
+    return _last(name) in targets

@@ -91,13 +91,28 @@ def sit(
 def right_answers(model: Any, questions: Sequence[EncodedQuestion]) -> Exam:
     """Ask one question at a time; some answers are then taken to end early."""
     unending, logits = sit(model, questions, (), "single")
-    end = unending[0].tokens[2]
-    answers, steps = [], []
-    for answer, seen in zip(unending, logits, strict=True):
-        said = answer.tokens.index(end) if end in answer.tokens else ANSWER
-        answers.append(Answer(answer.tokens[:said], answer.log_probabilities[: said + 1]))
-        steps.append(seen[: said + 1])
-    return Exam(questions, (end,), answers, steps)
+
+    def ended(end: int) -> list[tuple[int, ...]]:
+        return [
+            each.tokens[: each.tokens.index(end)] if end in each.tokens else each.tokens
+            for each in unending
+        ]
+
+    def worth(end: int) -> tuple[bool, int]:
+        # rows that end at different steps are taken out of a batch at different steps
+        return len({len(said) for said in ended(end)}) > 1, len(set(ended(end)))
+
+    end = max((token for each in unending for token in each.tokens), key=worth)
+    steps = [len(said) + 1 for said in ended(end)]
+    return Exam(
+        questions,
+        (end,),
+        [
+            Answer(said, answer.log_probabilities[:count])
+            for said, answer, count in zip(ended(end), unending, steps, strict=True)
+        ],
+        [seen[:count] for seen, count in zip(logits, steps, strict=True)],
+    )
 
 
 def exam_error(model: Any, exam: Exam, way: Way) -> float:
