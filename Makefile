@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo faquad bench test test-fast lint format mlflow-ui
+.PHONY: help install demo demo-remote faquad bench test test-fast lint format mlflow-ui
 
 # FaQuAD's files and GPT-2's tokenizer, for the bench
 DATA ?= data/faquad
@@ -26,12 +26,20 @@ $(VENV)/installed: pyproject.toml constraints.txt
 demo: install ## Run the pipeline and show the leaderboard
 	dvc repro
 	@echo
+	@echo "(before the commands below, in a new shell: source .venv/bin/activate)"
+	@echo
 	@vestibular leaderboard
-	@echo "(in a new shell first: source .venv/bin/activate)"
+
+demo-remote: install ## After a run of the demo: put its outputs, and no others, into demo/remote
+	rm -rf demo/remote
+	dvc push --quiet --remote demo
 
 faquad: install ## Fetch FaQuAD, GPT-2 and OPT, plan, and run params/faquad.yaml
-	@cmp -s params/faquad.yaml params.yaml || git diff --quiet HEAD -- params.yaml || \
-	  { echo "params.yaml: has changes of yours; commit them first (git commit params.yaml)"; exit 2; }
+	@cmp -s params/faquad.yaml params.yaml || { git diff --quiet HEAD -- params.yaml 2>/dev/null; case $$? in \
+	  0) ;; \
+	  1) echo "params.yaml: has changes of yours; commit them first (git commit params.yaml)"; exit 2;; \
+	  *) echo "params.yaml: git cannot tell here whether it has changes of yours; if it has none: cp params/faquad.yaml params.yaml"; exit 2;; \
+	esac; }
 	cp params/faquad.yaml params.yaml
 	vestibular fetch
 	vestibular plan

@@ -70,7 +70,9 @@ def _scored(row: dict[str, Any]) -> tuple[str, float, float]:
 
 
 def _rows(path: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    # not splitlines: a text may hold other line ends than the file's
+    with path.open(encoding="utf-8") as file:
+        return [json.loads(line) for line in file]
 
 
 def _scores(project: Path, name: str) -> list[float]:

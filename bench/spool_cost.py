@@ -20,15 +20,16 @@ import torch
 from transformers import set_seed
 
 from vestibular.core.base_models import locate, longest_input, read_pin
+from vestibular.core.candidates import load_for_candidate
 from vestibular.core.files import write_json
 from vestibular.core.layout import PREPARED
 from vestibular.core.logs import quiet
 from vestibular.core.questions import read_questions
-from vestibular.modeling import models, planning
+from vestibular.modeling import models
 from vestibular.modeling.encoding import encode_for_training
-from vestibular.params.project import Params, load_params
 from vestibular.tracking.spool import Spool, spool_folder
-from vestibular.training import training
+from vestibular.training import adapters, planning, training
+from vestibular.training.settings import TrainingParams
 
 
 class TimedSpool(Spool):
@@ -38,10 +39,12 @@ class TimedSpool(Spool):
         super().__init__("train")
         self.seconds = 0.0
 
-    def open(self, run: str, candidate: str, params: Params, **facts: object) -> None:
+    def open(
+        self, run: str, candidate: str, settings: Mapping[str, object], **facts: object
+    ) -> None:
         """Open, and take the time."""
         began = time.perf_counter()
-        super().open(run, candidate, params, **facts)
+        super().open(run, candidate, settings, **facts)
         self.seconds += time.perf_counter() - began
 
     def point(self, step: int, values: Mapping[str, float]) -> None:
@@ -64,10 +67,10 @@ class TimedSpool(Spool):
 
 def train(name: str, spool: TimedSpool | None) -> tuple[float, float]:
     """Train a candidate; return wall-clock and processor seconds of the training alone."""
-    params = load_params()
-    settings = params.candidate(name).train
+    params = load_for_candidate(TrainingParams, name)
+    settings = params.train
     set_seed(params.seed)
-    base = locate(read_pin(name))
+    base = locate(read_pin(name).pin)
     device = models.pick_device()
     dtype = models.pick_precision(settings.precision, device)
     tokenizer = models.load_tokenizer(base)
@@ -87,14 +90,14 @@ def train(name: str, spool: TimedSpool | None) -> tuple[float, float]:
         # what is trained stays in full precision
         torch.float32 if settings.method == "full" else dtype,
     )
-    model = models.make_trainable(model, settings, bool(settings.gradient_checkpointing))
+    model = adapters.make_trainable(model, settings, bool(settings.gradient_checkpointing))
     batching = settings.batching
     record = None
     with tempfile.TemporaryDirectory() as checkpoints:
         wall, processor = time.perf_counter(), time.process_time()
         run = f"spool-cost-{time.time_ns()}"
         if spool is not None:
-            spool.open(run, name, params)
+            spool.open(run, name, params.model_dump(mode="json"))
             record = spool.point
         training.fine_tune(
             *(model, encoded, held_out, settings, batching, dtype, params.seed),

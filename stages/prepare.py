@@ -49,6 +49,8 @@ def main() -> None:
         for split, questions in dataset.questions.items():
             write_questions(folder, split, questions)
     with whole_folder(REPEATS) as folder:
+        # DVC warns of an empty folder each time
+        write_json(folder / "names.json", list(repeats))
         for name, repeat in repeats.items():
             repeat.write(folder / f"{name}.json")
     write_question_file(
@@ -57,7 +59,7 @@ def main() -> None:
     with whole_folder(PINS) as folder:
         for name, pinned in pins.items():
             pinned.write(folder / f"{name}.json")
-    write_json(DATA_METRICS, dataset.metrics)
+    dataset.metrics.write(DATA_METRICS)
 
 
 def just_pinned(pinned: Pin) -> Path:

@@ -6,8 +6,9 @@ python -m stages.select
 from vestibular.core.base_models import read_pin
 from vestibular.core.cost_files import gather_costs
 from vestibular.core.costs import Costs
+from vestibular.core.data_metrics import DataMetrics
 from vestibular.core.errors import exit_on_error
-from vestibular.core.files import file_sha256, read_json, write_json
+from vestibular.core.files import file_sha256, write_json
 from vestibular.core.layout import (
     COSTS,
     DATA_METRICS,
@@ -60,7 +61,7 @@ def main() -> None:
     found = verdict(questions, candidates, params.select, articles, params.seed, len(folds))
     order, winner = list(found["candidates"]), found["winner"]
 
-    audit = read_json(DATA_METRICS)
+    audit = DataMetrics.read(DATA_METRICS)
     pins = {name: read_pin(name).pin for name in order}
     if winner is None:
         write_refusal(found["reason"])
@@ -93,8 +94,8 @@ def main() -> None:
     best = found["candidates"][winner]["scores"] if winner else None
     WinnerFile(
         winner=winner or "none",
-        exact_match=best and best["exact_match"]["value"],
-        f1=best and best["f1"]["value"],
+        exact_match=best and round(best["exact_match"]["value"], 4),
+        f1=best and round(best["f1"]["value"], 4),
     ).write(WINNER)
     curves = {name: results[name].curve for name in order}
     write_report(REPORT, params, found, costs, curves, questions, rows, audit, pins)

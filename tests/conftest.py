@@ -177,9 +177,13 @@ def few_questions(path: Path, documents: int) -> None:
 
 
 def environment() -> dict[str, str]:
-    """Return an environment in which DVC's stages run this very Python and this very code."""
+    """Return an environment in which DVC's stages run this very Python and this very code.
+
+    That is the folder's own code where it has any, as a clone has, and this checkout's elsewhere.
+    """
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    return {**os.environ, "PATH": path, "PYTHONPATH": "src"}
+    sources = f"src{os.pathsep}{ROOT / 'src'}"
+    return {**os.environ, "PATH": path, "PYTHONPATH": sources}
 
 
 def run(

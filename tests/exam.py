@@ -9,18 +9,27 @@ from pathlib import Path
 from typing import Any
 
 from conftest import ROOT
+from results import answered, exam_cost, exam_details, prediction, training_cost
 
 from vestibular.core.base_models import Pin
+from vestibular.core.costs import CandidateCosts
+from vestibular.core.data_metrics import (
+    DataMetrics,
+    Faults,
+    LeakMetrics,
+    LeftOut,
+    SplitMetrics,
+)
+from vestibular.core.exam_results import ExamDetails, Parameters, Prediction
 from vestibular.core.questions import Question
 from vestibular.params.project import Params, load_params
 from vestibular.report.report import write_report
 from vestibular.selection.comparison import Examined
 from vestibular.selection.settings import SelectSettings
-from vestibular.selection.verdict import cost_of, measured, verdict
+from vestibular.selection.verdict import cost_of, verdict
 
 NASTY = '</script><b id="broken">𝄞 "{{ 1 }}" &amp; \u2028<!--'
 WORDS = ("Quem", "Quando", "Onde", "Quantas pessoas", "Qual", "Como", "Por que", "O que")
-MACHINE = {"device": "cpu, 2 cores, x86_64", "packages": {"python": "3.11", "torch": "2.13.0"}}
 
 
 @dataclass
@@ -29,11 +38,11 @@ class Exam:
 
     params: Params
     selection: dict[str, Any]
-    costs: dict[str, Any]
+    costs: dict[str, CandidateCosts]
     curves: dict[str, Any]
-    predictions: dict[str, list[dict[str, Any]]]
+    predictions: dict[str, list[Prediction]]
     questions: list[Question]
-    audit: dict[str, Any]
+    audit: DataMetrics
     pins: dict[str, Pin]
 
     def write(self, path: Path) -> Path:
@@ -71,21 +80,30 @@ def exam(shares: dict[str, float], count: int = 60, leaks: bool = False, **selec
         for name, share in shares.items()
     }
     costs = {
-        name: {"train": _training_cost(), "evaluate": _answering_cost(place)}
-        for place, name in enumerate(shares)
+        name: CandidateCosts(run=name, train=training_cost(), evaluate=exam_cost())
+        for name in shares
     }
     params = load_params(ROOT / "params.yaml")
     settings = SelectSettings.model_validate({**params.select.model_dump(), **select})
     candidates = {
         name: Examined(
             rows=predictions[name],
-            cost=cost_of({"trainable": 8192 + place, "total": 305024}, costs[name]["evaluate"]),
+            cost=cost_of(_details(place), costs[name].evaluate),
             seeds={},
         )
         for place, name in enumerate(shares)
     }
     one = next(iter(params.candidates.values()))
-    split = {"sha256": "ab" * 32, "documents": 7, "contexts": 20, "questions": count}
+    split = SplitMetrics(
+        sha256="ab" * 32,
+        documents=7,
+        contexts=20,
+        questions=count,
+        unanswerable=0,
+        references_per_question={"3": count},
+        left_out=LeftOut(**dict.fromkeys(LeftOut.model_fields, 0)),
+        faults=Faults(**dict.fromkeys(Faults.model_fields, 0)),
+    )
     return Exam(
         params=params.model_copy(
             update={
@@ -96,19 +114,23 @@ def exam(shares: dict[str, float], count: int = 60, leaks: bool = False, **selec
             }
         ),
         selection=verdict(questions, candidates, settings, "pt", 42, folds=0),
-        costs={
-            name: {**cost, "answer": measured(candidates[name].cost)}
-            for name, cost in costs.items()
-        },
+        costs=costs,
         curves={name: _curve(place) for place, name in enumerate(shares)},
         predictions=predictions,
         questions=questions,
-        audit={
-            "train": split,
-            "validation": split,
-            "leaks": {"questions": count, "clean_questions": count - 10 if leaks else count}
-            | {"dropped_from_train": 0},
-        },
+        audit=DataMetrics(
+            train=split,
+            validation=split,
+            leaks=LeakMetrics(
+                questions=count,
+                contexts=20,
+                overlapping_contexts=0,
+                questions_on_overlapping_contexts=0,
+                nearly_equal_questions=0,
+                clean_questions=count - 10 if leaks else count,
+                dropped_from_train=0,
+            ),
+        ),
         pins={name: Pin(f"bases/{name}", sha256="cd" * 32) for name in shares},
     )
 
@@ -131,39 +153,27 @@ def _question(number: int) -> Question:
 
 def _row(
     question: Question, number: int, share: float, draw: random.Random, leaks: bool
-) -> dict[str, Any]:
+) -> Prediction:
     right = draw.random() < share
-    after = question.answers[0] if right else f"{question.answers[0].split()[0]} errado {number}"
-    return {
-        "id": question.id,
-        "title": question.title,
-        "question": question.question,
-        "references": list(question.answers),
-        "shortened": False,
-        **({"leaked": number % 6 == 0} if leaks else {}),
-        "before": {"answer": "" if number % 4 else NASTY, "exact_match": 0.0, "f1": 0.0},
-        "after": {
-            "answer": after,
-            "exact_match": float(right),
-            "f1": 1.0 if right else 0.4,
-        },
-    }
+    wrong = f"{question.answers[0].split()[0]} errado {number}"
+    row = answered(
+        id=question.id,
+        title=question.title,
+        question=question.question,
+        references=question.answers,
+        leaked=leaks and number % 6 == 0,
+        answer=question.answers[0] if right else wrong,
+        exact_match=float(right),
+        f1=1.0 if right else 0.4,
+    )
+    return prediction(row, answer="" if number % 4 else NASTY)
 
 
-def _training_cost() -> dict[str, Any]:
-    return {"seconds": 9.915703, "machine": MACHINE}
-
-
-def _answering_cost(place: int) -> dict[str, Any]:
-    return {
-        "questions_per_second": 362.8,
-        "latency_p95": 0.0167,
-        "flops_per_answer": 8.2e7 * (1 + place / 4),
-        "peak_process_bytes": 664358912,
-        "peak_device_bytes": 0,
-        "model_bytes": 1187328,
-        "machine": MACHINE,
-    }
+def _details(place: int) -> ExamDetails:
+    return exam_details(
+        parameters=Parameters(trainable=8192 + place, total=305024),
+        flops_per_answer=8.2e7 * (1 + place / 4),
+    )
 
 
 def _curve(place: int) -> list[dict[str, str]]:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from conftest import ROOT
+from results import training_record
 
 DEADLINE = 180
 """Seconds after which a command is killed and its test fails."""
@@ -95,14 +96,13 @@ class Spooled:
 
     def win(self, run: str, candidate: str, promoted: bool = True) -> None:
         """Put a run's model where `select` puts it, or where it promotes none."""
-        told = json.dumps({"run": run, "questions": 3})
-        adapter = self.folder / "models/adapters" / candidate / "training.json"
-        adapter.write_text(told, encoding="utf-8")
+        record = training_record(run=run, questions=3)
+        record.write(self.folder / "models/adapters" / candidate / "training.json")
         production = self.folder / "models/production/training.json"
         production.parent.mkdir(exist_ok=True)
         production.unlink(missing_ok=True)
         if promoted:
-            production.write_text(told, encoding="utf-8")
+            record.write(production)
 
     def start(
         self, *arguments: str, environment: dict[str, str] | None = None

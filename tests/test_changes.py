@@ -5,12 +5,14 @@ import json
 import random
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 from conftest import run
+from results import answered
 
 from vestibular.core.errors import DataError
 from vestibular.registry.changes import as_text, compare
@@ -19,24 +21,48 @@ from vestibular.registry.revisions import Revision, read_revision
 COUNT = 60
 
 
-def rows(right: set[int], count: int = COUNT, answer: str = "Ana") -> list[dict[str, Any]]:
+Rows = list[dict[str, Any]]
+
+
+def rows(right: set[int], count: int = COUNT, answer: str = "Ana") -> Rows:
     """Answers to questions of 10 documents, right at some places."""
     found = []
     for place in range(count):
         score = float(place in right)
-        found.append(
-            {
-                "id": str(place),
-                "title": f"t{place % 10}",
-                "question": f"Quem {place}?",
-                "references": [answer],
-                "after": {"answer": answer if score else "?", "exact_match": score, "f1": score},
-            }
+        row = answered(
+            id=str(place),
+            title=f"t{place % 10}",
+            question=f"Quem {place}?",
+            references=(answer,),
+            answer=answer if score else "?",
+            exact_match=score,
+            f1=score,
         )
+        found.append({"version": 2, **row.model_dump(mode="json", exclude={"version"})})
     return found
 
 
-def store(answers: list[dict[str, Any]]) -> str:
+def first_version(answers: Rows) -> Rows:
+    """The same as they were written when a row held the untouched base's answer too."""
+    found = []
+    for row in answers:
+        after = {key: row[key] for key in ("answer", "exact_match", "f1")}
+        rest = {key: value for key, value in row.items() if key not in (*after, "version")}
+        before = {"answer": "", "exact_match": 0.0, "f1": 0.0}
+        found.append({**rest, "before": before, "after": after})
+    return found
+
+
+def earliest(answers: Rows) -> Rows:
+    """The same as the first runs of all wrote them: no context, no windows, nothing leaked."""
+    unknown = ("context", "windows", "leaked")
+    return [
+        {**{key: value for key, value in row.items() if key not in unknown}, "shortened": False}
+        for row in first_version(answers)
+    ]
+
+
+def store(answers: Rows) -> str:
     """Put answers into DVC's cache; return their hash."""
     text = "".join(json.dumps(row) + "\n" for row in answers)
     md5 = hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
@@ -47,7 +73,7 @@ def store(answers: list[dict[str, Any]]) -> str:
 
 
 def lock(
-    answers: dict[str, list[dict[str, Any]]], rate: float = 0.01, base: str = "b", data: str = "d"
+    answers: dict[str, Rows], rate: float = 0.01, base: str = "b", data: str = "d", code: str = "c"
 ) -> dict[str, Any]:
     """A lock as DVC writes it, of a run with these answers."""
     stages: dict[str, Any] = {
@@ -55,7 +81,8 @@ def lock(
             "params": {
                 "params.yaml": {
                     "seed": 1,
-                    "evaluate": {"folds": []},
+                    "evaluate": {"articles": "pt"},
+                    "repeats": [],
                     "candidates": {name: {} for name in answers},
                 }
             }
@@ -67,7 +94,8 @@ def lock(
             "deps": [
                 {"path": "data/prepared", "md5": data},
                 {"path": f"data/bases/{name}.json", "md5": base},
-                {"path": "src/vestibular/training/training.py", "md5": "c"},
+                {"path": "stages/train.py", "md5": "s"},
+                {"path": "src/vestibular/training", "md5": f"{code}.dir"},
             ],
         }
         path = f"metrics/predictions/{name}.jsonl"
@@ -165,23 +193,82 @@ def test_only_the_same_questions_count(in_folder: Path) -> None:
     assert "nothing can be compared" in as_text(found, old, other, 10)
 
 
-def test_out_of_fold_answers_are_compared_where_both_have_them(in_folder: Path) -> None:
-    """The same folds in both runs give far more questions than the validation file."""
+def folded(right: set[int], folds: tuple[str, ...] = ("fold-1", "fold-2")) -> Revision:
+    """A run with two folds, the names in the settings' order."""
+    content = lock({"a": rows({0}, 5)})
+    content["stages"]["prepare"]["params"]["params.yaml"]["repeats"] = [*folds, "seed-7"]
+    everything = rows(right)
+    for fold, part in (("fold-1", everything[:25]), ("fold-2", everything[25:])):
+        path = f"metrics/repeats/a-{fold}.jsonl"
+        content["stages"][f"evaluate_repeat@a-{fold}"] = {
+            "outs": [{"path": path, "md5": store(part)}]
+        }
+    return Revision("x", content)
 
-    def folded(right: set[int]) -> Revision:
-        content = lock({"a": rows({0}, 5)})
-        content["stages"]["prepare"]["params"]["params.yaml"]["evaluate"]["folds"] = [1, 2]
-        everything = rows(right)
-        for fold, part in ((1, everything[:25]), (2, everything[25:])):
-            path = f"metrics/folds/a-{fold}.jsonl"
-            content["stages"][f"evaluate_fold@a-{fold}"] = {
-                "outs": [{"path": path, "md5": store(part)}]
-            }
-        return Revision("x", content)
 
-    found = compare(folded({1}), folded({1, 2}), 1)
+def folded_before_repeats(right: set[int]) -> Revision:
+    """The same as a commit from before `repeats` holds it."""
+    content = lock({"a": first_version(rows({0}, 5))})
+    settings = content["stages"]["prepare"]["params"]["params.yaml"]
+    del settings["repeats"]
+    settings["evaluate"]["folds"] = [1, 2]
+    content["stages"]["train@a"]["params"]["params.yaml"] |= {
+        "train.seeds": [7],
+        "evaluate.folds": [1, 2],
+    }
+    everything = first_version(rows(right))
+    for fold, part in ((1, everything[:25]), (2, everything[25:])):
+        path = f"metrics/folds/a-{fold}.jsonl"
+        content["stages"][f"evaluate_fold@a-{fold}"] = {
+            "outs": [{"path": path, "md5": store(part)}]
+        }
+    return Revision("x", content)
+
+
+@pytest.mark.parametrize(
+    "old", [folded, folded_before_repeats, lambda right: folded(right, ("fold-2", "fold-1"))]
+)
+def test_out_of_fold_answers_are_compared_where_both_have_them(
+    in_folder: Path, old: Callable[[set[int]], Revision]
+) -> None:
+    """The same folds in both runs, however they are named, give far more questions."""
+    found = compare(old({1}), folded({1, 2}), 1)
     assert (found["basis"], found["candidates"]["a"]["questions"]) == ("out_of_fold", COUNT)
     assert found["candidates"]["a"]["changed"]["settings"] == []
+    assert [row["id"] for row in found["candidates"]["a"]["flipped"]] == ["2"]
+
+
+def test_without_the_same_folds_the_validation_questions_are_compared(in_folder: Path) -> None:
+    """A run with folds against one without, and against one with other folds."""
+    for other in (Revision("y", lock({"a": rows({0}, 5)})), folded({1}, ("fold-1",))):
+        found = compare(other, folded({1, 2}), 1)
+        assert (found["basis"], found["candidates"]["a"]["questions"]) == ("validation", 5)
+
+
+@pytest.mark.parametrize("write", [first_version, earliest])
+def test_a_run_of_an_earlier_version_is_compared(
+    in_folder: Path, write: Callable[[Rows], Rows]
+) -> None:
+    """Its rows held both answers: the fine-tuned model's is the one that counts."""
+    before, after = rows(set(range(10))), rows(set(range(40)))
+    new = Revision("new", lock({"a": after}))
+    same = compare(Revision("old", lock({"a": before})), new, 1)
+    assert compare(Revision("old", lock({"a": write(before)})), new, 1) == same
+
+
+def test_code_that_changed_is_named(in_folder: Path) -> None:
+    """Whole packages, as the graph names them."""
+    old = Revision("old", lock({"a": rows({1})}))
+    new = Revision("new", lock({"a": rows({1})}, code="other"))
+    changed = compare(old, new, 1)["candidates"]["a"]["changed"]
+    assert changed == {"settings": [], "data": [], "base": [], "code": ["src/vestibular/training"]}
+
+
+def test_a_damaged_file_of_answers_is_named(in_folder: Path) -> None:
+    """With the line, and what a run is made again with."""
+    new = Revision("new", lock({"a": [*rows({1}, 2), {"version": 2, "id": "x"}]}))
+    with pytest.raises(DataError, match=r":3: title: field required; .* `dvc repro`"):
+        new.answers("a", ())
 
 
 @pytest.fixture

@@ -12,8 +12,12 @@ from typing import Any
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from results import exam_cost, exam_details, training_cost, training_record
 from spooled import START, Spooled, hold
 
+from vestibular.core.base_models import PinnedBase
+from vestibular.core.cost_files import write_cost
+from vestibular.core.exam_results import Parameters, Scores
 from vestibular.core.files import folder_sha256
 from vestibular.mirror import pushing
 from vestibular.mirror.mlflow_target import as_text
@@ -272,7 +276,7 @@ def test_the_candidate_that_select_promoted_is_in_production(spooled: Spooled) -
     assert stages == {"aaaa": "production", "bbbb": "none"}
     # trained anew, the candidate has another run, of which `select` knows nothing yet
     adapter = spooled.folder / "models/adapters/gpt2-tiny/training.json"
-    adapter.write_text('{"run": "bbbb"}', encoding="utf-8")
+    training_record(run="bbbb").write(adapter)
     stages = {run.id: run.version.stage for run in sources.read() if run.version}
     assert stages == {"aaaa": "production", "bbbb": "none"}
     spooled.win("aaaa", "gpt2-tiny", promoted=False)
@@ -282,9 +286,9 @@ def test_the_candidate_that_select_promoted_is_in_production(spooled: Spooled) -
 
 def test_scores_of_the_adapter_before_are_not_the_new_ones(spooled: Spooled) -> None:
     """Trained anew and not examined yet: the scores that still lie there are another run's."""
-    scores = spooled.folder / "metrics/candidates/gpt2-tiny.json"
-    scores.parent.mkdir(parents=True)
-    scores.write_text('{"after": {"exact_match": 0.5, "f1": 0.6}}', encoding="utf-8")
+    exam_details(scores=Scores(exact_match=0.5, f1=0.6)).write(
+        spooled.folder / "metrics/details/gpt2-tiny.json"
+    )
     answers = spooled.folder / "metrics/predictions/gpt2-tiny.jsonl"
     answers.parent.mkdir(parents=True)
     answers.write_text("{}", encoding="utf-8")
@@ -339,21 +343,29 @@ def test_outputs_alone_are_a_run(spooled: Spooled) -> None:
     """A clone without spools shows what DVC tracks, under the same name."""
     spooled.adapter("gpt2-tiny")
     spooled.win("aaaa", "gpt2-tiny")
-    for name, content in (
-        ("metrics/curves/gpt2-tiny.tsv", "step\tepoch\tloss\n5\t0.5\t1.25\n"),
-        (
-            "metrics/candidates/gpt2-tiny.json",
-            json.dumps({"after": {"exact_match": 0.5, "f1": 0.6}}),
-        ),
-    ):
-        path = spooled.folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(content, encoding="utf-8")
+    curve = spooled.folder / "metrics/curves/gpt2-tiny.tsv"
+    curve.parent.mkdir(parents=True)
+    curve.write_text("step\tepoch\tloss\n5\t0.5\t1.25\n", encoding="utf-8")
+    exam_details(
+        scores=Scores(exact_match=0.5, f1=0.6),
+        base_scores=Scores(exact_match=0.0, f1=0.1),
+        parameters=Parameters(trainable=8192, total=7_000_000_000),
+    ).write(spooled.folder / "metrics/details/gpt2-tiny.json")
+    write_cost("aaaa", "train", training_cost(seconds=9.5))
+    write_cost("bbbb", "evaluate", exam_cost())
     (run,) = Sources(load_params(), spooled.folder / ".vestibular/spool").read()
     assert (run.id, run.state) == ("aaaa", "finished")
     assert values(run) == {5: 1.25}
     assert run.version is not None
     assert run.version.fields["model/f1"] == 0.6
+    # under the names that a spool has them by
+    assert run.fields["evaluation/after/exact_match"] == 0.5
+    assert run.fields["evaluation/before/f1"] == 0.1
+    assert run.fields["evaluation/parameters/total"] == 7e9
+    assert run.fields["finetuning/steps"] == 3.0
+    assert run.fields["finetuning/cost/seconds"] == 9.5
+    # what was measured of another run is not this one's
+    assert not [name for name in run.fields if name.startswith("evaluation/cost/")]
     assert set(run.version.artifacts) >= {"adapter_config.json", "training.json"}
 
 
@@ -400,17 +412,18 @@ def test_settings_that_are_not_the_runs_are_left_out(spooled: Spooled) -> None:
     """Without its spool a run's name alone tells whether the settings here are its own."""
     prepared, pins = spooled.folder / "data/prepared", spooled.folder / "data/bases"
     prepared.mkdir(parents=True)
-    pins.mkdir()
     (prepared / "train.jsonl").write_text("{}", encoding="utf-8")
     base = {"base_model": "demo/bases/gpt2-tiny", "sha256": "b" * 64}
-    (pins / "gpt2-tiny.json").write_text(json.dumps(base), encoding="utf-8")
+    PinnedBase(**base, quantization="none", precision="auto", max_length=512).write(
+        pins / "gpt2-tiny.json"
+    )
     params = load_params()
     # as `stages.train` names it
     name = run_id(
         candidate="gpt2-tiny",
         seed=params.seed,
         prompt=params.prompt.model_dump(),
-        train=params.candidate("gpt2-tiny").train.model_dump(exclude={"seeds"}),
+        train=params.candidate("gpt2-tiny").train.model_dump(),
         base=base,
         data=folder_sha256(prepared),
     )

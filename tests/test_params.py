@@ -4,9 +4,12 @@ from pathlib import Path
 
 import pytest
 
+from vestibular.core.candidates import load_for_candidate
 from vestibular.core.errors import ParamsError
 from vestibular.core.yaml_files import read_yaml, replace_values
+from vestibular.examination.settings import ExamParams
 from vestibular.params.project import load_params
+from vestibular.training.settings import TrainingParams
 
 ROOT = Path(__file__).parents[1]
 DEMO = (ROOT / "params.yaml").read_text(encoding="utf-8")
@@ -86,16 +89,28 @@ def test_all_faults_come_in_one_message(tmp_path: Path) -> None:
         ("tie_breakers: [exact_match]", "tie_breakers: [foo]", "select.tie_breakers.0: must be"),
         ("[untouched_base, empty", "[empty_answer, empty", "select.must_beat: names one twice"),
         (
-            "folds: []",
-            "folds: 3",
-            "evaluate.folds: DVC needs the folds one by one: write [1, 2, 3]",
+            "repeats: []",
+            "repeats: 3",
+            "repeats: DVC needs the names one by one: write [fold-1, fold-2, fold-3]",
         ),
-        ("folds: []", "folds: [1, 3]", "evaluate.folds: must count from 1"),
-        ("folds: []", "folds: [1]", "evaluate.folds: must count from 1"),
-        ("seeds: []", "seeds: [7, 7]", "train: seeds: names `seed`, or one twice"),
-        ("seeds: []", "seeds: [-1]", "train.seeds.0: must be greater than or equal to 0"),
-        ("seeds: []", "seeds: [42]", "train: seeds: names `seed`, or one twice"),
-        ("    base_model: demo/bases/opt-tiny", "    base_model: b\n    seeds: [1]", "train.seeds"),
+        ("repeats: []", "repeats: [fold-1, fold-3]", "repeats: folds must count from 1"),
+        ("repeats: []", "repeats: [fold-1]", "repeats: folds must count from 1"),
+        ("repeats: []", "repeats: [fold-1, seed-7, fold-1]", "repeats: names one twice"),
+        ("repeats: []", "repeats: [fold_1]", "repeats: fold_1: must be fold-N or seed-N"),
+        ("repeats: []", "repeats: [fold-0]", "repeats: fold-0: must be fold-N or seed-N"),
+        ("repeats: []", "repeats: [seed-007]", "repeats: seed-007: must be fold-N or seed-N"),
+        ("repeats: []", "repeats: [7]", "repeats.0: must be a valid string (got 7)"),
+        ("repeats: []", "repeats: [seed-7, seed-7]", "repeats: names one twice, or the seed that"),
+        ("repeats: []", "repeats: [seed--1]", "repeats: seed--1: must be fold-N or seed-N"),
+        ("repeats: []", "repeats: [seed-4294967296]", "repeats: seed-4294967296: a seed must be"),
+        ("repeats: []", "repeats: [seed-42]", "repeats: names one twice, or the seed that"),
+        ("  epochs: 1", "  epochs: 1\n  seeds: [7]", "train.seeds: is now part of `repeats`"),
+        ("  articles: pt", "  articles: pt\n  folds: [1, 2]", "evaluate.folds: is now part of"),
+        (
+            "    base_model: demo/bases/opt-tiny",
+            "    base_model: b\n    seeds: [1]",
+            "candidates.opt-tiny.seeds: is not a setting",
+        ),
         ("constraints: {}", "constraints: {max_bytes: 1}", "did you mean max_model_bytes?"),
         ("constraints: {}", "constraints: {max_model_bytes: 0}", "must be greater than 0"),
     ],
@@ -104,6 +119,58 @@ def test_a_fault_is_named(tmp_path: Path, old: str, new: str, fault: str) -> Non
     """A single mistake gives a message with its place and what is wrong."""
     assert old in DEMO
     assert fault in "\n".join(faults(tmp_path, DEMO.replace(old, new)))
+
+
+def test_the_old_places_of_repeats_say_what_to_write(tmp_path: Path) -> None:
+    """Folds and seeds were settings of the exam and of the training; both at once, each once."""
+    text = DEMO.replace("  epochs: 1", "  epochs: 1\n  seeds: [7]").replace(
+        "  articles: pt", "  articles: pt\n  folds: [1, 2, 3]"
+    )
+    seeds, folds = faults(tmp_path, text)
+    assert seeds.startswith("train.seeds: ")
+    assert "write `repeats: [seed-7]`" in seeds
+    assert folds.startswith("evaluate.folds: ")
+    assert "write `repeats: [fold-1, fold-2, fold-3]`" in folds
+    # the stages of one candidate read a part each, and say the same
+    for model, fault in ((TrainingParams, seeds), (ExamParams, folds)):
+        with pytest.raises(ParamsError) as error:
+            load_for_candidate(model, "opt-tiny", tmp_path / "params.yaml")
+        assert str(error.value) == f"{tmp_path / 'params.yaml'}: {fault}"
+
+
+def test_repeats_are_folds_and_seeds(tmp_path: Path) -> None:
+    """In whatever order they are named; folds come in the order of their numbers."""
+    named = ", ".join(["seed-7", *(f"fold-{n}" for n in (2, 10, 1, *range(3, 10))), "seed-0"])
+    params = load(tmp_path, DEMO.replace("repeats: []", f"repeats: [{named}]"))
+    assert params.folds == tuple(f"fold-{number}" for number in range(1, 11))
+    assert params.seeds == ("seed-7", "seed-0")
+    assert (load(tmp_path, DEMO).folds, load(tmp_path, DEMO).seeds) == ((), ())
+
+
+def test_a_stage_of_a_candidate_reads_its_own_part(tmp_path: Path) -> None:
+    """A fault elsewhere does not concern it; one in its own part is named where it is written."""
+    path = tmp_path / "params.yaml"
+    path.write_text(
+        DEMO.replace("articles: pt", "articles: de").replace(
+            "base_model: demo/bases/opt-tiny", "base_model: demo/bases/opt-tiny\n    lora: {r: 3}"
+        ),
+        encoding="utf-8",
+    )
+    trained = load_for_candidate(TrainingParams, "opt-tiny", path)
+    assert (trained.seed, trained.base_model) == (42, "demo/bases/opt-tiny")
+    assert (trained.train.lora.r, trained.train.lora.alpha) == (3, 16)
+    with pytest.raises(ParamsError, match=r"params\.yaml: evaluate\.articles: must be"):
+        load_for_candidate(ExamParams, "opt-tiny", path)
+    path.write_text(
+        DEMO.replace(
+            "base_model: demo/bases/opt-tiny", "base_model: demo/bases/opt-tiny\n    lora: {r: 0}"
+        ),
+        encoding="utf-8",
+    )
+    assert load_for_candidate(ExamParams, "opt-tiny", path).evaluate.articles == "pt"
+    assert load_for_candidate(TrainingParams, "gpt2-tiny", path).train.lora.r == 8
+    with pytest.raises(ParamsError, match=r"candidates\.opt-tiny\.lora\.r: must be greater than 0"):
+        load_for_candidate(TrainingParams, "opt-tiny", path)
 
 
 def test_no_candidates_are_refused(tmp_path: Path) -> None:

@@ -84,7 +84,7 @@ def test_gpt2_large_counts_as_published(
     """
     import torch
 
-    from vestibular.modeling.planning import trainable_shape
+    from vestibular.training.planning import trainable_shape
 
     lora = TRAIN.lora.model_copy(update={"target_modules": ("c_attn",), "r": rank})
     settings = TRAIN.model_copy(update={"lora": lora})
@@ -97,9 +97,10 @@ TRAINING = """
 import json, sys
 import torch
 from pathlib import Path
-from vestibular.modeling import memory, models, planning
-from vestibular.tracking import measuring
 from vestibular.core.logs import quiet
+from vestibular.modeling import memory
+from vestibular.tracking import measuring
+from vestibular.training import adapters, planning
 quiet()
 sys.path.insert(0, "tests")
 from test_planning import TRAIN, configuration, many
@@ -115,7 +116,7 @@ encoded = many(16)
 configuration(shape).save_pretrained(folder)
 plan = planning.plan_training(folder, settings, 1024, encoded, 42, torch.device("cpu"))
 model = AutoModelForCausalLM.from_config(configuration(shape))
-model = models.make_trainable(model, plan.settings, recompute)
+model = adapters.make_trainable(model, plan.settings, recompute)
 fine_tune(model, encoded, encoded[:2], plan.settings, "shared_context", torch.float32, 42,
           folder / "checkpoints")
 print(json.dumps({"planned": plan.peak_bytes, "measured": measuring.peak_process_bytes()}))
@@ -156,7 +157,7 @@ def test_auto_settings_fit_the_memory(tmp_path: Path, monkeypatch: pytest.Monkey
     import torch
 
     from vestibular.core.errors import BaseModelError
-    from vestibular.modeling import planning
+    from vestibular.training import planning
 
     save_shape("gpt2-small", tmp_path)
     settings = TRAIN.model_copy(
@@ -198,9 +199,11 @@ def test_a_forecast_says_what_would_fit(
     import torch
 
     from vestibular.commands.forecast import forecast
-    from vestibular.modeling import planning
+    from vestibular.modeling import planning as exam_planning
+    from vestibular.training import planning
 
-    monkeypatch.setattr(planning, "available_bytes", lambda device: free)
+    for module in (planning, exam_planning):
+        monkeypatch.setattr(module, "available_bytes", lambda device: free)
     base = {"base_model": str(save_shape("gpt2-small", tmp_path))}
     params = load_params(ROOT / "params.yaml")
     candidate = params.candidate("gpt2-tiny").model_copy(update=base)
@@ -219,7 +222,7 @@ def test_every_way_of_batching_is_rehearsed(tmp_path: Path, batching: str, shape
     import torch
 
     from vestibular.commands.forecast import training_operations
-    from vestibular.modeling.planning import rehearse_training
+    from vestibular.training.planning import rehearse_training
 
     save_shape(shape, tmp_path)
     alone = many(16)[::4]

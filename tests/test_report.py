@@ -9,20 +9,23 @@ from pathlib import Path
 import pytest
 from conftest import ROOT, environment
 from exam import NASTY, exam
+from results import exam_cost, training_cost
 
+from vestibular.core.costs import CandidateCosts
 from vestibular.report.charts import MOST_POINTS, thinned
-from vestibular.report.exhibits import kinds, loss_chart, questions_data
+from vestibular.report.exhibits import cost_chart, kinds, loss_chart, questions_data
 from vestibular.report.figures import figure, signed, size
 from vestibular.report.first_screen import first_screen
-from vestibular.report.origins import data_table, settings
+from vestibular.report.origins import data_table, machines_table, settings
 from vestibular.report.page import as_script_data, script_source, template_text
 from vestibular.report.report import board, comparisons
 
 COSTS = defaultdict(
-    lambda: {
-        "train": {"seconds": 9.9},
-        "answer": {"latency_p95_seconds": 0.0167, "peak_memory_bytes": 664358912},
-    }
+    lambda: CandidateCosts(
+        run="ab",
+        train=training_cost(seconds=9.9),
+        evaluate=exam_cost(latency_p95=0.0167, peak_process_bytes=664358912),
+    )
 )
 """What was measured of any candidate."""
 
@@ -118,6 +121,51 @@ def test_a_refusal_names_no_winner() -> None:
     assert not any(row["promoted"] for row in board(selection))
 
 
+NBSP = "\N{NO-BREAK SPACE}"
+
+
+def test_what_was_measured_is_shown_and_nothing_else() -> None:
+    """An exam or a training that ran elsewhere has no figure on the page."""
+    made = exam({"best": 0.9})
+    both, exam_alone, training_alone, neither = (
+        CandidateCosts(
+            run="ab",
+            train=training_cost(seconds=9.9) if trained else None,
+            evaluate=exam_cost(latency_p95=0.0167) if examined else None,
+        )
+        for trained, examined in ((True, True), (False, True), (True, False), (False, False))
+    )
+
+    def said(costs: CandidateCosts) -> str:
+        text = first_screen(made.selection, {"best": costs})["answers"][3]["text"]
+        return text.replace(NBSP, " ")
+
+    answers = "95 of 100 answers within 0.0167 s, 664 MB of memory at most"
+    assert said(both) == f"operations an answer. Measured: {answers}, trained in 9.9 s."
+    assert said(exam_alone) == f"operations an answer. Measured: {answers}."
+    assert said(training_alone) == "operations an answer. Measured: trained in 9.9 s."
+    assert said(neither) == "operations an answer. Not measured on this machine."
+
+    def cells(costs: CandidateCosts) -> list[str]:
+        (row,) = cost_chart(made.selection, {"best": costs})["table"]["rows"]
+        return [cell.replace(NBSP, " ") for cell in (*row[2:5], row[7])]
+
+    assert cells(both) == ["0.0167", "363", "664 MB", "9.9"]
+    assert cells(neither) == ["not measured"] * 4
+    assert machines_table({"best": neither})["rows"] == []
+    assert "not known on this machine" in machines_table({"best": neither})["text"]
+    assert ["python", "3.11"] in machines_table({"best": both})["rows"]
+
+
+def test_a_page_without_measured_costs_is_written(tmp_path: Path) -> None:
+    """A clone that fetched the results of another machine shows them all the same."""
+    made = exam({"a": 0.9, "b": 0.5})
+    made.costs = {name: CandidateCosts(run=name, train=None, evaluate=None) for name in "ab"}
+    text = made.write(tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "Not measured on this machine." in text
+    assert text.count("not measured") == 2 * 4
+
+
 @pytest.mark.parametrize("loss", ["", "0.0"])
 def test_a_training_without_a_curve_has_a_chart(loss: str) -> None:
     """It was shorter than `train.logging_steps`, or learned until no loss was left."""
@@ -192,8 +240,7 @@ def test_comparisons_count_who_alone_was_right() -> None:
     """The numbers behind McNemar's test equal a plain count."""
     made = exam({"a": 0.9, "b": 0.5})
     match = {
-        name: [row["after"]["exact_match"] for row in rows]
-        for name, rows in made.predictions.items()
+        name: [row.after.exact_match for row in rows] for name, rows in made.predictions.items()
     }
     alone = [
         sum(one > two for one, two in zip(match[x], match[y], strict=True)) for x, y in ("ba", "ab")
@@ -225,7 +272,7 @@ def test_kinds_have_the_means_of_their_questions() -> None:
     row = next(row for row in found[0]["rows"] if row["label"] == "onde")
     members = [place for place, q in enumerate(made.questions) if q.question.startswith("Onde")]
     expected = [
-        sum(made.predictions[name][place]["after"]["f1"] for place in members) / len(members)
+        sum(made.predictions[name][place].after.f1 for place in members) / len(members)
         for name in ("a", "b")
     ]
     assert row["count"] == len(members)

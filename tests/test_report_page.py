@@ -128,7 +128,7 @@ def plain(text: str) -> str:
 
 
 def right(made: Exam, name: str, number: int) -> bool:
-    return made.predictions[name][number]["after"]["exact_match"] == 1.0
+    return made.predictions[name][number].after.exact_match == 1.0
 
 
 def test_nothing_is_fetched_and_nothing_fails(opened: Open, page: Path) -> None:
@@ -193,7 +193,7 @@ def test_the_search_finds_what_it_should(opened: Open, made: Exam) -> None:
         plain(
             " ".join(
                 [question.id, question.title, question.question, *question.answers]
-                + [answers[place]["after"]["answer"] for answers in made.predictions.values()]
+                + [answers[place].after.answer for answers in made.predictions.values()]
             )
         )
         for place, question in enumerate(made.questions)

@@ -1,12 +1,22 @@
 """What is read for the choice, how it is shown, and what goes into production."""
 
 import json
+import re
 from pathlib import Path
+from typing import Any
 
 import pytest
-from vestibular.selection.selection import as_text, leaderboard, read_results, write_refusal
+from results import ZERO, answered, exam_details, training_record
 
 from vestibular.core.errors import DataError
+from vestibular.core.exam_results import AnsweredQuestion, Parameters, Scores, ScoresFile
+from vestibular.core.questions import Question, write_questions
+from vestibular.core.repeats import HeldOut, Repeat, repeat_path
+from vestibular.core.runs import Run
+from vestibular.selection.leaderboard import as_text, leaderboard
+from vestibular.selection.leftovers import remove_leftovers
+from vestibular.selection.production import write_refusal
+from vestibular.selection.results import CandidateResult, read_out_of_fold, read_result
 
 
 def score(value: float) -> dict[str, dict[str, float]]:
@@ -24,11 +34,29 @@ FOUND = {
     },
     "reference_points": {"overlap_sentence": {"questions": 9, "scores": score(0.15)}},
 }
-RESULT = {
-    "scores": {"parameters": {"trainable": 8192, "total": 300000}},
-    "shortened": {"train": 0, "validation": 0},
-    "details": {"questions": 1},
-}
+
+
+def answer(name: str, right: float = 1.0, windows: int = 1) -> AnsweredQuestion:
+    return answered(
+        id=name,
+        question=f"{name}?",
+        windows=windows,
+        answer="x" if right else "y",
+        exact_match=right,
+        f1=right,
+    )
+
+
+UNTRAINED = Parameters(trainable=0, total=300000)
+RESULT = CandidateResult(
+    training=training_record(shortened=3),
+    base_scores=ZERO,
+    base_details=exam_details(parameters=UNTRAINED),
+    details=exam_details(windowed_questions=2),
+    predictions=[],
+    curve=[],
+    seeds={},
+)
 
 
 def test_the_table_shows_scores_intervals_and_reference_points() -> None:
@@ -65,32 +93,145 @@ def test_a_refusal_leaves_no_model(in_folder: Path) -> None:
     }
 
 
+def test_the_board_says_what_was_cut_and_found() -> None:
+    """Contexts shortened in training and asked in windows, and both exams' other views."""
+    row = leaderboard(FOUND, {"a": RESULT, "long-name": RESULT})["candidates"]["a"]
+    assert row["shortened"] == {"train": 3, "validation": 2}
+    assert row["parameters"] == {"trainable": 8192, "total": 300000}
+    assert row["details"]["before"]["parameters"]["trainable"] == 0
+    assert row["details"]["after"]["windowed_questions"] == 2
+    json.dumps(row, allow_nan=False)
+
+
+CURVE = "step\tepoch\tloss\tvalidation_loss\tlearning_rate\tgradient_norm\n1\t0.1\t0.5\t\t\t\n"
+
+
+def write_results(name: str, repeats: dict[str, list[AnsweredQuestion]]) -> list[Path]:
+    """Write what the stages make of a candidate, and return the paths in the stages' order."""
+    rows = [answer("q0", windows=2), answer("q1", 0.0)]
+    files: dict[str, Any] = {
+        f"models/adapters/{name}/training.json": training_record(shortened=3),
+        f"metrics/curves/{name}.tsv": CURVE,
+        f"metrics/predictions/{name}.jsonl": rows,
+        f"metrics/bases/{name}.jsonl": [answer(each, 0.0) for each in ("q1", "q0", "q2")],
+        f"metrics/bases/{name}.json": exam_details(parameters=UNTRAINED),
+        f"metrics/details/{name}.json": exam_details(windowed_questions=1),
+        f"metrics/exam/{name}.json": ScoresFile.of(ZERO, Scores(exact_match=0.5, f1=0.5)),
+    }
+    for repeat, answers in repeats.items():
+        files[f"models/repeats/{name}-{repeat}/training.json"] = training_record()
+        files[f"metrics/repeats/{name}-{repeat}.jsonl"] = answers
+    for place, content in files.items():
+        path = Path(place)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if isinstance(content, str):
+            path.write_text(content, encoding="utf-8")
+        elif isinstance(content, list):
+            AnsweredQuestion.write_lines(path, content)
+        else:
+            content.write(path)
+    return [Path(place) for place in files]
+
+
 def test_a_candidate_without_scores_is_named(in_folder: Path) -> None:
-    """The message says which command makes what is missing."""
+    """The message says which file is missing, and which command makes it."""
+    made = ["train@a"] * 2 + ["evaluate@a"] + ["evaluate_base@a"] * 2 + ["evaluate@a"]
+    files = write_results("a", {})
+    for path, stage in zip(files, made, strict=False):
+        content = path.read_bytes()
+        path.unlink()
+        with pytest.raises(
+            DataError, match=re.escape(f"{path}: not found; run `dvc repro {stage}")
+        ):
+            read_result("a", 42, [])
+        path.write_bytes(content)
+    with pytest.raises(DataError, match=r"repeats/a-seed-7\.jsonl: .*evaluate_repeat@a-seed-7"):
+        read_result("a", 42, ["seed-7"])
+    for path in files:
+        path.unlink()
+    # the first of the stages is the one to run
     with pytest.raises(DataError, match="dvc repro train@a"):
-        read_results(["a"])
-    Path("models/adapters/a").mkdir(parents=True)
-    Path("models/adapters/a/training.json").write_text("{}", encoding="utf-8")
-    with pytest.raises(DataError, match="dvc repro evaluate@a"):
-        read_results(["a"])
+        read_result("a", 42, [])
+
+
+def test_what_is_read_is_the_candidate_s_own(in_folder: Path) -> None:
+    """Its answers with the base's to the same questions, its record, curve, and seeds."""
+    write_results("a", {"seed-7": [answer("q0"), answer("q1")]})
+    write_results("gone", {})
+    found = read_result("a", 42, ["seed-7"])
+    assert [row.after.windows for row in found.predictions] == [2, 1]
+    assert [row.after.exact_match for row in found.predictions] == [1.0, 0.0]
+    assert [row.before.id for row in found.predictions] == ["q0", "q1"]
+    assert found.base_scores == ZERO
+    assert found.training.shortened == 3
+    assert found.details.windowed_questions == 1
+    assert found.curve[0]["loss"] == "0.5"
+    assert found.seeds == {
+        "42": Scores(exact_match=0.5, f1=0.5),
+        "7": Scores(exact_match=1.0, f1=1.0),
+    }
+    assert read_result("a", 42, []).seeds == {}
+
+
+def test_a_base_examined_on_other_questions_is_named(in_folder: Path) -> None:
+    """The message says which command examines it again."""
+    write_results("a", {})
+    AnsweredQuestion.write_lines(Path("metrics/bases/a.jsonl"), [answer("other")])
+    with pytest.raises(DataError, match=r"a: its base was .*dvc repro evaluate_base@a"):
+        read_result("a", 42, [])
+
+
+def test_answers_out_of_fold_stand_in_the_questions_order(in_folder: Path) -> None:
+    """Those to the training questions first, each from the fold that held it out."""
+    questions = [
+        Question(f"q{number}", "t", "c", f"q{number}?", ("x",), (0,)) for number in (0, 1, 2)
+    ]
+    write_questions(Path("data/prepared"), "train", questions[:2])
+    write_questions(Path("data/prepared"), "validation", questions[2:])
+    for name, held_out in {
+        "fold-1": HeldOut(train=(1,), validation=(0,)),
+        "fold-2": HeldOut(train=(0,), validation=()),
+    }.items():
+        Repeat(seed=42, held_out=held_out).write(repeat_path(name))
+    write_results("a", {"fold-1": [answer("q1"), answer("q2", 0.0)], "fold-2": [answer("q0")]})
+    rows = read_out_of_fold("a", ["fold-1", "fold-2"])
+    assert [row.after.id for row in rows] == ["q0", "q1", "q2"]
+    assert [row.before.id for row in rows] == ["q0", "q1", "q2"]
+    assert [row.after.f1 for row in rows] == [1.0, 1.0, 0.0]
+    AnsweredQuestion.write_lines(Run("a", "fold-1").predictions, [answer("q1")])
+    with pytest.raises(DataError, match=r"a: fold-1: .*dvc repro evaluate_repeat@a-fold-1"):
+        read_out_of_fold("a", ["fold-1", "fold-2"])
 
 
 def test_leftovers_do_not_count(in_folder: Path) -> None:
-    """Files of a candidate that the settings no longer name stay out of the results."""
-    for name in ("a", "gone"):
-        for path, content in {
-            f"metrics/candidates/{name}.json": "{}",
-            f"metrics/cost/train/{name}.json": "{}",
-            f"metrics/cost/evaluate/{name}.json": "{}",
-            f"metrics/curves/{name}.tsv": "step\tloss\n1\t0.5\n",
-            f"metrics/predictions/{name}.jsonl": '{"windows": 2}\n{"windows": 1}\n',
-            f"metrics/details/{name}.json": "{}",
-            f"models/adapters/{name}/training.json": '{"shortened": 3}',
-        }.items():
-            Path(path).parent.mkdir(parents=True, exist_ok=True)
-            Path(path).write_text(content, encoding="utf-8")
-    results = read_results(["a"])
-    assert list(results) == ["a"]
-    assert results["a"]["shortened"] == {"train": 3, "validation": 1}
-    assert results["a"]["rows"] == [{"windows": 2}, {"windows": 1}]
-    assert results["a"]["curve"] == [{"step": "1", "loss": "0.5"}]
+    """What a stage made for what the settings no longer name goes; all else stays."""
+    repeats = {"fold-1": [answer("q0")], "seed-7": [answer("q0")]}
+    kept, gone = write_results("a", repeats), write_results("gone", repeats)
+    no_longer = [path for path in kept if "seed-7" in str(path)]
+    # nobody's but a user's: names like a candidate's, contents unlike a stage's
+    own = {
+        "metrics/predictions/notes.jsonl": "not JSON\n",
+        "metrics/predictions/mine.jsonl": '{"id": "q"}\n',
+        "metrics/predictions/.gitkeep": "",
+        "metrics/details/mine.json": "{}",
+        "metrics/exam/mine.json": "[]",
+        "metrics/curves/mine.tsv": "a\tb\n",
+        "metrics/repeats/gone-fold-1.md": "why",
+        "models/adapters/mine/README.md": "a model of my own",
+        "models/adapters/mine.zip": "x",
+        "models/repeats/other/training.json": "{}",
+    }
+    for place, text in own.items():
+        Path(place).parent.mkdir(parents=True, exist_ok=True)
+        Path(place).write_text(text, encoding="utf-8")
+    removed = remove_leftovers(["a"], ["fold-1"])
+    expected = {
+        path.parent if path.name == "training.json" else path for path in [*gone, *no_longer]
+    }
+    assert set(removed) == expected
+    assert len(removed) == len(expected)
+    assert not any(path.exists() for path in removed)
+    assert all(path.exists() for path in kept if path not in no_longer)
+    assert {place: Path(place).read_text("utf-8") for place in own} == own
+    assert read_result("a", 42, []).training == training_record(shortened=3)
+    assert remove_leftovers(["a"], ["fold-1"]) == []

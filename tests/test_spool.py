@@ -16,18 +16,22 @@ import pytest
 from conftest import ROOT, environment, run
 from serving import read_until
 
+from vestibular.core.candidates import load_for_candidate
 from vestibular.core.errors import DataError
 from vestibular.core.files import folder_sha256
 from vestibular.mirror.spools import Spools
-from vestibular.params.project import Params, load_params
 from vestibular.tracking import spool as spooling
 from vestibular.tracking.spool import Spool, finite, recorded, run_id
+from vestibular.training.settings import TrainingParams
+
+Settings = dict[str, Any]
 
 
 @pytest.fixture
-def params() -> Params:
-    """The demo's settings."""
-    return load_params(ROOT / "params.yaml")
+def settings() -> Settings:
+    """Those of the demo that the stage `train` reads."""
+    params = load_for_candidate(TrainingParams, "opt-tiny", ROOT / "params.yaml")
+    return params.model_dump(mode="json")
 
 
 @pytest.fixture(autouse=True)
@@ -49,12 +53,12 @@ def names(lines: list[dict[str, Any]]) -> list[str]:
     return [line["event"] for line in lines if line["event"] != "usage"]
 
 
-def test_a_run_is_told_from_start_to_end(in_folder: Path, params: Params) -> None:
+def test_a_run_is_told_from_start_to_end(in_folder: Path, settings: Settings) -> None:
     """Settings first, then what was recorded in its order, then the end."""
 
     @recorded("train")
     def main(spool: Spool) -> None:
-        spool.open("x", "opt-tiny", params, data="hash")
+        spool.open("x", "opt-tiny", settings, data="hash")
         spool.point(5, {"loss": 1.5, "learning_rate": 1e-3})
         Path("adapter").mkdir()
         Path("adapter/weights").write_bytes(b"abc")
@@ -76,12 +80,12 @@ def test_a_run_is_told_from_start_to_end(in_folder: Path, params: Params) -> Non
 
 
 def test_the_machine_is_looked_at(
-    in_folder: Path, params: Params, monkeypatch: pytest.MonkeyPatch
+    in_folder: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Every few seconds, and once more at the end, with percentages in their range."""
     monkeypatch.setattr(spooling, "SAMPLE_SECONDS", 0.2)
     spool = Spool("train")
-    spool.open("x", "opt-tiny", params)
+    spool.open("x", "opt-tiny", settings)
     # work, so that the processor has been in use
     deadline = time.monotonic() + 30
     while sum(range(100_000)) and len(looks(in_folder)) < 3:
@@ -109,13 +113,13 @@ def looks(folder: Path) -> list[dict[str, float]]:
     ids=lambda value: type(value).__name__,
 )
 def test_a_failure_is_told_with_its_message(
-    in_folder: Path, params: Params, error: BaseException, message: str
+    in_folder: Path, settings: Settings, error: BaseException, message: str
 ) -> None:
     """Whatever ends a stage early is the file's last line, and goes on its way."""
 
     @recorded("train")
     def main(spool: Spool) -> None:
-        spool.open("x", "opt-tiny", params)
+        spool.open("x", "opt-tiny", settings)
         raise error
 
     with pytest.raises(type(error)):
@@ -125,11 +129,11 @@ def test_a_failure_is_told_with_its_message(
     assert lines[-1]["message"] == message
 
 
-def test_not_a_number_is_told_in_words(in_folder: Path, params: Params) -> None:
+def test_not_a_number_is_told_in_words(in_folder: Path, settings: Settings) -> None:
     """The file is JSON, which has no NaN."""
     assert finite({"a": [float("nan"), -float("inf")], 3: 1.5}) == {"a": ["nan", "-inf"], "3": 1.5}
     spool = Spool("train")
-    spool.open("x", "opt-tiny", params)
+    spool.open("x", "opt-tiny", settings)
     spool.point(1, {"loss": float("nan")})
     spool.close(None)
     assert next(line for line in events(in_folder)[0] if line["event"] == "point")["values"] == {
@@ -140,10 +144,12 @@ def test_not_a_number_is_told_in_words(in_folder: Path, params: Params) -> None:
 WRITER = """
 import sys
 from pathlib import Path
-from vestibular.params.project import load_params
+from vestibular.core.candidates import load_for_candidate
 from vestibular.tracking.spool import Spool
+from vestibular.training.settings import TrainingParams
+params = load_for_candidate(TrainingParams, "opt-tiny", Path(sys.argv[1]))
 spool = Spool("train")
-spool.open("x", "opt-tiny", load_params(Path(sys.argv[1])))
+spool.open("x", "opt-tiny", params.model_dump(mode="json"))
 for step in range(1, 1000):
     spool.point(step, {"loss": 1 / step})
     if step == 20:
@@ -245,12 +251,12 @@ def test_a_disk_that_refuses_harms_nobody(in_folder: Path) -> None:
 
 
 def test_a_folder_that_cannot_be_made_harms_nobody(
-    in_folder: Path, params: Params, capsys: pytest.CaptureFixture[str]
+    in_folder: Path, settings: Settings, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A file where the folder should be is told once."""
     Path(".vestibular").write_text("in the way", encoding="utf-8")
     spool = Spool("train")
-    spool.open("x", "opt-tiny", params)
+    spool.open("x", "opt-tiny", settings)
     spool.point(1, {"loss": 1.0})
     spool.close(None)
     assert capsys.readouterr().err.count("\n") == 1
@@ -258,7 +264,7 @@ def test_a_folder_that_cannot_be_made_harms_nobody(
 
 def test_a_disk_that_is_full_between_two_lines_harms_nobody(
     in_folder: Path,
-    params: Params,
+    settings: Settings,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -279,7 +285,7 @@ def test_a_disk_that_is_full_between_two_lines_harms_nobody(
 
     monkeypatch.setattr(spooling.os, "fsync", refuse)
     spool = Spool("train")
-    spool.open("x", "opt-tiny", params)
+    spool.open("x", "opt-tiny", settings)
     spool.record("model", configuration=Slow())
     spool.point(1, {"loss": 1.0})
     spool.close(None)
@@ -291,7 +297,7 @@ def test_a_disk_that_is_full_between_two_lines_harms_nobody(
 @pytest.mark.parametrize("when", ["at its start", "in a line"])
 def test_no_fault_of_the_spool_reaches_the_stage(
     in_folder: Path,
-    params: Params,
+    settings: Settings,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     when: str,
@@ -304,7 +310,7 @@ def test_no_fault_of_the_spool_reaches_the_stage(
     if when == "at its start":
         monkeypatch.setattr(spooling, "machine", fail)
     spool = Spool("train")
-    spool.open("x", "opt-tiny", params)
+    spool.open("x", "opt-tiny", settings)
     spool.record("model", configuration={"name": "\ud800"})
     spool.point(1, {"loss": 1.0})
     spool.close(None)
@@ -312,12 +318,12 @@ def test_no_fault_of_the_spool_reaches_the_stage(
 
 
 def test_an_experiment_tells_the_original_repository(
-    in_folder: Path, params: Params, monkeypatch: pytest.MonkeyPatch
+    in_folder: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In a temporary workspace of `dvc exp run` the spool outlives the workspace."""
     monkeypatch.setenv("DVC_ROOT", str(in_folder / "original"))
     spool = Spool("train")
-    spool.open("x", "opt-tiny", params)
+    spool.open("x", "opt-tiny", settings)
     spool.close(None)
     assert len(events(in_folder / "original")) == 1
 

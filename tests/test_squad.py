@@ -74,7 +74,8 @@ def test_faults_are_counted_and_mended(tmp_path: Path) -> None:
     assert [row.id for row in questions] == ["a", "a#2", "b"]
     assert questions[0].answer_starts == (20, 24)
     assert questions[2].answer_starts == (-1,)
-    assert found.as_metrics(questions) == {
+    assert found.as_metrics(questions, "ab").model_dump() == {
+        "sha256": "ab",
         "documents": 1,
         "contexts": 1,
         "questions": 3,
@@ -118,7 +119,7 @@ def test_a_question_without_an_answer_takes_the_stated_one(tmp_path: Path) -> No
     questions, found = audit(read_squad(path), path, "sem resposta")
     assert [row.answers for row in questions] == [("Bia",), ("sem resposta",)]
     assert [row.answerable for row in questions] == [True, False]
-    assert found.as_metrics(questions)["unanswerable"] == 1
+    assert found.as_metrics(questions, "ab").unanswerable == 1
 
 
 def test_an_impossible_question_wants_a_stated_answer(tmp_path: Path) -> None:
@@ -134,7 +135,7 @@ def test_faquad_audit(faquad: Path) -> None:
     for name in ("train", "dev"):
         path = faquad / f"{name}.json"
         questions, faults = audit(read_squad(path), path, None)
-        found[name] = faults.as_metrics(questions)
+        found[name] = faults.as_metrics(questions, "ab").model_dump()
     assert (found["train"]["questions"], found["dev"]["questions"]) == (837, 63)
     assert (found["train"]["contexts"], found["dev"]["contexts"]) == (211, 38)
     assert found["train"]["faults"]["wrong_answer_start"] == 30

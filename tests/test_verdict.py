@@ -5,8 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from results import answered, exam_cost, exam_details, prediction
 
 from vestibular.core.errors import DataError, ParamsError
+from vestibular.core.exam_results import Parameters, Scores
 from vestibular.core.files import to_json
 from vestibular.core.questions import Question
 from vestibular.params.project import load_params
@@ -30,29 +32,23 @@ QUESTIONS = [
 ]
 
 
-def examined(right: float, cost: float = 100.0, **costs: float) -> Examined:
+def examined(
+    right: float, cost: float = 100.0, model_bytes: int = 1000, measured: bool = True, **costs: Any
+) -> Examined:
     """A candidate with a share of right answers, which ones drawn by `right` itself."""
     chosen = set(random.Random(right).sample(range(COUNT), round(right * COUNT)))
-    measured = {
-        "flops_per_answer": cost,
-        "questions_per_second": 50.0,
-        "latency_p95": 0.2,
-        "model_bytes": 1000,
-        "peak_device_bytes": 0,
-        "peak_process_bytes": 5000,
-        **costs,
-    }
+    known = {"questions_per_second": 50.0, "latency_p95": 0.2, "peak_process_bytes": 5000}
+    details = exam_details(
+        parameters=Parameters(trainable=10, total=500),
+        flops_per_answer=cost,
+        model_bytes=model_bytes,
+    )
     rows = []
     for place, question in enumerate(QUESTIONS):
         score = float(place in chosen)
-        rows.append(
-            {
-                "question": question.question,
-                "before": {"exact_match": 0.0, "f1": 0.0},
-                "after": {"exact_match": score, "f1": max(score, 0.1)},
-            }
-        )
-    return Examined(rows, cost_of({"trainable": 10, "total": 500}, measured), {})
+        row = answered(question=question.question, exact_match=score, f1=max(score, 0.1))
+        rows.append(prediction(row))
+    return Examined(rows, cost_of(details, exam_cost(**(known | costs)) if measured else None), {})
 
 
 def found(
@@ -189,14 +185,53 @@ def test_a_candidate_beyond_a_constraint_stays_in_the_table(
 
 def test_an_accelerators_memory_counts_where_there_is_one() -> None:
     """On a CPU it is the process's."""
-    measured = {"peak_device_bytes": 7, "peak_process_bytes": 9, "questions_per_second": 4.0}
-    rest = {"flops_per_answer": 1.0, "model_bytes": 1, "latency_p95": 1.0}
-    parameters = {"trainable": 1, "total": 2}
-    cost = cost_of(parameters, {**measured, **rest})
+    measured = {"peak_process_bytes": 9, "questions_per_second": 4.0}
+    cost = cost_of(exam_details(), exam_cost(**measured, peak_device_bytes=7))
     assert (cost["peak_memory_bytes"], cost["seconds_per_answer"]) == (7, 0.25)
-    assert (
-        cost_of(parameters, {**measured, **rest, "peak_device_bytes": 0})["peak_memory_bytes"] == 9
-    )
+    cost = cost_of(exam_details(), exam_cost(**measured, peak_device_bytes=0))
+    assert cost["peak_memory_bytes"] == 9
+
+
+def test_what_was_not_measured_here_is_unknown() -> None:
+    """Operations, bytes and parameters are the same everywhere; the rest is null."""
+    cost = cost_of(exam_details(), None)
+    known = {key for key, value in cost.items() if value is not None}
+    assert known == {
+        "flops_per_answer",
+        "model_bytes",
+        "trainable_parameters",
+        "total_parameters",
+    }
+    said = found({"a": examined(0.9, measured=False), "b": examined(0.5, measured=False)})
+    assert said["winner"] == "a"
+
+
+@pytest.mark.parametrize(
+    ("changes", "setting", "cost"),
+    [
+        ({"cost": "seconds"}, "select.cost", "seconds_per_answer"),
+        *(
+            ({"constraints": Constraints(**{key: 1})}, f"select.constraints.{key}", cost)
+            for key, cost in (
+                ("max_peak_memory_bytes", "peak_memory_bytes"),
+                ("max_latency_p95_seconds", "latency_p95_seconds"),
+                ("min_answers_per_second", "answers_per_second"),
+            )
+        ),
+    ],
+    ids=str,
+)
+def test_a_rule_on_what_was_not_measured_is_refused(
+    changes: dict[str, Any], setting: str, cost: str
+) -> None:
+    """One line: the setting, the cost, the candidate, and the command that measures it."""
+    both = {"a": examined(0.9), "b": examined(0.5, measured=False)}
+    with pytest.raises(DataError) as error:
+        found(both, **changes)
+    said = str(error.value)
+    assert said.startswith(f"params.yaml: {setting}: needs the {cost} of b")
+    assert "dvc repro --force --single-item evaluate@b" in said
+    assert "\n" not in said
 
 
 @pytest.mark.parametrize(("cost", "winner"), [("flops", "a"), ("seconds", "b"), ("bytes", "b")])
@@ -253,7 +288,8 @@ def test_seeds_show_their_spread() -> None:
     """Mean, least, most and standard deviation, beside the interval between questions."""
     plain = examined(0.5)
     seeds = {"1": {"exact_match": 0.4, "f1": 0.5}, "2": {"exact_match": 0.6, "f1": 0.5}}
-    row = found({"a": Examined(plain.rows, plain.cost, seeds)})["candidates"]["a"]["seeds"]
+    means = {seed: Scores(**scores) for seed, scores in seeds.items()}
+    row = found({"a": Examined(plain.rows, plain.cost, means)})["candidates"]["a"]["seeds"]
     assert row["values"] == seeds
     assert row["exact_match"] == {
         "mean": 0.5,

@@ -7,7 +7,13 @@ from pathlib import Path
 
 from vestibular import __version__
 from vestibular.commands import registry_commands
-from vestibular.core.errors import DataError, exit_on_error
+from vestibular.core.errors import (
+    DataError,
+    NoGitError,
+    NoRepositoryError,
+    ShallowHistoryError,
+    exit_on_error,
+)
 from vestibular.core.files import read_json, whole_file
 from vestibular.core.layout import LEADERBOARD, PARAMS, PRODUCTION, REPORT, SELECTION
 from vestibular.core.logs import quiet
@@ -17,6 +23,14 @@ from vestibular.params.project import load_params
 from vestibular.registry.commits import commit_of
 from vestibular.selection.leaderboard import as_text
 
+EXPERIMENT_OPTIONS = (
+    "--only-changed",
+    "--hide-workspace",
+    *("--drop", "Created"),
+    # every dependency's hash and every candidate's scores have a path in their column's name
+    *("--drop", ".*/"),
+)
+"""What leaves of `dvc exp show` the winner's scores and the settings that differ."""
 SHOWN_FLIPS = 10
 """Flipped questions that `compare` shows of a candidate, unless asked for all."""
 
@@ -36,7 +50,9 @@ def parser() -> argparse.ArgumentParser:
         "`dvc repro`; these commands look at its results and use them.",
     )
     top.add_argument("--version", action="version", version=f"vestibular {__version__}")
-    commands = top.add_subparsers(required=True, metavar="command")
+    commands = top.add_subparsers(metavar="command")
+    # without a command: whoever types the name alone wants to see what there is
+    top.set_defaults(run=lambda _: top.print_help())
 
     answer = commands.add_parser(
         "answer",
@@ -98,12 +114,25 @@ def parser() -> argparse.ArgumentParser:
     )
     board.set_defaults(run=run_leaderboard)
 
+    experiments = commands.add_parser(
+        "experiments",
+        help="show DVC's experiments in a table that fits the screen",
+        description="Print `dvc exp show` with the winner's scores and the settings that differ, "
+        "without the columns that hold hashes and other candidates' scores. What is the same in "
+        "all experiments is left out. Further options go to `dvc exp show`.",
+        epilog="example: vestibular experiments --sort-by f1 --sort-order desc",
+        add_help=True,
+    )
+    experiments.add_argument("options", nargs=argparse.REMAINDER, help="options of `dvc exp show`")
+    experiments.set_defaults(run=run_experiments)
+
     compare = commands.add_parser(
         "compare",
         help="say whether the scores of two git revisions differ beyond noise",
         description="Compare each candidate's answers of two runs, question by question: whether "
         "the difference is beyond noise, which questions flipped, and what changed in settings, "
-        "data, base and code. The answers come from DVC's cache; nothing is checked out.",
+        "data, base and code. The answers come from DVC's cache; nothing is checked out. Where "
+        "they are not there, the scores that git holds are shown.",
         epilog="example: vestibular compare HEAD~1",
     )
     compare.add_argument("old", metavar="REV", help="a git revision: a commit, branch or tag")
@@ -200,7 +229,9 @@ def run_leaderboard(_: argparse.Namespace) -> None:
         print('  vestibular answer --context FILE "question"    ask the model')
     print("  dvc plots show                                 see the curves and scores")
     print("  dvc exp run -S train.learning_rate=2e-2        try a variant")
-    print("  dvc exp show                                   compare the variants")
+    print("  vestibular experiments                         compare the variants")
+    if REPORT.exists():
+        print(f"The report shows every question with every answer: {REPORT.resolve().as_uri()}")
 
 
 def run_report(arguments: argparse.Namespace) -> None:
@@ -210,11 +241,17 @@ def run_report(arguments: argparse.Namespace) -> None:
 
     if not REPORT.exists():
         raise DataError(f"{REPORT}: not found; run `dvc repro` first")
-    commit = commit_of(REPORT)
-    print(REPORT.resolve().as_uri())
-    print(f"commit {commit}" if commit else "not committed yet: no commit's dvc.lock holds it")
+    # first: whatever becomes of the commit, the page is there
+    print(REPORT.resolve().as_uri(), flush=True)
+    try:
+        commit = commit_of(REPORT)
+        said = f"commit {commit}" if commit else "not committed yet: no commit's dvc.lock holds it"
+        in_copy = commit or "not committed"
+    except (NoRepositoryError, NoGitError, ShallowHistoryError) as error:
+        said, in_copy = f"commit unknown: {error}", "unknown"
+    print(said)
     if arguments.output is not None:
-        text = with_commit(REPORT.read_text(encoding="utf-8"), commit)
+        text = with_commit(REPORT.read_text(encoding="utf-8"), in_copy)
         with whole_file(arguments.output) as temporary:
             temporary.write_text(text, encoding="utf-8")
 
@@ -223,13 +260,21 @@ def run_compare(arguments: argparse.Namespace) -> None:
     """Print what changed between two runs."""
     # numpy takes a quarter of a second, which the other commands need not wait for
     from vestibular.registry import changes
-    from vestibular.registry.revisions import read_revision
+    from vestibular.registry.revisions import has_remote, read_revision
 
     old, new = read_revision(arguments.old), read_revision(arguments.new)
     found = changes.compare(old, new, int(new.params["seed"]))
     print(changes.as_text(found, old, new, None if arguments.all else SHOWN_FLIPS))
+    if (advice := changes.advice(found, has_remote)) is not None:
+        print(f"\n{advice}")
     if arguments.new is None and read_yaml(PARAMS) != new.params:
         print(f"\n{PARAMS} has changed since the last `dvc repro`: run it to see the effect")
+
+
+def run_experiments(arguments: argparse.Namespace) -> None:
+    """Become DVC's own command, with the options that make its table fit."""
+    command = [sys.executable, "-m", "dvc", "exp", "show", *EXPERIMENT_OPTIONS, *arguments.options]
+    os.execv(sys.executable, command)  # noqa: S606 - no shell is needed
 
 
 def run_neptune_server(arguments: argparse.Namespace) -> None:

@@ -1,13 +1,19 @@
 """`vestibular registry`: the commands and what they print."""
 
 import argparse
+import contextlib
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Any
 
+from vestibular.core.errors import NoGitError
+from vestibular.core.version_control import is_shallow
 from vestibular.params.project import load_params
-from vestibular.registry.registry import Event, Registry
+from vestibular.registry.commits import UNSHALLOW
+from vestibular.registry.registry import Registry
+from vestibular.registry.tags import Event, Version, doubled, version_tag
 
 PRODUCTION_STAGE = "production"
 
@@ -20,7 +26,8 @@ def add_commands(commands: Any) -> None:
         description="Versions and stages are tags in git (GTO's), the files are DVC's: push both "
         "(`git push --tags`, `dvc push`), and everybody has the same registry.",
     )
-    own = top.add_subparsers(required=True, metavar="command")
+    own = top.add_subparsers(metavar="command")
+    top.set_defaults(run=lambda _: top.print_help())
 
     register = _command(own, "register", run_register, "make the current commit's model a version")
     register.add_argument(
@@ -78,6 +85,7 @@ def run_register(arguments: argparse.Namespace) -> None:
     print(f"{registry.artifact} {name}: {facts['Candidate']}, commit {version.event.commit[:7]}")
     _publish(f"{registry.artifact}@{name}")
     print(f"  vestibular registry promote {name}", file=sys.stderr)
+    _note_what_is_odd(registry)
 
 
 def run_promote(arguments: argparse.Namespace) -> None:
@@ -95,7 +103,9 @@ def run_rollback(arguments: argparse.Namespace) -> None:
 
 def run_list(_: argparse.Namespace) -> None:
     """Print a line for each version."""
-    versions = _registry().versions()
+    registry = _registry()
+    versions = registry.versions()
+    _note_what_is_odd(registry)
     if not versions:
         print("no version yet; `vestibular registry register` makes one", file=sys.stderr)
         return
@@ -117,7 +127,9 @@ def run_list(_: argparse.Namespace) -> None:
 
 def run_history(_: argparse.Namespace) -> None:
     """Print a line for each tag, the newest first."""
-    events = _registry().history()
+    registry = _registry()
+    events = registry.history()
+    _note_what_is_odd(registry)
     if not events:
         print("nothing yet; `vestibular registry register` is the first event", file=sys.stderr)
         return
@@ -145,6 +157,7 @@ def run_download(arguments: argparse.Namespace) -> None:
         if arguments.version
         else registry.in_stage(arguments.stage)
     )
+    _note_what_is_odd(registry)
     registry.download(version, arguments.folder)
     print(f"{registry.artifact} {version.event.version} is in {arguments.folder}")
     print(
@@ -160,11 +173,52 @@ def _registry() -> Registry:
 def _tell(registry: Registry, event: Event) -> None:
     before = f", before it {event.facts['Replaces']}" if "Replaces" in event.facts else ""
     print(f"{registry.artifact} {event.version} is in {event.stage}{before}")
-    _publish(f"{registry.artifact}#{event.stage}#{event.number}")
+    _publish(event.tag)
+    _note_what_is_odd(registry)
 
 
 def _publish(tag: str) -> None:
-    print(f"only in this repository so far; next:\n  git push origin '{tag}'", file=sys.stderr)
+    print(
+        f"only in this repository so far; next:\n  git push origin '{tag}'\n(if git rejects it, "
+        f"somebody was faster with that name: git tag --delete '{tag}' && git fetch --tags, and "
+        "once more)",
+        file=sys.stderr,
+    )
+
+
+def _note_what_is_odd(registry: Registry) -> None:
+    """Say on standard error what may mislead: versions missing here, one model under two names."""
+    with contextlib.suppress(NoGitError):
+        if is_shallow():
+            _note(
+                "this clone is shallow: versions and stages of earlier commits may be missing; "
+                f"{UNSHALLOW} --tags gets them"
+            )
+    been = {event.version for event in registry.history() if event.stage}
+    for group in doubled(registry.versions()):
+        _note(_about_double(registry.artifact, group, been))
+
+
+def _about_double(artifact: str, group: Sequence[Version], been: AbstractSet[str]) -> str:
+    """Say that versions are one model, and how to delete those that were never in a stage."""
+    names = [version.event.version for version in group]
+    said = (
+        f"{' and '.join(names)} are one commit, {group[0].event.commit[:7]}, that was registered "
+        "more than once: one model under several names. Each can be promoted and downloaded"
+    )
+    kept = next((name for name in names if name in been), names[0])
+    spare = [name for name in names if name != kept and name not in been]
+    if not spare:
+        return said
+    tags = " ".join(f"'{version_tag(artifact, name)}'" for name in spare)
+    return (
+        f"{said}. To keep {kept} alone: git push origin --delete {tags}, and in every clone: "
+        f"git tag --delete {tags}"
+    )
+
+
+def _note(text: str) -> None:
+    print(f"note: {text}", file=sys.stderr)
 
 
 def _score(event: Event, name: str) -> str:

@@ -39,6 +39,22 @@ class BusyError(VestibularError):
     """Another process is already doing this work."""
 
 
+class GitError(VestibularError):
+    """Git does not open the repository, or does not have what is asked for."""
+
+
+class NoRepositoryError(GitError):
+    """The folder is in no git repository."""
+
+
+class NoGitError(GitError):
+    """Git is not installed."""
+
+
+class ShallowHistoryError(GitError):
+    """The answer lies in a part of the history that a shallow clone does not have."""
+
+
 def first_line(error: BaseException) -> str:
     """Return the first line of another library's message, or the error's name if it has none."""
     return (str(error).strip().splitlines() or [""])[0][:200] or type(error).__name__

@@ -42,6 +42,8 @@ class AnsweredQuestion(FileFormat):
         """Take the fine-tuned model's answer: version 1 held the untouched base's in a row too."""
         tuned = content.pop("after")
         del content["before"]
+        # of the first runs; contexts have been asked in windows since
+        content.pop("shortened", None)
         return {"windows": 1, "leaked": False, **content, **tuned}
 
     def score(self, metric: Metric) -> float:

@@ -8,8 +8,8 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
+from vestibular.core.data_metrics import Faults, LeftOut, SplitMetrics
 from vestibular.core.documents import document_numbers
 from vestibular.core.errors import DataError
 from vestibular.core.questions import Question
@@ -25,30 +25,19 @@ class Audit:
     faults: Counter[str] = field(default_factory=Counter)
     """Answers and questions that are kept, by what is wrong with them."""
 
-    def as_metrics(self, questions: Sequence[Question]) -> dict[str, Any]:
+    def as_metrics(self, questions: Sequence[Question], sha256: str) -> SplitMetrics:
         """Return the counts for the `questions` that are kept, every kind of fault named."""
         references = Counter(len(question.answers) for question in questions)
-        return {
-            "documents": len(set(document_numbers(questions))),
-            "contexts": len({question.context for question in questions}),
-            "questions": len(questions),
-            "unanswerable": sum(not question.answerable for question in questions),
-            "references_per_question": {
-                str(count): references[count] for count in sorted(references)
-            },
-            "left_out": {reason: self.left_out[reason] for reason in LEFT_OUT},
-            "faults": {fault: self.faults[fault] for fault in FAULTS},
-        }
-
-
-LEFT_OUT = ("empty_question", "empty_context", "no_answer")
-FAULTS = (
-    "wrong_answer_start",
-    "answer_not_in_context",
-    "empty_answer",
-    "duplicate_question",
-    "duplicate_id",
-)
+        return SplitMetrics(
+            sha256=sha256,
+            documents=len(set(document_numbers(questions))),
+            contexts=len({question.context for question in questions}),
+            questions=len(questions),
+            unanswerable=sum(not question.answerable for question in questions),
+            references_per_question={str(count): references[count] for count in sorted(references)},
+            left_out=LeftOut(**{reason: self.left_out[reason] for reason in LeftOut.model_fields}),
+            faults=Faults(**{fault: self.faults[fault] for fault in Faults.model_fields}),
+        )
 
 
 def audit(

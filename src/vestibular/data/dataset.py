@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
+from vestibular.core.data_metrics import DataMetrics
 from vestibular.core.errors import DataError
 from vestibular.core.files import file_sha256
 from vestibular.core.layout import PARAMS
@@ -24,7 +24,7 @@ class Dataset:
 
     questions: dict[str, list[Question]]
     """`train` and `validation`."""
-    metrics: dict[str, Any]
+    metrics: DataMetrics
     """What the audits found, with the files' hashes."""
 
 
@@ -116,13 +116,10 @@ def _metrics(
     audits: Mapping[str, Audit],
     leaks: Leaks,
     action: str,
-) -> dict[str, Any]:
+) -> DataMetrics:
     dropped = len(leaks.training_ids) if action == "drop_from_train" else 0
-    found: dict[str, Any] = {
-        split: {
-            "sha256": file_sha256(paths.get(split, paths["train"])),
-            **audits[split].as_metrics(kept),
-        }
+    found = {
+        split: audits[split].as_metrics(kept, file_sha256(paths.get(split, paths["train"])))
         for split, kept in questions.items()
     }
-    return {**found, "leaks": {**leaks.as_metrics(), "dropped_from_train": dropped}}
+    return DataMetrics(**found, leaks=leaks.as_metrics(dropped))

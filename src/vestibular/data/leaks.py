@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from vestibular.core.data_metrics import LeakMetrics
 from vestibular.core.questions import Question
 
 CONTEXT_GRAM = 8
@@ -30,9 +31,13 @@ class Leaks:
     counts: dict[str, int]
     """Leaking contexts, the questions they touch, and nearly equal questions."""
 
-    def as_metrics(self) -> dict[str, Any]:
-        """Return the counts as plain JSON values."""
-        return {**self.counts, "clean_questions": self.counts["questions"] - self.leaked}
+    def as_metrics(self, dropped: int) -> LeakMetrics:
+        """Return the counts; `dropped` training questions were left out for them."""
+        return LeakMetrics(
+            **self.counts,
+            clean_questions=self.counts["questions"] - self.leaked,
+            dropped_from_train=dropped,
+        )
 
     @property
     def leaked(self) -> int:

@@ -2,6 +2,7 @@
 
 import argparse
 import base64
+import contextlib
 import importlib.util
 import json
 import os
@@ -12,7 +13,13 @@ from collections import Counter
 from typing import Any
 from urllib.parse import urlsplit
 
-from vestibular.core.errors import INTERRUPTED_EXIT_CODE, ParamsError
+from vestibular.core.errors import (
+    INTERRUPTED_EXIT_CODE,
+    NoGitError,
+    NoRepositoryError,
+    ParamsError,
+)
+from vestibular.core.version_control import check_repository
 from vestibular.mirror.supervising import POLL_SECONDS, Deadlines, Result, Supervisor
 from vestibular.params.project import load_params
 
@@ -82,6 +89,9 @@ def run_mirror(arguments: argparse.Namespace) -> None:
             file=sys.stderr,
         )
         return
+    # the stages are in git: a repository that stays shut must not pass for one without any
+    with contextlib.suppress(NoRepositoryError, NoGitError):
+        check_repository()
     check = {"neptune": check_neptune, "mlflow": check_mlflow}
     for target in targets:
         check[target]()

@@ -14,7 +14,7 @@ from typing import Any
 
 from vestibular.core.base_models import read_pin
 from vestibular.core.cost_files import gather_costs
-from vestibular.core.errors import DataError
+from vestibular.core.errors import NoRepositoryError
 from vestibular.core.exam_results import ExamDetails, as_run_fields
 from vestibular.core.files import file_md5, folder_sha256
 from vestibular.core.layout import (
@@ -29,11 +29,13 @@ from vestibular.core.layout import (
 )
 from vestibular.core.runs import training_inputs
 from vestibular.core.training_record import TrainingRecord
+from vestibular.core.version_control import foreign_repositories_named
 from vestibular.mirror.naming import flatten, safe_names
 from vestibular.mirror.records import File, Run, Stage, Value, Version
 from vestibular.mirror.spools import RUN_SETTINGS, SERIES, Spools, add_point, timestamp
 from vestibular.params.project import Params
-from vestibular.registry.registry import Registry, versions_in
+from vestibular.registry.registry import Registry
+from vestibular.registry.tags import versions_in
 from vestibular.tracking.spool import run_id
 
 STAGES: Mapping[str, Stage] = {
@@ -197,7 +199,7 @@ def _stages(artifact: str, runs: AbstractSet[str]) -> dict[str, tuple[Stage, str
     """
     try:
         history = Registry(artifact).history()
-    except DataError:
+    except NoRepositoryError:
         # without git there is no registry, but there may be runs
         history = []
     been = {event.version for event in history if event.stage == "production"}
@@ -283,7 +285,7 @@ def _cache(project: Path) -> Any:
     from dvc.repo import Repo
 
     try:
-        with Repo(str(project)) as repo:
+        with foreign_repositories_named(), Repo(str(project)) as repo:
             return repo.cache.local
     except DvcException:
         return None

@@ -1,16 +1,17 @@
 """What changed between two runs, and whether the scores differ beyond noise.
 
-A candidate's answers of both runs are compared on the same questions, in pairs. Nothing here
+A candidate's answers of both runs are compared on the same questions, in pairs. Where one run's
+answers are not here, its scores are set beside the other's, and no test is made. Nothing here
 imports torch.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from vestibular.core.documents import document_numbers
 from vestibular.core.exam_results import AnsweredQuestion
 from vestibular.core.metrics import METRICS
-from vestibular.registry.revisions import Revision
+from vestibular.registry.revisions import Interval, NoAnswersError, Revision
 from vestibular.selection.uncertainty import LEVEL, Bootstrap, holm, mcnemar
 from vestibular.selection.wording import METRIC_NAMES, amount, number, probability
 
@@ -34,25 +35,23 @@ def compare(old: Revision, new: Revision, seed: int) -> dict[str, Any]:
     validation questions. Of these the ones count that both runs asked, with equal references.
 
     Returns:
-        `candidates`: for each in both runs the `questions` compared, `exact_match` and `f1`
-        (`old`, `new`, and the difference with interval, `p_value` and `p_holm`), the `flipped`
-        rows, what `changed` (settings, data, base, code); `added` and `removed` candidates; and
-        the `basis`.
+        `candidates`: for each in both runs the `questions` compared, and how many of each run
+        were not (`left_out`), `exact_match` and `f1` (`old`, `new`, and the difference with
+        interval, `p_value` and `p_holm`), the `flipped` rows, what `changed` (settings, data,
+        base, code); `added` and `removed` candidates; and the `basis`. Where answers are missing,
+        `missing` says which, and `scores` holds those of both runs (None: not known either), unless
+        the hashes say that they are `equal`.
 
     Raises:
-        DataError: a run's answers are not in DVC's cache.
+        DataError: a run did not examine a candidate.
+        GitError: git does not have a revision's files.
     """
     folds = old.folds if old.folds == new.folds else ()
     both = [name for name in new.candidates if name in old.candidates]
     found = {}
     for name in both:
-        pairs = _pairs(old.answers(name, folds), new.answers(name, folds))
-        found[name] = {
-            "questions": len(pairs),
-            **_differences(pairs, seed),
-            "flipped": _flipped(pairs),
-            "changed": _changed(old, new, name),
-        }
+        found[name] = _compared(old, new, name, folds, seed)
+        found[name]["changed"] = _changed(old, new, name)
     for metric in METRIC_NAMES:
         raw = {name: row[metric]["p_value"] for name, row in found.items() if row["questions"]}
         for name, corrected in holm(raw).items():
@@ -62,6 +61,30 @@ def compare(old: Revision, new: Revision, seed: int) -> dict[str, Any]:
         "candidates": found,
         "added": [name for name in new.candidates if name not in old.candidates],
         "removed": [name for name in old.candidates if name not in new.candidates],
+    }
+
+
+def _compared(
+    old: Revision, new: Revision, name: str, folds: tuple[str, ...], seed: int
+) -> dict[str, Any]:
+    answers: list[Rows] = []
+    missing = []
+    for revision in (old, new):
+        try:
+            answers.append(revision.answers(name, folds))
+        except NoAnswersError as error:
+            missing.append(str(error))
+    if missing and old.answer_hashes(name, folds) == new.answer_hashes(name, folds):
+        return {"questions": 0, "equal": True, "flipped": []}
+    if missing:
+        scores = [revision.scores(name) for revision in (old, new)]
+        return {"questions": 0, "missing": missing, "scores": scores, "flipped": []}
+    pairs = _pairs(*answers)
+    return {
+        "questions": len(pairs),
+        "left_out": [len(rows) - len(pairs) for rows in answers],
+        **_differences(pairs, seed),
+        "flipped": _flipped(pairs),
     }
 
 
@@ -154,7 +177,11 @@ def as_text(found: Mapping[str, Any], old: Revision, new: Revision, most: int | 
     lines = [f"{old.name} -> {new.name}, on the {basis}"]
     for name, row in found["candidates"].items():
         lines += ["", name]
-        if not row["questions"]:
+        if row.get("equal"):
+            lines.append("  every answer is the same: the files have equal hashes")
+        elif row.get("missing"):
+            lines += _unpaired(row, old, new)
+        elif not row["questions"]:
             lines.append("  no question is the same in both, so that nothing can be compared")
         else:
             lines += [
@@ -165,10 +192,65 @@ def as_text(found: Mapping[str, Any], old: Revision, new: Revision, most: int | 
             lines += [f"  {kind}: {change}" for change in changes]
         if not any(row["changed"].values()):
             lines.append("  settings, data, base and code are the same")
+            if row.get("missing") or row["flipped"]:
+                lines.append(
+                    "  so that differences come from the processor or the packages: on another "
+                    "machine a run is similar to this one, and not always equal"
+                )
     for kind in ("added", "removed"):
         if found[kind]:
             lines += ["", f"{kind}: {', '.join(found[kind])}"]
     return "\n".join(lines)
+
+
+def _unpaired(row: Mapping[str, Any], old: Revision, new: Revision) -> list[str]:
+    """Say what is not here, and set the scores beside each other."""
+    lines = [f"  not compared question by question: {reason}" for reason in row["missing"]]
+    before, after = row["scores"]
+    for revision, scores in ((old, before), (new, after)):
+        if scores is None:
+            lines.append(f"  the scores of {revision.name} are not known either")
+    if before is None or after is None:
+        return lines
+    lines.append("  on the validation questions, by the scores alone:")
+    for metric, label in METRIC_NAMES.items():
+        one, other = before.values.score(metric), after.values.score(metric)
+        first, second = before.intervals.get(metric), after.intervals.get(metric)
+        lines.append(f"    {label} {_with_interval(one, first)} -> {_with_interval(other, second)}")
+        if first and second:
+            similar = first.low <= other <= first.high and second.low <= one <= second.high
+            lines[-1] += (
+                ": similar to it, each within the other's interval"
+                if similar
+                else ": outside the other's interval; answers in pairs would tell more"
+            )
+    return lines
+
+
+def _with_interval(score: float, interval: Interval | None) -> str:
+    if interval is None:
+        return number(score)
+    return f"{number(score)} ({number(interval.low)} to {number(interval.high)})"
+
+
+def advice(found: Mapping[str, Any], remote: Callable[[], bool]) -> str | None:
+    """Say how answers that are missing may be had; None where none are.
+
+    Args:
+        found: what `compare` returns.
+        remote: says whether DVC knows a remote, which takes a second.
+    """
+    if not any(row.get("missing") for row in found["candidates"].values()):
+        return None
+    if remote():
+        return (
+            "`dvc fetch --all-commits` gets the missing answers, if they were pushed; then run "
+            "this again"
+        )
+    return (
+        "no DVC remote is set up here, so that only the machine that gave the missing answers has "
+        "them"
+    )
 
 
 def _sentence(row: Mapping[str, float], label: str) -> str:
@@ -193,6 +275,12 @@ def _flips(row: Mapping[str, Any], most: int | None) -> list[str]:
         f"  of {amount(row['questions'])} questions {counts['gained']} are right now that were "
         f"not, {counts['lost']} no longer are"
     ]
+    if any(row["left_out"]):
+        before, after = map(amount, row["left_out"])
+        lines.append(
+            f"  not compared: {before} questions of the old run and {after} of the new one, which "
+            "the other did not ask in the same words"
+        )
     lines += [
         f"    {MARKS[one['way']]} {one['question']} [{one['id']}]  {one['old']!r} -> {one['new']!r}"
         for one in flipped[:most]

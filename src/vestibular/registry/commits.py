@@ -1,12 +1,19 @@
 """The commit that a result belongs to, asked from git."""
 
-import subprocess
 from pathlib import Path
 
-from vestibular.core.errors import DataError
+from vestibular.core.errors import GitError, ShallowHistoryError
 from vestibular.core.files import file_md5
+from vestibular.core.version_control import (
+    committed_text,
+    last_line,
+    run_git,
+    shallow_commits,
+)
 
 LOCK = "dvc.lock"
+UNSHALLOW = "git fetch --unshallow"
+"""Command that gets the rest of a shallow clone's history."""
 
 
 def commit_of(path: Path) -> str | None:
@@ -16,21 +23,20 @@ def commit_of(path: Path) -> str | None:
     run's. A file cannot name that commit itself: the commit depends on its bytes.
 
     Raises:
-        DataError: this is no git repository, or git is not installed.
+        ShallowHistoryError: the history ends at a commit that has it, and may not be the first.
+        GitError: git is not installed, or there is no repository that it opens.
     """
     digest = file_md5(path)
-    command = ["git", "log", "--format=%H", "-S", digest, "--", LOCK]
-    try:
-        result = subprocess.run(command, check=True, capture_output=True, text=True)  # noqa: S603
-    except FileNotFoundError:
-        raise DataError("git: not found; install it to find out a result's commit") from None
-    except subprocess.CalledProcessError as error:
-        raise DataError(f"git: {error.stderr.strip()}") from None
+    found = run_git("log", "--format=%H", "-S", digest, "--", LOCK)
+    if found.returncode:
+        raise GitError(f"git: {last_line(found.stderr)}")
     # the newest is the last one to bring or to remove it
-    commits = result.stdout.split()
-    return commits[0] if commits and digest in _lock_at(commits[0]) else None
-
-
-def _lock_at(commit: str) -> str:
-    command = ["git", "show", f"{commit}:./{LOCK}"]
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout  # noqa: S603
+    commits = found.stdout.split()
+    if not commits or digest not in (committed_text(commits[0], LOCK) or ""):
+        return None
+    if commits[0] in shallow_commits():
+        raise ShallowHistoryError(
+            f"{path}: this clone is shallow, and the commit that recorded the file may be one that "
+            f"it lacks; run: {UNSHALLOW}"
+        )
+    return commits[0]

@@ -1,24 +1,56 @@
 """A run as a git revision holds it: its `dvc.lock`, and the answers that DVC's cache keeps.
 
 The lock names the settings that each stage was run with and the hashes of all that went in and
-came out, so that a revision needs no checkout. Nothing here imports torch or DVC.
+came out, so that a revision needs no checkout. Answers that are nowhere here, since another machine
+gave them, leave the scores, which git holds. Nothing here imports torch or DVC.
 """
 
-import subprocess
+import functools
+import hashlib
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from vestibular.core.errors import DataError
-from vestibular.core.exam_results import AnsweredQuestion
-from vestibular.core.layout import PREDICTIONS
+from vestibular.core.exam_results import AnsweredQuestion, Scores
+from vestibular.core.layout import LEADERBOARD, PREDICTIONS, SCORES
+from vestibular.core.metrics import METRICS, Metric
 from vestibular.core.runs import FOLD, Run
+from vestibular.core.version_control import committed_text, is_shallow, run_dvc, run_git
 from vestibular.core.yaml_files import parse_yaml
+from vestibular.registry.commits import LOCK, UNSHALLOW
 
-LOCK = "dvc.lock"
 CACHE = Path(".dvc/cache/files/md5")
 """Where DVC keeps files, unless its configuration says otherwise."""
+
+
+SCORES_BY_VERSION = {SCORES: "tuned", Path("metrics/candidates"): "after"}
+"""Folder of the score files, and the fine-tuned model's key there, of this version and earlier."""
+
+DIGITS = 4
+"""Places of a score in the score files; the leaderboard has more."""
+
+
+class NoAnswersError(DataError):
+    """A run's answers are not here, so that they cannot be compared one by one."""
+
+
+class Interval(NamedTuple):
+    """95 % interval of a score."""
+
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class CommittedScores:
+    """A candidate's scores on the validation questions, as git holds them."""
+
+    values: Scores
+    intervals: Mapping[Metric, Interval]
+    """Where the leaderboard is of the same scores."""
 
 
 @dataclass(frozen=True)
@@ -43,10 +75,11 @@ class Revision:
 
     @property
     def folds(self) -> tuple[str, ...]:
-        """Names of the folds of the cross-validation, if there was one."""
+        """Names of the folds of the cross-validation, if there was one, in their order."""
         # before `repeats`, folds were numbers under `evaluate`
         numbered = [f"fold-{number}" for number in self.params["evaluate"].get("folds", ())]
-        return tuple(numbered or filter(FOLD.fullmatch, self.params.get("repeats", ())))
+        named = numbered or filter(FOLD.fullmatch, self.params.get("repeats", ()))
+        return tuple(sorted(named, key=lambda name: int(name.removeprefix("fold-"))))
 
     def settings(self, candidate: str) -> dict[str, Any]:
         """Return the settings that a candidate's training and exam depended on, by dotted key."""
@@ -68,39 +101,87 @@ class Revision:
         """Return a candidate's rows: of all folds, or of the validation questions.
 
         Raises:
-            DataError: the file is not in DVC's cache.
+            NoAnswersError: they are not in DVC's cache, or cannot be read any more.
+            DataError: the candidate was not examined.
         """
+        return [row for place in self._places(candidate, folds) for row in self._rows(*place)]
+
+    def answer_hashes(self, candidate: str, folds: tuple[str, ...]) -> list[str]:
+        """Return the hashes of the files with these rows: equal ones, equal answers.
+
+        Raises:
+            DataError: the candidate was not examined.
+        """
+        return [self._hash(*place) for place in self._places(candidate, folds)]
+
+    def _places(self, candidate: str, folds: tuple[str, ...]) -> Iterator[tuple[str, Path]]:
+        """Yield the stages and files with a candidate's rows."""
         if not folds:
-            path = PREDICTIONS / f"{candidate}.jsonl"
-            return self._rows(f"evaluate@{candidate}", path)
-        rows = []
+            yield f"evaluate@{candidate}", PREDICTIONS / f"{candidate}.jsonl"
         for fold in folds:
             run = Run(candidate, fold)
-            stage, path = run.stage("evaluate"), run.predictions
-            if "repeats" not in self.params:
-                number = fold.removeprefix("fold-")
-                path = Path("metrics/folds", f"{candidate}-{number}.jsonl")
-                stage = f"evaluate_fold@{candidate}-{number}"
-            rows += self._rows(stage, path)
-        return rows
+            if "repeats" in self.params:
+                yield run.stage("evaluate"), run.predictions
+            else:
+                name = f"{candidate}-{fold.removeprefix('fold-')}"
+                yield f"evaluate_fold@{name}", Path("metrics/folds", f"{name}.jsonl")
+
+    def _hash(self, stage: str, path: Path) -> str:
+        for row in self._stage(stage)["outs"]:
+            if row["path"] == path.as_posix():
+                return str(row["md5"])
+        raise DataError(f"{self.name}: {LOCK}: {stage}: does not name {path}")
 
     def _rows(self, stage: str, path: Path) -> list[AnsweredQuestion]:
-        outs = {row["path"]: row["md5"] for row in self._stage(stage)["outs"]}
-        md5 = outs.get(path.as_posix())
-        if md5 is None:
-            raise DataError(f"{self.name}: {LOCK}: {stage}: does not name {path}")
+        md5 = self._hash(stage, path)
         content = _cached(md5)
         if content is None:
-            again = (
-                "dvc repro"
-                if self.name == WORKING_TREE
-                else (f"git checkout {self.name} && dvc repro")
-            )
-            raise DataError(
-                f"{path} of {self.name} is not in DVC's cache ({md5}); run `dvc fetch "
-                f"--all-commits {path}` if a remote has it, or `{again}` to make it again"
-            )
-        return AnsweredQuestion.read_lines(content)
+            raise NoAnswersError(f"{path} of {self.name} is not in DVC's cache ({md5})")
+        try:
+            return AnsweredQuestion.read_lines(content)
+        except DataError as error:
+            raise NoAnswersError(f"{path} of {self.name}: {error}") from None
+
+    def scores(self, candidate: str) -> CommittedScores | None:
+        """Return a candidate's scores on the validation questions, as git holds them.
+
+        None where the file is not the one that the run wrote.
+        """
+        outs = {row["path"]: row["md5"] for row in self._stage(f"evaluate@{candidate}")["outs"]}
+        for folder, key in SCORES_BY_VERSION.items():
+            path = folder / f"{candidate}.json"
+            if path.as_posix() in outs:
+                content = self._committed(path, outs[path.as_posix()])
+                if content is not None:
+                    found = Scores.model_validate(content[key])
+                    values = Scores(
+                        exact_match=round(found.exact_match, DIGITS), f1=round(found.f1, DIGITS)
+                    )
+                    return CommittedScores(values, self._intervals(candidate, values))
+        return None
+
+    def _intervals(self, candidate: str, scores: Scores) -> dict[Metric, Interval]:
+        """Return the intervals of these very scores from the leaderboard; none if it has others."""
+        outs = (self.lock.get("stages") or {}).get("select", {}).get("outs", [])
+        (md5,) = [row["md5"] for row in outs if row["path"] == LEADERBOARD.as_posix()] or [""]
+        board = self._committed(LEADERBOARD, md5)
+        row = (board or {}).get("candidates", {}).get(candidate, {})
+        return {
+            metric: Interval(*row["intervals"][metric])
+            for metric in METRICS
+            if round(row.get("after", {}).get(metric, -1), DIGITS) == scores.score(metric)
+        }
+
+    def _committed(self, path: Path, md5: str) -> dict[str, Any] | None:
+        """Return a JSON file as the revision has it; None if it is not the one of this hash."""
+        if self.name != WORKING_TREE:
+            text = committed_text(self.name, path)
+        else:
+            text = path.read_text(encoding="utf-8") if path.is_file() else None
+        # DVC's name for a file, no secret
+        if text is None or hashlib.md5(text.encode(), usedforsecurity=False).hexdigest() != md5:
+            return None
+        return dict(json.loads(text))
 
     def _stage(self, name: str) -> Mapping[str, Any]:
         stages = self.lock.get("stages") or {}
@@ -118,36 +199,23 @@ def read_revision(name: str | None) -> Revision:
 
     Raises:
         DataError: there is no such commit, or it holds no run.
+        GitError: git does not open the repository.
     """
     if name is None:
         path = Path(LOCK)
         if not path.exists():
             raise DataError(f"{LOCK}: not found; run `dvc repro` in the project's top folder first")
         return Revision(WORKING_TREE, parse_yaml(path.read_text(encoding="utf-8"), path))
-    commit = _git(
-        "rev-parse", "--verify", "--quiet", "--short", "--end-of-options", f"{name}^{{commit}}"
-    )
-    if commit is None:
-        raise DataError(f"{name}: git knows no such revision here")
-    text = _git("show", f"{commit.strip()}:./{LOCK}")
+    asked = f"{name}^{{commit}}"
+    found = run_git("rev-parse", "--verify", "--quiet", "--short", "--end-of-options", asked)
+    if found.returncode:
+        more = f" (this clone is shallow; run: {UNSHALLOW})" if is_shallow() else ""
+        raise DataError(f"{name}: git knows no such revision here{more}")
+    commit = found.stdout.strip()
+    text = committed_text(commit, LOCK)
     if text is None:
         raise DataError(f"{name}: holds no {LOCK}, so that no run belongs to it")
-    return Revision(commit.strip(), parse_yaml(text, Path(f"{name}:{LOCK}")))
-
-
-def _git(*arguments: str) -> str | None:
-    """Return what a git command prints; None if it fails."""
-    try:
-        done = subprocess.run(  # noqa: S603
-            ["git", *arguments],  # noqa: S607
-            capture_output=True,
-            text=True,
-            encoding="utf-8",
-            check=False,
-        )
-    except FileNotFoundError:
-        raise DataError("git: not found; install it to compare revisions") from None
-    return done.stdout if done.returncode == 0 else None
+    return Revision(commit, parse_yaml(text, Path(f"{name}:{LOCK}")))
 
 
 def _cached(md5: str) -> Path | None:
@@ -155,18 +223,20 @@ def _cached(md5: str) -> Path | None:
     place = Path(md5[:2], md5[2:])
     if (CACHE / place).exists():
         return CACHE / place
-    try:
-        # asked only where the usual folder lacks the file: it takes a second
-        asked = subprocess.run(
-            ["dvc", "cache", "dir"],  # noqa: S607
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-    except FileNotFoundError:
-        return None
-    elsewhere = Path(asked.stdout.strip(), "files/md5", place)
-    return elsewhere if asked.returncode == 0 and elsewhere.exists() else None
+    elsewhere = _configured_cache()
+    return elsewhere / place if elsewhere and (elsewhere / place).exists() else None
+
+
+def has_remote() -> bool:
+    """Return whether DVC knows a remote, from which answers could be fetched."""
+    return bool(run_dvc("remote", "list").stdout.strip())
+
+
+@functools.cache
+def _configured_cache() -> Path | None:
+    """Return where DVC's configuration puts the cache, asked once: it takes a second."""
+    asked = run_dvc("cache", "dir")
+    return Path(asked.stdout.strip(), "files/md5") if asked.returncode == 0 else None
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

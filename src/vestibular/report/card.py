@@ -11,10 +11,11 @@ from typing import Any
 from huggingface_hub import EvalResult, ModelCardData
 
 from vestibular.core.base_models import Pin
+from vestibular.core.data_metrics import DataMetrics
 from vestibular.core.exam_results import Prediction
 from vestibular.core.layout import BASE_FOLDER, MODEL_FILE
 from vestibular.core.metrics import METRICS
-from vestibular.core.questions import SPLITS, Question
+from vestibular.core.questions import Question
 from vestibular.params.project import Params
 from vestibular.report.figures import cost_words, plain, score_range, sentence
 from vestibular.report.page import templates
@@ -31,7 +32,7 @@ def model_card(
     params: Params,
     selection: Mapping[str, Any],
     pin: Pin,
-    audit: Mapping[str, Any],
+    audit: DataMetrics,
     questions: Sequence[Question],
     rows: Sequence[Prediction],
 ) -> str:
@@ -92,7 +93,7 @@ def model_card(
             table=_scores(selection, name),
             articles=ARTICLES[params.evaluate.articles],
             reasons=[sentence(reason) for reason in selection["reasons"]],
-            audit={split: audit[split] for split in SPLITS},
+            audit=audit.splits(),
             license=params.data.license,
             max_length=candidate.train.max_length,
             max_new_tokens=params.evaluate.max_new_tokens,

@@ -11,31 +11,36 @@ from typing import Any
 
 from vestibular.core.base_models import Pin
 from vestibular.core.costs import CandidateCosts
-from vestibular.core.questions import SPLITS
+from vestibular.core.data_metrics import DataMetrics
 from vestibular.params.project import Params
 
 Table = dict[str, Any]
 
 
-def data_table(audit: Mapping[str, Any]) -> Table:
+def data_table(audit: DataMetrics) -> Table:
     """Return the table of the dataset's splits, from `metrics/data.json`."""
-    columns = ("documents", "contexts", "questions")
-    leaks = audit["leaks"]
-    given_away = leaks["questions"] - leaks["clean_questions"]
+    leaks = audit.leaks
+    given_away = leaks.questions - leaks.clean_questions
     words = (
-        f"Training gives {given_away:,} of {leaks['questions']:,} validation questions away, by a "
+        f"Training gives {given_away:,} of {leaks.questions:,} validation questions away, by a "
         "context that overlaps or by an equal question."
     )
-    if dropped := leaks["dropped_from_train"]:
+    if dropped := leaks.dropped_from_train:
         words += f" The {dropped:,} training questions that do so were left out."
     return {
         "title": "Data",
         "text": words if given_away else "",
-        "titles": ["Split", *(name.capitalize() for name in columns), "SHA-256 of the file"],
+        "titles": ["Split", "Documents", "Contexts", "Questions", "SHA-256 of the file"],
         "numbers": [1, 2, 3],
         "rows": [
-            [split, *(f"{audit[split][name]:,}" for name in columns), audit[split]["sha256"]]
-            for split in SPLITS
+            [
+                name,
+                f"{split.documents:,}",
+                f"{split.contexts:,}",
+                f"{split.questions:,}",
+                split.sha256,
+            ]
+            for name, split in audit.splits().items()
         ],
     }
 

@@ -73,6 +73,6 @@ def write_page(path: Path, facts: Mapping[str, Any]) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
-def with_commit(page: str, commit: str | None) -> str:
-    """Return a copy of a page that names its commit."""
-    return page.replace(f'id="commit">{COMMIT_PLACE}<', f'id="commit">{commit or "not committed"}<')
+def with_commit(page: str, commit: str) -> str:
+    """Return a copy of a page that names its commit, or says in a few words why it does not."""
+    return page.replace(f'id="commit">{COMMIT_PLACE}<', f'id="commit">{commit}<')

@@ -10,6 +10,7 @@ from typing import Any
 
 from vestibular.core.base_models import Pin
 from vestibular.core.costs import CandidateCosts
+from vestibular.core.data_metrics import DataMetrics
 from vestibular.core.metrics import METRICS
 from vestibular.core.questions import Question
 from vestibular.params.project import Params
@@ -45,7 +46,7 @@ def write_report(
     curves: Mapping[str, exhibits.Curve],
     questions: Sequence[Question],
     predictions: exhibits.Predictions,
-    audit: Mapping[str, Any],
+    audit: DataMetrics,
     pins: Mapping[str, Pin],
 ) -> None:
     """Write the page.

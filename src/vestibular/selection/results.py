@@ -57,17 +57,22 @@ def read_result(name: str, seed: int, seeds: Sequence[str]) -> CandidateResult:
     Raises:
         DataError: the candidate has not been trained or evaluated.
     """
-    own = _answers(Run(name))
+    # in the order of the stages, so that the first one that is missing is named
+    run, base_stage = Run(name), f"evaluate_base@{name}"
+    training = TrainingRecord.read(_made(ADAPTERS / name / TRAINING_FILE, run.stage("train")))
+    with _made(CURVES / f"{name}.tsv", run.stage("train")).open(
+        encoding="utf-8", newline=""
+    ) as file:
+        curve = list(csv.DictReader(file, delimiter="\t"))
+    own = _answers(run)
     predictions = _with_base(name, own)
     runs = {str(seed): own}
     runs |= {one.removeprefix("seed-"): _answers(Run(name, one)) for one in seeds}
-    with (CURVES / f"{name}.tsv").open(encoding="utf-8", newline="") as file:
-        curve = list(csv.DictReader(file, delimiter="\t"))
     return CandidateResult(
-        training=TrainingRecord.read(ADAPTERS / name / TRAINING_FILE),
+        training=training,
         base_scores=mean_scores([each.before for each in predictions]),
-        base_details=ExamDetails.read(BASE_PREDICTIONS / f"{name}.json"),
-        details=ExamDetails.read(DETAILS / f"{name}.json"),
+        base_details=ExamDetails.read(_made(BASE_PREDICTIONS / f"{name}.json", base_stage)),
+        details=ExamDetails.read(_made(DETAILS / f"{name}.json", run.stage("evaluate"))),
         predictions=predictions,
         curve=curve,
         seeds={key: mean_scores(rows) for key, rows in runs.items()} if seeds else {},
@@ -116,6 +121,10 @@ def _answers(run: Run) -> list[AnsweredQuestion]:
 
 
 def _read(path: Path, stage: str) -> list[AnsweredQuestion]:
+    return AnsweredQuestion.read_lines(_made(path, stage))
+
+
+def _made(path: Path, stage: str) -> Path:
     if not path.exists():
         raise DataError(f"{path}: not found; run `dvc repro {stage}` first")
-    return AnsweredQuestion.read_lines(path)
+    return path

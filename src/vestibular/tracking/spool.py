@@ -13,7 +13,6 @@ import hashlib
 import json
 import math
 import os
-import subprocess
 import sys
 import threading
 import time
@@ -22,8 +21,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import IO, Any
 
-from vestibular.core.errors import VestibularError
+from vestibular.core.errors import GitError, NoRepositoryError, VestibularError
 from vestibular.core.files import file_md5
+from vestibular.core.version_control import run_git
 from vestibular.core.work_folder import work_folder
 from vestibular.tracking.checkpoints import PACKAGES
 from vestibular.tracking.usage import Sampler, machine
@@ -237,17 +237,18 @@ def _new_file(folder: Path, stage: str) -> IO[str]:
 
 
 def _git() -> dict[str, object]:
-    """Return the commit, and whether a tracked file other than a result differs from it."""
+    """Return the commit, and whether a tracked file other than a result differs from it.
+
+    Where git does not open the repository, the reason stands there instead.
+    """
     own = ["--", ".", ":!dvc.lock", ":!metrics"]
-    commands = {
-        "commit": ["git", "rev-parse", "HEAD"],
-        "changed": ["git", "status", "--porcelain", "--untracked-files=no", *own],
-    }
-    said = {
-        key: subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
-        for key, command in commands.items()
-    }
-    if any(result.returncode for result in said.values()):
+    try:
+        commit = run_git("rev-parse", "HEAD")
+        changed = run_git("status", "--porcelain", "--untracked-files=no", *own)
+    except NoRepositoryError:
         return {}
-    changed = said["changed"].stdout.splitlines()
-    return {"commit": said["commit"].stdout.strip(), "dirty": bool(changed)}
+    except GitError as error:
+        return {"unknown": str(error)}
+    if commit.returncode or changed.returncode:
+        return {}
+    return {"commit": commit.stdout.strip(), "dirty": bool(changed.stdout.strip())}

@@ -1,0 +1,158 @@
+"""Git and DVC, asked by their own commands.
+
+Git may be missing, may hold nothing here, or may refuse a repository that another user owns, as a
+container sees the project of its host. Each is told in one message, and none is taken for another.
+"""
+
+import contextlib
+import os
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from vestibular.core.errors import GitError, NoGitError, NoRepositoryError, first_line
+
+
+def run_git(*arguments: str) -> "subprocess.CompletedProcess[str]":
+    """Run a git command, whose own failure is the caller's to judge.
+
+    Raises:
+        NoGitError: git is not installed.
+        NoRepositoryError: there is no repository here.
+        GitError: there is one, and git does not open it.
+    """
+    # git's words, in the language in which they are looked at below
+    environment = {**os.environ, "LC_ALL": "C"}
+    try:
+        done = subprocess.run(  # noqa: S603
+            ["git", *arguments],  # noqa: S607
+            capture_output=True,
+            check=False,
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+            env=environment,
+        )
+    except FileNotFoundError:
+        raise NoGitError("git: not found; install it to look at the project's history") from None
+    if done.returncode == 0:
+        return done
+    if "dubious ownership" in done.stderr:
+        raise foreign_repository()
+    if "not a git repository" in done.stderr:
+        raise NoRepositoryError(f"{Path.cwd()}: no git repository")
+    return done
+
+
+def foreign_repository() -> GitError:
+    """Return the error about a repository that another user owns."""
+    return GitError(
+        f"git: {top_folder()}: belongs to another user, so git does not open it; if you trust its "
+        f"files, run: git config --global --add safe.directory {shlex.quote(str(top_folder()))}"
+    )
+
+
+def top_folder() -> Path:
+    """Return the folder that holds `.git`, here or above; the current one if none does."""
+    here = Path.cwd()
+    return next((folder for folder in (here, *here.parents) if (folder / ".git").exists()), here)
+
+
+def check_repository() -> None:
+    """Make sure that git opens the repository here.
+
+    Raises:
+        GitError: it does not.
+    """
+    done = run_git("rev-parse", "--git-dir")
+    if done.returncode:
+        raise GitError(f"git: {last_line(done.stderr)}")
+
+
+@contextlib.contextmanager
+def foreign_repositories_named() -> Iterator[None]:
+    """Turn libgit2's refusal of a foreign repository, which DVC lets through, into ours.
+
+    It reads git's configuration from files alone, and git from the environment too.
+
+    Raises:
+        GitError: libgit2 does not open the repository.
+    """
+    # imported here: whoever needs it is about to import all of DVC
+    from pygit2 import GitError as RefusedError
+
+    try:
+        yield
+    except RefusedError as error:
+        if "not owned by current user" in str(error):
+            raise foreign_repository() from None
+        raise GitError(f"git: {first_line(error)}") from None
+
+
+def is_shallow() -> bool:
+    """Return whether the history ends before the project's first commit.
+
+    Raises:
+        GitError: git does not open the repository.
+    """
+    return run_git("rev-parse", "--is-shallow-repository").stdout.strip() == "true"
+
+
+def shallow_commits() -> set[str]:
+    """Return the commits at which a shallow clone's history ends: their parents are not here.
+
+    Raises:
+        GitError: git does not open the repository.
+    """
+    path = Path(run_git("rev-parse", "--git-path", "shallow").stdout.strip())
+    return set(path.read_text(encoding="ascii").split()) if path.is_file() else set()
+
+
+def head_commit() -> str:
+    """Return the current commit.
+
+    Raises:
+        GitError: there is none yet, or git does not open the repository.
+    """
+    done = run_git("rev-parse", "--verify", "HEAD^{commit}")
+    if done.returncode:
+        raise GitError(f"git: {last_line(done.stderr)}")
+    return done.stdout.strip()
+
+
+def committed_text(commit: str, path: Path | str) -> str | None:
+    """Return a file below the current folder as a commit has it; None if it has none.
+
+    Raises:
+        GitError: git does not open the repository, or does not have the commit or the content.
+    """
+    name = f"./{Path(path).as_posix()}"
+    listed = run_git("ls-tree", "-z", "--name-only", commit, "--", name)
+    if listed.returncode == 0 and not listed.stdout:
+        return None
+    shown = run_git("show", f"{commit}:{name}")
+    if shown.returncode:
+        raise GitError(f"git: {commit}: {path}: {last_line(shown.stderr)}")
+    return shown.stdout
+
+
+def run_dvc(*arguments: str, seconds: float | None = None) -> "subprocess.CompletedProcess[str]":
+    """Run a DVC command by this very Python, whatever PATH names.
+
+    Raises:
+        subprocess.TimeoutExpired: it took longer than `seconds`.
+    """
+    return subprocess.run(  # noqa: S603
+        [sys.executable, "-m", "dvc", *arguments],
+        capture_output=True,
+        check=False,
+        text=True,
+        timeout=seconds,
+    )
+
+
+def last_line(text: str) -> str:
+    """Return the last line of what a command has said."""
+    return (text.strip().splitlines() or ["no message"])[-1]

@@ -1,0 +1,158 @@
+"""What must be so before a version is registered or promoted."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from vestibular.core.errors import DataError, GitError, ShallowHistoryError
+from vestibular.core.layout import LEADERBOARD, MODEL_FILE, PRODUCTION, SELECTION, TRAINING_FILE
+from vestibular.core.model_file import ModelFile
+from vestibular.core.training_record import TrainingRecord
+from vestibular.core.version_control import (
+    committed_text,
+    is_shallow,
+    last_line,
+    run_dvc,
+    run_git,
+)
+from vestibular.registry.commits import LOCK, UNSHALLOW
+
+REMOTE_SECONDS = 300.0
+"""How long a DVC remote may take to say whether it has a model."""
+
+
+def facts_of_model() -> dict[str, str]:
+    """Return what a tag says of the model in `models/production`.
+
+    Raises:
+        DataError: no model is there.
+    """
+    path = PRODUCTION / MODEL_FILE
+    if not path.exists():
+        refusal = refusal_at("HEAD")
+        if refusal is not None:
+            raise DataError(f"{PRODUCTION}: holds no model: `select` promoted nothing: {refusal}")
+        raise DataError(f"{path}: not found; run `dvc repro`, or `dvc pull` if it has been run")
+    model = ModelFile.read(path)
+    return {
+        "Candidate": model.candidate,
+        "Run": TrainingRecord.read(PRODUCTION / TRAINING_FILE).run,
+        "Exact-match": str(model.after.exact_match),
+        "F1": str(model.after.f1),
+    }
+
+
+def refusal_at(commit: str) -> str | None:
+    """Return why `select` put no candidate into production at a commit; None if it did.
+
+    Raises:
+        GitError: git does not have the commit.
+    """
+    for path in (SELECTION, LEADERBOARD):
+        text = committed_text(commit, path)
+        if text is not None:
+            found = json.loads(text)
+            if not found.get("promoted", True):
+                return str(found.get("reason") or "it gave no reason")
+    return None
+
+
+def check_identity() -> None:
+    """Make sure that git knows who writes a tag.
+
+    Raises:
+        DataError: it does not.
+        GitError: git does not open the repository.
+    """
+    for key, variable in (("user.name", "NAME"), ("user.email", "EMAIL")):
+        known = os.environ.get(f"GIT_COMMITTER_{variable}")
+        if not known and not run_git("config", key).stdout.strip():
+            raise DataError(
+                "git does not know who you are, and the registry records who did what; run\n"
+                '  git config user.name "Your Name"\n  git config user.email you@example.org'
+            )
+
+
+def check_whole_history() -> None:
+    """Make sure that the versions and stages that are here are all of them.
+
+    Raises:
+        ShallowHistoryError: this clone is shallow, and so has no tag of an earlier commit.
+        GitError: git does not open the repository.
+    """
+    if is_shallow():
+        raise ShallowHistoryError(
+            "this clone is shallow: versions and stages of earlier commits may be missing, and a "
+            f"new tag could take the name of one of theirs; run: {UNSHALLOW} --tags"
+        )
+
+
+def check_committed() -> None:
+    """Make sure that the commit holds what lies here.
+
+    Raises:
+        DataError: a tracked file has changes, or the model is not that of `dvc.lock`.
+        GitError: git does not open the repository.
+    """
+    # names as they are, whatever letters they have
+    own = ("-c", "core.quotePath=false")
+    status = run_git(*own, "status", "--porcelain", "--untracked-files=no")
+    if status.returncode:
+        raise GitError(f"git: {last_line(status.stderr)}")
+    if changed := [line[3:] for line in status.stdout.splitlines()]:
+        more = f" and {len(changed) - 3} more" if len(changed) > 3 else ""
+        raise DataError(
+            f"{', '.join(changed[:3])}{more}: changed since the last commit, and a version is a "
+            "commit; run `git commit --all` first"
+        )
+    faults = [
+        f"{path} ({state})"
+        for change in _dvc_status().get("select", [])
+        if isinstance(change, dict)
+        for kind in ("changed outs", "changed deps")
+        for path, state in change.get(kind, {}).items()
+        # what has not been pulled need not be here
+        if kind == "changed outs" or state != "deleted"
+    ]
+    if faults:
+        raise DataError(
+            f"{', '.join(faults[:3])}: not as in {Path(LOCK)}; run `dvc repro` (or "
+            "`dvc checkout`), commit, and register then"
+        )
+
+
+def check_pushed() -> None:
+    """Make sure that a remote, if there is one, has the model.
+
+    Raises:
+        DataError: it has not, or does not answer.
+    """
+    if not run_dvc("remote", "list").stdout.strip():
+        print(
+            "note: no DVC remote is set up, so that no other machine can download this version; "
+            "`dvc remote add --default NAME ADDRESS`, then `dvc push`",
+            file=sys.stderr,
+        )
+        return
+    try:
+        missing = _dvc_status("--cloud", seconds=REMOTE_SECONDS)
+    except subprocess.TimeoutExpired:
+        raise DataError(
+            f"the DVC remote: no answer within {REMOTE_SECONDS:g} s; `dvc status --cloud` shows "
+            "whether it answers again"
+        ) from None
+    if missing:
+        raise DataError(
+            f"{PRODUCTION}: not in the DVC remote yet, where others would look for it; run "
+            "`dvc push` first"
+        )
+
+
+def _dvc_status(*options: str, seconds: float | None = None) -> dict[str, Any]:
+    result = run_dvc("status", "--json", *options, "select", seconds=seconds)
+    if result.returncode:
+        raise DataError(f"dvc status: {last_line(result.stderr)}")
+    return dict(json.loads(result.stdout.strip().splitlines()[-1]))

@@ -1,0 +1,76 @@
+"""What a clone can have: every output that the committed `dvc.lock` names, without a run."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+from conftest import ROOT, run
+
+LOCK = yaml.safe_load((ROOT / "dvc.lock").read_text(encoding="utf-8"))
+
+
+@pytest.fixture
+def clone(tmp_path: Path) -> Path:
+    """The project as it is committed, without DVC's cache."""
+    tracked = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True, text=True
+    ).stdout.split("\0")
+    folder = tmp_path / "clone"
+    for name in filter(None, tracked):
+        if (ROOT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, folder / name)
+    for command in (
+        ["init", "--quiet", "--initial-branch=main"],
+        ["config", "user.name", "Test"],
+        ["config", "user.email", "test@example.org"],
+        ["add", "--all"],
+        ["commit", "--quiet", "--message=Start"],
+    ):
+        subprocess.run(["git", *command], cwd=folder, check=True)
+    return folder
+
+
+def test_a_clone_pulls_the_demos_outputs(clone: Path) -> None:
+    """All of them are in the remote inside the repository, and nothing is to be committed."""
+    run(clone, "dvc", "pull", "--quiet")
+    assert run(clone, "git", "status", "--porcelain").stdout == ""
+    named = {out["path"] for stage in LOCK["stages"].values() for out in stage.get("outs", ())}
+    assert named
+    assert [path for path in sorted(named) if not (clone / path).exists()] == []
+    said = run(clone, "dvc", "data", "status").stdout
+    assert "No changes." in said, said
+    assert "report.html" in run(clone, "vestibular", "report").stdout
+    compared = run(clone, "vestibular", "compare", "HEAD").stdout
+    assert "settings, data, base and code are the same" in compared
+
+
+def test_the_remote_holds_nothing_else() -> None:
+    """It is made anew with each run that is committed: no object of an earlier one is left."""
+    kept = {
+        "".join(path.relative_to(ROOT / "demo/remote/files/md5").parts)
+        for path in (ROOT / "demo/remote/files/md5").rglob("*")
+        if path.is_file()
+    }
+    named = {
+        out["md5"]
+        for stage in LOCK["stages"].values()
+        for out in stage.get("outs", ())
+        if not str(out["path"]).endswith(tuple(git_tracked()))
+    }
+    within = set()
+    for digest in named:
+        if digest.endswith(".dir"):
+            listing = ROOT / "demo/remote/files/md5" / digest[:2] / digest[2:]
+            within |= {one["md5"] for one in yaml.safe_load(listing.read_text("utf-8"))}
+    assert kept == named | within
+
+
+def git_tracked() -> set[str]:
+    """What git holds of the results: DVC does not."""
+    said = subprocess.run(
+        ["git", "ls-files", "metrics"], cwd=ROOT, check=True, capture_output=True, text=True
+    )
+    return set(said.stdout.split())
