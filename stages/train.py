@@ -75,7 +75,8 @@ def main(spool: Spool) -> None:
             for split in (questions, validation)
         )
         preflight.check_examples(tokenizer, params.prompt, questions, encoded, limit)
-        settings = settled(settings, capability.ways(base), name)
+        ways = capability.ways(base)
+        settings = settled(settings, ways, name)
         plan = planning.plan_training(base, settings, limit, encoded, seed, device)
         settings = plan.settings
 
@@ -104,6 +105,8 @@ def main(spool: Spool) -> None:
                 shortened=sum(question.shortened for question in encoded),
                 steps=trained.steps,
                 batching=batching,
+                way=ways.training,
+                reason=ways.reason,
                 max_tokens_per_batch=int(settings.max_tokens_per_batch),
                 gradient_checkpointing=bool(settings.gradient_checkpointing),
                 run=identity,

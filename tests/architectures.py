@@ -1,5 +1,7 @@
 """Tiny configurations, one for each mechanism that decides how a model may be taught and asked."""
 
+import shutil
+from pathlib import Path
 from typing import Any
 
 VOCABULARY = 151
@@ -116,9 +118,38 @@ EXPECTED = {
 """For each name the ways of training and exam."""
 
 
-def configuration(name: str) -> Any:
-    """Return a tiny configuration."""
+def configuration(name: str, **more: Any) -> Any:
+    """Return a tiny configuration, some values of its text decoder in place of the usual ones."""
     import transformers
 
     kind, values = CONFIGURATIONS[name]
+    text = values.get("text_config")
+    values = {**values, "text_config": {**text, **more}} if text else {**values, **more}
     return getattr(transformers, kind)(**values)
+
+
+def tiny(name: str, **more: Any) -> Any:
+    """Return a tiny model with weights that make its attention decide something."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    from vestibular.modeling.miniature import enliven
+
+    torch.manual_seed(3)
+    model = AutoModelForCausalLM.from_config(configuration(name, **more), dtype=torch.float32)
+    enliven(model)
+    return model.eval()
+
+
+def save_base(name: str, folder: Path, tokenizer: Path) -> None:
+    """Write a tiny base model that reads with the demo's tokenizer.
+
+    Args:
+        name: its architecture.
+        folder: where to.
+        tokenizer: folder of the tokenizer, of 1,000 words.
+    """
+    model = tiny(name, vocab_size=1000, bos_token_id=0, eos_token_id=0, pad_token_id=0)
+    model.save_pretrained(folder)
+    for path in tokenizer.glob("tokenizer*"):
+        shutil.copy(path, folder)

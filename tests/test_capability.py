@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import torch
-from architectures import CONFIGURATIONS, EXPECTED, VOCABULARY, configuration
+from architectures import CONFIGURATIONS, EXPECTED, VOCABULARY, configuration, tiny
 from test_generation import one_at_a_time
 from test_tensors import draw
 
@@ -19,7 +19,6 @@ from vestibular.core.errors import BaseModelError
 from vestibular.modeling import capability, proving, sharing, tensors, trials
 from vestibular.modeling.attention import Reach
 from vestibular.modeling.generation import answer_questions
-from vestibular.modeling.miniature import enliven
 from vestibular.modeling.proving import try_out
 from vestibular.training.adapters import add_adapter
 from vestibular.training.settings import LoraSettings
@@ -30,16 +29,6 @@ LORA = LoraSettings(r=4, alpha=8, dropout=0.0, target_modules="auto")
 NEW_TOKENS = 12
 TOLERANCE = 1e-4
 SHARED = [name for name, ways in EXPECTED.items() if ways == ("shared", "shared")]
-
-
-def tiny(name: str) -> Any:
-    """A tiny model with weights that make its attention decide something."""
-    from transformers import AutoModelForCausalLM
-
-    torch.manual_seed(3)
-    model = AutoModelForCausalLM.from_config(configuration(name), dtype=torch.float32)
-    enliven(model)
-    return model.eval()
 
 
 @pytest.fixture(scope="module")
