@@ -13,8 +13,8 @@ from vestibular.core.exam_results import (
     AnsweredQuestion,
     ScoresFile,
     as_run_fields,
+    base_scores,
     join,
-    mean_scores,
 )
 from vestibular.core.layout import BASE_PREDICTIONS, DETAILS, SCORES, TRAINING_FILE
 from vestibular.core.logs import quiet
@@ -49,9 +49,9 @@ def main(spool: Spool) -> None:
     if not run.is_own:
         return
     untouched = AnsweredQuestion.read_lines(BASE_PREDICTIONS / f"{name}.jsonl")
-    base_scores = mean_scores([each.before for each in join(untouched, result.rows)])
-    details, cost = result.details(base_scores), result.cost()
-    ScoresFile.of(base_scores, details.scores).write(SCORES / f"{name}.json")
+    of_base = base_scores([each.before for each in join(untouched, result.rows)])
+    details, cost = result.details(of_base), result.cost()
+    ScoresFile.of(of_base, details.scores).write(SCORES / f"{name}.json")
     details.write(DETAILS / f"{name}.json")
     write_cost(identity, "evaluate", cost)
     spool.record("scores", values=as_run_fields(details))

@@ -11,7 +11,7 @@ from vestibular.core.files import whole_folder, write_json
 from vestibular.core.layout import BASE_EXAM, DATA_METRICS, PARAMS, PINS, PREPARED, REPEATS
 from vestibular.core.questions import write_question_file, write_questions
 from vestibular.data.dataset import load_dataset
-from vestibular.data.folds import plan_repeats
+from vestibular.data.folds import count_leaks_between, plan_repeats
 from vestibular.modeling.capability import ways
 from vestibular.params.project import Params, load_params
 
@@ -24,7 +24,7 @@ def main() -> None:
     faults: list[VestibularError] = []
     dataset, pins = None, {}
     try:
-        dataset = load_dataset(params.data, params.seed)
+        dataset = load_dataset(params.data, params.evaluate.rules, params.seed)
     except VestibularError as fault:
         faults.append(fault)
     for name in params.candidates:
@@ -42,6 +42,7 @@ def main() -> None:
     if dataset is None or faults:
         raise VestibularError("\n".join(dict.fromkeys(map(str, faults))))
     repeats = plan_repeats(dataset.questions, params.folds, params.seeds, params.seed)
+    between_folds = count_leaks_between(repeats, params.data.leaks)
     # a fold asks training questions too
     asked_of_bases = ("train", "validation") if params.folds else ("validation",)
 
@@ -59,7 +60,10 @@ def main() -> None:
     with whole_folder(PINS) as folder:
         for name, pinned in pins.items():
             pinned.write(folder / f"{name}.json")
-    dataset.metrics.write(DATA_METRICS)
+    metrics = dataset.metrics.model_copy(update={"leaked_between_folds": between_folds})
+    metrics.write(DATA_METRICS)
+    if metrics.drawn is not None and metrics.drawn.warning is not None:
+        print(f"{PARAMS}: {metrics.drawn.warning}")
 
 
 def just_pinned(pinned: Pin) -> Path:

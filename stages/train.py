@@ -12,7 +12,7 @@ from vestibular.core.candidates import load_for_candidate
 from vestibular.core.cost_files import write_cost
 from vestibular.core.costs import Machine, TrainingCost
 from vestibular.core.errors import exit_on_error
-from vestibular.core.files import whole_folder, write_table
+from vestibular.core.files import file_sha256, whole_folder, write_table
 from vestibular.core.layout import CURVES, TRAINING_FILE
 from vestibular.core.logs import quiet
 from vestibular.core.runs import (
@@ -43,7 +43,8 @@ def main(spool: Spool) -> None:
     questions = learned_questions(repeat)
     validation = asked_questions(repeat)
     inputs = training_inputs(seed, params.prompt, settings, pin, data_sha256(repeat))
-    key, identity = training_key(**inputs), run_id(candidate=name, **inputs)
+    script = file_sha256(Path(__file__))
+    key, identity = training_key(**inputs, script=script), run_id(candidate=name, **inputs)
     work = f"the training of {name}"
     with (
         exclusive_lock(Path(".vestibular/locks", run.stage("train")), work),

@@ -4,18 +4,23 @@ import base64
 import contextlib
 import functools
 import http.client
+import io
 import json
 import os
 import signal
 import subprocess
 import sys
+import tarfile
 import threading
+import zipfile
 from pathlib import Path
 from typing import Any, Self
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import pytest
 from conftest import ROOT
+
+LEADERBOARD = "/api/leaderboard/v1"
 
 DEADLINE = 240
 """Seconds after which a process is killed and its test fails."""
@@ -37,11 +42,13 @@ def answer(value):
 class Serving:
     """A running server on a free port of the loopback."""
 
-    def __init__(self, root: Path, *options: str) -> None:
+    def __init__(self, root: Path, *options: str, before: str = "") -> None:
+        """Start it; `before` is Python that is run in its process first."""
+        program = f"{before}\nfrom neptune_server.__main__ import main; main()"
         self.root = root
         with (root.parent / f"{root.name}.log").open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "neptune_server", "--root", str(root), *options],
+                [sys.executable, "-c", program, "--root", str(root), *options],
                 stdout=subprocess.PIPE,
                 stderr=log,
                 text=True,
@@ -158,6 +165,14 @@ class Serving:
         assert isinstance(refused, list)
         return refused
 
+    def trash(self, *containers: str, forever: bool = False) -> None:
+        """Throw containers away, and with `forever` delete them from there."""
+        query = [("projectIdentifier", "local/vestibular")]
+        query += [("experimentIdentifiers", name) for name in containers]
+        for name in ["trashExperiments"] + ["deleteExperiments"] * forever:
+            status, done = self.post(f"{LEADERBOARD}/{name}?{urlencode(query)}", {}, self.access)
+            assert status == 200, done
+
     def request(self, method: str, path: str, body: Any, headers: dict[str, str]) -> Any:
         """Send a request and return status and JSON."""
         with contextlib.closing(
@@ -210,3 +225,64 @@ def assign(path: str, value: Any) -> Any:
     """Return the operation that sets a simple field."""
     kind = {bool: "Bool", int: "Int", float: "Float", str: "String"}[type(value)]
     return {"path": path, f"assign{kind}": {"value": value}}
+
+
+def values(serving: Serving, container: str, path: str) -> list[tuple[float, float]]:
+    """Return a series as steps and values, all pages of it."""
+    access, found = serving.access, []
+    while True:
+        query = {"experimentId": container, "attribute": path, "limit": 10_000}
+        query["offset"] = len(found)
+        status, page = serving.get(
+            f"{LEADERBOARD}/getFloatSeriesValues?{urlencode(query)}", access=access
+        )
+        assert status == 200, page
+        found += [(point["step"], point["value"]) for point in page["values"]]
+        if len(found) >= page["totalItemCount"]:
+            return found
+
+
+def fields(serving: Serving, container: str) -> dict[str, object]:
+    """Return the values of all fields but series, as the page shows them."""
+    status, found = serving.get(f"/page/fields?id={container}")
+    assert status == 200
+    return {field["name"]: field["value"] for field in found}
+
+
+def upload(serving: Serving, name: str, container: str, data: bytes, **query: str) -> object:
+    """Send a file and return status and JSON."""
+    headers = {
+        "Authorization": serving.access,
+        "Content-Type": "application/octet-stream",
+        "X-Range": query.pop("x_range", ""),
+    }
+    key = "experimentId" if "Tar" in name else "experimentIdentifier"
+    path = f"{LEADERBOARD}/{name}?{urlencode({key: container, **query})}"
+    return serving.request("POST", path, data, headers)
+
+
+def download(serving: Serving, name: str, container: str, attribute: str) -> bytes:
+    """Return what a download sends."""
+    query = urlencode({"experimentId": container, "attribute": attribute})
+    command = ["curl", "--silent", "--fail", "--header", f"Authorization: {serving.access}"]
+    address = f"{serving.address}{LEADERBOARD}/{name}?{query}"
+    return subprocess.run([*command, address], check=True, capture_output=True).stdout
+
+
+def files(serving: Serving, container: str, attribute: str) -> dict[str, bytes]:
+    """Return a set's files, from its archive."""
+    data = download(serving, "downloadFileSetAttributeZip", container, attribute)
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        names = [name for name in archive.namelist() if not name.endswith("/")]
+        return {name: archive.read(name) for name in names}
+
+
+def tar(names: list[str]) -> bytes:
+    """Return a compressed archive with files of these names."""
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:gz") as archive:
+        for name in names:
+            entry = tarfile.TarInfo(name)
+            entry.size = len(name.encode())
+            archive.addfile(entry, io.BytesIO(name.encode()))
+    return packed.getvalue()

@@ -100,7 +100,9 @@ def test_the_articles_steps(serving: Serving, tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "artifacts.zip") as archive:
         for file in adapter.iterdir():
             assert archive.read(f"adapter/{file.name}") == file.read_bytes()
-        assert len(archive.namelist()) == 2
+        assert set(archive.namelist()) - {"/", "adapter/"} == {
+            f"adapter/{file.name}" for file in adapter.iterdir()
+        }
 
 
 def test_a_downloaded_adapter_answers(
@@ -149,7 +151,7 @@ from neptune.types import File
 from PIL import Image
 run = neptune.init_run(custom_run_id="one", **QUIET)
 run["when"] = datetime.datetime(2026, 1, 2, 3, 4, 5, tzinfo=datetime.timezone.utc)
-run["tags"].add(["a", "b"]); run["tags"].remove("a")
+run["sys/tags"].add(["a", "b"]); run["sys/tags"].remove("a")
 run["notes"].upload("notes.txt")
 run["many"].upload_files("many")
 run["odd/naïve name: 50 % (x) [y] 'z' \\"q\\" `b` .."] = 1.5
@@ -172,7 +174,7 @@ run.sync()
 project = neptune.init_project(mode="read-only")
 answer(({
     "when": run["when"].fetch().isoformat(),
-    "tags": sorted(run["tags"].fetch()),
+    "tags": sorted(run["sys/tags"].fetch()),
     "odd": run["odd/naïve name: 50 % (x) [y] 'z' \\"q\\" `b` .."].fetch(),
     "gone": run.exists("gone"),
     "text": run["series/text"].fetch_values()[["step", "value"]].values.tolist(),
@@ -202,7 +204,7 @@ run.stop(seconds=20)
         assert (image.size, image.getpixel((0, 0))) == ((3, 2), (255, 0, 0))
     assert len(list((tmp_path / "out/tracked").rglob("*.txt"))) == 30
     with zipfile.ZipFile(tmp_path / "out/many.zip") as archive:
-        assert len(archive.namelist()) == 29
+        assert len([name for name in archive.namelist() if not name.endswith("/")]) == 29
 
 
 def test_the_same_custom_id_is_the_same_run(serving: Serving, tmp_path: Path) -> None:
@@ -348,3 +350,228 @@ run.stop(seconds=20)
 """,
     )
     assert answer == [[1.0, 2.0], 16384, 7e9]
+
+
+# ---- as the hosted service answered: what the client's own end-to-end tests expect
+
+
+def test_archives_have_entries_of_folders(serving: Serving, tmp_path: Path) -> None:
+    """The set itself and each of its folders, down to the deepest; unpacked they are the files."""
+    for name in ("a/b/c/one.txt", "a/two.txt", "d/three.txt"):
+        (tmp_path / "in" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "in" / name).write_text(name, encoding="utf-8")
+    program = """
+run = neptune.init_run(**QUIET)
+os.chdir("in")
+run["files"].upload_files(".")
+run["empty"].upload_files("d"); run.sync()
+run["empty"].delete_files("d/three.txt"); run.sync()
+run["files"].download("../files.zip")
+run["empty"].download("../empty.zip")
+answer(None)
+run.stop(seconds=20)
+"""
+    serving.client(tmp_path, program)
+    with zipfile.ZipFile(tmp_path / "files.zip") as archive:
+        assert set(archive.namelist()) == {
+            "/",
+            "a/",
+            "a/b/",
+            "a/b/c/",
+            "d/",
+            "a/b/c/one.txt",
+            "a/two.txt",
+            "d/three.txt",
+        }
+        archive.extractall(tmp_path / "out")
+        assert archive.testzip() is None
+    found = [path for path in (tmp_path / "out").rglob("*") if path.is_file()]
+    assert sorted(path.read_text() for path in found) == [
+        "a/b/c/one.txt",
+        "a/two.txt",
+        "d/three.txt",
+    ]
+    with zipfile.ZipFile(tmp_path / "empty.zip") as archive:
+        assert archive.namelist() == ["/"]
+
+
+def test_artifacts_are_hashed_as_the_client_does(serving: Serving, tmp_path: Path) -> None:
+    """Files tracked one after the other have the hash of the same files tracked at once."""
+    for name in ("a.txt", "b/c.txt", "ação.txt"):
+        (tmp_path / "in" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "in" / name).write_text(name, encoding="utf-8")
+    answer = serving.client(
+        tmp_path,
+        """
+run = neptune.init_run(**QUIET)
+os.chdir("in")
+run["once"].track_files(".")
+run["twice"].track_files(f"file://{os.getcwd()}/a.txt")
+run.sync()
+first = run["twice"].fetch_hash()
+run["twice"].track_files("ação.txt")
+run.sync()
+run["twice"].track_files("b/c.txt", destination="b")
+run.sync()
+run["assigned"] = run["once"].fetch()
+run.sync()
+def listed(name):
+    files = run[name].fetch_files_list()
+    return sorted((file.file_path, file.file_hash, file.size) for file in files)
+answer([
+    first, *(run[name].fetch_hash() for name in ("once", "twice", "assigned")),
+    listed("once") == listed("twice") == listed("assigned"), len(listed("twice")),
+])
+run.stop(seconds=20)
+""",
+    )
+    first, once, twice, assigned, same, count = answer
+    assert once == twice == assigned != first
+    assert (same, count) == (True, 3)
+
+
+def test_queries_of_every_spelling(serving: Serving, tmp_path: Path) -> None:
+    """Through the client: quotes of both kinds, blanks, escapes; what is none is an error."""
+    queries = [
+        "`sys/name`:string = 'it\\'s \"one\"'",
+        '`sys/name`:string = "it\'s \\"one\\""',
+        "  `my group/the field` : float   >=  '0.5' ",
+        r"`path`:string = 'C:\\new'",
+        r"`path`:string = 'C:\new'",
+        '`path`:string MATCHES "new$"',
+        "`my group/the field`:float > small",
+        "`sys/name`:word = 'other'",
+        "`sys/name`:string = 'other",
+    ]
+    answer = serving.client(
+        tmp_path,
+        r"""
+from neptune.exceptions import NeptuneInvalidQueryException
+run = neptune.init_run(name='it\'s "one"', tags=["a b", "c\\d"], **QUIET)
+run["my group/the field"] = 0.5
+run["path"] = "C:\\new"
+run.sync()
+other = neptune.init_run(name="other", **QUIET)
+project = neptune.init_project(mode="read-only")
+def found(query=None, **more):
+    try:
+        return [row["sys/id"].get() for row in project.fetch_runs_table(query=query, **more)]
+    except NeptuneInvalidQueryException:
+        return "invalid"
+answer([found(tag="a b"), found(tag="c\\d"), *map(found, json.loads(sys.argv[1]))])
+run.stop(seconds=20); other.stop(seconds=20)
+""",
+        json.dumps(queries),
+    )
+    assert answer == [["VEST-1"]] * 8 + ["invalid"] * 3
+
+
+def test_only_tags_are_sets_of_texts(serving: Serving, tmp_path: Path) -> None:
+    """Elsewhere the client is told, and there is no such field."""
+    answer = serving.client(
+        tmp_path,
+        """
+run = neptune.init_run(**QUIET)
+run["some/path"].add("tag")
+run["sys/tags"].add(["x", "y"]); run["sys/group_tags"].add("z")
+run["after"] = 1
+run.sync()
+run = neptune.init_run(with_id="VEST-1", mode="read-only")
+answer([
+    run.exists("some/path"), sorted(run["sys/tags"].fetch()), sorted(run["sys/group_tags"].fetch()),
+    run["after"].fetch(),
+])
+""",
+    )
+    assert answer == [False, ["x", "y"], ["z"], 1]
+
+
+def test_files_come_in_parts_of_five_mebibytes(serving: Serving, tmp_path: Path) -> None:
+    """Eleven come in three parts, as the hosted service asked for; five in one."""
+    answer = serving.client(
+        tmp_path,
+        """
+from neptune.internal.backends import hosted_file_operations
+calls = []
+real = hosted_file_operations.upload_raw_data
+def counted(*args, **more):
+    calls.append(1)
+    return real(*args, **more)
+hosted_file_operations.upload_raw_data = counted
+run = neptune.init_run(mode="sync", **QUIET)
+counts = []
+for size in (5 << 20, 11 << 20):
+    with open("file.bin", "wb") as file:
+        file.write(os.urandom(size))
+    calls.clear()
+    run["file"].upload("file.bin")
+    counts.append(len(calls))
+    run["file"].download("again.bin")
+    with open("file.bin", "rb") as one, open("again.bin", "rb") as other:
+        assert one.read() == other.read()
+answer(counts)
+run.stop(seconds=20)
+""",
+    )
+    assert answer == [1, 3]
+
+
+def test_the_structure_of_runs_and_projects(serving: Serving, tmp_path: Path) -> None:
+    """The fields that every run and every project has, with their times and its visibility."""
+    answer = serving.client(
+        tmp_path,
+        """
+run = neptune.init_run(custom_run_id="x", **QUIET)
+run.sync()
+project = neptune.init_project(mode="read-only")
+table = project.fetch_runs_table().to_pandas()
+answer([
+    sorted(run.get_structure()["sys"]), sorted(project.get_structure()["sys"]),
+    project["sys/visibility"].fetch(), run["sys/monitoring_time"].fetch(),
+    "sys/monitoring_time" in table.columns,
+])
+run.stop(seconds=20)
+""",
+    )
+    run, project, visibility, monitored, in_table = answer
+    assert set(project) == {
+        "creation_time",
+        "id",
+        "modification_time",
+        "monitoring_time",
+        "name",
+        "ping_time",
+        "running_time",
+        "size",
+        "state",
+        "tags",
+        "visibility",
+    }
+    assert set(run) >= {"custom_run_id", "failed", "monitoring_time", "running_time", "trashed"}
+    assert "visibility" not in run
+    assert (visibility, in_table) == ("priv", True)
+    assert 0 <= monitored < 60
+
+
+def test_what_was_thrown_away_is_not_found_again(serving: Serving, tmp_path: Path) -> None:
+    """Through the client's management: a new run has a new number, whatever its custom id."""
+    answer = serving.client(
+        tmp_path,
+        """
+from neptune import management
+def start(name):
+    run = neptune.init_run(custom_run_id=name, **QUIET)
+    found = run["sys/id"].fetch()
+    run.stop(seconds=20)
+    return found
+first, second = start("one"), start("two")
+project = "local/vestibular"
+management.trash_objects(project, [first, second])
+third = start("one")
+management.delete_objects_from_trash(project, [first])
+management.clear_trash(project)
+fourth = start("two")
+answer([third, fourth, start("one"), start("two")])
+""",
+    )
+    assert answer == ["VEST-3", "VEST-4", "VEST-3", "VEST-4"]

@@ -3,6 +3,8 @@
 import base64
 import contextlib
 import gzip
+import hashlib
+import hmac
 import http.client
 import io
 import json
@@ -17,7 +19,6 @@ import sys
 import tarfile
 import threading
 import time
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from random import Random
@@ -27,7 +28,18 @@ import pytest
 from conftest import ROOT, run
 from hypothesis import given, settings
 from hypothesis import strategies as some
-from serving import Serving, assign, floats
+from serving import (
+    LEADERBOARD,
+    Serving,
+    assign,
+    download,
+    fields,
+    files,
+    floats,
+    tar,
+    upload,
+    values,
+)
 
 from neptune_server.containers import create_run, open_project
 from neptune_server.contents import Readable
@@ -40,63 +52,12 @@ from neptune_server.root_folder import open_root
 from neptune_server.store import Store
 from neptune_server.tokens import Tokens, api_token
 
-LEADERBOARD = "/api/leaderboard/v1"
-
 
 @pytest.fixture(scope="module")
 def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
     """A server that several tests put things into."""
     with Serving(tmp_path_factory.mktemp("server") / "root", "--port", "0") as serving:
         yield serving
-
-
-def values(serving: Serving, container: str, path: str) -> list[tuple[float, float]]:
-    """Return a series as steps and values, all pages of it."""
-    access, found = serving.access, []
-    while True:
-        query = {"experimentId": container, "attribute": path, "limit": 10_000}
-        query["offset"] = len(found)
-        status, page = serving.get(
-            f"{LEADERBOARD}/getFloatSeriesValues?{urlencode(query)}", access=access
-        )
-        assert status == 200, page
-        found += [(point["step"], point["value"]) for point in page["values"]]
-        if len(found) >= page["totalItemCount"]:
-            return found
-
-
-def fields(serving: Serving, container: str) -> dict[str, object]:
-    """Return the values of all fields but series, as the page shows them."""
-    status, found = serving.get(f"/page/fields?id={container}")
-    assert status == 200
-    return {field["name"]: field["value"] for field in found}
-
-
-def upload(serving: Serving, name: str, container: str, data: bytes, **query: str) -> object:
-    """Send a file and return status and JSON."""
-    headers = {
-        "Authorization": serving.access,
-        "Content-Type": "application/octet-stream",
-        "X-Range": query.pop("x_range", ""),
-    }
-    key = "experimentId" if "Tar" in name else "experimentIdentifier"
-    path = f"{LEADERBOARD}/{name}?{urlencode({key: container, **query})}"
-    return serving.request("POST", path, data, headers)
-
-
-def download(serving: Serving, name: str, container: str, attribute: str) -> bytes:
-    """Return what a download sends."""
-    query = urlencode({"experimentId": container, "attribute": attribute})
-    command = ["curl", "--silent", "--fail", "--header", f"Authorization: {serving.access}"]
-    address = f"{serving.address}{LEADERBOARD}/{name}?{query}"
-    return subprocess.run([*command, address], check=True, capture_output=True).stdout
-
-
-def files(serving: Serving, container: str, attribute: str) -> dict[str, bytes]:
-    """Return a set's files, from its archive."""
-    data = download(serving, "downloadFileSetAttributeZip", container, attribute)
-    with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        return {name: archive.read(name) for name in archive.namelist()}
 
 
 # ---- what is kept
@@ -256,17 +217,6 @@ def test_a_file_in_parts(serving: Serving) -> None:
     for _ in range(2):
         assert upload(serving, f"{name}Finish", made, b"", **part) == (200, {"errors": []})
     assert files(serving, made, "weights") == {"a/b.bin": data}
-
-
-def tar(names: list[str]) -> bytes:
-    """Return a compressed archive with files of these names."""
-    packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w:gz") as archive:
-        for name in names:
-            entry = tarfile.TarInfo(name)
-            entry.size = len(name.encode())
-            archive.addfile(entry, io.BytesIO(name.encode()))
-    return packed.getvalue()
 
 
 def test_many_files_at_once(serving: Serving) -> None:
@@ -532,7 +482,7 @@ def test_without_access_nothing_is_done(serving: Serving, header: str) -> None:
 
 def test_a_tampered_or_expired_token_is_told_apart() -> None:
     """Only a true token that is too old makes the client renew it at once."""
-    tokens = Tokens("http://x", "key", "secret", access_seconds=-1)
+    tokens = Tokens("http://x", "key", "s" * 32, access_seconds=-1)
     given = tokens.exchange(api_token("http://x", "key"))
     with pytest.raises(RequestError) as expired:
         tokens.check_access(f"Bearer {given['accessToken']}")
@@ -548,11 +498,13 @@ def test_a_tampered_or_expired_token_is_told_apart() -> None:
 
 
 def test_an_access_token_is_a_json_web_token() -> None:
-    """Another implementation of the standard reads and verifies it."""
-    jwt = pytest.importorskip("jwt")
+    """Signed as the standard says (RFC 7515, section 3), and of as long a life as was asked for."""
     tokens = Tokens("http://x:1", "key", "s" * 32, access_seconds=60)
     given = tokens.exchange(api_token("http://x:1", "key"))
-    claims = jwt.decode(given["accessToken"], "s" * 32, algorithms=["HS256"])
+    signed, _, signature = given["accessToken"].rpartition(".")
+    digest = hmac.new(b"s" * 32, signed.encode(), hashlib.sha256).digest()
+    assert base64.urlsafe_b64decode(signature + "=") == digest
+    claims = json.loads(base64.urlsafe_b64decode(signed.partition(".")[2] + "=="))
     assert claims["iss"] == "http://x:1/auth/realms/neptune"
     assert 0 < claims["exp"] - time.time() <= 60
 
@@ -664,9 +616,9 @@ def test_the_root_cannot_be_used(tmp_path: Path, serving: Serving) -> None:
         (serving.root, "another server uses this folder"),
         (tmp_path / "file", "file exists"),
         (tmp_path / "file/below", "not a directory"),
-        (tmp_path / "odd", "not a server's settings"),
-        (tmp_path / "broken", "file is not a database"),
-        (tmp_path / "empty", "no such table: upload"),
+        (tmp_path / "odd", "not empty, and not a folder of this server"),
+        (tmp_path / "broken", "not a database"),
+        (tmp_path / "empty", "not empty, and not a folder of this server"),
     ):
         command = ["vestibular", "neptune-server", "--root", str(root), "--port", "0"]
         result = run(ROOT, sys.executable, "-m", *command, status=2)
@@ -702,15 +654,29 @@ def ask_in_vain(serving: Serving, path: str, access: str) -> None:
 
 
 def test_nothing_else_imports_the_server() -> None:
-    """The package stands alone, and it needs nothing but Python."""
+    """The package stands alone: of this project's other packages it needs none."""
     for path in (ROOT / "src/vestibular").rglob("*.py"):
         assert "import neptune_server" not in path.read_text(encoding="utf-8")
     code = (
-        "import sys, neptune_server.__main__; "
+        "import sys, neptune_server.command; "
         "print([name for name in ('vestibular', 'neptune', 'numpy', 'requests') "
         "if name in sys.modules])"
     )
     assert run(ROOT, sys.executable, "-c", code).stdout == "[]\n"
+
+
+def test_a_missing_package_is_named(tmp_path: Path) -> None:
+    """One line says which, and how it is had."""
+    for name in ("starlette", "uvicorn", "jwt"):
+        code = (
+            f"import sys; sys.modules[{name!r}] = None; "
+            "import neptune_server.__main__ as start; start.main()"
+        )
+        message = (
+            f"neptune_server: the package {name} is missing; "
+            "pip install 'vestibular[neptune-server]'\n"
+        )
+        assert run(ROOT, sys.executable, "-c", code, status=2).stderr == message
 
 
 # ---- parts
@@ -772,7 +738,9 @@ def test_a_query_means_what_it_says(query: str, expected: bool) -> None:
 def test_a_query_that_is_none_is_a_syntax_error(query: str) -> None:
     """In the words that make the client say so."""
     with pytest.raises(RequestError, match="Syntax error"):
-        parse(query).condition(FIELDS)
+        understood = parse(query)
+        understood.condition(FIELDS)
+        understood.refuse_misfits()
 
 
 @given(some.integers(0, 3000), some.randoms(use_true_random=False))

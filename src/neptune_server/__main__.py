@@ -1,180 +1,23 @@
 """Start the server: `vestibular neptune-server [--root DIR] [--port N]`."""
 
-import argparse
-import logging
-import os
-import shlex
-import signal
-import socket
 import sys
-from pathlib import Path
-from typing import NoReturn
-
-from neptune_server import __version__
-from neptune_server.errors import StartError
-from neptune_server.http_server import Server
-from neptune_server.interface import Service
-from neptune_server.root_folder import RootFolder, Settings, open_root, write_secret
-from neptune_server.store import Store
-from neptune_server.tokens import Tokens, api_token
 
 EXIT_CODE = 2
-"""Exit status where the server could not start."""
-
-ROOT = Path(".vestibular/neptune")
-HOST = "127.0.0.1"
-PORT = 5959
-ACCESS_SECONDS = 3600
-MOST_PORT = 65_535
-
-LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
-EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104 - only where --host says so
-PROJECT = "local/vestibular"
-STOPPING = (signal.SIGTERM, signal.SIGINT)
 
 
 def main() -> None:
     """Serve until told to stop."""
-    arguments = parser().parse_args()
-    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s")
-    # nobody else reads what is written
-    os.umask(0o077)
     try:
-        with open_root(arguments.root) as root:
-            serve(root, arguments)
-    except StartError as error:
-        print(error, file=sys.stderr)
-        raise SystemExit(EXIT_CODE) from None
-    except OSError as error:
-        print(f"{error.filename or arguments.root}: {error.strerror or error}", file=sys.stderr)
-        raise SystemExit(EXIT_CODE) from None
-
-
-def parser() -> argparse.ArgumentParser:
-    """Build the parser."""
-    top = argparse.ArgumentParser(
-        prog="vestibular neptune-server",
-        description="Serve runs and models to the `neptune` client and to a browser. All data lie "
-        "in one folder; address and token stay the same when the server is started again.",
-    )
-    top.add_argument(
-        "--root", type=Path, default=ROOT, metavar="DIR", help="folder of all data (%(default)s)"
-    )
-    top.add_argument(
-        "--port",
-        type=port_number,
-        metavar="N",
-        help=f"port; 0 for any that is free (the last one used, at first {PORT})",
-    )
-    top.add_argument(
-        "--host",
-        default=HOST,
-        metavar="NAME",
-        help="address to listen at (%(default)s); the connection is not encrypted, and at any "
-        "other address the page asks for the token",
-    )
-    top.add_argument(
-        "--new-token", action="store_true", help="make a new token; the old one is refused then"
-    )
-    top.add_argument(
-        "--access-seconds",
-        type=positive,
-        default=ACCESS_SECONDS,
-        metavar="N",
-        help="how long a client is let in before it must renew its access (%(default)s)",
-    )
-    top.add_argument("--version", action="version", version=f"neptune_server {__version__}")
-    return top
-
-
-def port_number(text: str) -> int:
-    """Return a port."""
-    if not text.isascii() or not text.isdigit() or int(text) > MOST_PORT:
-        raise argparse.ArgumentTypeError(f"a port is a number from 0 to {MOST_PORT}")
-    return int(text)
-
-
-def positive(text: str) -> int:
-    """Return a number of at least 1."""
-    if not text.isascii() or not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError("must be a whole number of at least 1")
-    return int(text)
-
-
-def serve(root: RootFolder, arguments: argparse.Namespace) -> None:
-    """Answer requests until a signal comes.
-
-    Raises:
-        StartError: the port or the data cannot be used.
-    """
-    settings = root.read_settings()
-    port = arguments.port
-    if port is None:
-        port = settings.port if settings else PORT
-    if settings is None or arguments.new_token:
-        settings = Settings.new(port)
-    with listen(arguments.host, port) as server:
-        settings = Settings(server.server_port, settings.api_key, settings.signing_key)
-        root.write_settings(settings)
-        address = address_of(arguments.host, settings.port)
-        write_secret(root.token, api_token(address, settings.api_key) + "\n")
-        store = Store(root)
-        server.service = Service(
-            store,
-            Tokens(address, settings.api_key, settings.signing_key, arguments.access_seconds),
-            address,
+        from neptune_server.command import main as run
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        print(
+            f"neptune_server: the package {package} is missing; "
+            "pip install 'vestibular[neptune-server]'",
+            file=sys.stderr,
         )
-        if arguments.host in LOOPBACK:
-            server.page_hosts = LOOPBACK
-        for number in STOPPING:
-            signal.signal(number, stop)
-        try:
-            greet(address, root)
-            server.serve_forever()
-        except KeyboardInterrupt:
-            print("stopped", file=sys.stderr)
-        finally:
-            # waits for the change that is being written
-            store.close()
-
-
-def address_of(host: str, port: int) -> str:
-    """Return the address that clients are told."""
-    if host in EVERYWHERE:
-        host = socket.gethostname()
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-
-
-def listen(host: str, port: int) -> Server:
-    """Take the port.
-
-    Raises:
-        StartError: it cannot be had.
-    """
-    try:
-        return Server(host, port)
-    except OSError as error:
-        raise StartError(
-            f"{host}:{port}: {(error.strerror or str(error)).lower()}; "
-            "name another port with --port"
-        ) from None
-
-
-def greet(address: str, root: RootFolder) -> None:
-    """Say where the server is, and what to export; the token itself stays in its file."""
-    print(f"# {address}/ shows the runs; all data lie in {root.path}; Ctrl-C stops the server")
-    print("# in another terminal:")
-    print(f'export NEPTUNE_API_TOKEN="$(cat {shlex.quote(str(root.token))})"')
-    print(f"export NEPTUNE_PROJECT={PROJECT}")
-    print("# scripts of your own that use the client also need, since this is plain http:")
-    print("export OAUTHLIB_INSECURE_TRANSPORT=1", flush=True)
-
-
-def stop(*_: object) -> NoReturn:
-    """End, once: a second signal must not break off what the first one began."""
-    for number in STOPPING:
-        signal.signal(number, signal.SIG_IGN)
-    raise KeyboardInterrupt
+        raise SystemExit(EXIT_CODE) from None
+    run()
 
 
 if __name__ == "__main__":

@@ -113,7 +113,7 @@ def upload_tar(service: Service, request: Request) -> Answer:
             service.store,
             request.text("experimentId"),
             request.text("attribute"),
-            request.body,
+            request.body.file,
             reset=request.optional("reset") == "True",
         )
     )
@@ -129,7 +129,7 @@ def download_attribute(service: Service, request: Request) -> Answer:
         if not files:
             raise not_found(f"{name}: no such file")
         extension = read_fields(connection, container, [name])[name].properties["ext"]
-        file = service.store.contents.path(files[0]["content"]).open("rb")
+        file = service.store.contents.open(files[0]["content"])
     return Stream(
         file_pieces(file),
         "application/octet-stream",
@@ -166,7 +166,8 @@ def download_set(service: Service, request: Request) -> Answer:
         files = file_sets.read_files(connection, container, name, "fileSet")
     if files is None:
         raise not_found(f"{name}: no such set of files")
-    pieces = zip_pieces(service.store.contents, files)
+    modified = max((file["modified"] for file in files), default=container["modified"])
+    pieces = zip_pieces(service.store.contents, files, modified)
     return Stream(pieces, "application/zip", file_name(name, "zip"))
 
 

@@ -78,7 +78,7 @@ def ping(service: Service, request: Request) -> Answer:
 )
 def execute_operations(service: Service, request: Request) -> Answer:
     """Change fields."""
-    operations = request.json()
+    operations = request.lenient_json()
     if not isinstance(operations, list):
         raise bad_request("operations must be a list")
     with service.store.change() as change:
@@ -191,7 +191,8 @@ def get_image_series_value(service: Service, request: Request) -> Answer:
         )
         if found is None or not found[1]:
             raise not_found(f"{request.text('attribute')}: no such image")
-        data = service.store.contents.path(found[1][0]["content"]).read_bytes()
+        with service.store.contents.open(found[1][0]["content"]) as file:
+            data = file.read()
     return Stream(iter([data]), image_type(data), length=len(data))
 
 
@@ -209,7 +210,7 @@ SEARCH = ("projectIdentifier", "type:[]")
 def search_leaderboard_entries(service: Service, request: Request) -> Answer:
     """Return a page of a table."""
     wanted = request.json_object()
-    types = request.query.get("type", [])
+    types = request.texts("type")
     with service.store.read() as connection:
         project = containers.find_project(connection, request.text("projectIdentifier"))
         return leaderboard.search_entries(connection, project, types, wanted)
@@ -226,7 +227,7 @@ def search_leaderboard_entries(service: Service, request: Request) -> Answer:
 )
 def search_leaderboard_attributes(service: Service, request: Request) -> Answer:
     """Return the names and types of the fields that a table can be sorted by."""
-    types, part = request.query.get("type", []), request.optional("search") or ""
+    types, part = request.texts("type"), request.optional("search") or ""
     with service.store.read() as connection:
         project = containers.find_project(connection, request.text("projectIdentifier"))
         return {"entries": leaderboard.search_names(connection, project, types, part)}
@@ -239,7 +240,7 @@ CHOICE = ("projectIdentifier", "experimentIdentifiers:[]")
 def trash_experiments(service: Service, request: Request) -> Answer:
     """Throw containers away; tables leave them out."""
     with service.store.change() as change:
-        chosen = request.query.get("experimentIdentifiers", [])
+        chosen = request.texts("experimentIdentifiers")
         for name in chosen:
             containers.trash(change, containers.find_container(change.connection, name))
     return {"errors": [], "updatedExperimentIdentifiers": chosen}
@@ -249,7 +250,7 @@ def trash_experiments(service: Service, request: Request) -> Answer:
 def delete_experiments(service: Service, request: Request) -> Answer:
     """Delete containers that have been thrown away."""
     with service.store.change() as change:
-        chosen = request.query.get("experimentIdentifiers", [])
+        chosen = request.texts("experimentIdentifiers")
         for name in chosen:
             row = containers.find_container(change.connection, name)
             if not row["trashed"]:

@@ -5,9 +5,14 @@ import json
 import sqlite3
 from typing import Any
 
+from neptune_server.checks import MOST_INTEGER, shown
 from neptune_server.errors import bad_request, not_found
 from neptune_server.http_messages import member
 from neptune_server.store import Change
+
+SIZE_BYTES = 8
+LENGTH_BYTES = 4
+"""Of numbers within a hash, the highest byte first."""
 
 
 def create(change: Change, project: sqlite3.Row, name: str, size: int | None) -> dict[str, Any]:
@@ -46,12 +51,30 @@ def create_version(
     """
     old = read_files(change.connection, project, name)
     files = {file["filePath"]: file for file in [*old, *check_files(listing)]}
-    content = json.dumps([files[path] for path in sorted(files)])
-    # any hash will do that is the same for the same files
-    version = hashlib.sha256(content.encode()).hexdigest()
-    sizes = [file["size"] for file in files.values() if file.get("size") is not None]
+    ordered = [files[path] for path in sorted(files)]
+    version = common_hash(ordered)
+    sizes = [file["size"] for file in ordered if file["size"] is not None]
     create(change, project, version, sum(sizes) if len(sizes) == len(files) else None)
-    return write_files(change, project, version, {"files": json.loads(content)})
+    return write_files(change, project, version, {"files": ordered})
+
+
+def common_hash(files: list[dict[str, Any]]) -> str:
+    """Return the hash that the client computes of these files, which lie in order of their paths.
+
+    Source: neptune 1.14, `FileHasher.get_artifact_hash_without_metadata`
+    (neptune/internal/artifacts), which it uses where the artifacts' `apiVersion` is 2.
+    """
+    digest = hashlib.sha256()
+    for file in files:
+        digest.update(b"#" + with_length(file["filePath"]) + b"#" + file["fileHash"].encode())
+        size = b"" if file["size"] is None else file["size"].to_bytes(SIZE_BYTES)
+        digest.update(b"#" + size + b"#" + with_length(file["type"]))
+    return digest.hexdigest()
+
+
+def with_length(text: str) -> bytes:
+    """Return a text with the number of its letters in front, as the client hashes it."""
+    return len(text).to_bytes(LENGTH_BYTES) + text.encode()
 
 
 def read_files(
@@ -98,8 +121,30 @@ def check_files(listing: dict[str, Any]) -> list[dict[str, Any]]:
     files = member(listing, "files", list)
     if files is None:
         raise bad_request("files must be a list")
-    for file in files:
-        if not isinstance(file, dict) or not isinstance(file.get("filePath"), str):
-            raise bad_request("a file is an object with a filePath")
-        member(file, "size", int)
-    return list(files)
+    return [check_file(file) for file in files]
+
+
+def check_file(given: Any) -> dict[str, Any]:
+    """Return what is said of a file, and nothing else.
+
+    Raises:
+        RequestError: it is not formed so.
+    """
+    if not isinstance(given, dict) or not isinstance(given.get("filePath"), str):
+        raise bad_request("a file is an object with a filePath")
+    size = member(given, "size", int)
+    if size is not None and not 0 <= size <= MOST_INTEGER:
+        raise bad_request(f"{shown(size)}: not a file's size")
+    metadata = member(given, "metadata", list) or []
+    for item in metadata:
+        if not isinstance(item, dict) or not all(
+            isinstance(item.get(name), str) for name in ("key", "value")
+        ):
+            raise bad_request("metadata are objects with a key and a value, both texts")
+    return {
+        "filePath": given["filePath"],
+        "fileHash": member(given, "fileHash", str) or "",
+        "type": member(given, "type", str) or "",
+        "size": size,
+        "metadata": [{"key": item["key"], "value": item["value"]} for item in metadata],
+    }

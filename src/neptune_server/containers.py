@@ -8,6 +8,7 @@ from http import HTTPStatus
 from typing import Any
 
 from neptune_server.errors import RequestError, bad_request, not_found
+from neptune_server.http_messages import member
 from neptune_server.store import Change
 
 OWNER = "local"
@@ -15,7 +16,7 @@ OWNER = "local"
 
 STAGES = ("none", "staging", "production", "archived")
 
-PROJECT_NAME = re.compile(r"([\w.-]{1,100})/([\w.-]{1,100})")
+PROJECT_NAME = re.compile(r"(\w[\w.-]{0,99})/(\w[\w.-]{0,99})")
 MODEL_KEY = re.compile(r"(?!\d+\Z)\w{1,100}", re.ASCII)
 """Not of digits alone: the model's identifier would be that of a run."""
 KEY_LENGTH = 4
@@ -58,7 +59,8 @@ def open_project(change: Change, name: str) -> sqlite3.Row:
             (identifier, workspace, title, key),
         )
         insert_container(change, identifier, identifier, "project", key, parent=identifier)
-        set_fields(change, identifier, {"sys/name": ("string", title)})
+        own: dict[str, tuple[str, object]] = {"sys/name": ("string", title)}
+        set_fields(change, identifier, own | {"sys/tags": ("stringSet", "[]")})
     return find_project(change.connection, name)
 
 
@@ -120,7 +122,7 @@ def create_run(
     ).fetchone()
     if known is not None:
         return str(known["id"])
-    short_id = next_short_id(change.connection, project["id"], project["key"], "run")
+    short_id = next_short_id(change.connection, project["id"], project["key"])
     identifier = str(uuid.uuid4())
     insert_container(
         change, identifier, project["id"], "run", short_id, project["id"], custom_id=custom_id
@@ -129,9 +131,28 @@ def create_run(
     if custom_id is not None:
         fields["sys/custom_run_id"] = ("string", custom_id)
     if git is not None:
-        fields["source_code/git"] = ("gitRef", json.dumps(git))
+        fields["source_code/git"] = ("gitRef", json.dumps(check_git(git)))
     set_fields(change, identifier, fields)
     return identifier
+
+
+def check_git(given: dict[str, Any]) -> dict[str, Any]:
+    """Return what a client says of the commit that a run was made from, and nothing else.
+
+    Raises:
+        RequestError: it is not formed so.
+    """
+    commit = member(given, "commit", dict) or {}
+    names = ("commitId", "message", "authorName", "authorEmail", "commitDate")
+    remotes = member(given, "remotes", list) or []
+    if not all(isinstance(remote, str) for remote in remotes):
+        raise bad_request("remotes must be texts")
+    return {
+        "commit": {name: member(commit, name, str) for name in names},
+        "repositoryDirty": member(given, "repositoryDirty", bool),
+        "currentBranch": member(given, "currentBranch", str),
+        "remotes": remotes,
+    }
 
 
 def create_model(change: Change, project: sqlite3.Row, key: str) -> str:
@@ -145,11 +166,16 @@ def create_model(change: Change, project: sqlite3.Row, key: str) -> str:
             f"{key!r}: a model's key is of letters, digits and _, not of digits alone"
         )
     short_id = f"{project['key']}-{key}"
-    taken = change.connection.execute(
-        "SELECT 1 FROM container WHERE project = ? AND short_id = ?", (project["id"], short_id)
-    ).fetchone()
-    if taken is not None:
-        raise RequestError(HTTPStatus.CONFLICT, f"{short_id}: there is one already")
+    for table, reason in (
+        ("container", "there is one already"),
+        ("gone", "there was one, and names of what was deleted are not given again"),
+    ):
+        taken = change.connection.execute(
+            f"SELECT 1 FROM {table} WHERE project = ? AND short_id = ?",  # noqa: S608 - see above
+            (project["id"], short_id),
+        ).fetchone()
+        if taken is not None:
+            raise RequestError(HTTPStatus.CONFLICT, f"{short_id}: {reason}")
     identifier = str(uuid.uuid4())
     insert_container(change, identifier, project["id"], "model", short_id, project["id"])
     set_fields(change, identifier, common_fields(short_id))
@@ -164,7 +190,7 @@ def create_model_version(change: Change, project: sqlite3.Row, model: sqlite3.Ro
     """
     if model["type"] != "model" or model["project"] != project["id"]:
         raise bad_request(f"{model['short_id']}: not a model of {project['name']}")
-    short_id = next_short_id(change.connection, model["id"], model["short_id"], "modelVersion")
+    short_id = next_short_id(change.connection, model["id"], model["short_id"])
     identifier = str(uuid.uuid4())
     insert_container(change, identifier, project["id"], "modelVersion", short_id, model["id"])
     own = {"sys/model_id": ("string", model["short_id"]), "sys/stage": ("string", "none")}
@@ -182,15 +208,14 @@ def common_fields(short_id: str) -> dict[str, tuple[str, object]]:
     }
 
 
-def next_short_id(connection: sqlite3.Connection, parent: str, prefix: str, kind: str) -> str:
-    """Return the identifier that follows the highest among a parent's children."""
-    numbers = [
-        int(short_id.rpartition("-")[2])
-        for (short_id,) in connection.execute(
-            "SELECT short_id FROM container WHERE parent = ? AND type = ?", (parent, kind)
-        )
-    ]
-    return f"{prefix}-{max(numbers, default=0) + 1}"
+def next_short_id(connection: sqlite3.Connection, parent: str, prefix: str) -> str:
+    """Return an identifier that none of a parent's children has, or ever had."""
+    (number,) = connection.execute(
+        "INSERT INTO last_number (parent, number) VALUES (?, 1) "
+        "ON CONFLICT DO UPDATE SET number = number + 1 RETURNING number",
+        (parent,),
+    ).fetchone()
+    return f"{prefix}-{number}"
 
 
 def insert_container(
@@ -236,8 +261,13 @@ def touch(change: Change, container: str) -> None:
 
 
 def trash(change: Change, container: sqlite3.Row) -> None:
-    """Mark a container as thrown away; its data stay until `delete`."""
-    change.connection.execute("UPDATE container SET trashed = 1 WHERE id = ?", (container["id"],))
+    """Mark a container as thrown away; its data stay until `delete`.
+
+    The client's own id for it is free then: who comes with it again means a new run.
+    """
+    change.connection.execute(
+        "UPDATE container SET trashed = 1, custom_id = NULL WHERE id = ?", (container["id"],)
+    )
 
 
 def delete(change: Change, container: str) -> None:
@@ -255,4 +285,9 @@ def delete(change: Change, container: str) -> None:
         )
     change.discard("DELETE FROM upload WHERE container = ? RETURNING content", container)
     change.connection.execute("DELETE FROM attribute WHERE container = ?", (container,))
+    change.connection.execute("DELETE FROM last_number WHERE parent = ?", (container,))
+    change.connection.execute(
+        "INSERT OR IGNORE INTO gone SELECT project, short_id FROM container WHERE id = ?",
+        (container,),
+    )
     change.connection.execute("DELETE FROM container WHERE id = ?", (container,))

@@ -1,10 +1,12 @@
 """Files' bytes on the disk, under names that the server draws itself."""
 
+import contextlib
+import errno
 import os
 import uuid
 from collections.abc import Set as AbstractSet
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, Protocol, cast
 
 CHUNK_BYTES = 1024 * 1024
 
@@ -19,20 +21,32 @@ class Readable(Protocol):
 class Contents:
     """A folder of contents. What a client calls its files stays in the database.
 
-    So no name that a client sends can lead outside the folder.
+    So no name that a client sends can lead outside the folder. The folder itself is opened once:
+    neither a link in its place nor one within it is followed.
     """
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
-
-    def path(self, name: str) -> Path:
-        """Return where a content lies."""
-        return self._folder / name
+        self.folder = folder
+        flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+        self._handle = os.open(folder, flags)
 
     def create(self) -> tuple[str, BinaryIO]:
         """Return a new content's name and its empty file, open for reading and writing."""
         name = uuid.uuid4().hex
-        return name, self.path(name).open("x+b")
+        return name, self._open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL, "w+b")
+
+    def open(self, name: str) -> BinaryIO:
+        """Return a content's file, open for reading."""
+        return self._open(name, os.O_RDONLY, "rb")
+
+    def update(self, name: str) -> BinaryIO:
+        """Return a content's file, open for writing at any place."""
+        return self._open(name, os.O_RDWR, "r+b")
+
+    def _open(self, name: str, flags: int, mode: str) -> BinaryIO:
+        flags |= os.O_NOFOLLOW | os.O_CLOEXEC
+        descriptor = os.open(checked(name), flags, 0o600, dir_fd=self._handle)
+        return cast(BinaryIO, os.fdopen(descriptor, mode))
 
     def receive(self, source: Readable) -> tuple[str, int]:
         """Write all of a source and return the content's name and size in bytes."""
@@ -51,21 +65,52 @@ class Contents:
         file.flush()
         os.fsync(file.fileno())
         file.close()
-        folder = os.open(self._folder, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        os.fsync(self._handle)
 
     def remove(self, name: str) -> None:
         """Remove a content; who is reading it still reads to its end."""
-        self.path(name).unlink(missing_ok=True)
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(checked(name), dir_fd=self._handle)
 
-    def sweep(self, kept: AbstractSet[str]) -> None:
-        """Remove what a killed server left behind: contents that no row names."""
-        for path in self._folder.iterdir():
-            if path.name not in kept:
-                path.unlink()
+    def sweep(self, kept: AbstractSet[str]) -> int:
+        """Remove what a killed server left behind: contents that no row names.
+
+        Returns:
+            how many files there are that the server cannot have written; they stay.
+        """
+        foreign = 0
+        with os.scandir(self._handle) as entries:
+            found = [(entry.name, entry.is_file(follow_symlinks=False)) for entry in entries]
+        for name, is_file in found:
+            if not is_file or not is_drawn(name):
+                foreign += 1
+            elif name not in kept:
+                self.remove(name)
+        return foreign
+
+    def close(self) -> None:
+        """Let go of the folder."""
+        os.close(self._handle)
+
+
+def is_drawn(name: str) -> bool:
+    """Tell whether a name is one that `Contents.create` draws."""
+    try:
+        drawn = uuid.UUID(name)
+    except ValueError:
+        return False
+    return drawn.version == 4 and drawn.hex == name
+
+
+def checked(name: str) -> str:
+    """Return the name of a content.
+
+    Raises:
+        FileNotFoundError: it is none, whoever wrote it into the database.
+    """
+    if not is_drawn(name):
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), name)
+    return name
 
 
 def copy(source: Readable, target: BinaryIO) -> int:

@@ -1,87 +1,66 @@
-"""The SQLite database: its tables, and transactions on it from many threads."""
+"""The SQLite database: what can be seen from outside, and transactions from many threads."""
 
 import contextlib
+import os
 import queue
+import re
 import sqlite3
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 from neptune_server.errors import StartError
+from neptune_server.schema import SCHEMA_VERSION, TABLES, create, migrate
 
-SCHEMA_VERSION = 1
+HEADER = b"SQLite format 3\0"
+VERSION_PLACE = slice(60, 64)
+"""Of a database's own version number, within its first page."""
+LOG_HEADER_BYTES = 32
+FRAME_HEADER_BYTES = 24
 
-SCHEMA = """
-CREATE TABLE project (
-    id TEXT PRIMARY KEY,
-    workspace TEXT NOT NULL,
-    name TEXT NOT NULL,
-    key TEXT NOT NULL UNIQUE,
-    UNIQUE (workspace, name)
-);
-CREATE TABLE container (
-    id TEXT PRIMARY KEY,
-    project TEXT NOT NULL REFERENCES project,
-    type TEXT NOT NULL CHECK (type IN ('project', 'run', 'model', 'modelVersion')),
-    short_id TEXT NOT NULL,
-    parent TEXT NOT NULL,
-    custom_id TEXT,
-    created INTEGER NOT NULL, -- this and all other times: milliseconds since 1970, UTC
-    modified INTEGER NOT NULL,
-    pinged INTEGER NOT NULL,
-    trashed INTEGER NOT NULL DEFAULT 0,
-    UNIQUE (project, short_id),
-    UNIQUE (project, type, custom_id)
-);
-CREATE TABLE attribute (
-    id INTEGER PRIMARY KEY,
-    container TEXT NOT NULL REFERENCES container,
-    name TEXT NOT NULL,
-    type TEXT NOT NULL,
-    value, -- of a simple field; JSON for sets and references; a file's extension
-    UNIQUE (container, name)
-);
-CREATE TABLE point (
-    attribute INTEGER NOT NULL REFERENCES attribute ON DELETE CASCADE,
-    step REAL NOT NULL,
-    time INTEGER NOT NULL,
-    value NOT NULL, -- of a number or text; an image's metadata as JSON
-    content TEXT, -- an image's bytes, by name
-    PRIMARY KEY (attribute, step)
-) WITHOUT ROWID;
-CREATE TABLE file (
-    attribute INTEGER NOT NULL REFERENCES attribute ON DELETE CASCADE,
-    path TEXT NOT NULL, -- within a set; empty for a single file
-    content TEXT NOT NULL,
-    size INTEGER NOT NULL, -- bytes
-    modified INTEGER NOT NULL,
-    PRIMARY KEY (attribute, path)
-) WITHOUT ROWID;
-CREATE TABLE upload (
-    id TEXT PRIMARY KEY,
-    container TEXT NOT NULL REFERENCES container,
-    attribute TEXT NOT NULL,
-    extension TEXT, -- of a single file
-    path TEXT, -- within a set
-    content TEXT NOT NULL,
-    size INTEGER NOT NULL, -- bytes when complete
-    started INTEGER NOT NULL,
-    finished INTEGER NOT NULL DEFAULT 0 -- kept, so that finishing twice is finishing once
-);
-CREATE TABLE upload_part (
-    upload TEXT NOT NULL REFERENCES upload ON DELETE CASCADE,
-    first INTEGER NOT NULL, -- offset of the first byte
-    size INTEGER NOT NULL, -- bytes
-    PRIMARY KEY (upload, first)
-) WITHOUT ROWID;
-CREATE TABLE artifact (
-    project TEXT NOT NULL REFERENCES project,
-    hash TEXT NOT NULL,
-    size INTEGER, -- bytes, where known
-    files TEXT, -- JSON, once received
-    PRIMARY KEY (project, hash)
-) WITHOUT ROWID;
-"""
+
+def stored_version(path: Path, log: Path) -> int:
+    """Return a database's version number without opening it: SQLite would change its files.
+
+    Returns:
+        the highest that its file or its log of changes has, 0 where there is no database.
+
+    Raises:
+        StartError: the file is not a database.
+
+    Source: https://www.sqlite.org/fileformat2.html, sections 1.3 and 4.1.
+    """
+    try:
+        with path.open("rb") as file:
+            page = file.read(VERSION_PLACE.stop)
+    except FileNotFoundError:
+        return 0
+    if page and not page.startswith(HEADER):
+        raise StartError(f"{path}: not a database; name another folder with --root")
+    version = int.from_bytes(page[VERSION_PLACE])
+    with contextlib.suppress(FileNotFoundError), log.open("rb") as file:
+        header = file.read(LOG_HEADER_BYTES)
+        size = int.from_bytes(header[8:12])
+        while size and len(frame := file.read(FRAME_HEADER_BYTES)) == FRAME_HEADER_BYTES:
+            if int.from_bytes(frame[:4]) == 1:
+                page = file.read(size)
+                version = max(version, int.from_bytes(page[VERSION_PLACE]))
+            else:
+                file.seek(size, os.SEEK_CUR)
+    return version
+
+
+def is_own(path: Path) -> bool:
+    """Tell whether a file is a database of this server, by its tables."""
+    if not path.is_file():
+        return False
+    wanted = set(re.findall(r"CREATE TABLE (\w+)", TABLES))
+    try:
+        with contextlib.closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as database:
+            rows = database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+            return wanted <= {name for (name,) in rows}
+    except sqlite3.Error:
+        return False
 
 
 class Database:
@@ -91,7 +70,7 @@ class Database:
         """Open or create the database.
 
         Raises:
-            StartError: the file is not such a database, or is from another version.
+            StartError: the file is not such a database, or is damaged.
         """
         self._path = path
         self._write_lock = threading.Lock()
@@ -154,11 +133,6 @@ class Database:
     def _prepare(self) -> None:
         (version,) = self._writer.execute("PRAGMA user_version").fetchone()
         if version == 0:
-            self._writer.executescript(
-                f"BEGIN; {SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
-            )
-        elif version != SCHEMA_VERSION:
-            raise StartError(
-                f"{self._path}: written by another version of this server "
-                f"({version}, this one is {SCHEMA_VERSION}); name another folder with --root"
-            )
+            create(self._writer)
+        elif version < SCHEMA_VERSION:
+            migrate(self._writer)

@@ -8,8 +8,13 @@ from datetime import UTC, datetime
 from typing import IO, Any, BinaryIO, cast
 
 from neptune_server.contents import CHUNK_BYTES, Contents
+from neptune_server.paths import paths_above
 
 FIRST_ZIP_YEAR = 1980
+LAST_ZIP_YEAR = 2107
+
+FOLDER_ATTRIBUTES = 0o40755 << 16 | 0x10
+"""A folder to Unix and to MS-DOS."""
 
 
 class Pieces(io.RawIOBase):
@@ -41,14 +46,27 @@ def file_pieces(file: BinaryIO) -> Iterator[bytes]:
             yield data
 
 
-def zip_pieces(contents: Contents, files: list[sqlite3.Row]) -> Iterator[bytes]:
-    """Yield a zip archive of a set's files, uncompressed: weights do not shrink."""
+def zip_pieces(contents: Contents, files: list[sqlite3.Row], modified: int) -> Iterator[bytes]:
+    """Yield a zip archive of a set's files, uncompressed: weights do not shrink.
+
+    As in the hosted service's archives, each folder has an entry, and `/` stands for the set.
+
+    Args:
+        contents: where the files' bytes are.
+        files: rows of `file`.
+        modified: when the set was changed last, in milliseconds since 1970, for the folders.
+    """
     pieces = Pieces()
+    folders = {f"{folder}/" for row in files for folder in paths_above(row["path"])}
     with zipfile.ZipFile(cast(IO[bytes], pieces), "w") as archive:
+        for folder in ("/", *sorted(folders)):
+            entry = zipfile.ZipInfo(folder, zip_time(modified))
+            entry.external_attr = FOLDER_ATTRIBUTES
+            archive.writestr(entry, b"")
         for row in files:
             entry = zipfile.ZipInfo(row["path"], zip_time(row["modified"]))
             entry.file_size = row["size"]
-            with contents.path(row["content"]).open("rb") as source, archive.open(entry, "w") as to:
+            with contents.open(row["content"]) as source, archive.open(entry, "w") as to:
                 while data := source.read(CHUNK_BYTES):
                     to.write(data)
                     yield pieces.take()
@@ -60,7 +78,7 @@ def zip_time(milliseconds: int) -> tuple[int, int, int, int, int, int]:
     """Return a time as zip archives have it."""
     moment = datetime.fromtimestamp(milliseconds / 1000, UTC)
     return (
-        max(moment.year, FIRST_ZIP_YEAR),
+        min(max(moment.year, FIRST_ZIP_YEAR), LAST_ZIP_YEAR),
         moment.month,
         moment.day,
         moment.hour,

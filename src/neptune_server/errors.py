@@ -38,6 +38,18 @@ def not_found(title: str) -> RequestError:
     return RequestError(HTTPStatus.NOT_FOUND, title)
 
 
+def request_timeout() -> RequestError:
+    """Return the refusal of a request that does not come to its end."""
+    return RequestError(HTTPStatus.REQUEST_TIMEOUT, "the request stands still")
+
+
+def too_large(limit: int) -> RequestError:
+    """Return the refusal of a body that is too long."""
+    return RequestError(
+        HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the body is larger than {limit:,} bytes"
+    )
+
+
 def is_disk_full(error: OSError | sqlite3.Error) -> bool:
     """Tell whether a failure means that the disk has no room left."""
     if isinstance(error, OSError):

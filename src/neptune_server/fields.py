@@ -6,7 +6,10 @@ import sqlite3
 from dataclasses import dataclass
 from typing import Any
 
+from neptune_server.checks import TIMES
 from neptune_server.store import now
+
+FIRST_MOMENT = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 
 SIMPLE_TYPES = ("float", "int", "bool", "string", "datetime", "experimentState")
 SERIES_TYPES = ("floatSeries", "stringSeries", "imageSeries")
@@ -15,13 +18,18 @@ SYSTEM_FIELDS = {
     "sys/creation_time": "datetime",
     "sys/id": "string",
     "sys/modification_time": "datetime",
+    "sys/monitoring_time": "int",
     "sys/ping_time": "datetime",
     "sys/running_time": "float",
     "sys/size": "float",
     "sys/state": "experimentState",
     "sys/trashed": "bool",
+    "sys/visibility": "string",
 }
 """What the server itself knows of a container, with the types; nobody else writes them."""
+
+VISIBILITY = "priv"
+"""Of every project, in Neptune's word for it: there is one token, and nobody else to see it."""
 
 ACTIVE_MILLISECONDS = 30_000
 """A client that lives says so every ten seconds; there is no word of farewell."""
@@ -34,7 +42,13 @@ SELECT id, container, name, type, value,
         (SELECT max(step) FROM point WHERE attribute = id) END AS last_step,
     CASE WHEN type IN ('file', 'fileSet') THEN
         (SELECT coalesce(sum(size), 0) FROM file WHERE attribute = id) END AS size
-FROM attribute
+FROM attribute WHERE container IN (SELECT value FROM json_each(?))
+"""
+
+
+SIZES_QUERY = """
+SELECT container, total(size) FROM file JOIN attribute ON attribute = id
+WHERE container IN (SELECT value FROM json_each(?)) GROUP BY container
 """
 
 
@@ -74,14 +88,38 @@ def read_fields(
         container: a row of `container`.
         names: the fields that are wanted; the others are not read.
     """
-    query, values = f"{FIELDS_QUERY} WHERE container = ?", [container["id"]]
+    return read_many(connection, [container], names)[container["id"]]
+
+
+def read_many(
+    connection: sqlite3.Connection, containers: list[sqlite3.Row], names: list[str] | None = None
+) -> dict[str, dict[str, Field]]:
+    """Return the fields of several containers, as `read_fields` does, by the containers' ids."""
+    ids = json.dumps([container["id"] for container in containers])
+    query, values = FIELDS_QUERY, [ids]
     if names is not None:
         query += " AND name IN (SELECT value FROM json_each(?))"
         values.append(json.dumps(names))
-    fields = {row["name"]: as_field(row) for row in connection.execute(query, values)}
-    for field in system_fields(connection, container, names):
-        fields[field.name] = field
-    return dict(sorted(fields.items()))
+    found: dict[str, dict[str, Field]] = {container["id"]: {} for container in containers}
+    for row in connection.execute(query, values):
+        found[row["container"]][row["name"]] = as_field_or_none(row)
+    sizes: dict[str, float] = {}
+    if names is None or "sys/size" in names:
+        sizes = dict(connection.execute(SIZES_QUERY, (ids,)).fetchall())
+    for container in containers:
+        fields = found[container["id"]]
+        for field in system_fields(container, sizes.get(container["id"], 0.0)):
+            if names is None or field.name in names:
+                fields[field.name] = field
+    return {container: dict(sorted(fields.items())) for container, fields in found.items()}
+
+
+def as_field_or_none(row: sqlite3.Row) -> Field:
+    """Return a stored field; one that makes no sense has no value, and hides no other field."""
+    try:
+        return as_field(row)
+    except (ValueError, TypeError, OverflowError):
+        return Field(row["name"], row["type"], {})
 
 
 def as_field(row: sqlite3.Row) -> Field:
@@ -112,38 +150,37 @@ def as_field(row: sqlite3.Row) -> Field:
     return Field(name, kind, properties)
 
 
-def system_fields(
-    connection: sqlite3.Connection, container: sqlite3.Row, names: list[str] | None
-) -> list[Field]:
-    """Return what the server knows of a container without being told."""
-    seconds = (container["pinged"] - container["created"]) / 1000
-    idle = now() - container["pinged"] > ACTIVE_MILLISECONDS
+def system_fields(container: sqlite3.Row, size: float) -> list[Field]:
+    """Return what the server knows of a container without being told.
+
+    Args:
+        container: a row of `container`.
+        size: bytes of its files.
+    """
+    # a clock may have been set back since
+    seconds = max(container["pinged"] - container["created"], 0) / 1000
+    idle = abs(now() - container["pinged"]) > ACTIVE_MILLISECONDS
     values: dict[str, Any] = {
         "sys/creation_time": as_date(container["created"]),
         "sys/id": container["short_id"],
-        "sys/modification_time": as_date(container["modified"]),
+        "sys/modification_time": as_date(max(container["modified"], container["created"])),
+        "sys/monitoring_time": round(seconds),
         "sys/ping_time": as_date(container["pinged"]),
         "sys/running_time": seconds,
+        "sys/size": size,
         "sys/state": "idle" if idle else "running",
-        "sys/trashed": bool(container["trashed"]),
     }
-    if names is None or "sys/size" in names:
-        (size,) = connection.execute(
-            "SELECT coalesce(sum(size), 0) FROM file JOIN attribute ON attribute = id "
-            "WHERE container = ?",
-            (container["id"],),
-        ).fetchone()
-        values["sys/size"] = float(size)
-    return [
-        Field(name, SYSTEM_FIELDS[name], {"value": value})
-        for name, value in values.items()
-        if names is None or name in names
-    ]
+    if container["type"] == "project":
+        values["sys/visibility"] = VISIBILITY
+    else:
+        values["sys/trashed"] = bool(container["trashed"])
+    return [Field(name, SYSTEM_FIELDS[name], {"value": value}) for name, value in values.items()]
 
 
 def as_date(milliseconds: int) -> str:
     """Return a time as the client parses it: ISO 8601 with milliseconds, UTC."""
-    moment = datetime.datetime.fromtimestamp(milliseconds / 1000, datetime.UTC)
+    milliseconds = min(max(milliseconds, TIMES.start), TIMES.stop - 1)
+    moment = FIRST_MOMENT + datetime.timedelta(milliseconds=milliseconds)
     return f"{moment:%Y-%m-%dT%H:%M:%S}.{milliseconds % 1000:03}Z"
 
 

@@ -2,45 +2,16 @@
 
 import json
 import sqlite3
-import tarfile
-import zlib
-from collections.abc import Iterator
-from typing import Any
+from typing import IO, Any
 
-from neptune_server.checks import FieldError, check_list, check_text, shown
+from neptune_server.archives import small_files
+from neptune_server.checks import FieldError, check_list, check_text
 from neptune_server.containers import find_container, touch
 from neptune_server.contents import Readable
-from neptune_server.errors import bad_request
 from neptune_server.fields import as_date
 from neptune_server.operations import Operation, find_field, open_field
-from neptune_server.paths import paths_above, range_below
+from neptune_server.paths import check_path, paths_above, range_below
 from neptune_server.store import Change, Store
-
-LONGEST_PATH = 1024
-"""Characters of a file's path within a set."""
-
-LARGEST_TAR = 64 * 1024 * 1024
-"""Bytes that an archive of small files may unpack to; the client packs five million."""
-
-
-def check_path(path: str) -> str:
-    """Return a path within a set if it stays within whatever folder it is unpacked to.
-
-    The client puts `./` before the names of files that lie outside its current folder.
-
-    Raises:
-        FieldError: it may not.
-    """
-    path = path.removeprefix("./")
-    parts = path.split("/")
-    if (
-        any(part in ("", ".", "..") for part in parts)
-        or "\\" in path
-        or len(path) > LONGEST_PATH
-        or not path.isprintable()
-    ):
-        raise FieldError(f"{shown(path)}: not a path within a set of files")
-    return path
 
 
 def upload(
@@ -109,7 +80,9 @@ def refuse_nesting(connection: sqlite3.Connection, field: int, path: str) -> Non
         raise FieldError(f"{path}: there is a file {blocking['path']}; one cannot be within it")
 
 
-def unpack(store: Store, identifier: str, attribute: str, source: Any, *, reset: bool) -> None:
+def unpack(
+    store: Store, identifier: str, attribute: str, source: IO[bytes], *, reset: bool
+) -> None:
     """Keep the files of a compressed tar archive as a set, or with `reset` as the whole set.
 
     Raises:
@@ -119,15 +92,13 @@ def unpack(store: Store, identifier: str, attribute: str, source: Any, *, reset:
     with store.read() as connection:
         find_container(connection, identifier)
     # neither a slow client nor the disk must hold up the others' changes: contents come first
-    packed, _ = store.contents.receive(source)
     written: list[str] = []
+    places = []
     try:
-        places = []
-        with tarfile.open(store.contents.path(packed), mode="r:gz") as archive:
-            for path, size, file in small_files(archive):
-                content, _ = store.contents.receive(file)
-                written.append(content)
-                places.append((path, size, content))
+        for path, file in small_files(source):
+            content, size = store.contents.receive(file)
+            written.append(content)
+            places.append((path, size, content))
         with store.change() as change:
             container = find_container(change.connection, identifier)
             field = open_field(change, container, attribute, "fileSet")
@@ -136,30 +107,9 @@ def unpack(store: Store, identifier: str, attribute: str, source: Any, *, reset:
             for path, size, content in places:
                 place(change, identifier, attribute, content, size, None, path)
         written.clear()
-    except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
-        if isinstance(error, OSError) and error.errno is not None:
-            raise
-        raise bad_request("not a compressed tar archive") from None
     finally:
-        for content in [packed, *written]:
+        for content in written:
             store.contents.remove(content)
-
-
-def small_files(archive: tarfile.TarFile) -> Iterator[tuple[str, int, Readable]]:
-    """Give an archive's files with their paths and sizes in bytes.
-
-    Raises:
-        FieldError: a path is impossible.
-        RequestError: they are too large, all together.
-    """
-    room = LARGEST_TAR
-    for entry in archive:
-        room -= entry.size
-        if room < 0:
-            raise bad_request(f"the archive unpacks to more than {LARGEST_TAR:,} bytes")
-        file = archive.extractfile(entry) if entry.isfile() else None
-        if file is not None:
-            yield check_path(entry.name), entry.size, file
 
 
 def delete_files(change: Change, container: sqlite3.Row, path: str, given: dict[str, Any]) -> None:

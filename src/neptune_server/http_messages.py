@@ -1,42 +1,37 @@
 """What a handler is given of a request, and what it may answer besides JSON."""
 
-import email.message
-import io
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from http import HTTPStatus
-from typing import Any
+from typing import IO, Any
 
-from neptune_server.errors import RequestError, bad_request
+from starlette.datastructures import Headers, QueryParams
+
+from neptune_server.errors import bad_request
+
+LONGEST_WHOLE_NUMBER = 400
+"""Digits; a longer one is no number that anything here is counted in."""
 
 
+@dataclass(frozen=True)
 class Body:
-    """The bytes that follow a request's headers."""
+    """The bytes that followed a request's headers, all of them received."""
 
-    def __init__(self, stream: io.BufferedIOBase, length: int) -> None:
-        self._stream = stream
-        self.left = length
+    file: IO[bytes]
+    size: int
 
-    def read(self, size: int) -> bytes:
-        """Return up to `size` bytes, none at the end.
-
-        Raises:
-            ConnectionError: the client went away before the end.
-        """
-        data = self._stream.read(min(size, self.left))
-        if not data and self.left:
-            raise ConnectionError("the client went away in mid-request")
-        self.left -= len(data)
-        return data
+    def read(self, size: int = -1) -> bytes:
+        """Return up to `size` bytes, none at the end."""
+        return self.file.read(size)
 
 
 @dataclass(frozen=True)
 class Request:
     """One request: query, headers and body."""
 
-    query: dict[str, list[str]]
-    headers: email.message.Message
+    query: QueryParams
+    headers: Headers
     body: Body
 
     def text(self, name: str) -> str:
@@ -52,8 +47,11 @@ class Request:
 
     def optional(self, name: str) -> str | None:
         """Return a parameter of the query, None where it is missing."""
-        values = self.query.get(name)
-        return values[-1] if values else None
+        return self.query.get(name)
+
+    def texts(self, name: str) -> list[str]:
+        """Return a parameter of the query that may be there several times."""
+        return self.query.getlist(name)
 
     def integer(self, name: str) -> int:
         """Return a parameter that is a whole number of at least 0.
@@ -68,14 +66,41 @@ class Request:
         return int(value)
 
     def json(self) -> Any:
-        """Return the body as JSON.
+        """Return the body as JSON, as strict as the standard: no NaN, no half characters.
 
         Raises:
             RequestError: it is not JSON.
         """
-        data = self.body.read(self.body.left)
+        content = self._parse(refuse_number)
+        if has_surrogates(content):
+            raise bad_request("the body has half of a character")
+        return content
+
+    def lenient_json(self) -> Any:
+        """Return the body as JSON whose parts are checked one by one.
+
+        It may hold numbers that are not finite, and texts that are not Unicode.
+
+        Raises:
+            RequestError: it is not JSON.
+        """
+        return self._parse(float)
+
+    def _parse(self, odd_number: Callable[[str], float]) -> Any:
+        def whole(text: str) -> float:
+            return int(text) if len(text) <= LONGEST_WHOLE_NUMBER else odd_number("inf")
+
+        def broken(text: str) -> float:
+            number = float(text)
+            return odd_number(text) if number in (float("inf"), -float("inf")) else number
+
         try:
-            return json.loads(data)
+            return json.loads(
+                self.body.read().decode(),
+                parse_constant=odd_number,
+                parse_float=broken,
+                parse_int=whole,
+            )
         except (ValueError, RecursionError):
             raise bad_request("the body is not JSON") from None
 
@@ -109,13 +134,33 @@ def member(content: dict[str, Any], name: str, kind: type) -> Any:
         RequestError: it is of another type.
     """
     value = content.get(name)
-    if value is not None and not isinstance(value, kind):
+    if value is not None and (not isinstance(value, kind) or (kind is int and value is True)):
         raise bad_request(f"{name} must be of type {kind.__name__}")
     return value
 
 
-def too_large(limit: int) -> RequestError:
-    """Return the refusal of a body that is too long."""
-    return RequestError(
-        HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the body is larger than {limit:,} bytes"
-    )
+def refuse_number(text: str) -> float:
+    """Refuse a number that is not finite.
+
+    Raises:
+        ValueError: always.
+    """
+    raise ValueError(f"{text}: not a finite number")
+
+
+SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+def has_surrogates(content: Any) -> bool:
+    """Tell whether JSON holds a text, as key or value, that is not valid Unicode."""
+    waiting = [content]
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, str):
+            if SURROGATE.search(item):
+                return True
+        elif isinstance(item, dict):
+            waiting += [*item.keys(), *item.values()]
+        elif isinstance(item, list):
+            waiting += item
+    return False

@@ -6,11 +6,12 @@ from typing import Any
 
 from neptune_server.checks import shown
 from neptune_server.errors import bad_request
-from neptune_server.fields import SYSTEM_FIELDS, Field, read_fields
+from neptune_server.fields import SYSTEM_FIELDS, Field, read_many
 from neptune_server.http_messages import member
 from neptune_server.query import parse
 
 LONGEST_PAGE = 10_000
+DIRECTIONS = ("ascending", "descending")
 ALL_TYPES = ["run", "model", "modelVersion"]
 
 
@@ -23,32 +24,41 @@ def search_entries(
         RequestError: the query, the order or the page is not formed as one.
     """
     query = parse(member(member(wanted, "query", dict) or {}, "query", str) or "")
-    sorting = member(wanted, "sorting", dict) or {}
-    sort_name = member(member(sorting, "sortBy", dict) or {}, "name", str) or "sys/creation_time"
-    names = sorted(query.names | {sort_name})
-    found = [
-        (container, fields)
-        for container in containers(connection, project, types)
-        if query.condition(fields := read_fields(connection, container, names))
-    ]
-    found = in_order(found, sort_name, descending=sorting.get("dir") != "ascending")
+    sort_name, descending = read_order(member(wanted, "sorting", dict) or {})
     page = member(wanted, "pagination", dict) or {}
     limit, offset = (check_size(page, name) for name in ("limit", "offset"))
     filters = member(wanted, "attributeFilters", list)
     columns = None if filters is None else [column_name(item) for item in filters]
+    rows = containers(connection, project, types)
+    fields = read_many(connection, rows, sorted(query.names | {sort_name}))
+    found = [(row, fields[row["id"]]) for row in rows if query.condition(fields[row["id"]])]
+    query.refuse_misfits()
+    found = in_order(found, sort_name, descending=descending)
+    shown_rows = [row for row, _ in found[offset : offset + limit]]
+    shown_fields = read_many(connection, shown_rows, columns)
     return {
         "matchingItemCount": len(found),
         "entries": [
             {
-                "experimentId": container["id"],
-                "attributes": [
-                    field.as_entry()
-                    for field in read_fields(connection, container, columns).values()
-                ],
+                "experimentId": row["id"],
+                "attributes": [field.as_entry() for field in shown_fields[row["id"]].values()],
             }
-            for container, _ in found[offset : offset + limit]
+            for row in shown_rows
         ],
     }
+
+
+def read_order(sorting: dict[str, Any]) -> tuple[str, bool]:
+    """Return the field that a table is sorted by, and whether its highest value comes first.
+
+    Raises:
+        RequestError: it is not formed as an order.
+    """
+    name = member(member(sorting, "sortBy", dict) or {}, "name", str) or "sys/creation_time"
+    direction = member(sorting, "dir", str) or "descending"
+    if direction not in DIRECTIONS:
+        raise bad_request(f"{shown(direction)}: neither of {' and '.join(DIRECTIONS)}")
+    return name, direction == "descending"
 
 
 def containers(
@@ -58,7 +68,7 @@ def containers(
     chosen = types or ALL_TYPES
     return connection.execute(
         "SELECT * FROM container WHERE project = ? AND type IN (SELECT value FROM json_each(?)) "
-        "ORDER BY created, rowid",
+        "ORDER BY rowid",
         (project["id"], json.dumps(chosen)),
     ).fetchall()
 

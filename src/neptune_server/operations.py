@@ -7,6 +7,7 @@ from typing import Any
 
 from neptune_server.checks import (
     FieldError,
+    PartlyDoneError,
     check_integer,
     check_list,
     check_number,
@@ -15,7 +16,7 @@ from neptune_server.checks import (
     shown,
 )
 from neptune_server.containers import STAGES
-from neptune_server.errors import bad_request
+from neptune_server.errors import RequestError, bad_request
 from neptune_server.fields import SYSTEM_FIELDS
 from neptune_server.paths import paths_above, range_below
 from neptune_server.store import Change
@@ -24,6 +25,9 @@ LONGEST_NAME = 1024
 """Characters of a field's name."""
 
 READ_ONLY = (*SYSTEM_FIELDS, "sys/custom_run_id", "sys/model_id", "sys/owner")
+
+TAGS = ("sys/tags", "sys/group_tags")
+"""The fields that may be sets of texts."""
 
 Operation = Callable[[Change, sqlite3.Row, str, dict[str, Any]], None]
 """Changes the field of a container at a path, as an argument says; raises `FieldError`."""
@@ -37,24 +41,46 @@ def execute(
 ) -> list[dict[str, str]]:
     """Apply operations in turn and return what the client shows of those that failed.
 
+    Each is done whole or not at all, but for points of a series: they are single things.
+
     Raises:
-        RequestError: an operation is not formed as one; none is applied.
+        RequestError: none of them is formed as an operation.
     """
-    failures = []
+    failures, malformed = [], 0
     for operation in operations:
-        if not isinstance(operation, dict) or not isinstance(operation.get("path"), str):
-            raise bad_request("an operation is an object with a path")
-        path = operation["path"]
-        names = [name for name, value in operation.items() if name != "path" and value is not None]
-        if len(names) != 1 or not isinstance(operation[names[0]], dict):
-            raise bad_request(f"{path!r}: an operation names one thing to do")
         try:
-            if names[0] not in known:
-                raise FieldError(f"{path}: this server knows no operation {names[0]}")
-            known[names[0]](change, container, path, operation[names[0]])
+            path, name, given = read_operation(operation)
         except FieldError as error:
-            failures.append({"errorDescription": str(error)})
-    return failures
+            malformed += 1
+            failures.append(str(error))
+            continue
+        try:
+            if name not in known:
+                raise FieldError(f"{path}: this server knows no operation {shown(name)}")
+            with change.part(keep=PartlyDoneError):
+                known[name](change, container, path, given)
+        except (FieldError, RequestError) as error:
+            failures.append(str(error))
+        except (OverflowError, UnicodeEncodeError, sqlite3.DataError):
+            failures.append(f"{shown(path)}: too large, or of a kind that cannot be kept")
+    if malformed and malformed == len(operations):
+        raise bad_request(failures[0])
+    return [{"errorDescription": failure} for failure in failures]
+
+
+def read_operation(operation: Any) -> tuple[str, str, dict[str, Any]]:
+    """Return an operation's path, its name, and what it is given.
+
+    Raises:
+        FieldError: it is not formed as one.
+    """
+    if not isinstance(operation, dict) or not isinstance(operation.get("path"), str):
+        raise FieldError("an operation is an object with a path")
+    path = operation["path"]
+    names = [name for name, value in operation.items() if name != "path" and value is not None]
+    if len(names) != 1 or not isinstance(operation[names[0]], dict):
+        raise FieldError(f"{shown(path)}: an operation names one thing to do")
+    return path, names[0], operation[names[0]]
 
 
 def open_field(change: Change, container: sqlite3.Row, name: str, kind: str) -> int:
@@ -182,6 +208,16 @@ def clear_string_set(change: Change, container: sqlite3.Row, path: str, _: dict[
     write_set(change, container, path, set())
 
 
+def refuse_other_sets(path: str) -> None:
+    """Refuse a set of texts that is no set of tags, as the hosted service did.
+
+    Raises:
+        FieldError: it is one.
+    """
+    if path not in TAGS:
+        raise FieldError(f"{path}: only {' and '.join(TAGS)} are sets of texts")
+
+
 def read_set(change: Change, container: sqlite3.Row, path: str) -> set[str]:
     """Return what a set holds; a field of another type is told of when it is written."""
     row = find_field(change.connection, container, path)
@@ -190,6 +226,7 @@ def read_set(change: Change, container: sqlite3.Row, path: str) -> set[str]:
 
 def write_set(change: Change, container: sqlite3.Row, path: str, values: set[str]) -> None:
     """Write all of a set."""
+    refuse_other_sets(path)
     set_value(change, container, path, "stringSet", json.dumps(sorted(values)))
 
 

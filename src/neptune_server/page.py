@@ -1,14 +1,15 @@
 """The page for browsers: its files, and the data that its script asks for."""
 
-import re
+import json
 import sqlite3
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from neptune_server.containers import find_container
+from neptune_server.containers import PROJECT_NAME, find_container
 from neptune_server.errors import not_found
-from neptune_server.fields import SERIES_TYPES, SIMPLE_TYPES, read_fields
+from neptune_server.fields import SERIES_TYPES, SIMPLE_TYPES, Field, read_fields, read_many
 from neptune_server.http_messages import Request, Stream
 from neptune_server.interface import Answer, Service
 from neptune_server.operations import find_field
@@ -17,13 +18,26 @@ FOLDER = Path(__file__).parent / "page_files"
 FILES = {
     "/": ("index.html", "text/html; charset=utf-8"),
     "/page.css": ("page.css", "text/css; charset=utf-8"),
-    "/page.js": ("page.js", "text/javascript; charset=utf-8"),
-    "/charts.js": ("charts.js", "text/javascript; charset=utf-8"),
+    **{
+        f"/{name}.js": (f"{name}.js", "text/javascript; charset=utf-8")
+        for name in (
+            "charts",
+            "curves",
+            "dom",
+            "fields",
+            "page",
+            "runs",
+            "server",
+            "state",
+            "versions",
+        )
+    },
     "/icon.svg": ("icon.svg", "image/svg+xml"),
 }
 """The page's files by address, with their media types."""
-VIEW = re.compile(r"/(?!api/|auth/|page/)\w[\w.-]*/\w[\w.-]*(/.*)?", re.ASCII)
+VIEWS = ("/{workspace}/{project}", "/{workspace}/{project}/{rest:path}")
 """The addresses that the client prints for its runs and models; the page's script reads them."""
+NOT_WORKSPACES = ("api", "auth", "page")
 
 MOST_POINTS = 1000
 """Points of a curve that are sent: a chart has no more pixels."""
@@ -31,13 +45,39 @@ MOST_POINTS = 1000
 LONGEST_TEXT = 60
 """Characters of a text in the table of versions; longer ones stand among the fields alone."""
 
-SUMMARY_FIELDS = ["sys/name", "sys/state", "sys/failed", "sys/stage", "sys/tags"]
+SUMMARY_FIELDS = [
+    "sys/name",
+    "sys/state",
+    "sys/failed",
+    "sys/tags",
+    "run/state",
+    "run/started",
+    "run/ended",
+]
+"""What is listed of everything. The last three are a run's own word: whoever pushes a run after its
+end, as a mirror does, says so there, in ISO 8601."""
+
+STATES = ("running", "finished", "failed", "killed")
+"""Words of `run/state` that the page knows."""
+
+MOST_NAMES = 20_000
+"""Names of fields that are offered for columns."""
 
 
-def read_file(path: str) -> Stream | None:
-    """Return one of the page's files, None where the page has none."""
-    if path not in FILES and not VIEW.fullmatch(path):
-        return None
+def read_file(path: str, names: dict[str, Any]) -> Stream:
+    """Return one of the page's files.
+
+    Args:
+        path: its address, one of `FILES` or `VIEWS`.
+        names: what an address of `VIEWS` names.
+
+    Raises:
+        RequestError: it names no project.
+    """
+    if path not in FILES:
+        parts = (names["workspace"], names["project"])
+        if PROJECT_NAME.fullmatch("/".join(parts)) is None or parts[0] in NOT_WORKSPACES:
+            raise not_found("no such page or operation")
     name, media_type = FILES.get(path, FILES["/"])
     data = (FOLDER / name).read_bytes()
     return Stream(iter([data]), media_type, length=len(data))
@@ -55,50 +95,116 @@ def get_summary(service: Service, _: Request) -> Answer:
         rows = connection.execute(
             "SELECT container.*, workspace || '/' || name AS project_name FROM container "
             "JOIN project ON project.id = project WHERE type != 'project' AND NOT trashed "
-            "ORDER BY created DESC, container.rowid DESC"
+            "ORDER BY container.rowid DESC"
         ).fetchall()
-        runs = [describe_run(connection, row) for row in rows if row["type"] == "run"]
-        versions = [
-            describe_version(connection, row) for row in rows if row["type"] == "modelVersion"
-        ]
-        models = [describe(connection, row) for row in rows if row["type"] == "model"]
-    for model in models:
-        model["versions"] = [item for item in versions if item["parent"] == model["id"]]
+        fields = read_many(connection, rows, SUMMARY_FIELDS)
+        versions = [row for row in rows if row["type"] == "modelVersion"]
+        values = read_many(connection, versions)
+    listed = {row["id"]: describe(row, fields[row["id"]]) for row in rows}
+    models = [listed[row["id"]] | {"versions": []} for row in rows if row["type"] == "model"]
+    by_id = {model["id"]: model for model in models}
+    for row in versions:
+        # the versions of a model in the trash are in no table
+        if row["parent"] in by_id:
+            version = listed[row["id"]] | describe_version(values[row["id"]])
+            by_id[row["parent"]]["versions"].append(version)
+    runs = [listed[row["id"]] for row in rows if row["type"] == "run"]
     return {"change": change, "runs": runs, "models": models}
 
 
-def describe(connection: sqlite3.Connection, row: sqlite3.Row) -> dict[str, Any]:
-    """Return what the page lists of anything."""
-    fields = read_fields(connection, row, SUMMARY_FIELDS)
+def describe(row: sqlite3.Row, fields: dict[str, Field]) -> dict[str, Any]:
+    """Return what the page lists of anything, of the types that its script expects."""
+    tags = value_of(fields, "sys/tags")
+    started = milliseconds_of(fields, "run/started")
+    ended = milliseconds_of(fields, "run/ended")
     return {
         "id": row["id"],
-        "parent": row["parent"],
         "shortId": row["short_id"],
         "project": row["project_name"],
-        "created": row["created"],
-        **{name.removeprefix("sys/"): field.value for name, field in fields.items()},
+        "name": str(value_of(fields, "sys/name") or ""),
+        "tags": [str(tag) for tag in tags] if isinstance(tags, list) else [],
+        "state": state_of(fields),
+        "started": row["created"] if started is None else started,
+        "ended": ended if ended is not None else max(row["pinged"], row["created"]),
     }
 
 
-def describe_run(connection: sqlite3.Connection, row: sqlite3.Row) -> dict[str, Any]:
-    """Return a run with the names of its series of numbers."""
-    names = connection.execute(
-        "SELECT name FROM attribute WHERE container = ? AND type = 'floatSeries' ORDER BY name",
-        (row["id"],),
-    )
-    return describe(connection, row) | {"series": [name for (name,) in names]}
+def value_of(fields: dict[str, Field], name: str) -> Any:
+    """Return a field's value, None where there is no such field."""
+    return fields[name].value if name in fields else None
 
 
-def describe_version(connection: sqlite3.Connection, row: sqlite3.Row) -> dict[str, Any]:
-    """Return a model's version with its numbers and short texts."""
+def milliseconds_of(fields: dict[str, Field], name: str) -> int | None:
+    """Return a time in milliseconds since 1970; None where a field holds none."""
+    try:
+        moment = datetime.fromisoformat(str(value_of(fields, name)))
+        return round((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)
+    except (ValueError, OverflowError):
+        return None
+
+
+def state_of(fields: dict[str, Field]) -> str:
+    """Return how a run stands: by its own word, or by its client's sign of life."""
+    own, alive = value_of(fields, "run/state"), value_of(fields, "sys/state") == "running"
+    if own == "running" and not alive:
+        # whoever told of it has fallen silent since
+        return "silent"
+    if own in STATES:
+        return str(own)
+    if value_of(fields, "sys/failed") is True:
+        return "failed"
+    return "running" if alive else "ended"
+
+
+def describe_version(fields: dict[str, Field]) -> dict[str, Any]:
+    """Return a version's stage, and its numbers and short texts."""
     values = {
         name: field.value
-        for name, field in read_fields(connection, row).items()
+        for name, field in fields.items()
         if not name.startswith("sys/")
         and field.type in SIMPLE_TYPES
         and len(str(field.value)) <= LONGEST_TEXT
     }
-    return describe(connection, row) | {"values": values}
+    return {"stage": str(value_of(fields, "sys/stage") or "none"), "values": values}
+
+
+def get_names(service: Service, _: Request) -> Answer:
+    """Return the names of the runs' fields that a column of a table can show."""
+    shown = json.dumps([*SIMPLE_TYPES, "stringSet", "floatSeries", "stringSeries", "artifact"])
+    with service.store.read() as connection:
+        names = connection.execute(
+            "SELECT DISTINCT attribute.name FROM attribute JOIN container "
+            "ON container.id = container WHERE container.type = 'run' AND NOT trashed "
+            "AND attribute.type IN (SELECT value FROM json_each(?)) ORDER BY 1 LIMIT ?",
+            (shown, MOST_NAMES),
+        ).fetchall()
+    return [name for (name,) in names] + ["sys/running_time", "sys/size"]
+
+
+def get_column(service: Service, request: Request) -> Answer:
+    """Return a field's values by the runs' ids."""
+    name = request.text("name")
+    with service.store.read() as connection:
+        rows = connection.execute(
+            "SELECT * FROM container WHERE type = 'run' AND NOT trashed"
+        ).fetchall()
+        fields = read_many(connection, rows, [name])
+    found = {container: value_of(row, name) for container, row in fields.items()}
+    return {container: value for container, value in found.items() if value is not None}
+
+
+def get_series_names(service: Service, request: Request) -> Answer:
+    """Return the names of the series of numbers that runs have, by the runs' ids."""
+    ids = request.texts("id")
+    names: dict[str, list[str]] = {container: [] for container in ids}
+    with service.store.read() as connection:
+        for container, name in connection.execute(
+            "SELECT container, name FROM attribute WHERE type = 'floatSeries' "
+            "AND container IN (SELECT value FROM json_each(?)) ORDER BY name",
+            (json.dumps(ids),),
+        ):
+            names[container].append(name)
+    return names
 
 
 def get_fields(service: Service, request: Request) -> Answer:
@@ -155,6 +261,9 @@ def thin_out(points: list[tuple[float, int, float]]) -> list[tuple[float, int, f
 DATA: dict[str, Callable[[Service, Request], Answer]] = {
     "/page/change": get_change,
     "/page/summary": get_summary,
+    "/page/names": get_names,
+    "/page/column": get_column,
+    "/page/series-names": get_series_names,
     "/page/fields": get_fields,
     "/page/series": get_series,
 }

@@ -5,14 +5,10 @@
 Source: https://docs-legacy.neptune.ai/usage/nql/
 """
 
-import operator
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import Any
 
-from neptune_server.errors import RequestError, bad_request
+from neptune_server.comparing import COMPARISONS, TYPE_NAMES, Comparison, syntax_error
 from neptune_server.fields import Field
 
 Condition = Callable[[Mapping[str, Field]], bool]
@@ -21,38 +17,42 @@ Condition = Callable[[Mapping[str, Field]], bool]
 TOKEN = re.compile(
     r"\s*(?:`(?P<name>(?:[^`\\]|\\.)*)`"
     r'|"(?P<text>(?:[^"\\]|\\.)*)"'
+    r"|'(?P<single>(?:[^'\\]|\\.)*)'"
     r"|(?P<sign>==|!=|<=|>=|[=<>():])"
-    r'|(?P<word>[^\s`"()=!<>:]+))'
+    r"|(?P<word>[^\s`\"'()=!<>:]+))",
+    re.DOTALL,
 )
-COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
-    "=": operator.eq,
-    "==": operator.eq,
-    "!=": operator.ne,
-    "<": operator.lt,
-    "<=": operator.le,
-    ">": operator.gt,
-    ">=": operator.ge,
-    "CONTAINS": operator.contains,
-    "MATCHES": lambda value, pattern: re.search(pattern, value) is not None,
-    "STARTS WITH": str.startswith,
-    "ENDS WITH": str.endswith,
-}
-NUMBERS = ("float", "int", "floatSeries")
-TYPE_NAMES = {"integer": ("int",), "float": NUMBERS, "boolean": ("bool",)}
-"""The types of fields that a query means by its own word for a type."""
+KINDS = {"single": "text"}
+ESCAPED = re.compile(r"\\([\\\"'`])")
 
-STATES = {"active": "running", "inactive": "idle"}
-UNITS = {"h": "hours", "d": "days", "w": "weeks"}
-RELATIVE_TIME = re.compile(r"-(\d{1,5})([hdw])")
+LONGEST_QUERY = 64 * 1024
+DEEPEST = 50
+"""Brackets, and words NOT, within each other."""
 
 
-@dataclass(frozen=True)
 class Query:
     """A query that has been understood."""
 
-    names: frozenset[str]
-    """The fields that it looks at."""
-    condition: Condition
+    def __init__(self, condition: Condition, comparisons: list[Comparison]) -> None:
+        self.condition = condition
+        self._comparisons = comparisons
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The fields that it looks at."""
+        return frozenset(comparison.name for comparison in self._comparisons)
+
+    def refuse_misfits(self) -> None:
+        """Refuse a comparison that fitted no field of its name, once all have been looked at.
+
+        A run whose field is of an odd type is none that is meant; where there are only such, it is
+        the query that is wrong, and silence would hide it.
+
+        Raises:
+            RequestError: there was one.
+        """
+        if any(comparison.misfit and not comparison.fit for comparison in self._comparisons):
+            raise syntax_error()
 
 
 def parse(text: str) -> Query:
@@ -61,19 +61,13 @@ def parse(text: str) -> Query:
     Raises:
         RequestError: it is not one.
     """
-    try:
-        parser = Parser(tokens(text))
-        condition = parser.alternatives() if parser.tokens else lambda _: True
-    except RecursionError:
-        raise syntax_error() from None
-    if parser.tokens:
+    if len(text) > LONGEST_QUERY:
         raise syntax_error()
-    return Query(frozenset(parser.names), condition)
-
-
-def syntax_error() -> RequestError:
-    """Return the refusal of a query, in the words that the client knows."""
-    return bad_request("Syntax error")
+    parser = Parser(tokens(text))
+    condition = parser.alternatives() if parser.more else lambda _: True
+    if parser.more:
+        raise syntax_error()
+    return Query(condition, parser.comparisons)
 
 
 def tokens(text: str) -> list[tuple[str, str]]:
@@ -83,23 +77,33 @@ def tokens(text: str) -> list[tuple[str, str]]:
         token = TOKEN.match(text, position)
         if token is None or token.lastgroup is None:
             raise syntax_error()
-        found.append((token.lastgroup, token[token.lastgroup]))
+        kind = token.lastgroup
+        found.append((KINDS.get(kind, kind), token[kind]))
         position = token.end()
     return found
 
 
 class Parser:
-    """Reads tokens from the front; `names` gathers the fields that are looked at."""
+    """Reads tokens one after the other; `comparisons` gathers what is compared."""
 
     def __init__(self, tokens: list[tuple[str, str]]) -> None:
-        self.tokens = tokens
-        self.names: set[str] = set()
+        self.comparisons: list[Comparison] = []
+        self._tokens = tokens
+        self._next = 0
+        self._depth = 0
+
+    @property
+    def more(self) -> bool:
+        """Whether there is anything left to read."""
+        return self._next < len(self._tokens)
 
     def alternatives(self) -> Condition:
         """Read conditions of which one must hold."""
         conditions = [self.all_of()]
         while self.take_word("OR"):
             conditions.append(self.all_of())
+        if len(conditions) == 1:
+            return conditions[0]
         return lambda fields: any(condition(fields) for condition in conditions)
 
     def all_of(self) -> Condition:
@@ -107,10 +111,24 @@ class Parser:
         conditions = [self.one()]
         while self.take_word("AND"):
             conditions.append(self.one())
+        if len(conditions) == 1:
+            return conditions[0]
         return lambda fields: all(condition(fields) for condition in conditions)
 
     def one(self) -> Condition:
-        """Read a condition, or several in brackets."""
+        """Read a condition, or several in brackets.
+
+        Raises:
+            RequestError: there is none, or it lies too deep.
+        """
+        self._depth += 1
+        if self._depth > DEEPEST:
+            raise syntax_error()
+        condition = self._one()
+        self._depth -= 1
+        return condition
+
+    def _one(self) -> Condition:
         if self.take_word("NOT"):
             negated = self.one()
             return lambda fields: not negated(fields)
@@ -126,8 +144,9 @@ class Parser:
         name = unescape(self.take("name", "word"))
         types = None
         if self.take_sign(":"):
-            word = self.take("word")
-            types = TYPE_NAMES.get(word, (word,))
+            types = TYPE_NAMES.get(self.take("word"))
+            if types is None:
+                raise syntax_error()
         negated = self.take_word("NOT")
         if self.take_word("STARTS"):
             relation = "STARTS WITH" if self.take_word("WITH") else ""
@@ -137,14 +156,12 @@ class Parser:
             relation = self.take("sign", "word").upper()
         if relation not in COMPARISONS:
             raise syntax_error()
-        wanted = unescape(self.take("text", "word"))
-        self.names.add(name)
+        comparison = Comparison(name, types, relation, unescape(self.take("text", "word")))
+        self.comparisons.append(comparison)
 
         def holds(fields: Mapping[str, Field]) -> bool:
-            field = fields.get(name)
-            if field is None or field.value is None or (types and field.type not in types):
-                return False
-            return compare(field, relation, wanted) is not negated
+            found = comparison.holds(fields.get(name))
+            return found is not None and found is not negated
 
         return holds
 
@@ -154,83 +171,29 @@ class Parser:
         Raises:
             RequestError: it is not.
         """
-        if not self.tokens or self.tokens[0][0] not in kinds:
+        if not self.more or self._tokens[self._next][0] not in kinds:
             raise syntax_error()
-        return self.tokens.pop(0)[1]
+        self._next += 1
+        return self._tokens[self._next - 1][1]
 
     def take_word(self, word: str) -> bool:
         """Skip a word, in large or small letters, and tell whether it was there."""
-        if self.tokens and self.tokens[0][0] == "word" and self.tokens[0][1].upper() == word:
-            self.tokens.pop(0)
-            return True
-        return False
+        kind, text = self._tokens[self._next] if self.more else ("", "")
+        found = kind == "word" and text.upper() == word
+        self._next += found
+        return found
 
     def take_sign(self, sign: str) -> bool:
         """Skip a sign and tell whether it was there."""
-        if self.tokens and self.tokens[0] == ("sign", sign):
-            self.tokens.pop(0)
-            return True
-        return False
-
-
-def compare(field: Field, relation: str, wanted: str) -> bool:
-    """Compare a field's value with what a query says.
-
-    Raises:
-        RequestError: the field's type knows no such comparison.
-    """
-    value, other = field.value, read_value(field.type, wanted)
-    if field.type == "datetime":
-        value = read_time(value)
-    of_text = relation in ("CONTAINS", "MATCHES", "STARTS WITH", "ENDS WITH")
-    if of_text != isinstance(value, str | list) and (of_text or isinstance(value, list)):
-        raise syntax_error()
-    if isinstance(value, list) and relation != "CONTAINS":
-        raise syntax_error()
-    try:
-        return COMPARISONS[relation](value, other)
-    except re.error:
-        raise syntax_error() from None
-
-
-def read_value(kind: str, text: str) -> Any:
-    """Return what a query's word means beside a field of a type.
-
-    Raises:
-        RequestError: it means nothing there.
-    """
-    if kind == "bool":
-        if text.lower() not in ("true", "false"):
-            raise syntax_error()
-        return text.lower() == "true"
-    if kind == "experimentState":
-        return STATES.get(text.lower(), text.lower())
-    if kind == "datetime":
-        return read_time(text)
-    if kind not in NUMBERS:
-        return text
-    try:
-        return float(text)
-    except ValueError:
-        raise syntax_error() from None
-
-
-def read_time(text: str) -> datetime:
-    """Return a time written as ISO 8601, or as `-2d`: two days ago.
-
-    Raises:
-        RequestError: it is neither.
-    """
-    relative = RELATIVE_TIME.fullmatch(text)
-    if relative is not None:
-        return datetime.now(UTC) - timedelta(**{UNITS[relative[2]]: int(relative[1])})
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise syntax_error() from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        found = self.more and self._tokens[self._next] == ("sign", sign)
+        self._next += found
+        return found
 
 
 def unescape(text: str) -> str:
-    """Take the backslashes off quoted signs."""
-    return re.sub(r"\\(.)", r"\1", text)
+    """Take the backslashes off quotes and backslashes; before all else they stand for themselves.
+
+    The client puts values between quotes as they are, and regular expressions have their own use
+    for backslashes.
+    """
+    return ESCAPED.sub(r"\1", text)

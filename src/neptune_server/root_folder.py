@@ -1,17 +1,36 @@
-"""The folder that holds all of a server's data, and the secrets and settings within it."""
+"""The folder that holds all of a server's data, and the secrets and settings within it.
+
+The server writes and deletes below a folder only once the folder bears its marker. It puts the
+marker into folders that it makes or finds empty, and into those that a database of its own proves
+to be from a version that knew no marker. It refuses all others.
+"""
 
 import contextlib
+import errno
 import fcntl
 import json
 import os
 import secrets
+import stat
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from neptune_server.database import is_own, stored_version
 from neptune_server.errors import StartError
+from neptune_server.schema import SCHEMA_VERSION
+
+MARKER = ".neptune-server"
+MARKER_TEXT = """\
+This folder belongs to `vestibular neptune-server`, which deletes what it finds no use for in the
+folder `contents`. Put nothing else there. A copy of the whole folder is a backup.
+"""
 
 SECRET_BYTES = 32
+MOST_PORT = 65_535
+OTHERS = 0o077
+"""Permissions of everybody but the owner."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +44,18 @@ class Settings:
     signing_key: str
     """What the server signs its access tokens with."""
 
+    def __post_init__(self) -> None:
+        """Check what a file says.
+
+        Raises:
+            ValueError: it says something else.
+        """
+        if type(self.port) is not int or not 0 <= self.port <= MOST_PORT:
+            raise ValueError("no port")
+        for key in (self.api_key, self.signing_key):
+            if not isinstance(key, str) or len(key) < SECRET_BYTES or not key.isascii():
+                raise ValueError("no key")
+
     @classmethod
     def new(cls, port: int) -> "Settings":
         """Draw new secrets."""
@@ -36,10 +67,23 @@ class RootFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path.absolute()
+        self.marker = self.path / MARKER
         self.database = self.path / "neptune.sqlite"
         self.contents = self.path / "contents"
         self.token = self.path / "token"
+        self.lock = self.path / "lock"
         self._settings = self.path / "server.json"
+
+    @property
+    def write_ahead_log(self) -> Path:
+        """Where SQLite keeps what is not in the database's own file yet."""
+        return self.database.with_name(f"{self.database.name}-wal")
+
+    def places(self) -> list[Path]:
+        """Return all that a server writes, contents and temporary files aside."""
+        database = [self.database.with_name(self.database.name + end) for end in ("-shm", "-wal")]
+        own = [self.marker, self.database, self.contents, self.token, self.lock, self._settings]
+        return [*own, *database]
 
     def read_settings(self) -> Settings | None:
         """Return the settings of the last start.
@@ -51,7 +95,7 @@ class RootFolder:
             return Settings(**json.loads(self._settings.read_text(encoding="utf-8")))
         except FileNotFoundError:
             return None
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, RecursionError):
             raise StartError(
                 f"{self._settings}: not a server's settings; remove it to get a new token"
             ) from None
@@ -63,9 +107,8 @@ class RootFolder:
 
 def write_secret(path: Path, text: str) -> None:
     """Replace a file as a whole; nobody but its owner can read it at any time."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.unlink(missing_ok=True)
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             file.write(text)
@@ -82,19 +125,20 @@ def open_root(path: Path) -> Iterator[RootFolder]:
     """Make the folder where it is missing, and keep other servers out of it.
 
     Raises:
-        StartError: the folder cannot be written, or another server uses it.
+        StartError: the folder is not the server's, cannot be written, or another server uses it.
     """
     root = RootFolder(path)
     try:
         root.path.mkdir(parents=True, exist_ok=True, mode=0o700)
-        root.contents.mkdir(exist_ok=True, mode=0o700)
-        lock = (root.path / "lock").open("a")
+        check(root)
+        mark(root)
+        lock = os.open(root.lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise StartError(
             f"{path}: {(error.strerror or 'cannot be used').lower()}; "
             "name a folder that can be written with --root"
         ) from None
-    with lock:
+    with os.fdopen(lock, "a"):
         try:
             # the system lets go of it however the process ends
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -102,4 +146,67 @@ def open_root(path: Path) -> Iterator[RootFolder]:
             raise StartError(
                 f"{path}: another server uses this folder; name another one with --root"
             ) from None
+        root.contents.mkdir(exist_ok=True, mode=0o700)
+        tighten(root)
         yield root
+
+
+def check(root: RootFolder) -> None:
+    """Look, and touch nothing, whether the folder is the server's.
+
+    Raises:
+        StartError: it is not, or not any more.
+    """
+    for place in root.places():
+        if place.is_symlink():
+            raise StartError(
+                f"{place}: a link, and the server writes to nothing outside its folder; "
+                "name another folder with --root"
+            )
+    version = stored_version(root.database, root.write_ahead_log)
+    if version > SCHEMA_VERSION:
+        raise StartError(
+            f"{root.database}: written by a later version of this server "
+            f"({version}, this one knows {SCHEMA_VERSION}); name another folder with --root"
+        )
+    if is_filled(root.path) and not root.marker.is_file() and not is_own(root.database):
+        raise StartError(
+            f"{root.path}: not empty, and not a folder of this server; "
+            "name an empty or a new one with --root"
+        )
+    if not version and (root.write_ahead_log.exists() or is_filled(root.contents)):
+        raise StartError(
+            f"{root.database}: missing or empty, but the files that it names are there; "
+            "put the database back, or name another folder with --root"
+        )
+
+
+def is_filled(folder: Path) -> bool:
+    """Tell whether there is anything in a folder."""
+    with contextlib.suppress(FileNotFoundError):
+        return any(folder.iterdir())
+    return False
+
+
+def mark(root: RootFolder) -> None:
+    """Make the folder the server's own."""
+    with contextlib.suppress(FileExistsError):
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+        with os.fdopen(os.open(root.marker, flags, 0o600), "w") as file:
+            file.write(MARKER_TEXT)
+
+
+def tighten(root: RootFolder) -> None:
+    """Keep everybody but the owner out, and say so where somebody could get in."""
+    for place in (root.path, *root.places()):
+        try:
+            mode = stat.S_IMODE(place.lstat().st_mode)
+            if mode & OTHERS:
+                place.chmod(mode & ~OTHERS)
+                print(f"{place}: was open to others, now to its owner alone", file=sys.stderr)
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            if error.errno not in (errno.EPERM, errno.EROFS):
+                raise
+            print(f"{place}: others can open it, and it cannot be changed here", file=sys.stderr)

@@ -1,16 +1,18 @@
 """Series of numbers, texts and images, one value a step."""
 
 import base64
-import binascii
 import json
 import sqlite3
 from collections.abc import Callable
 from typing import Any
 
 from neptune_server.checks import (
+    MOST_STEP,
     FieldError,
+    PartlyDoneError,
     check_list,
     check_number,
+    check_step,
     check_text,
     check_time,
 )
@@ -54,7 +56,7 @@ def log(
             step = entry.get("step")
             points.append(
                 (
-                    None if step is None else check_number(path, step),
+                    None if step is None else check_step(path, step),
                     check_time(path, entry.get("timestampMilliseconds")),
                     check(path, entry.get("value")),
                 )
@@ -63,30 +65,40 @@ def log(
             failure = error
     if points:
         field = open_field(change, container, path, kind)
+        steps = numbered(change.connection, field, path, points)
         if kind == "imageSeries":
-            write_images(change, field, numbered(change.connection, field, points))
+            write_images(change, field, steps)
         else:
             change.connection.executemany(
                 "INSERT INTO point (attribute, step, time, value) VALUES (?, ?, ?, ?) "
                 "ON CONFLICT DO UPDATE SET time = excluded.time, value = excluded.value",
-                ((field, *point) for point in numbered(change.connection, field, points)),
+                ((field, *point) for point in steps),
             )
     if failure is not None:
-        raise failure
+        raise PartlyDoneError(str(failure))
 
 
 def numbered(
-    connection: sqlite3.Connection, field: int, points: list[tuple[float | None, int, Any]]
+    connection: sqlite3.Connection,
+    field: int,
+    path: str,
+    points: list[tuple[float | None, int, Any]],
 ) -> list[tuple[float, int, Any]]:
-    """Give the points that have no step the ones after the last."""
+    """Give the points that have no step the ones after the last.
+
+    Raises:
+        FieldError: there are none after it.
+    """
     (last,) = connection.execute(
         "SELECT max(step) FROM point WHERE attribute = ?", (field,)
     ).fetchone()
-    following = 0.0 if last is None else last + 1
     result = []
     for given, time, value in points:
+        if given is None and last is not None and last >= MOST_STEP:
+            raise FieldError(f"{path}: no step is left after 2^53")
+        following = 0.0 if last is None else last + 1
         step = following if given is None else given
-        following = max(following, step + 1)
+        last = step if last is None else max(last, step)
         result.append((step, time, value))
     return result
 
@@ -95,15 +107,20 @@ def check_image(path: str, value: Any) -> tuple[bytes, str]:
     """Return an image's bytes, and what is said of it as JSON.
 
     Raises:
-        FieldError: there are no bytes.
+        FieldError: there are no bytes, or odd words.
     """
     if not isinstance(value, dict):
         raise FieldError(f"{path}: an image is an object")
     try:
         data = base64.b64decode(check_text(path, value.get("data")), validate=True)
-    except binascii.Error:
+    except ValueError:
         raise FieldError(f"{path}: the image is not base64") from None
-    return data, json.dumps({key: value.get(key) for key in ("name", "description")})
+    words = {
+        key: check_text(path, value[key])
+        for key in ("name", "description")
+        if value.get(key) is not None
+    }
+    return data, json.dumps(words)
 
 
 def write_images(
@@ -134,8 +151,14 @@ def configure_floats(
 ) -> None:
     """Keep what the client says of a series' range and unit."""
     field = open_field(change, container, path, "floatSeries")
-    about = json.dumps({key: given.get(key) for key in ("min", "max", "unit")})
-    change.connection.execute("UPDATE attribute SET value = ? WHERE id = ?", (about, field))
+    about: dict[str, float | str] = {
+        key: check_number(path, given[key]) for key in ("min", "max") if given.get(key) is not None
+    }
+    if given.get("unit") is not None:
+        about["unit"] = check_text(path, given["unit"])
+    change.connection.execute(
+        "UPDATE attribute SET value = ? WHERE id = ?", (json.dumps(about), field)
+    )
 
 
 SERIES_OPERATIONS: dict[str, Operation] = {

@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import logging
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -19,6 +20,8 @@ SELECT content FROM file
 UNION SELECT content FROM upload
 UNION SELECT content FROM point WHERE content IS NOT NULL
 """
+
+log = logging.getLogger(__name__)
 
 
 class Change:
@@ -45,6 +48,28 @@ class Change:
         self.discarded += [
             content for (content,) in self.connection.execute(query, values) if content
         ]
+
+    @contextlib.contextmanager
+    def part(self, keep: type[Exception]) -> Iterator[None]:
+        """Do a part of the change: all of it or, on any exception but `keep`, nothing."""
+        written, discarded = len(self.written), len(self.discarded)
+        self.connection.execute("SAVEPOINT part")
+        try:
+            yield
+        except keep:
+            self.connection.execute("RELEASE part")
+            raise
+        except Exception:
+            # a full disk makes SQLite roll all back by itself
+            if self.connection.in_transaction:
+                self.connection.execute("ROLLBACK TO part")
+                self.connection.execute("RELEASE part")
+            del self.discarded[discarded:]
+            while len(self.written) > written:
+                self._contents.remove(self.written.pop())
+            raise
+        else:
+            self.connection.execute("RELEASE part")
 
     def write_content(self, data: bytes) -> str:
         """Write a small content and return its name."""
@@ -82,7 +107,11 @@ class Store:
                 "DELETE FROM upload WHERE started < ?", (change.time - UPLOAD_MILLISECONDS,)
             )
         with self.read() as connection:
-            self.contents.sweep({name for (name,) in connection.execute(CONTENT_QUERY)})
+            foreign = self.contents.sweep({name for (name,) in connection.execute(CONTENT_QUERY)})
+        if foreign:
+            log.warning(
+                "%s: %d of its files are not the server's; they stay", self.contents.folder, foreign
+            )
 
     @contextlib.contextmanager
     def change(self, *contents: str) -> Iterator[Change]:
@@ -111,6 +140,7 @@ class Store:
     def close(self) -> None:
         """Close the database."""
         self._database.close()
+        self.contents.close()
 
 
 def now() -> int:

@@ -8,11 +8,12 @@ from neptune_server.checks import FieldError
 from neptune_server.containers import find_container
 from neptune_server.contents import copy
 from neptune_server.errors import bad_request, not_found
-from neptune_server.file_sets import check_path, place
+from neptune_server.file_sets import place
 from neptune_server.http_messages import Body
+from neptune_server.paths import check_path
 from neptune_server.store import Store
 
-SMALLEST_PART = 8 * 1024 * 1024
+SMALLEST_PART = 5 * 1024 * 1024
 LARGEST_PART = 64 * 1024 * 1024
 MOST_PARTS = 1000
 LARGEST_FILE = MOST_PARTS * LARGEST_PART
@@ -62,10 +63,10 @@ def receive_part(store: Store, identifier: str, content_range: str, body: Body) 
     length = last - first + 1
     if total != row["size"] or not 0 < length <= total - first or row["finished"]:
         raise bad_request(f"{content_range}: not a part of an upload of {row['size']} bytes")
-    if body.left != length:
+    if body.size != length:
         # in these words: the client then begins again, the file has changed on its side
         raise bad_request("Length of stream does not match given range")
-    with store.contents.path(row["content"]).open("r+b") as file:
+    with store.contents.update(row["content"]) as file:
         file.seek(first)
         copy(body, file)
         store.contents.keep(file)

@@ -3,6 +3,8 @@
 const HEIGHT = { large: 340, small: 180 };
 const MARGIN = { top: 12, right: 14, bottom: 38, left: 58 };
 const COLOURS = 8;
+const MANY_TIMES = 30; // a decade and a half
+const PAUSE_TIMES = 5; // as long as points usually are apart
 
 export function colourClass(index) {
   return `c${index % COLOURS}` + (index % (2 * COLOURS) >= COLOURS ? " second" : "");
@@ -38,13 +40,17 @@ export function ticks(low, high, most) {
   return Array.from({ length: last - first + 1 }, (_, index) => (first + index) * step);
 }
 
+// Places on a logarithmic axis: powers of ten, and where there are few, twice and five times those.
 function powers(low, high) {
-  const first = Math.ceil(Math.log10(low) - 1e-9);
+  const first = Math.floor(Math.log10(low) + 1e-9);
   const last = Math.floor(Math.log10(high) + 1e-9);
-  if (last - first < 1) return ticks(low, high, 5).filter((value) => value > 0);
-  const every = Math.ceil((last - first + 1) / 6);
-  return Array.from({ length: last - first + 1 }, (_, index) => 10 ** (first + index))
-    .filter((_, index) => index % every === 0);
+  const times = last - first < 3 ? [1, 2, 5] : [1];
+  const all = Array.from({ length: last - first + 1 }, (_, index) => 10 ** (first + index))
+    .flatMap((power) => times.map((factor) => factor * power))
+    .filter((value) => value >= low * (1 - 1e-9) && value <= high * (1 + 1e-9));
+  if (all.length < 2) return ticks(low, high, 5).filter((value) => value > 0);
+  const every = times.length > 1 ? 1 : Math.ceil(all.length / 6);
+  return all.filter((_, index) => index % every === 0);
 }
 
 // A scale maps values to pixels.
@@ -69,13 +75,41 @@ function range(values, { fromZero, logarithmic }) {
   return [low, high];
 }
 
+// Whether values span so much that a linear axis would show the largest alone.
+export function spansDecades(lines) {
+  let low = Infinity, high = 0;
+  for (const { points } of lines) {
+    for (const [, value] of points) {
+      if (value < low) low = value;
+      if (value > high) high = value;
+    }
+  }
+  return low > 0 && high / low >= MANY_TIMES;
+}
+
+// The distance between two neighbours from which on nothing was going on between them.
+function longestStep(points) {
+  const steps = points.slice(1).map(([at], index) => at - points[index][0]).sort((a, b) => a - b);
+  return steps.length ? PAUSE_TIMES * steps[steps.length >> 1] : Infinity;
+}
+
+// Charts whose places on the x axis mean the same: what one points at, all of them read.
+export class Group {
+  constructor() {
+    this.charts = new Set();
+  }
+
+  point(place) {
+    for (const chart of this.charts) chart.mark(place);
+  }
+}
+
 // The chart of `lines`: [{label, colour, points: [[x, y], ...]}], as a figure.
 export class Chart {
-  constructor({ title, xLabel, large = false }) {
-    this.title = title;
-    this.xLabel = xLabel;
-    this.large = large;
+  constructor({ title, xLabel, group, large = false, pauses = false }) {
+    Object.assign(this, { title, xLabel, group, large, pauses });
     this.lines = [];
+    this.places = [];
     this.logarithmic = false;
     this.place = null;
     this.figure = document.createElement("figure");
@@ -85,15 +119,21 @@ export class Chart {
       this.figure.append(caption);
     }
     this.svg = element("svg", { tabindex: "0", role: "img" });
+    this.cursor = element("line", { class: "cursor", visibility: "hidden" });
     this.readout = document.createElement("p");
     this.readout.className = "readout";
     this.readout.setAttribute("aria-live", "polite");
     this.figure.append(this.svg, this.readout);
     new ResizeObserver(() => this.draw()).observe(this.figure);
     this.svg.addEventListener("pointermove", (event) => this.point(event));
-    this.svg.addEventListener("pointerleave", () => this.leave());
-    this.svg.addEventListener("blur", () => this.leave());
+    this.svg.addEventListener("pointerleave", () => group.point(null));
+    this.svg.addEventListener("blur", () => group.point(null));
     this.svg.addEventListener("keydown", (event) => this.key(event));
+    group.charts.add(this);
+  }
+
+  remove() {
+    this.group.charts.delete(this);
   }
 
   show(lines, { logarithmic = false } = {}) {
@@ -102,8 +142,9 @@ export class Chart {
     this.lines = lines.map((line) => {
       const points = logarithmic ? line.points.filter(([, y]) => y > 0) : line.points;
       this.hiddenPoints += line.points.length - points.length;
-      return { ...line, points };
+      return { ...line, points, pause: this.pauses ? longestStep(points) : Infinity };
     }).filter((line) => line.points.length);
+    this.places = [...new Set(this.all(0))].sort((a, b) => a - b);
     this.draw();
   }
 
@@ -142,79 +183,85 @@ export class Chart {
     }
     this.svg.append(element("text",
       { x: width - MARGIN.right, y: height - 5, "text-anchor": "end" }, this.xLabel));
-    for (const line of this.lines) {
-      const colour = colourClass(line.colour);
-      if (line.points.length === 1) {
-        const [[at, value]] = line.points;
-        this.svg.append(element("circle", { class: `dot ${colour}`, cx: x(at), cy: y(value), r: 4 }));
-        continue;
+    for (const line of this.lines) this.drawLine(line, x, y);
+    this.cursor.setAttribute("y1", MARGIN.top);
+    this.cursor.setAttribute("y2", height - MARGIN.bottom);
+    this.svg.append(this.cursor);
+    this.mark(this.place);
+  }
+
+  // A line has a gap where nothing was going on; a point that is alone is a dot.
+  drawLine({ points, pause, colour }, x, y) {
+    const name = colourClass(colour);
+    let path = "";
+    points.forEach(([at, value], index) => {
+      const begins = index === 0 || at - points[index - 1][0] > pause;
+      const ends = index === points.length - 1 || points[index + 1][0] - at > pause;
+      if (begins && ends) {
+        this.svg.append(element("circle", { class: `dot ${name}`, cx: x(at), cy: y(value), r: 4 }));
+      } else {
+        path += `${begins ? "M" : "L"}${x(at).toFixed(1)} ${y(value).toFixed(1)}`;
       }
-      const path = line.points.map(([at, value], index) =>
-        `${index ? "L" : "M"}${x(at).toFixed(1)} ${y(value).toFixed(1)}`).join("");
-      this.svg.append(element("path", { class: `line ${colour}`, d: path }));
-    }
-    if (this.place !== null) this.mark();
+    });
+    if (path) this.svg.append(element("path", { class: `line ${name}`, d: path }));
   }
 
   * all(part) {
     for (const line of this.lines) for (const point of line.points) yield point[part];
   }
 
-  places() {
-    return [...new Set(this.all(0))].sort((a, b) => a - b);
-  }
-
   point(event) {
     if (!this.lines.length) return;
     const box = this.svg.getBoundingClientRect();
     const at = (event.clientX - box.left) * this.width / box.width;
-    this.place = this.places().reduce((best, place) =>
-      Math.abs(this.x(place) - at) < Math.abs(this.x(best) - at) ? place : best);
-    this.draw();
+    const [first, last] = [this.x(this.places[0]), this.x(this.places.at(-1))];
+    const share = first === last ? 0 : (at - first) / (last - first);
+    const value = this.places[0] + share * (this.places.at(-1) - this.places[0]);
+    this.group.point(this.places[nearest(this.places, value)]);
   }
 
   key(event) {
-    const places = this.lines.length ? this.places() : [];
+    const { places } = this;
     if (!places.length) return;
     const now = this.place === null ? -1 : nearest(places, this.place);
     const stride = event.shiftKey ? Math.max(1, Math.round(places.length / 20)) : 1;
     const next = {
       ArrowLeft: now - stride, ArrowRight: now + stride, Home: 0, End: places.length - 1,
     }[event.key];
-    if (event.key === "Escape") { this.leave(); return; }
+    if (event.key === "Escape") { this.group.point(null); return; }
     if (next === undefined) return;
     event.preventDefault();
-    this.place = places[Math.min(Math.max(next, 0), places.length - 1)];
-    this.draw();
+    this.group.point(places[Math.min(Math.max(next, 0), places.length - 1)]);
   }
 
-  leave() {
-    this.place = null;
-    this.readout.textContent = "";
-    this.draw();
-  }
-
-  mark() {
-    const at = this.x(this.place);
-    this.svg.append(element("line", {
-      class: "cursor", x1: at, x2: at, y1: MARGIN.top,
-      y2: (this.large ? HEIGHT.large : HEIGHT.small) - MARGIN.bottom,
-    }));
-    const values = this.lines.map((line) => {
-      const steps = line.points.map(([step]) => step);
-      const [step, value] = line.points[nearest(steps, this.place)];
-      return step < this.place && step === steps.at(-1) ? null : `${line.label} ${formatNumber(value)}`;
+  // Read the values at a place, which another chart may have pointed at.
+  mark(place) {
+    this.place = place;
+    const within = place !== null && this.lines.length
+      && place >= this.places[0] && place <= this.places.at(-1);
+    this.cursor.setAttribute("visibility", within ? "visible" : "hidden");
+    if (!within) {
+      this.readout.textContent = "";
+      return;
+    }
+    const at = this.x(place);
+    this.cursor.setAttribute("x1", at);
+    this.cursor.setAttribute("x2", at);
+    const values = this.lines.map(({ points, pause, label }) => {
+      const [step, value] = points[nearest(points, place, ([at]) => at)];
+      const over = step < place && step === points.at(-1)[0];
+      return over || Math.abs(step - place) > pause ? null : `${label} ${formatNumber(value)}`;
     }).filter((text) => text !== null);
-    this.readout.textContent = `${this.xLabel} ${formatNumber(this.place)}: ${values.join(", ")}`;
+    this.readout.textContent = `${this.xLabel} ${formatNumber(place)}: ${values.join(", ")}`;
   }
 }
 
 // The place in a sorted list that is nearest to a value.
-function nearest(sorted, value) {
+function nearest(sorted, value, place = (item) => item) {
   let low = 0, high = sorted.length - 1;
   while (high - low > 1) {
     const middle = (low + high) >> 1;
-    if (sorted[middle] < value) low = middle; else high = middle;
+    if (place(sorted[middle]) < value) low = middle; else high = middle;
   }
-  return value - sorted[low] <= sorted[high] - value ? low : high;
+  return value - place(sorted[low]) <= place(sorted[high]) - value ? low : high;
 }

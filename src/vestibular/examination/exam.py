@@ -68,6 +68,9 @@ class Sitting:
         return evaluation.details(
             self.rows,
             base_scores,
+            evaluation.official_scores(
+                self.rows, self.params.evaluate.rules, self.params.data.unanswerable
+            ),
             evaluation.published_scores(
                 one.tokenizer, self.params.prompt, self.questions, self.answers
             ),
@@ -162,8 +165,9 @@ def sit(
         questions,
         encoded,
         [answer_text(examinee.tokenizer, answer) for answer in answers],
-        params.evaluate.articles,
+        params.evaluate.rules,
         params.data.unanswerable,
+        untouched=not examinee.tuned,
     )
     return Sitting(examinee, params, questions, encoded, answers, rows, seconds, budget)
 

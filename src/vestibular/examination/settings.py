@@ -2,16 +2,21 @@
 
 from typing import Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, model_validator
 
 from vestibular.core.settings import PromptSettings, Settings, TokenBudget
+from vestibular.scoring.normalization import ARTICLES, Normalization
 
 
 class EvaluateSettings(Settings):
     """How a candidate is examined."""
 
-    articles: Literal["pt", "en", "none"]
-    """Language whose articles do not count in a comparison of answers."""
+    normalization: Literal["squad", "mlqa"]
+    """Whose rules say what of an answer's spelling does not count: SQuAD's, which know ASCII
+    punctuation, or MLQA's, which know that of all scripts and cut Chinese into characters."""
+    articles: Literal["none", "pt", "en", "es", "de", "vi", "ar", "zh", "hi"]
+    """Language whose articles do not count in a comparison of answers: `pt`, `en` or `none` by
+    SQuAD's rules, all but `pt` and `none` by MLQA's."""
     max_new_tokens: int = Field(gt=0)
     """Longest answer, in tokens."""
     max_tokens_per_batch: TokenBudget
@@ -20,6 +25,21 @@ class EvaluateSettings(Settings):
     window_overlap: float = Field(ge=0, lt=1)
     """Of a context that is too long for the model, the fraction of each window that the next
     one repeats; an answer that is longer than the overlap may be cut."""
+
+    @model_validator(mode="after")
+    def _rules_know_the_language(self) -> "EvaluateSettings":
+        known = ARTICLES[self.normalization]
+        if self.articles not in known:
+            raise ValueError(
+                f"articles: {self.articles} is not a language of {self.normalization}'s rules "
+                f"({', '.join(known)})"
+            )
+        return self
+
+    @property
+    def rules(self) -> Normalization:
+        """What of an answer's spelling does not count."""
+        return Normalization(self.normalization, self.articles)
 
 
 class UnanswerableSettings(Settings):

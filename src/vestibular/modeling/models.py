@@ -43,8 +43,8 @@ def pick_device() -> torch.device:
 def pick_precision(precision: Precision, device: torch.device) -> torch.dtype:
     """Return the numbers to compute with on `device`.
 
-    `auto` is bfloat16 on a GPU that has it, float16 on an older one, and float32 elsewhere:
-    CPUs are not faster with bfloat16 at these sizes.
+    `auto` is bfloat16 on a GPU that computes it, float16 on an older one, which would emulate it
+    many times slower, and float32 elsewhere: CPUs are not faster with bfloat16 at these sizes.
 
     Raises:
         BaseModelError: the device cannot train in float16.
@@ -52,7 +52,8 @@ def pick_precision(precision: Precision, device: torch.device) -> torch.dtype:
     if precision == "auto":
         if device.type != "cuda":
             return torch.float32
-        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+        computed = torch.cuda.is_bf16_supported(including_emulation=False)
+        return torch.bfloat16 if computed else torch.float16
     if precision == "float16" and device.type != "cuda":
         raise BaseModelError(
             "train.precision: float16 needs a CUDA GPU, since small gradients vanish in it "
