@@ -61,17 +61,12 @@ def main(spool: Spool) -> None:
         import torch
         from transformers import set_seed
 
-        from vestibular.modeling import determinism, memory, models
+        from vestibular.modeling import capability, determinism, memory, models
         from vestibular.modeling.encoding import encode_for_training
         from vestibular.tracking import measuring
         from vestibular.training import adapters, planning, preflight
-        from vestibular.training.training import (
-            CURVE,
-            fine_tune,
-            first_step,
-            rehearse,
-            usable_batching,
-        )
+        from vestibular.training.training import CURVE, fine_tune, first_step, rehearse
+        from vestibular.training.ways import settled
 
         memory.return_freed_memory()
         set_seed(seed)
@@ -85,6 +80,8 @@ def main(spool: Spool) -> None:
             for split in (questions, validation)
         )
         preflight.check_examples(tokenizer, params.prompt, questions, encoded, limit)
+        ways = capability.ways(base)
+        settings = settled(settings, ways, name)
         plan = planning.plan_training(base, settings, limit, encoded, seed, device)
         settings = plan.settings
 
@@ -97,7 +94,7 @@ def main(spool: Spool) -> None:
         )
         model = adapters.make_trainable(model, settings, bool(settings.gradient_checkpointing))
         spool.record("model", configuration=model.config.to_dict())
-        batching = usable_batching(model, settings, name)
+        batching = settings.batching
         learns_prompt = settings.loss == "full"
         print(preflight.example(tokenizer, encoded[0], learns_prompt), file=sys.stderr)
         inputs_of_a_step, asked_in_it = first_step(encoded, settings, batching, seed)
@@ -116,6 +113,8 @@ def main(spool: Spool) -> None:
                 shortened=sum(question.shortened for question in encoded),
                 steps=trained.steps,
                 batching=batching,
+                way=ways.training,
+                reason=ways.reason,
                 max_tokens_per_batch=int(settings.max_tokens_per_batch),
                 gradient_checkpointing=bool(settings.gradient_checkpointing),
                 run=identity,
