@@ -8,6 +8,7 @@ import sys
 from vestibular.core.base_models import locate, read_pin
 from vestibular.core.candidates import load_for_candidate
 from vestibular.core.cost_files import write_cost
+from vestibular.core.environment import arithmetic_in_force, settle
 from vestibular.core.errors import DataError, exit_on_error
 from vestibular.core.exam_results import (
     AnsweredQuestion,
@@ -33,16 +34,20 @@ def main(spool: Spool) -> None:
     params = load_for_candidate(ExamParams, run.candidate)
     pinned = read_pin(run.candidate)
     base = locate(pinned.pin)
+    environment = settle(arithmetic_in_force(pinned.arithmetic, base))
     questions = asked_questions(run.plan())
     if not trained.is_dir():
         raise DataError(f"{trained}: not found; run `dvc repro {run.stage('train')}` first")
     identity = TrainingRecord.read(trained / TRAINING_FILE).run
-    spool.open(identity, run.candidate, params.model_dump(mode="json"))
+    settings = params.model_dump(mode="json")
+    spool.open(identity, run.candidate, settings, variables=environment.as_json())
+    environment.tell()
     quiet()
     # imported behind the checks: torch and its friends take seconds
     from vestibular.examination.exam import load_examinee, sit
 
     examinee = load_examinee(base, pinned, trained)
+    spool.record("computing", values=examinee.computing())
     result = sit(examinee, params, pinned, questions, f"examining {name}")
     AnsweredQuestion.write_lines(run.predictions, result.rows)
     spool.files("predictions", run.predictions)

@@ -86,6 +86,7 @@ def main() -> None:
                 method=train.method,
                 quantization=train.quantization,
                 precision=train.precision,
+                arithmetic=train.arithmetic,
                 max_length=train.max_length,
             ),
             prompt=params.prompt,

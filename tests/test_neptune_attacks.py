@@ -503,6 +503,9 @@ ARCHIVES = {
     "an extended header of a gigabyte": lambda: gzip.compress(
         summed(header(type=tarfile.XHDTYPE, size=1 << 30)[:512]) + bytes(80 << 20)
     ),
+    "too large all together": lambda: packed(
+        *[header(size=1 << 20)[:512] + bytes(1 << 20) for _ in range(70)]
+    ),
     "very many entries": many_entries,
     "no archive": lambda: b"no archive",
     "nothing": lambda: b"",
@@ -659,6 +662,8 @@ def test_a_run_has_its_own_state_and_time(serving: Serving) -> None:
         assert run["started"] == 1_767_323_045_000
         if word == "finished":
             assert run["ended"] == run["started"] + 60_000
+        else:
+            assert run["ended"] is None, "the time of the push is not the run's"
         states.append(run["state"])
     assert states == ["finished", "failed", "killed", "running", "running", "running"]
     made = serving.create("run")["id"]

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import pytest
 from serving import LEADERBOARD, Serving, fields, upload
@@ -219,6 +219,14 @@ def test_a_query_that_cannot_be_read_is_refused(serving: Serving, query: str) ->
     head = f"Host: x\r\nConnection: close\r\nAuthorization: {serving.access}"
     answer = ask(serving, f"GET {path} HTTP/1.1\r\n{head}\r\n\r\n")
     assert answer.split()[1] in (b"400", b"414", b"431")
+
+
+def test_a_long_query_is_read(serving: Serving) -> None:
+    """As long as the ids of a thousand runs are."""
+    made = serving.create("run")["id"]
+    many = [("id", made)] + [("id", f"{number:036}") for number in range(1000)]
+    status, names = serving.get(f"/page/series-names?{urlencode(many)}")
+    assert (status, len(names)) == (200, 1001)
 
 
 def test_many_clients_at_once(serving: Serving) -> None:

@@ -11,7 +11,7 @@ import uuid
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, run
+from conftest import ROOT, environment
 from serving import Serving, assign, fields, files, tar, upload
 
 MARKER = ".neptune-server"
@@ -36,8 +36,12 @@ def tree(folder: Path) -> Tree:
 
 def refused(root: Path) -> str:
     """Start a server in vain; return the one line that says why."""
-    command = ["-m", "neptune_server", "--root", str(root), "--port", "0"]
-    result = run(ROOT, sys.executable, *command, status=2)
+    command = [sys.executable, "-m", "neptune_server", "--root", str(root), "--port", "0"]
+    # one that starts after all goes on until it is killed
+    result = subprocess.run(
+        command, env=environment(), cwd=ROOT, capture_output=True, text=True, timeout=60
+    )
+    assert result.returncode == 2
     assert result.stderr.count("\n") == 1
     assert result.stdout == ""
     return result.stderr

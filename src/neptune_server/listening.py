@@ -31,6 +31,9 @@ KEPT_SECONDS = 120
 END_SECONDS = 10
 """How long requests that are being answered are waited for at the end."""
 
+LARGEST_HEAD = 128 * 1024
+"""Bytes of a request's first line and headers."""
+
 BACKLOG = 128
 STOPPING = (signal.SIGTERM, signal.SIGINT)
 
@@ -155,6 +158,7 @@ def serve(application: Any, port: socket.socket, ready: Callable[[], None]) -> N
         log_config=None,
         access_log=False,
         proxy_headers=False,
+        h11_max_incomplete_event_size=LARGEST_HEAD,
         server_header=False,
         backlog=BACKLOG,
         timeout_keep_alive=KEPT_SECONDS,

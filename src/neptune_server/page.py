@@ -117,6 +117,8 @@ def describe(row: sqlite3.Row, fields: dict[str, Field]) -> dict[str, Any]:
     tags = value_of(fields, "sys/tags")
     started = milliseconds_of(fields, "run/started")
     ended = milliseconds_of(fields, "run/ended")
+    # who tells of a run after its end gives signs of life of its own, not of the run's
+    last_sign = max(row["pinged"], row["created"]) if started is None else None
     return {
         "id": row["id"],
         "shortId": row["short_id"],
@@ -125,7 +127,7 @@ def describe(row: sqlite3.Row, fields: dict[str, Field]) -> dict[str, Any]:
         "tags": [str(tag) for tag in tags] if isinstance(tags, list) else [],
         "state": state_of(fields),
         "started": row["created"] if started is None else started,
-        "ended": ended if ended is not None else max(row["pinged"], row["created"]),
+        "ended": last_sign if ended is None else ended,
     }
 
 

@@ -15,12 +15,17 @@ const FIXED = [
   { name: "started", label: "Started", number: true, short: true,
     value: (run) => run.started, cell: (run) => date(run.started) },
   { name: "duration", label: "Duration", number: true, short: true,
-    value: (run) => run.ended - run.started, cell: (run) => duration(run.ended - run.started) },
+    value: milliseconds, cell: (run) => run.ended === null ? "" : duration(milliseconds(run)) },
   { name: "tags", label: "Tags", value: (run) => run.tags.join(" "), cell: tagsCell },
   { name: "project", label: "Project", value: (run) => run.project, cell: (run) => run.project },
 ];
 let redraw = () => {};
 let open = () => {};
+
+// Of a run that was pushed without its end nobody knows how long it took.
+function milliseconds(run) {
+  return run.ended === null ? null : run.ended - run.started;
+}
 
 function runCell(run) {
   const chosen = state.chosen.has(run.shortId);

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from vestibular import __version__
 from vestibular.commands import registry_commands
+from vestibular.core.environment import arithmetic_in_force, settle
 from vestibular.core.errors import (
     DataError,
     NoGitError,
@@ -180,14 +181,16 @@ def run_answer(arguments: argparse.Namespace) -> None:
         raise DataError(f"{name}: is empty; an answer needs a text to be found in")
     if not arguments.question.strip():
         raise DataError("the question is empty")
-    from vestibular.commands.description import read_description
+    from vestibular.commands.description import base_folder, read_description
 
     description = read_description(arguments.model)
+    base = base_folder(arguments.model, description)
+    settle(arithmetic_in_force(description.loading.arithmetic, base))
     quiet()
     # torch and its friends take seconds
     from vestibular.commands.answering import Answerer
 
-    print(Answerer(arguments.model, description).answer(context, arguments.question))
+    print(Answerer(arguments.model, base, description).answer(context, arguments.question))
 
 
 def run_plan(_: argparse.Namespace) -> None:

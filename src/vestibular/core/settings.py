@@ -29,6 +29,7 @@ MOVED = {
 
 Quantization = Literal["none", "8bit", "4bit"]
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
+Arithmetic = Literal["auto", "portable", "native"]
 TokenBudget = Annotated[int, Field(gt=0)] | Literal["auto"]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Names = Annotated[tuple[str, ...], Field(strict=False, min_length=1)]

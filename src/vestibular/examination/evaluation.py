@@ -18,8 +18,8 @@ from vestibular.core.exam_results import (
 from vestibular.core.questions import Question
 from vestibular.core.settings import PromptSettings
 from vestibular.examination.asking import Windows
-from vestibular.examination.generation import Answer
 from vestibular.examination.settings import EvaluateSettings
+from vestibular.modeling.answers import Answer
 from vestibular.modeling.encoding import EncodedQuestion, encode_answer, encode_for_answering
 from vestibular.modeling.flops import Shape, flops_per_answer
 from vestibular.scoring.normalization import Normalization
@@ -197,6 +197,20 @@ def published_scores(
     )
 
 
+def longer_references(
+    tokenizer: Any, prompt: PromptSettings, questions: Sequence[Question], max_new_tokens: int
+) -> int:
+    """Return how many questions no answer can match: all references have more tokens."""
+    return sum(
+        all(
+            # without the end, which needs no room
+            len(encode_answer(tokenizer, prompt, answer)) - 1 > max_new_tokens
+            for answer in question.answers
+        )
+        for question in questions
+    )
+
+
 def details(
     rows: Sequence[AnsweredQuestion],
     base_scores: Scores | None,
@@ -205,6 +219,9 @@ def details(
     parameters: Parameters,
     model_bytes: int,
     flops: float,
+    way: str,
+    cut: int,
+    longer: int,
 ) -> ExamDetails:
     """Return what else is known of an exam, other views of the same answers first."""
     clean = [row for row in rows if not row.leaked]
@@ -221,4 +238,7 @@ def details(
         parameters=parameters,
         model_bytes=model_bytes,
         flops_per_answer=flops,
+        way=way,
+        cut_answers=cut,
+        longer_references=longer,
     )

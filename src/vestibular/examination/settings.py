@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, ValidationInfo, field_validator
 
 from vestibular.core.settings import PromptSettings, Settings, TokenBudget
 from vestibular.scoring.normalization import ARTICLES, Normalization
@@ -26,15 +26,14 @@ class EvaluateSettings(Settings):
     """Of a context that is too long for the model, the fraction of each window that the next
     one repeats; an answer that is longer than the overlap may be cut."""
 
-    @model_validator(mode="after")
-    def _rules_know_the_language(self) -> "EvaluateSettings":
-        known = ARTICLES[self.normalization]
-        if self.articles not in known:
-            raise ValueError(
-                f"articles: {self.articles} is not a language of {self.normalization}'s rules "
-                f"({', '.join(known)})"
-            )
-        return self
+    @field_validator("articles")
+    @classmethod
+    def _is_known_to_the_rules(cls, articles: str, info: ValidationInfo) -> str:
+        # without rules there is another fault, which is told
+        rules = info.data.get("normalization")
+        if rules is not None and articles not in (known := ARTICLES[rules]):
+            raise ValueError(f"must be one of {', '.join(known)} by {rules}'s rules")
+        return articles
 
     @property
     def rules(self) -> Normalization:

@@ -237,15 +237,16 @@ def _why(selection: Selection, name: str) -> dict[str, str]:
 
 def _cost(selection: Selection, costs: Mapping[str, CandidateCosts], name: str) -> dict[str, str]:
     exam, training = costs[name].evaluate, costs[name].train
-    operations = capitalised(cost_words(selection, name))
+    operations = cost_words(selection, name)
     if exam is None:
         figure, unit = operations.split(" ", 1)
-        return {
-            "figure": figure,
-            "text": f"{unit}. Latency and memory: not measured on this machine.",
-        }
-    text = f"95 of 100 answers come within that time, in {size(exam.peak_memory_bytes)} of memory "
-    text += f"at most. {operations}."
+        text = f"{unit}. Latency and memory: not measured on this machine."
+    else:
+        figure = f"{exam.latency_p95 * 1000:.3g}{SPACE}ms"
+        text = (
+            f"95 of 100 answers come within that time, in {size(exam.peak_memory_bytes)} of memory "
+            f"at most. {operations}."
+        )
     if training is not None:
         text += f" Trained in {training.seconds:.3g}{SPACE}s."
-    return {"figure": f"{exam.latency_p95 * 1000:.3g}{SPACE}ms", "text": text}
+    return {"figure": figure, "text": text}

@@ -26,7 +26,7 @@ from vestibular.core.layout import PARAMS
 from vestibular.modeling.batching import Batching, by_length, epoch_batches, rows, steps_per_epoch
 from vestibular.modeling.determinism import as_deterministic_as_can_be
 from vestibular.modeling.encoding import EncodedQuestion
-from vestibular.modeling.tensors import Inputs, branch_error, collate, label_loss
+from vestibular.modeling.tensors import Inputs, collate, label_loss
 from vestibular.tracking.checkpoints import COMPLETE, last_complete
 from vestibular.tracking.measuring import stopwatch
 from vestibular.training.adapters import disk_errors
@@ -41,8 +41,6 @@ LOGGED = {
     "grad_norm": "gradient_norm",
 }
 """The Trainer's names of what is logged, and the curve's."""
-MOST_BRANCH_ERROR = 0.02
-"""Largest difference, relative to the logits' size, that rounding explains in any precision."""
 
 
 @dataclass(frozen=True)
@@ -55,26 +53,6 @@ class Trained:
     """Optimizer steps in all."""
     seconds: float
     """Seconds for all steps, validation included; what a kill has undone does not count."""
-
-
-def usable_batching(model: Any, settings: TrainSettings, name: str) -> Batching:
-    """Return the batching that the settings ask for, or `padded` where the model cannot.
-
-    Whether a model keeps branches apart is tried out on it, not looked up.
-    """
-    if settings.batching != "shared_context":
-        return settings.batching
-    if settings.loss == "full":
-        return "padded"
-    gap = branch_error(model)
-    if gap > MOST_BRANCH_ERROR:
-        print(
-            f"{name}: this architecture does not keep the questions of a context apart "
-            f"(outputs differ by {gap:.2g}); training goes on with batching: padded",
-            file=sys.stderr,
-        )
-        return "padded"
-    return "shared_context"
 
 
 class OptimizerSteps(Dataset[dict[str, Any]]):
