@@ -71,7 +71,6 @@ def main(spool: Spool) -> None:
         memory.return_freed_memory()
         set_seed(seed)
         device = models.pick_device()
-        determinism.ask_for_deterministic_kernels(device)
         dtype = models.pick_precision(settings.precision, device)
         tokenizer = models.load_tokenizer(base)
         limit = longest_input(base, settings.max_length)
@@ -82,6 +81,8 @@ def main(spool: Spool) -> None:
         preflight.check_examples(tokenizer, params.prompt, questions, encoded, limit)
         ways = capability.ways(base)
         settings = settled(settings, ways, name)
+        # from here on: the check is one on a CPU
+        determinism.ask_for_deterministic_kernels(device)
         plan = planning.plan_training(base, settings, limit, encoded, seed, device)
         settings = plan.settings
 

@@ -103,7 +103,11 @@ def test_an_exam_goes_on_in_a_plainer_way(
         }
     )
     pinned = PinnedBase(
-        base_model=str(base), quantization="none", precision="float32", max_length=512
+        base_model=str(base),
+        quantization="none",
+        precision="float32",
+        arithmetic="auto",
+        max_length=512,
     )
     context = "O programa Aurora é dirigido por Ana Prado desde a criação da biblioteca. " * 2
     questions = [

@@ -121,7 +121,6 @@ def load_examinee(base: Path, pinned: PinnedBase, trained: Path | None = None) -
     """
     memory.return_freed_memory()
     device = models.pick_device()
-    determinism.ask_for_deterministic_kernels(device)
     dtype = models.pick_precision(pinned.precision, device)
     tokenizer = models.load_tokenizer(trained or base)
     adapter = trained is not None and (trained / models.ADAPTER_FILE).exists()
@@ -133,6 +132,8 @@ def load_examinee(base: Path, pinned: PinnedBase, trained: Path | None = None) -
     if trained is not None and adapter:
         model = models.load_adapter(model, trained)
     way = capability.ways(base).exam
+    # from here on: the check is one on a CPU
+    determinism.ask_for_deterministic_kernels(device)
     return Examinee(base, model, tokenizer, device, model_bytes, trained is not None, dtype, way)
 
 
