@@ -20,9 +20,10 @@ from vestibular.core.cost_files import write_cost
 from vestibular.core.exam_results import Parameters, Scores
 from vestibular.core.files import folder_sha256
 from vestibular.mirror import pushing
+from vestibular.mirror.files import locate
 from vestibular.mirror.mlflow_target import as_text
 from vestibular.mirror.naming import flatten, safe_names, simple
-from vestibular.mirror.outputs import Sources, locate
+from vestibular.mirror.outputs import Sources
 from vestibular.mirror.pushing import Round, _points_done, _series_mark, one_line
 from vestibular.mirror.records import File, Point, Run
 from vestibular.mirror.spools import Spools

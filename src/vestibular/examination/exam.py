@@ -1,6 +1,7 @@
 """One exam from beginning to end: a model is loaded, asked, and its answers are scored."""
 
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -100,6 +101,7 @@ class Sitting:
         one = self.examinee
         put = _asking(one, self.params, self.budget)
         return ExamCost(
+            ended=time.time(),
             **evaluation.speed(self.encoded, self.answers, self.seconds),
             **evaluation.latency(self.encoded, lambda windows: put([windows])),
             peak_process_bytes=measuring.peak_process_bytes(),
