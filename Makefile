@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-remote faquad bench test test-fast lint format mlflow-ui
+.PHONY: help install demo demo-remote faquad bench simulate test test-fast lint format mlflow-ui
 
 # FaQuAD's files and GPT-2's tokenizer, for the bench
 DATA ?= data/faquad
@@ -52,6 +52,9 @@ $(VENV)/installed-bench: $(VENV)/installed
 
 bench: $(VENV)/installed-bench ## Measure speed and memory against other ways (DATA=, TOKENIZER=, OPTIONS=)
 	python -m bench.speed --data $(DATA) --tokenizer $(TOKENIZER) $(OPTIONS)
+
+simulate: install ## Say how often the choice is wrong, on datasets whose truth is known (OPTIONS=)
+	python -m bench.simulate_choice $(OPTIONS)
 
 test: install ## Run every test
 	pytest --numprocesses auto --maxprocesses 4 --dist loadgroup

@@ -3,8 +3,9 @@
 import importlib.metadata
 import os
 import platform
-from pathlib import Path
 from typing import Any
+
+from vestibular.core import processor
 
 PACKAGES = ("torch", "transformers", "peft", "bitsandbytes", "trl", "lm_eval")
 
@@ -14,7 +15,7 @@ def machine() -> dict[str, Any]:
     import psutil
 
     return {
-        "processor": _processor(),
+        "processor": processor.name(),
         "cores": psutil.cpu_count(),
         "memory_bytes": psutil.virtual_memory().total,
         "system": platform.system(),
@@ -26,13 +27,6 @@ def machine() -> dict[str, Any]:
 def load() -> float:
     """Return the processes that have wanted to run, the mean over the last minute."""
     return round(os.getloadavg()[0], 2)
-
-
-def _processor() -> str:
-    path = Path("/proc/cpuinfo")
-    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
 
 
 def _version(package: str) -> str | None:

@@ -9,11 +9,13 @@ SHAPES = {
     "tiny": (2, 128, 2),
     "mini": (4, 256, 4),
     "small": (6, 384, 6),
+    "smollm2": (30, 576, 9),
     "gpt2": (12, 768, 12),
     "gpt2-medium": (24, 1024, 16),
     "gpt2-large": (36, 1280, 20),
 }
-"""Layers, width and attention heads of GPT-2 shapes; the last three are the published ones."""
+"""Layers, width and attention heads of GPT-2 shapes; the last three are the published ones, and
+`smollm2` has the layers and the width of SmolLM2-135M."""
 
 VOCABULARY = 50257
 PUBLISHED_LENGTH = 1024

@@ -8,13 +8,14 @@ import sys
 from vestibular.core.base_models import locate, read_pin
 from vestibular.core.candidates import load_for_candidate
 from vestibular.core.cost_files import write_cost
+from vestibular.core.environment import arithmetic_in_force, settle
 from vestibular.core.errors import DataError, exit_on_error
 from vestibular.core.exam_results import (
     AnsweredQuestion,
     ScoresFile,
     as_run_fields,
+    base_scores,
     join,
-    mean_scores,
 )
 from vestibular.core.layout import BASE_PREDICTIONS, DETAILS, SCORES, TRAINING_FILE
 from vestibular.core.logs import quiet
@@ -33,25 +34,29 @@ def main(spool: Spool) -> None:
     params = load_for_candidate(ExamParams, run.candidate)
     pinned = read_pin(run.candidate)
     base = locate(pinned.pin)
+    environment = settle(arithmetic_in_force(pinned.arithmetic, base))
     questions = asked_questions(run.plan())
     if not trained.is_dir():
         raise DataError(f"{trained}: not found; run `dvc repro {run.stage('train')}` first")
     identity = TrainingRecord.read(trained / TRAINING_FILE).run
-    spool.open(identity, run.candidate, params.model_dump(mode="json"))
+    settings = params.model_dump(mode="json")
+    spool.open(identity, run.candidate, settings, variables=environment.as_json())
+    environment.tell()
     quiet()
     # imported behind the checks: torch and its friends take seconds
     from vestibular.examination.exam import load_examinee, sit
 
     examinee = load_examinee(base, pinned, trained)
+    spool.record("computing", values=examinee.computing())
     result = sit(examinee, params, pinned, questions, f"examining {name}")
     AnsweredQuestion.write_lines(run.predictions, result.rows)
     spool.files("predictions", run.predictions)
     if not run.is_own:
         return
     untouched = AnsweredQuestion.read_lines(BASE_PREDICTIONS / f"{name}.jsonl")
-    base_scores = mean_scores([each.before for each in join(untouched, result.rows)])
-    details, cost = result.details(base_scores), result.cost()
-    ScoresFile.of(base_scores, details.scores).write(SCORES / f"{name}.json")
+    of_base = base_scores([each.before for each in join(untouched, result.rows)])
+    details, cost = result.details(of_base), result.cost()
+    ScoresFile.of(of_base, details.scores).write(SCORES / f"{name}.json")
     details.write(DETAILS / f"{name}.json")
     write_cost(identity, "evaluate", cost)
     spool.record("scores", values=as_run_fields(details))

@@ -10,6 +10,7 @@ import sys
 
 from vestibular.core.base_models import locate, read_pin
 from vestibular.core.candidates import load_for_candidate
+from vestibular.core.environment import arithmetic_in_force, settle
 from vestibular.core.errors import ParamsError, exit_on_error
 from vestibular.core.exam_results import AnsweredQuestion
 from vestibular.core.layout import BASE_EXAM, BASE_PREDICTIONS
@@ -28,8 +29,10 @@ def main() -> None:
     params = load_for_candidate(ExamParams, run.candidate)
     pinned = read_pin(run.candidate)
     base = locate(pinned.pin)
+    environment = settle(arithmetic_in_force(pinned.arithmetic, base))
     questions = read_question_file(BASE_EXAM)
 
+    environment.tell()
     quiet()
     # imported behind the checks: torch and its friends take seconds
     from vestibular.examination.exam import load_examinee, sit

@@ -5,13 +5,14 @@ python -m stages.prepare
 
 from pathlib import Path
 
-from vestibular.core.base_models import PinnedBase, locate, longest_input, pin
+from vestibular.core.base_models import Pin, PinnedBase, locate, longest_input, pin
 from vestibular.core.errors import ParamsError, VestibularError, exit_on_error
 from vestibular.core.files import whole_folder, write_json
 from vestibular.core.layout import BASE_EXAM, DATA_METRICS, PARAMS, PINS, PREPARED, REPEATS
 from vestibular.core.questions import write_question_file, write_questions
 from vestibular.data.dataset import load_dataset
-from vestibular.data.folds import plan_repeats
+from vestibular.data.folds import count_leaks_between, plan_repeats
+from vestibular.modeling.capability import ways
 from vestibular.params.project import Params, load_params
 
 
@@ -23,7 +24,7 @@ def main() -> None:
     faults: list[VestibularError] = []
     dataset, pins = None, {}
     try:
-        dataset = load_dataset(params.data, params.seed)
+        dataset = load_dataset(params.data, params.evaluate.rules, params.seed)
     except VestibularError as fault:
         faults.append(fault)
     for name in params.candidates:
@@ -31,9 +32,17 @@ def main() -> None:
             pins[name] = pin_base(params, name)
         except VestibularError as fault:
             faults.append(fault)
+    if not faults:
+        # what takes torch, and with it seconds, comes last
+        for pinned in pins.values():
+            try:
+                ways(just_pinned(pinned.pin))
+            except VestibularError as fault:
+                faults.append(fault)
     if dataset is None or faults:
         raise VestibularError("\n".join(dict.fromkeys(map(str, faults))))
     repeats = plan_repeats(dataset.questions, params.folds, params.seeds, params.seed)
+    between_folds = count_leaks_between(repeats, params.data.leaks)
     # a fold asks training questions too
     asked_of_bases = ("train", "validation") if params.folds else ("validation",)
 
@@ -51,16 +60,22 @@ def main() -> None:
     with whole_folder(PINS) as folder:
         for name, pinned in pins.items():
             pinned.write(folder / f"{name}.json")
-    dataset.metrics.write(DATA_METRICS)
+    metrics = dataset.metrics.model_copy(update={"leaked_between_folds": between_folds})
+    metrics.write(DATA_METRICS)
+    if metrics.drawn is not None and metrics.drawn.warning is not None:
+        print(f"{PARAMS}: {metrics.drawn.warning}")
+
+
+def just_pinned(pinned: Pin) -> Path:
+    """Return the folder of a base whose bytes have just been hashed."""
+    return Path(pinned.base_model) if pinned.sha256 is not None else locate(pinned)
 
 
 def pin_base(params: Params, name: str) -> PinnedBase:
     """Pin a candidate's base model and make sure that a prompt and an answer fit it."""
     candidate = params.candidates[name]
     pinned = pin(name, candidate, Path(params.bases))
-    # a folder's bytes have just been hashed
-    folder = Path(pinned.base_model) if pinned.sha256 is not None else locate(pinned)
-    room = longest_input(folder, candidate.train.max_length)
+    room = longest_input(just_pinned(pinned), candidate.train.max_length)
     if params.evaluate.max_new_tokens >= room:
         raise ParamsError(
             f"{PARAMS}: evaluate.max_new_tokens: {params.evaluate.max_new_tokens} leaves no "
@@ -72,6 +87,7 @@ def pin_base(params: Params, name: str) -> PinnedBase:
         sha256=pinned.sha256,
         quantization=candidate.train.quantization,
         precision=candidate.train.precision,
+        arithmetic=candidate.train.arithmetic,
         max_length=candidate.train.max_length,
     )
 

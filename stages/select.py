@@ -8,7 +8,7 @@ from vestibular.core.cost_files import gather_costs
 from vestibular.core.costs import Costs
 from vestibular.core.data_metrics import DataMetrics
 from vestibular.core.errors import exit_on_error
-from vestibular.core.files import file_sha256, write_json
+from vestibular.core.files import file_sha256
 from vestibular.core.layout import (
     COSTS,
     DATA_METRICS,
@@ -24,12 +24,15 @@ from vestibular.params.project import load_params
 from vestibular.report.card import model_card
 from vestibular.report.chart_data import write_charts
 from vestibular.report.report import write_report
+from vestibular.selection.answer_costs import cost_of
+from vestibular.selection.budgets import unequal_settings
 from vestibular.selection.comparison import Examined
 from vestibular.selection.leaderboard import leaderboard
 from vestibular.selection.leftovers import remove_leftovers
 from vestibular.selection.production import write_production, write_refusal
+from vestibular.selection.remarks import notes
 from vestibular.selection.results import read_all_questions, read_out_of_fold, read_result
-from vestibular.selection.verdict import cost_of, verdict
+from vestibular.selection.verdict import verdict
 
 
 @exit_on_error
@@ -54,17 +57,26 @@ def main() -> None:
             rows=rows[name],
             cost=cost_of(result.details, costs[name].evaluate),
             seeds=result.seeds,
+            # with folds other questions are answered, by models of one seed
+            further_answers=[] if folds else result.further_answers,
         )
         for name, result in results.items()
     }
-    articles = params.evaluate.articles
-    found = verdict(questions, candidates, params.select, articles, params.seed, len(folds))
-    order, winner = list(found["candidates"]), found["winner"]
+    found = verdict(
+        questions,
+        candidates,
+        params.select,
+        params.evaluate.rules,
+        params.seed,
+        len(folds),
+        unequal_settings({name: params.candidate(name).train.model_dump() for name in names}),
+    )
+    order, winner = list(found.candidates), found.winner
 
     audit = DataMetrics.read(DATA_METRICS)
     pins = {name: read_pin(name).pin for name in order}
     if winner is None:
-        write_refusal(found["reason"])
+        write_refusal(found.reason)
     else:
         train, pin = params.candidate(winner).train, pins[winner]
         model = ModelFile(
@@ -74,6 +86,7 @@ def main() -> None:
                 method=train.method,
                 quantization=train.quantization,
                 precision=train.precision,
+                arithmetic=train.arithmetic,
                 max_length=train.max_length,
             ),
             prompt=params.prompt,
@@ -89,17 +102,19 @@ def main() -> None:
         write_production(model, model_card(params, found, pin, audit, questions, rows[winner]))
     write_charts(order, results)
     Costs(candidates={name: costs[name] for name in order}).write(COSTS)
-    write_json(LEADERBOARD, leaderboard(found, results))
-    write_json(SELECTION, found)
-    best = found["candidates"][winner]["scores"] if winner else None
+    leaderboard(found, results).write(LEADERBOARD)
+    found.write(SELECTION)
+    best = found.candidates[winner].scores if winner else None
     WinnerFile(
         winner=winner or "none",
-        exact_match=best and round(best["exact_match"]["value"], 4),
-        f1=best and round(best["f1"]["value"], 4),
+        exact_match=best and round(best.exact_match.value, 4),
+        f1=best and round(best.f1.value, 4),
     ).write(WINNER)
     curves = {name: results[name].curve for name in order}
     write_report(REPORT, params, found, costs, curves, questions, rows, audit, pins)
-    print(found["reason"])
+    print(found.reason)
+    for note in notes(found):
+        print(note)
 
 
 if __name__ == "__main__":

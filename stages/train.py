@@ -11,8 +11,9 @@ from vestibular.core.base_models import locate, longest_input, read_pin
 from vestibular.core.candidates import load_for_candidate
 from vestibular.core.cost_files import write_cost
 from vestibular.core.costs import Machine, TrainingCost
+from vestibular.core.environment import arithmetic_in_force, settle
 from vestibular.core.errors import exit_on_error
-from vestibular.core.files import whole_folder, write_table
+from vestibular.core.files import file_sha256, whole_folder, write_table
 from vestibular.core.layout import CURVES, TRAINING_FILE
 from vestibular.core.logs import quiet
 from vestibular.core.runs import (
@@ -40,32 +41,37 @@ def main(spool: Spool) -> None:
     seed = params.seed if repeat is None else repeat.seed
     pin = read_pin(run.candidate).pin
     base = locate(pin)
+    environment = settle(arithmetic_in_force(settings.arithmetic, base))
     questions = learned_questions(repeat)
     validation = asked_questions(repeat)
     inputs = training_inputs(seed, params.prompt, settings, pin, data_sha256(repeat))
-    key, identity = training_key(**inputs), run_id(candidate=name, **inputs)
+    script = file_sha256(Path(__file__))
+    key, identity = training_key(**inputs, script=script), run_id(candidate=name, **inputs)
     work = f"the training of {name}"
     with (
         exclusive_lock(Path(".vestibular/locks", run.stage("train")), work),
         exclusive_lock(work_folder() / "locks" / key, work),
     ):
         recorded_settings = {**params.model_dump(mode="json"), "seed": seed}
-        facts = {"base": inputs["base"], "data": inputs["data"]}
+        facts = {"base": inputs["base"], "data": inputs["data"], "variables": environment.as_json()}
         spool.open(identity, run.candidate, recorded_settings, **facts)
+        environment.tell()
         quiet()
         # imported behind the checks: torch and its friends take seconds
         import torch
         from transformers import set_seed
 
-        from vestibular.modeling import memory, models
+        from vestibular.modeling import capability, determinism, memory, models
         from vestibular.modeling.encoding import encode_for_training
         from vestibular.tracking import measuring
         from vestibular.training import adapters, planning, preflight
-        from vestibular.training.training import CURVE, fine_tune, first_step, usable_batching
+        from vestibular.training.training import CURVE, fine_tune, first_step, rehearse
+        from vestibular.training.ways import settled
 
         memory.return_freed_memory()
         set_seed(seed)
         device = models.pick_device()
+        determinism.ask_for_deterministic_kernels(device)
         dtype = models.pick_precision(settings.precision, device)
         tokenizer = models.load_tokenizer(base)
         limit = longest_input(base, settings.max_length)
@@ -74,6 +80,8 @@ def main(spool: Spool) -> None:
             for split in (questions, validation)
         )
         preflight.check_examples(tokenizer, params.prompt, questions, encoded, limit)
+        ways = capability.ways(base)
+        settings = settled(settings, ways, name)
         plan = planning.plan_training(base, settings, limit, encoded, seed, device)
         settings = plan.settings
 
@@ -86,10 +94,13 @@ def main(spool: Spool) -> None:
         )
         model = adapters.make_trainable(model, settings, bool(settings.gradient_checkpointing))
         spool.record("model", configuration=model.config.to_dict())
-        batching = usable_batching(model, settings, name)
+        batching = settings.batching
         learns_prompt = settings.loss == "full"
         print(preflight.example(tokenizer, encoded[0], learns_prompt), file=sys.stderr)
-        preflight.check_labels(*first_step(encoded, settings, batching, seed), learns_prompt)
+        inputs_of_a_step, asked_in_it = first_step(encoded, settings, batching, seed)
+        preflight.check_labels(inputs_of_a_step, asked_in_it, learns_prompt)
+        rehearse(model, inputs_of_a_step[0], dtype, name)
+        spool.record("computing", values=measuring.computing(device, dtype))
         checkpoints = work_folder() / "checkpoints" / f"{name}-{key}"
         trained = fine_tune(
             model, encoded, held_out, settings, batching, dtype, seed, checkpoints, spool.point
@@ -102,6 +113,8 @@ def main(spool: Spool) -> None:
                 shortened=sum(question.shortened for question in encoded),
                 steps=trained.steps,
                 batching=batching,
+                way=ways.training,
+                reason=ways.reason,
                 max_tokens_per_batch=int(settings.max_tokens_per_batch),
                 gradient_checkpointing=bool(settings.gradient_checkpointing),
                 run=identity,

@@ -24,9 +24,12 @@ from vestibular.core.exam_results import ExamDetails, Parameters, Prediction
 from vestibular.core.questions import Question
 from vestibular.params.project import Params, load_params
 from vestibular.report.report import write_report
+from vestibular.scoring.normalization import Normalization
+from vestibular.selection.answer_costs import cost_of
 from vestibular.selection.comparison import Examined
+from vestibular.selection.result import Selection
 from vestibular.selection.settings import SelectSettings
-from vestibular.selection.verdict import cost_of, verdict
+from vestibular.selection.verdict import verdict
 
 NASTY = '</script><b id="broken">𝄞 "{{ 1 }}" &amp; \u2028<!--'
 WORDS = ("Quem", "Quando", "Onde", "Quantas pessoas", "Qual", "Como", "Por que", "O que")
@@ -37,7 +40,7 @@ class Exam:
     """All that `write_report` takes."""
 
     params: Params
-    selection: dict[str, Any]
+    selection: Selection
     costs: dict[str, CandidateCosts]
     curves: dict[str, Any]
     predictions: dict[str, list[Prediction]]
@@ -113,7 +116,9 @@ def exam(shares: dict[str, float], count: int = 60, leaks: bool = False, **selec
                 "candidates": dict.fromkeys(shares, one),
             }
         ),
-        selection=verdict(questions, candidates, settings, "pt", 42, folds=0),
+        selection=verdict(
+            questions, candidates, settings, Normalization("squad", "pt"), 42, folds=0
+        ),
         costs=costs,
         curves={name: _curve(place) for place, name in enumerate(shares)},
         predictions=predictions,

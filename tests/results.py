@@ -10,6 +10,8 @@ from vestibular.core.exam_results import (
     Prediction,
     Scores,
 )
+from vestibular.core.model_file import Loading, ModelFile, PinnedVersion
+from vestibular.core.settings import PromptSettings
 from vestibular.core.training_record import TrainingRecord
 
 ZERO = Scores(exact_match=0.0, f1=0.0)
@@ -98,3 +100,22 @@ def prediction(after: AnsweredQuestion, **before: Any) -> Prediction:
     """The same question answered by the base too, with nothing unless it is said."""
     base = {"answer": "", "exact_match": 0.0, "f1": 0.0} | before
     return Prediction(before=after.model_copy(update=base), after=after)
+
+
+def model_file(**values: Any) -> ModelFile:
+    """What the folder of a chosen model says of itself."""
+    invented = {
+        "candidate": "gpt2-tiny",
+        "base": PinnedVersion(base_model="demo/bases/gpt2-tiny", sha256="cd" * 32),
+        "loading": Loading(method="lora", quantization="none", precision="auto", max_length=512),
+        "prompt": PromptSettings(template="{context} {question}", answer_prefix=" ", chat=False),
+        "max_new_tokens": 32,
+        "window_overlap": 0.25,
+        "unanswerable": None,
+        "seed": 42,
+        "train": {"method": "lora", "epochs": 1},
+        "before": ZERO,
+        "after": ZERO,
+        "data": {"train.jsonl": "ab" * 32, "validation.jsonl": "ef" * 32},
+    }
+    return ModelFile(**(invented | values))

@@ -16,7 +16,7 @@ HUB = Pin("owner/name", revision="ab" * 20)
 
 
 def card(made: Exam, params: Params | None = None, pin: Pin | None = None) -> str:
-    winner = made.selection["winner"]
+    winner = made.selection.winner
     return model_card(
         params or made.params,
         made.selection,
@@ -41,9 +41,11 @@ def test_the_header_is_what_the_hub_reads() -> None:
     assert data.base_model == "owner/name"
     assert "question-answering" in data.tags
     assert data.model_name == "a"
-    scores = made.selection["candidates"]["a"]["scores"]
+    scores = made.selection.candidates["a"].scores
+    # SQuAD's cards write them from 0 to 100
     assert {result.metric_type: result.metric_value for result in data.eval_results} == {
-        metric: pytest.approx(score["value"], abs=1e-6) for metric, score in scores.items()
+        "exact_match": pytest.approx(100 * scores.exact_match.value, abs=1e-4),
+        "f1": pytest.approx(100 * scores.f1.value, abs=1e-4),
     }
 
 
@@ -69,9 +71,9 @@ def test_the_scores_stand_beside_the_reference_points() -> None:
     """A row each, with both intervals."""
     made = exam({"a": 0.9, "b": 0.5})
     rows = [line for line in card(made).splitlines() if line.startswith("| ")]
-    score = made.selection["candidates"]["a"]["scores"]["exact_match"]
+    score = made.selection.candidates["a"].scores.exact_match
     assert rows[1].startswith(
-        f"| **a** | {score['value']:.3f} | {score['low']:.3f} to {score['high']:.3f} |"
+        f"| **a** | {score.value:.3f} | {score.low:.3f} to {score.high:.3f} |"
     )
     assert [row.split(" | ")[0] for row in rows[2:]] == [
         "| its untouched base",
@@ -92,6 +94,25 @@ def test_a_promotion_below_a_reference_point_stands_on_top() -> None:
     plain = exam({"a": 0.1}, must_beat=["annotators"], rule="published")
     assert "because `select.rule: published` was set" in card(plain)
     assert "Promoted below" not in card(exam({"a": 0.9}))
+
+
+def test_a_lead_within_the_noise_stands_on_top() -> None:
+    """And the corrected score beside the measured one below the table."""
+    made = exam({"near": 0.95}, must_beat=["annotators"], count=54)
+    text = card(made)
+    assert "**Above the annotators only within the noise" in text
+    assert text.index("within the noise") < text.index("## Intended use")
+    fixed = made.selection.corrected
+    assert f"{fixed.measured:.3f} measured, {fixed.corrected:.3f} corrected" in text
+    assert "within the noise" not in card(exam({"a": 0.9}))
+
+
+def test_mlqas_rules_are_named() -> None:
+    """With the language whose articles do not count."""
+    made = exam({"a": 0.9})
+    exam_of = made.params.evaluate.model_copy(update={"normalization": "mlqa", "articles": "de"})
+    text = card(made, made.params.model_copy(update={"evaluate": exam_of}))
+    assert "both by MLQA's\nrules with German articles left out" in text
 
 
 def test_a_dataset_on_the_hub_is_linked() -> None:

@@ -12,10 +12,14 @@ from typing import Any
 import pytest
 import yaml
 from conftest import run
+from hypothesis import given
+from hypothesis import strategies as st
 from results import answered
+from statsmodels.stats.multitest import multipletests
 
 from vestibular.core.errors import DataError
-from vestibular.registry.changes import as_text, compare
+from vestibular.registry.changes import compare, holm
+from vestibular.registry.changes_text import as_text
 from vestibular.registry.revisions import Revision, read_revision
 
 COUNT = 60
@@ -88,7 +92,7 @@ def lock(
             }
         }
     }
-    for name, given in answers.items():
+    for name, rows_of in answers.items():
         stages[f"train@{name}"] = {
             "params": {"params.yaml": {"train.learning_rate": rate, "train.lora": {"r": 8}}},
             "deps": [
@@ -99,7 +103,7 @@ def lock(
             ],
         }
         path = f"metrics/predictions/{name}.jsonl"
-        stages[f"evaluate@{name}"] = {"deps": [], "outs": [{"path": path, "md5": store(given)}]}
+        stages[f"evaluate@{name}"] = {"deps": [], "outs": [{"path": path, "md5": store(rows_of)}]}
     return {"schema": "2.0", "stages": stages}
 
 
@@ -107,12 +111,12 @@ def test_a_change_beyond_noise(in_folder: Path) -> None:
     """Many questions won, none lost: better; the settings that changed are named."""
     old = Revision("old", lock({"a": rows(set(range(10)))}))
     new = Revision("new", lock({"a": rows(set(range(40)))}, rate=0.02))
-    found = compare(old, new, 1)
-    row = found["candidates"]["a"]
-    assert row["exact_match"]["p_holm"] == pytest.approx(2 / 2**30)
-    assert row["f1"]["low"] > 0
-    assert len(row["flipped"]) == 30
-    assert row["changed"] == {
+    found = compare(old, new)
+    row = found.candidates["a"]
+    assert row.scores["exact_match"].p_corrected < 0.001
+    assert row.scores["f1"].difference.low > 0
+    assert len(row.flipped) == 30
+    assert row.changed == {
         "settings": ["train.learning_rate: 0.01 -> 0.02"],
         "data": [],
         "base": [],
@@ -137,15 +141,20 @@ def test_without_titles_a_context_is_a_document(in_folder: Path) -> None:
         return found
 
     before, after = set(range(10)), set(range(40))
-    titled = compare(
-        Revision("old", lock({"a": rows(before)})), Revision("new", lock({"a": rows(after)})), 1
-    )["candidates"]["a"]["f1"]
+    titled = (
+        compare(
+            Revision("old", lock({"a": rows(before)})), Revision("new", lock({"a": rows(after)}))
+        )
+        .candidates["a"]
+        .scores["f1"]
+    )
     new = Revision("new", lock({"a": untitled(after)}))
     for earlier in ("c", None):
         old = Revision("old", lock({"a": untitled(before, earlier)}))
-        assert compare(old, new, 1)["candidates"]["a"]["f1"] == titled
+        assert compare(old, new).candidates["a"].scores["f1"] == titled
         # whichever of the two names the contexts
-        assert compare(new, old, 1)["candidates"]["a"]["f1"]["p_value"] == titled["p_value"]
+        back = compare(new, old).candidates["a"].scores["f1"].difference
+        assert back.p_value == pytest.approx(titled.difference.p_value)
 
 
 def test_a_change_within_the_noise(in_folder: Path) -> None:
@@ -154,42 +163,71 @@ def test_a_change_within_the_noise(in_folder: Path) -> None:
     after = (before - {min(before)}) | {next(i for i in range(COUNT) if i not in before)}
     old = Revision("old", lock({"a": rows(before)}))
     new = Revision("new", lock({"a": rows(after)}, base="other", data="more"))
-    found = compare(old, new, 1)
+    found = compare(old, new)
     text = as_text(found, old, new, 10)
     assert "better" not in text
     assert "F1 0.500 -> 0.500: within the noise" in text
     assert "1 are right now that were not, 1 no longer are" in text
-    assert found["candidates"]["a"]["changed"]["base"] == ["data/bases/a.json"]
+    assert found.candidates["a"].changed["base"] == ["data/bases/a.json"]
     assert "  data: data/prepared" in text
 
 
 def test_equal_runs_are_equal(in_folder: Path) -> None:
     """No difference, no change, p is 1."""
     same = Revision("same", lock({"a": rows({1, 2})}))
-    found = compare(same, same, 1)
-    assert found["candidates"]["a"]["f1"]["p_value"] == 1
-    assert "settings, data, base and code are the same" in as_text(found, same, same, 10)
+    found = compare(same, same)
+    assert found.candidates["a"].same_answers
+    assert found.candidates["a"].scores["f1"].difference.p_value == 1
+    text = as_text(found, same, same, 10)
+    assert "every answer is the same" in text
+    assert "settings, data, base and code are the same" in text
 
 
-def test_holm_is_over_the_candidates(in_folder: Path) -> None:
-    """Six questions one way are significant for one candidate, not for each of two."""
-    old = Revision("old", lock({"a": rows(set()), "b": rows(set())}))
-    new = Revision("new", lock({"a": rows(set(range(6))), "b": rows(set(range(6, 12)))}))
-    found = compare(old, new, 1)["candidates"]
-    assert found["a"]["exact_match"]["p_value"] == pytest.approx(0.03125)
-    assert found["a"]["exact_match"]["p_holm"] == pytest.approx(0.0625)
+def test_the_correction_is_over_the_candidates_that_changed(in_folder: Path) -> None:
+    """One whose answers are the same is no comparison, and makes none of the others less sure."""
+    old = Revision("old", lock({name: rows(set()) for name in "abc"}))
+    new = Revision(
+        "new", lock({"a": rows(set(range(12))), "b": rows(set(range(5, 25))), "c": rows(set())})
+    )
+    found = compare(old, new).candidates
+    a, b = (found[name].scores["exact_match"] for name in "ab")
+    raw = {"a": a.difference.p_value, "b": b.difference.p_value}
+    assert {"a": a.p_corrected, "b": b.p_corrected} == holm(raw)
+    assert found["c"].same_answers
+    alone = compare(old, Revision("new", lock({"a": rows(set(range(12))), "c": rows(set())})))
+    one = alone.candidates["a"].scores["exact_match"]
+    assert one.p_corrected == one.difference.p_value == raw["a"]
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=8))
+def test_holm_equals_statsmodels(values: list[float]) -> None:
+    """The corrected p-values are statsmodels', whatever the order."""
+    named = {str(place): value for place, value in enumerate(values)}
+    theirs = multipletests(values, method="holm")[1]
+    assert [holm(named)[name] for name in named] == pytest.approx(list(theirs))
+
+
+def test_of_one_document_nothing_is_sure(in_folder: Path) -> None:
+    """The scores are shown, and no verdict."""
+
+    def titled(right: set[int]) -> Revision:
+        return Revision("x", lock({"a": [{**row, "title": "one"} for row in rows(right)]}))
+
+    old, new = titled({1}), titled(set(range(40)))
+    text = as_text(compare(old, new), old, new, 1)
+    assert "F1 0.017 -> 0.667: of one document, so that nothing tells" in text
 
 
 def test_only_the_same_questions_count(in_folder: Path) -> None:
     """A question that is new, gone or has other references is left out; candidates likewise."""
     old = Revision("old", lock({"a": rows({1}, 30), "gone": rows({1})}))
     new = Revision("new", lock({"a": rows({1}, 40), "fresh": rows({1})}))
-    found = compare(old, new, 1)
-    assert found["candidates"]["a"]["questions"] == 30
-    assert (found["added"], found["removed"]) == (["fresh"], ["gone"])
+    found = compare(old, new)
+    assert found.candidates["a"].questions == 30
+    assert (found.added, found.removed) == (["fresh"], ["gone"])
     assert "removed: gone" in as_text(found, old, new, 10)
     other = Revision("new", lock({"a": rows({1}, answer="Bia")}))
-    found = compare(old, other, 1)
+    found = compare(old, other)
     assert "nothing can be compared" in as_text(found, old, other, 10)
 
 
@@ -232,17 +270,17 @@ def test_out_of_fold_answers_are_compared_where_both_have_them(
     in_folder: Path, old: Callable[[set[int]], Revision]
 ) -> None:
     """The same folds in both runs, however they are named, give far more questions."""
-    found = compare(old({1}), folded({1, 2}), 1)
-    assert (found["basis"], found["candidates"]["a"]["questions"]) == ("out_of_fold", COUNT)
-    assert found["candidates"]["a"]["changed"]["settings"] == []
-    assert [row["id"] for row in found["candidates"]["a"]["flipped"]] == ["2"]
+    found = compare(old({1}), folded({1, 2}))
+    assert (found.out_of_fold, found.candidates["a"].questions) == (True, COUNT)
+    assert found.candidates["a"].changed["settings"] == []
+    assert [row.id for row in found.candidates["a"].flipped] == ["2"]
 
 
 def test_without_the_same_folds_the_validation_questions_are_compared(in_folder: Path) -> None:
     """A run with folds against one without, and against one with other folds."""
     for other in (Revision("y", lock({"a": rows({0}, 5)})), folded({1}, ("fold-1",))):
-        found = compare(other, folded({1, 2}), 1)
-        assert (found["basis"], found["candidates"]["a"]["questions"]) == ("validation", 5)
+        found = compare(other, folded({1, 2}))
+        assert (found.out_of_fold, found.candidates["a"].questions) == (False, 5)
 
 
 @pytest.mark.parametrize("write", [first_version, earliest])
@@ -252,15 +290,15 @@ def test_a_run_of_an_earlier_version_is_compared(
     """Its rows held both answers: the fine-tuned model's is the one that counts."""
     before, after = rows(set(range(10))), rows(set(range(40)))
     new = Revision("new", lock({"a": after}))
-    same = compare(Revision("old", lock({"a": before})), new, 1)
-    assert compare(Revision("old", lock({"a": write(before)})), new, 1) == same
+    same = compare(Revision("old", lock({"a": before})), new)
+    assert compare(Revision("old", lock({"a": write(before)})), new) == same
 
 
 def test_code_that_changed_is_named(in_folder: Path) -> None:
     """Whole packages, as the graph names them."""
     old = Revision("old", lock({"a": rows({1})}))
     new = Revision("new", lock({"a": rows({1})}, code="other"))
-    changed = compare(old, new, 1)["candidates"]["a"]["changed"]
+    changed = compare(old, new).candidates["a"].changed
     assert changed == {"settings": [], "data": [], "base": [], "code": ["src/vestibular/training"]}
 
 
@@ -318,15 +356,18 @@ def test_a_revision_without_a_run_is_refused(repository: Path, revision: str, me
 
 
 def test_answers_that_the_cache_lacks_are_named(repository: Path) -> None:
-    """The message says which file, and the two ways to get it."""
+    """Which file, and how to get it; equal hashes are equal answers, wherever these are."""
+    compare_head = [sys.executable, "-m", "vestibular", "compare", "HEAD"]
+    content = lock({"a": rows(set(range(20)))})
     for path in Path(".dvc/cache/files/md5").rglob("*"):
         if path.is_file():
             path.unlink()
-    said = run(repository, sys.executable, "-m", "vestibular", "compare", "HEAD", status=2).stderr
-    assert said.count("\n") == 1
-    assert "metrics/predictions/a.jsonl of " in said
-    assert "dvc fetch --all-commits metrics/predictions/a.jsonl" in said
-    assert "dvc repro" in said
+    assert "every answer is the same" in run(repository, *compare_head).stdout
+    Path("dvc.lock").write_text(yaml.safe_dump(content), encoding="utf-8")
+    said = run(repository, *compare_head).stdout
+    assert "not compared question by question: metrics/predictions/a.jsonl of " in said
+    assert "is not in DVC's cache" in said
+    assert "no DVC remote is set up here" in said
 
 
 def test_without_a_run_here_the_message_says_so(in_folder: Path) -> None:

@@ -1,14 +1,16 @@
 """The command line and the light ends of the stages."""
 
+import json
+import select
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, run
+from conftest import ROOT, environment, run
 
-from vestibular.commands.cli import parser
+from vestibular.commands.cli import main, parser
 
 HEAVY = ("torch", "transformers", "peft", "datasets", "evaluate", "dvc", "neptune", "gto", "mlflow")
 
@@ -16,11 +18,12 @@ HEAVY = ("torch", "transformers", "peft", "datasets", "evaluate", "dvc", "neptun
 @pytest.mark.parametrize(
     "code",
     [
-        "from vestibular.commands.cli import parser; parser().format_help()",
+        "from vestibular.commands.cli import main, parser; parser().format_help()",
         "import stages.select",
         "import stages.prepare",
         "import stages.train",
         "import stages.evaluate",
+        "import stages.evaluate_base",
     ],
 )
 def test_light_commands_import_nothing_heavy(code: str) -> None:
@@ -34,6 +37,36 @@ def test_the_commands_program_explains_itself(command: list[str]) -> None:
     """`--help` of the program, and of the one that it becomes."""
     said = run(ROOT, sys.executable, "-m", "vestibular", *command, "--help").stdout
     assert " ".join(["usage: vestibular", *command]) in said
+
+
+@pytest.mark.parametrize("command", [[], ["registry"]], ids=str)
+def test_a_program_without_a_command_prints_its_help(
+    command: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whoever types the name alone asks what there is, and that is no fault."""
+    monkeypatch.setattr("sys.argv", ["vestibular", *command])
+    main()
+    said = capsys.readouterr()
+    assert said.out.startswith(" ".join(["usage: vestibular", *command]))
+    assert ("promote" if command else "leaderboard") in said.out
+    assert said.err == ""
+
+
+def test_the_leaderboard_ends_with_the_report(
+    in_folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """So `make demo` does; where no report was made, none is named."""
+    board = {"version": 2, "promoted": False, "winner": None, "reason": "r", "notes": []}
+    board |= {"candidates": {}, "reference_points": {}}
+    (in_folder / "metrics").mkdir()
+    (in_folder / "metrics/leaderboard.json").write_text(json.dumps(board))
+    monkeypatch.setattr("sys.argv", ["vestibular", "leaderboard"])
+    main()
+    assert "report" not in capsys.readouterr().out
+    report = in_folder / "metrics/report.html"
+    report.touch()
+    main()
+    assert capsys.readouterr().out.rstrip().endswith(report.as_uri())
 
 
 def test_the_report_is_found_without_drawing_it() -> None:
@@ -76,6 +109,13 @@ def test_help_teaches(command: str, capsys: pytest.CaptureFixture[str]) -> None:
         (["stages.train", "absent"], "candidates.absent: no such candidate"),
         (["stages.train", "opt-tiny"], "data/bases/opt-tiny.json: not found"),
         (["stages.evaluate", "absent"], "candidates.absent: no such candidate"),
+        (["stages.evaluate", "opt-tiny", "fold"], "fold: must be fold-N or seed-N"),
+        (["stages.evaluate_base"], "usage: python -m stages.evaluate_base <candidate>"),
+        (["stages.evaluate_base", "opt-tiny", "fold-1"], "stages.evaluate_base <candidate>"),
+        (["stages.evaluate_base", "absent"], "candidates.absent: no such candidate"),
+        (["stages.evaluate_base", "opt-tiny"], "data/bases/opt-tiny.json: not found"),
+        (["stages.train", "opt-tiny", "fold-1"], "data/repeats/fold-1.json: not found"),
+        (["stages.train", "opt-tiny", "--fold", "1"], "usage: python -m stages.train <candidate>"),
         (["stages.select"], "models/adapters/gpt2-tiny/training.json: not found"),
     ],
     ids=" ".join,
@@ -97,27 +137,80 @@ def test_bad_input_is_one_line_and_exit_code_2(
     assert result.stdout == ""
 
 
-def test_a_training_under_way_is_not_disturbed(tmp_path: Path) -> None:
-    """A second process is refused while the first lives, and let in when it is killed."""
-    code = (
-        "import sys; from pathlib import Path\n"
-        "from vestibular.tracking.checkpoints import only_one\n"
-        "with only_one(Path('lock'), 'the training of x'): print('in', flush=True); input()"
-    )
-    first = subprocess.Popen(
-        [sys.executable, "-c", code],
-        cwd=tmp_path,
+LOCKED = """
+import sys; from pathlib import Path
+from vestibular.core.errors import exit_on_error
+from vestibular.core.work_folder import exclusive_lock
+
+@exit_on_error
+def main() -> None:
+    with exclusive_lock(Path("locks/x"), "the training of x", wait=sys.argv[1] == "wait"):
+        print("in", flush=True)
+        input()
+
+main()
+"""
+
+
+def locked(folder: Path, *arguments: str) -> subprocess.Popen[str]:
+    """A process that holds, or waits for, a lock."""
+    return subprocess.Popen(
+        [sys.executable, "-c", LOCKED, *arguments],
+        cwd=folder,
+        env={**environment(), "PYTHONPATH": str(ROOT / "src")},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
     )
+
+
+def test_a_training_under_way_is_not_disturbed(tmp_path: Path) -> None:
+    """A second process waits while the first lives, says for whom, and goes on when it ends."""
+    first = locked(tmp_path, "wait")
     assert first.stdout is not None
     assert first.stdout.readline() == "in\n"
-    refused = run(tmp_path, sys.executable, "-c", code, status=1, text="\n")
-    assert f"the training of x is under way in process {first.pid}" in refused.stderr
+    second = locked(tmp_path, "wait")
+    assert second.stderr is not None
+    assert second.stdout is not None
+    assert second.stderr.readline() == (
+        f"the training of x is under way in process {first.pid}; waiting for it to end (if it was "
+        f"left over from a run that was killed, end it with `kill {first.pid}`)\n"
+    )
+    # it has not been let in
+    assert select.select([second.stdout], [], [], 1.0)[0] == []
+    assert second.poll() is None
+    first.communicate("\n", timeout=60)
+    assert second.stdout.readline() == "in\n"
+    # a third one is told of the second
+    third = locked(tmp_path, "wait")
+    assert third.stderr is not None
+    assert third.stdout is not None
+    assert f"under way in process {second.pid};" in third.stderr.readline()
+    second.kill()
+    second.communicate(timeout=60)
+    assert third.stdout.readline() == "in\n"
+    _, errors = third.communicate("\n", timeout=60)
+    assert (third.returncode, errors) == (0, "")
+
+
+def test_who_will_not_wait_is_refused(tmp_path: Path) -> None:
+    """In one line and with exit status 2, and let in when the first is killed."""
+    first = locked(tmp_path, "wait")
+    assert first.stdout is not None
+    assert first.stdout.readline() == "in\n"
+    refused = locked(tmp_path, "no")
+    said, errors = refused.communicate("\n", timeout=60)
+    assert (refused.returncode, said) == (2, "")
+    assert errors == (
+        f"the training of x is under way in process {first.pid}; if it was left over from a run "
+        f"that was killed, end it with `kill {first.pid}`\n"
+    )
     first.kill()
-    first.communicate()
-    run(tmp_path, sys.executable, "-c", code, text="\n")
+    first.communicate(timeout=60)
+    let_in = locked(tmp_path, "no")
+    assert let_in.communicate("\n", timeout=60) == ("in\n", "")
+    assert let_in.returncode == 0
 
 
 @pytest.mark.slow

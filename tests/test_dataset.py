@@ -1,7 +1,10 @@
 """Datasets in every format: the same questions, divided by document, looked through for leaks."""
 
 import csv
+import itertools
 import json
+import re
+from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -17,11 +20,13 @@ from vestibular.core.files import file_sha256
 from vestibular.core.questions import Question
 from vestibular.data.audit import audit
 from vestibular.data.dataset import load_dataset
+from vestibular.data.folds import count_leaks_between, deal_folds, plan_repeats
 from vestibular.data.leaks import find_leaks
 from vestibular.data.records import Record, SourceAnswer
 from vestibular.data.settings import DataSettings
 from vestibular.data.splits import split_by_document
 from vestibular.data.squad import read_squad
+from vestibular.scoring.normalization import Normalization
 
 COLUMNS = {
     "id": "nome",
@@ -85,7 +90,9 @@ def write_table(path: Path, rows: list[dict[str, Any]] = ROWS) -> None:
 
 
 def prepared(found: DataSettings) -> list[dict[str, Any]]:
-    return [asdict(question) for question in load_dataset(found, 42).questions["train"]]
+    return [
+        asdict(question) for question in load_dataset(found, Normalization(), 42).questions["train"]
+    ]
 
 
 def test_every_format_gives_the_same_questions(tmp_path: Path) -> None:
@@ -120,7 +127,7 @@ def test_a_source_without_offsets_has_no_wrong_ones(tmp_path: Path) -> None:
     """An answer is looked up in its context; only an offset that is stated can be wrong."""
     rows = [{**row, "respostas": "dirige"} for row in ROWS]
     write_table(tmp_path / "train.jsonl", rows)
-    found = load_dataset(settings(tmp_path, "jsonl"), 42)
+    found = load_dataset(settings(tmp_path, "jsonl"), Normalization(), 42)
     assert found.metrics.train.faults.wrong_answer_start == 0
     assert [question.answer_starts for question in found.questions["train"][:2]] == [(5,), (4,)]
 
@@ -129,7 +136,7 @@ def test_a_source_without_offsets_has_no_wrong_ones(tmp_path: Path) -> None:
 def test_an_answer_in_brackets_is_a_text(tmp_path: Path, answer: str) -> None:
     """Only lists of texts or objects are lists of answers, whatever else is JSON."""
     write_table(tmp_path / "train.jsonl", [{**row, "respostas": answer} for row in ROWS])
-    found = load_dataset(settings(tmp_path, "jsonl"), 42)
+    found = load_dataset(settings(tmp_path, "jsonl"), Normalization(), 42)
     assert {question.answers for question in found.questions["train"]} == {(answer,)}
 
 
@@ -139,7 +146,7 @@ def test_a_missing_column_is_named(tmp_path: Path, kind: str) -> None:
     write_table(tmp_path / f"train.{kind}")
     columns = {**COLUMNS, "context": "contexto"}
     with pytest.raises(DataError) as error:
-        load_dataset(settings(tmp_path, kind, columns=columns), 42)
+        load_dataset(settings(tmp_path, kind, columns=columns), Normalization(), 42)
     assert "has no column contexto (it has" in str(error.value)
     assert "texto" in str(error.value)
     assert "data.columns" in str(error.value)
@@ -167,7 +174,7 @@ def test_a_bad_cell_is_placed(tmp_path: Path, change: dict[str, Any], message: s
     rows = [ROWS[0], {**ROWS[1], **change}]
     (tmp_path / "train.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
     with pytest.raises(DataError) as error:
-        load_dataset(settings(tmp_path, "jsonl"), 42)
+        load_dataset(settings(tmp_path, "jsonl"), Normalization(), 42)
     assert str(error.value).startswith(f"{tmp_path}/train.jsonl: {message}")
 
 
@@ -185,23 +192,23 @@ def test_a_broken_table_is_refused(tmp_path: Path, name: str, text: str, message
     """What is not of the format is refused at its place."""
     (tmp_path / name).write_text(text, encoding="utf-8")
     with pytest.raises(DataError, match=message):
-        load_dataset(settings(tmp_path, name.split(".")[1]), 42)
+        load_dataset(settings(tmp_path, name.split(".")[1]), Normalization(), 42)
 
 
 def test_the_wrong_file_is_refused_by_its_hash(tmp_path: Path) -> None:
     """A file that is not the one that was meant is not used."""
     write_squad(tmp_path / "train.json", "1.1")
     right = file_sha256(tmp_path / "train.json")
-    load_dataset(settings(tmp_path, "squad", sha256={"train": right}), 42)
+    load_dataset(settings(tmp_path, "squad", sha256={"train": right}), Normalization(), 42)
     with pytest.raises(DataError, match=r"is not the file that is meant.*data\.sha256\.train"):
-        load_dataset(settings(tmp_path, "squad", sha256={"train": "0" * 64}), 42)
+        load_dataset(settings(tmp_path, "squad", sha256={"train": "0" * 64}), Normalization(), 42)
 
 
 def test_a_file_that_could_be_fetched_says_so(tmp_path: Path) -> None:
     """The message says what to download and how."""
     urls = {"train": "https://example.org/train.json", "validation": "https://example.org/dev"}
     with pytest.raises(DataError, match=r"vestibular fetch.*https://example\.org/train\.json"):
-        load_dataset(settings(tmp_path, "squad", urls=urls), 42)
+        load_dataset(settings(tmp_path, "squad", urls=urls), Normalization(), 42)
 
 
 @given(st.lists(st.integers(0, 9), min_size=2, max_size=60), st.floats(0.05, 0.9))
@@ -233,10 +240,47 @@ def test_a_split_is_drawn_where_there_is_none(tmp_path: Path) -> None:
     ]
     write_table(tmp_path / "train.jsonl", rows)
     whole = settings(tmp_path, "jsonl", validation=None, validation_size=0.25)
-    found = {seed: load_dataset(whole, seed).questions for seed in (1, 2)}
+    found = {seed: load_dataset(whole, Normalization(), seed).questions for seed in (1, 2)}
     assert [len(found[1][split]) for split in ("train", "validation")] == [30, 10]
     assert found[1] != found[2]
-    assert found[1] == load_dataset(whole, 1).questions
+    assert found[1] == load_dataset(whole, Normalization(), 1).questions
+
+
+def test_a_drawn_split_far_from_what_was_asked_warns(tmp_path: Path) -> None:
+    """One document holds most of the questions, and documents are held out whole."""
+    rows = [
+        {
+            **ROWS[0],
+            "nome": str(n),
+            "documento": "big" if n < 36 else f"d{n}",
+            "texto": f"Caio {n}.",
+        }
+        for n in range(40)
+    ]
+    write_table(tmp_path / "train.jsonl", rows)
+    whole = settings(tmp_path, "jsonl", validation=None, validation_size=0.1)
+    drawn = [load_dataset(whole, Normalization(), seed).metrics.drawn for seed in range(12)]
+    shares = {each.share for each in drawn}
+    assert len(shares) > 1
+    for each in drawn:
+        assert each.asked == 0.1
+        assert (each.warning is None) == (0.05 <= each.share <= 0.15)
+    assert any(each.warning and "10% was asked for, and 9" in each.warning for each in drawn)
+    given = settings(tmp_path, "jsonl", validation="train.jsonl")
+    assert load_dataset(given, Normalization(), 1).metrics.drawn is None
+
+
+def test_texts_that_overlap_are_on_one_side_of_a_drawn_split(tmp_path: Path) -> None:
+    """Under another title, too."""
+    rows = [
+        {**ROWS[0], "nome": str(n), "documento": f"d{n}", "texto": f"{LONG} {n % 5 * 'x '}"}
+        for n in range(6)
+    ] + [{**ROWS[0], "nome": "z", "documento": "z", "texto": "Caio dirige."}]
+    write_table(tmp_path / "train.jsonl", rows)
+    whole = settings(tmp_path, "jsonl", validation=None, validation_size=0.3)
+    for seed in range(6):
+        found = load_dataset(whole, Normalization(), seed).questions
+        assert {len(found["train"]), len(found["validation"])} == {1, 6}
 
 
 def question(name: str, context: str, text: str, answer: str) -> Question:
@@ -277,11 +321,61 @@ def test_leaks_by_hand() -> None:
 def test_faquads_own_split_leaks(faquad: Path) -> None:
     """12 of 38 validation contexts overlap by half or more, touching 14 of 63 questions."""
     splits = [
-        audit(read_squad(faquad / f"{name}.json"), faquad, None)[0] for name in ("train", "dev")
+        audit(read_squad(faquad / f"{name}.json"), faquad, None, Normalization())[0]
+        for name in ("train", "dev")
     ]
     found = find_leaks(*splits).as_metrics(0).model_dump()
     assert (found["overlapping_contexts"], found["contexts"]) == (12, 38)
     assert (found["questions_on_overlapping_contexts"], found["questions"]) == (14, 63)
+
+
+def test_no_context_of_faquad_is_in_two_folds_nor_a_half_of_one(faquad: Path) -> None:
+    """78 of 900 questions were given away by other folds when titles alone were joined."""
+    questions = [
+        question
+        for name in ("train", "dev")
+        for question in audit(
+            read_squad(faquad / f"{name}.json"), faquad, None, Normalization("squad", "pt")
+        )[0]
+    ]
+    folds = deal_folds(questions, 5)
+    assert sorted(Counter(folds).values()) == [180] * 5
+    fold_of = {one.context: fold for one, fold in zip(questions, folds, strict=True)}
+
+    def grams(text: str) -> set[tuple[str, ...]]:
+        words = re.findall(r"\w+", text.lower())
+        return {tuple(words[start : start + 8]) for start in range(max(1, len(words) - 7))}
+
+    known = {context: grams(context) for context in fold_of}
+    overlapping = 0
+    for one, other in itertools.combinations(known, 2):
+        shared = len(known[one] & known[other])
+        if shared >= 0.5 * min(len(known[one]), len(known[other])):
+            overlapping += 1
+            assert fold_of[one] == fold_of[other]
+    assert overlapping > 10
+    names = [f"fold-{number}" for number in range(1, 6)]
+    splits = {"train": questions[:837], "validation": questions[837:]}
+    repeats = plan_repeats(splits, names, [], 1)
+    assert count_leaks_between(repeats, "fail") == 0
+
+
+def test_leaks_between_folds_are_counted_or_refused() -> None:
+    """The same question with the same answer about another text; flags are the fold's."""
+    asked = "Qual é a cor da bandeira do estado?"
+    questions = [
+        question("a", "um texto", asked, "Azul"),
+        question("b", "outro texto", asked, "Azul"),
+        question("c", "mais um", "Quem?", "Ana"),
+    ]
+    splits = {"train": questions[:1], "validation": questions[1:]}
+    repeats = plan_repeats(splits, ["fold-1", "fold-2", "fold-3"], ["seed-7"], 1)
+    assert [repeat.held_out and repeat.held_out.leaked for repeat in repeats.values()] == [
+        *((0,), (0,), (), None)
+    ]
+    assert count_leaks_between(repeats, "report") == 2
+    with pytest.raises(DataError, match="2 questions are given away by questions of other folds"):
+        count_leaks_between(repeats, "fail")
 
 
 def test_what_becomes_of_leaks(tmp_path: Path) -> None:
@@ -295,12 +389,14 @@ def test_what_becomes_of_leaks(tmp_path: Path) -> None:
         json.dumps({"data": [{"title": "x", "paragraphs": [dev, clean]}]}), encoding="utf-8"
     )
     files = settings(tmp_path, "squad", validation="dev.json")
-    reported = load_dataset(files, 42)
+    reported = load_dataset(files, Normalization(), 42)
     assert [question.leaked for question in reported.questions["validation"]] == [True, False]
     assert reported.metrics.leaks.dropped_from_train == 0
-    dropped = load_dataset(files.model_copy(update={"leaks": "drop_from_train"}), 42)
+    dropped = load_dataset(
+        files.model_copy(update={"leaks": "drop_from_train"}), Normalization(), 42
+    )
     assert {question.context for question in dropped.questions["train"]} == {ROWS[0]["texto"]}
     assert not any(question.leaked for question in dropped.questions["validation"])
     assert dropped.metrics.leaks.dropped_from_train == 3
     with pytest.raises(DataError, match=r"gives 1 of 2 validation questions away"):
-        load_dataset(files.model_copy(update={"leaks": "fail"}), 42)
+        load_dataset(files.model_copy(update={"leaks": "fail"}), Normalization(), 42)

@@ -11,6 +11,8 @@ import pytest
 import yaml
 from conftest import ROOT, MadeOnce, run
 
+from vestibular.tracking.checkpoints import CODE, training_key
+
 LINES = (ROOT / "dvc.yaml").read_text(encoding="utf-8").splitlines()
 STAGES = yaml.safe_load("\n".join(LINES))["stages"]
 GRAPH = grimp.build_graph("vestibular", cache_dir=None)
@@ -52,6 +54,13 @@ def test_a_stage_depends_on_the_packages_that_it_imports(name: str) -> None:
     declared = {path.removeprefix("${code}/") for path in stage["deps"] if "${code}" in path}
     assert declared == packages
     assert f"stages/{script.name}" in stage["deps"]
+
+
+def test_a_checkpoints_key_covers_what_a_training_depends_on() -> None:
+    """A checkpoint of other code is another training's; the script is hashed by the stage."""
+    code = {path for path in definition("train")["deps"] if path.startswith("${code}")}
+    assert code == {f"${{code}}/{package}" for package in CODE}
+    assert training_key(a=1) != training_key(a=2)
 
 
 def test_a_package_itself_does_nothing() -> None:

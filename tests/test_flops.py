@@ -29,7 +29,7 @@ def test_the_formula_is_what_torch_counts(
     import torch
     from torch.utils.flop_counter import FlopCounterMode
 
-    from vestibular.modeling.models import arithmetic_shape
+    from vestibular.modeling.counting import arithmetic_shape
     from vestibular.training.adapters import add_adapter
     from vestibular.training.settings import LoraSettings
 

@@ -7,6 +7,7 @@ import pytest
 from vestibular.core.questions import Question
 from vestibular.data.audit import audit
 from vestibular.data.squad import read_squad
+from vestibular.scoring.normalization import Normalization
 from vestibular.selection.reference_points import (
     annotator_scores,
     mindless_scores,
@@ -14,6 +15,8 @@ from vestibular.selection.reference_points import (
     score_answers,
     sentences,
 )
+
+PORTUGUESE = Normalization("squad", "pt")
 
 
 def asked(question: str, context: str, *answers: str) -> Question:
@@ -25,6 +28,8 @@ def asked(question: str, context: str, *answers: str) -> Question:
     [
         ("Um. Dois! Três? Quatro; cinco", ["Um.", "Dois!", "Três?", "Quatro;", "cinco"]),
         ("Lei 9.394 de 1996 vale.", ["Lei 9.394 de 1996 vale."]),
+        ("一。二。三", ["一。", "二。", "三"]),
+        ("एक। दो", ["एक।", "दो"]),
         (" título\n\n  texto sem ponto \n", ["título", "texto sem ponto"]),
     ],
 )
@@ -36,7 +41,7 @@ def test_where_a_sentence_ends(text: str, expected: list[str]) -> None:
 def test_the_sentence_with_most_question_words_is_taken() -> None:
     """Repeated words count once, articles not at all."""
     context = "A a a o curso curso. O diretor do curso é Raul. Nada."
-    assert overlap_sentence(asked("Quem é o diretor do curso?", context, "x"), "pt") == (
+    assert overlap_sentence(asked("Quem é o diretor do curso?", context, "x"), PORTUGUESE) == (
         "O diretor do curso é Raul."
     )
 
@@ -44,26 +49,26 @@ def test_the_sentence_with_most_question_words_is_taken() -> None:
 def test_of_equal_sentences_the_first_is_taken() -> None:
     """Ties are broken by the place in the context."""
     question = asked("Onde fica?", "Nada disso. Fica aqui. Fica ali.", "x")
-    assert overlap_sentence(question, "pt") == "Fica aqui."
-    assert overlap_sentence(asked("Quando?", "Um. Dois.", "x"), "pt") == "Um."
+    assert overlap_sentence(question, PORTUGUESE) == "Fica aqui."
+    assert overlap_sentence(asked("Quando?", "Um. Dois.", "x"), PORTUGUESE) == "Um."
 
 
 def test_annotators_are_scored_against_each_other() -> None:
     """Two of three agree: each of the two is right, the third is not; one alone says nothing."""
     several = asked("?", "c", "Ana Prado", "ana prado", "Raul")
     alone = asked("?", "c", "Ana")
-    scores = annotator_scores([several, alone], "pt")
+    scores = annotator_scores([several, alone], PORTUGUESE)
     assert scores == {"exact_match": [pytest.approx(2 / 3)], "f1": [pytest.approx(2 / 3)]}
 
 
 def test_faquads_validation_questions(faquad: Path) -> None:
     """The whole context and the overlap sentence score what is known of them, by SQuAD's rules."""
     path = faquad / "dev.json"
-    questions, _ = audit(read_squad(path), path, None)
+    questions, _ = audit(read_squad(path), path, None, Normalization())
     assert len(questions) == 63
     means = {
         name: {metric: sum(values) / 63 for metric, values in scores.items()}
-        for name, scores in mindless_scores(questions, "en").items()
+        for name, scores in mindless_scores(questions, Normalization("squad", "en")).items()
     }
     assert means["empty_answer"] == {"exact_match": 0, "f1": 0}
     assert means["whole_context"]["f1"] == pytest.approx(0.273, abs=5e-4)
@@ -74,7 +79,7 @@ def test_faquads_validation_questions(faquad: Path) -> None:
 
 def test_a_reference_scores_fully() -> None:
     """Scores are against the best reference."""
-    assert score_answers([asked("?", "c", "a b", "c d")], ["c d"], "none") == {
+    assert score_answers([asked("?", "c", "a b", "c d")], ["c d"], Normalization()) == {
         "exact_match": [1.0],
         "f1": [1.0],
     }
@@ -83,5 +88,5 @@ def test_a_reference_scores_fully() -> None:
 def test_no_answer_is_right_where_there_is_none() -> None:
     """For a question that its context does not answer the empty answer scores 1, any other 0."""
     asked = Question("1", "t", "Uma frase.", "Quem?", ("sem resposta",), (-1,), answerable=False)
-    scores = score_answers([asked, asked], ["", "Uma frase."], "pt")
+    scores = score_answers([asked, asked], ["", "Uma frase."], PORTUGUESE)
     assert scores == {"exact_match": [1.0, 0.0], "f1": [1.0, 0.0]}

@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -11,9 +13,10 @@ from pathlib import Path
 import pytest
 from conftest import ROOT, run
 from conftest import run as run_command
+from repositories import git
 
 from vestibular.core.errors import DataError
-from vestibular.registry import registry as registering
+from vestibular.registry import checks
 
 VESTIBULAR = (sys.executable, "-m", "vestibular", "registry")
 
@@ -37,9 +40,9 @@ folder.mkdir(parents=True, exist_ok=True)
 model = {
     "version": 2, "candidate": choice["name"], "base": {"base_model": "b", "sha256": "c" * 64},
     "loading": {"method": "lora", "quantization": "none", "precision": "float32", "max_length": 9},
-    "prompt": {"template": "{context}{question}"}, "max_new_tokens": 5, "window_overlap": 0.5,
-    "unanswerable": None, "seed": 1, "train": {}, "before": {"em": 0.0, "f1": 0.1},
-    "after": choice["scores"], "data": {},
+    "prompt": {"template": "{context}{question}", "answer_prefix": " ", "chat": False},
+    "max_new_tokens": 5, "window_overlap": 0.5, "unanswerable": None, "seed": 1,
+    "train": {}, "before": {"em": 0.0, "f1": 0.1}, "after": choice["scores"], "data": {},
 }
 training = {
     "questions": 1, "shortened": 0, "steps": 1, "batching": "padded", "max_tokens_per_batch": 9,
@@ -53,10 +56,6 @@ pathlib.Path("metrics/leaderboard.json").write_text(json.dumps({"winner": choice
 verdict = {"promoted": choice["promoted"], "reason": choice["reason"]}
 pathlib.Path("metrics/selection.json").write_text(json.dumps(verdict))
 """
-
-
-def git(folder: Path, *arguments: str) -> str:
-    return run(folder, "git", *arguments).stdout
 
 
 @pytest.fixture
@@ -213,6 +212,126 @@ def test_a_stage_taken_away_by_gtos_own_command_is_not_held(
     assert stages() == ["-", "production"]
 
 
+@pytest.fixture
+def two_clones(repository: Path, choose: Callable[..., None], tmp_path: Path) -> tuple[Path, Path]:
+    """Two people's clones, in which each has registered the same commit, and both have pushed."""
+    choose("start", 0.4)
+    registry(repository, "register")
+    choose("first", 0.5)
+    git(tmp_path, "clone", "--quiet", "--bare", str(repository), "shared")
+    clones = tmp_path / "one", tmp_path / "other"
+    for clone in clones:
+        git(tmp_path, "clone", "--quiet", str(tmp_path / "shared"), str(clone))
+        git(clone, "config", "user.name", clone.name)
+        git(clone, "config", "user.email", f"{clone.name}@example.org")
+        run(clone, "dvc", "pull", "--quiet")
+    for clone, bump in zip(clones, ("patch", "minor"), strict=True):
+        registry(clone, "register", "--bump", bump)
+        git(clone, "push", "--quiet", "origin", "--tags")
+    for clone in clones:
+        git(clone, "fetch", "--quiet", "--tags")
+    return clones
+
+
+@pytest.mark.slow
+def test_a_commit_registered_in_two_clones_stays_in_use(
+    repository: Path, two_clones: tuple[Path, Path], tmp_path: Path
+) -> None:
+    """Listed, promoted, downloaded, rolled back; and every command says what is doubled."""
+    one, other = two_clones
+    assert git(one, "tag", "--list") == git(other, "tag", "--list")
+    listed = registry(one, "list")
+    assert [line.split()[0] for line in listed.stdout.splitlines()[1:]] == [
+        *("v0.1.0", "v0.1.1", "v0.2.0")
+    ]
+    note = "v0.1.1 and v0.2.0 are one commit"
+    assert note in listed.stderr
+    for version in ("v0.1.1", "v0.2.0"):
+        said = registry(one, "promote", version)
+        assert f"qa-model {version} is in production" in said.stdout
+        assert note in said.stderr
+    # the tag itself says which of the two: GTO's own would leave it open
+    assert [line.split()[4] for line in registry(one, "list").stdout.splitlines()[1:]] == [
+        *("-", "-", "production")
+    ]
+    git(one, "push", "--quiet", "origin", "--tags")
+    git(other, "fetch", "--quiet", "--tags")
+    history = registry(other, "history")
+    assert [line.split()[3] for line in history.stdout.splitlines()[1:3]] == ["v0.2.0", "v0.1.1"]
+    for arguments, folder in ((("--stage", "production"), "a"), (("--version", "v0.1.1"), "b")):
+        got = registry(other, "download", *arguments, str(tmp_path / folder))
+        assert note in got.stderr
+        assert (tmp_path / folder / "weights").read_text(encoding="utf-8") == "first"
+    back = registry(other, "rollback")
+    assert "v0.1.1 is in production, before it v0.2.0" in back.stdout
+    assert note in back.stderr
+    # nothing is half done: a refusal leaves no tag
+    tags = git(other, "tag", "--list")
+    registry(other, "promote", "v0.1.1", status=2)
+    registry(other, "register", status=2)
+    assert git(other, "tag", "--list") == tags
+
+
+@pytest.mark.slow
+def test_what_the_note_names_ends_the_double(two_clones: tuple[Path, Path]) -> None:
+    """The version that was never in a stage is deleted by the commands as they stand there."""
+    one, _ = two_clones
+    registry(one, "promote", "v0.2.0")
+    note = registry(one, "list").stderr
+    assert "To keep v0.2.0 alone" in note
+    for command in re.findall(r"git (?:push|tag) [^,\n]*'", note):
+        run(one, *shlex.split(command))
+    assert registry(one, "list").stderr == ""
+    assert "v0.1.1" not in git(one, "ls-remote", "--tags", "origin")
+    assert [line.split()[0] for line in registry(one, "list").stdout.splitlines()[1:]] == [
+        *("v0.1.0", "v0.2.0")
+    ]
+
+
+@pytest.mark.slow
+def test_a_stage_given_by_gto_before_the_double_is_the_one_that_was_there(
+    repository: Path, choose: Callable[..., None]
+) -> None:
+    """A tag that names no version is about the newest of its commit at that time."""
+    choose("first", 0.5)
+    registry(repository, "register")
+    run(repository, "gto", "assign", "qa-model", "--version", "v0.1.0", "--stage", "production")
+    later = {"GIT_COMMITTER_DATE": "2099-01-01T00:00:00"}
+    subprocess.run(
+        ["git", "tag", "--annotate", "--message=x", "qa-model@v0.2.0"],
+        cwd=repository,
+        env={**os.environ, **later},
+        check=True,
+    )
+    assert [line.split()[4] for line in registry(repository, "list").stdout.splitlines()[1:]] == [
+        *("production", "-")
+    ]
+
+
+@pytest.mark.slow
+def test_a_shallow_clone_makes_no_tag(
+    repository: Path, choose: Callable[..., None], tmp_path: Path
+) -> None:
+    """It lacks the tags of earlier commits, whose names it would give once more."""
+    choose("first", 0.5)
+    registry(repository, "register")
+    choose("second", 0.6)
+    git(tmp_path, "clone", "--quiet", "--depth=1", f"file://{repository}", "shallow")
+    clone = tmp_path / "shallow"
+    git(clone, "config", "user.name", "Ana")
+    git(clone, "config", "user.email", "ana@example.org")
+    run(clone, "dvc", "pull", "--quiet")
+    refused = registry(clone, "register", status=2)
+    assert "git fetch --unshallow --tags" in refused.stderr
+    assert git(clone, "tag", "--list") == ""
+    listed = registry(clone, "list")
+    assert "this clone is shallow" in listed.stderr
+    advice = refused.stderr.partition("run: ")[2].split()
+    run(clone, *advice)
+    assert "v0.2.0: second" in registry(clone, "register").stdout
+    assert registry(clone, "list").stderr == ""
+
+
 @pytest.mark.slow
 def test_what_select_refused_is_promoted_only_by_force(
     repository: Path, choose: Callable[..., None]
@@ -257,7 +376,7 @@ def test_only_a_commit_that_others_can_have_is_registered(
     run(repository, "dvc", "checkout", "--quiet")
     registry(repository, "register")
     twice = registry(repository, "register", status=2)
-    assert "already registered in this commit with version 'v0.1.0'" in twice.stderr
+    assert "this commit is registered already, as v0.1.0" in twice.stderr
     again = registry(repository, "promote", "v0.2.0", status=2)
     assert "v0.2.0: no such version (v0.1.0)" in again.stderr
     registry(repository, "promote", "v0.1.0")
@@ -283,10 +402,10 @@ def test_a_remote_that_is_silent_is_waited_for_no_longer(
     program = in_folder / "python"
     program.write_text('#!/bin/sh\n[ "$3" = remote ] && echo local || exec sleep 60\n')
     program.chmod(0o755)
-    monkeypatch.setattr(registering.sys, "executable", str(program))
-    monkeypatch.setattr(registering, "REMOTE_SECONDS", 0.5)
+    monkeypatch.setattr(sys, "executable", str(program))
+    monkeypatch.setattr(checks, "REMOTE_SECONDS", 0.5)
     with pytest.raises(DataError, match=r"the DVC remote: no answer within 0.5 s"):
-        registering._check_pushed()
+        checks.check_pushed()
 
 
 @pytest.mark.slow

@@ -12,6 +12,7 @@ from exam import NASTY, exam
 from results import exam_cost, training_cost
 
 from vestibular.core.costs import CandidateCosts
+from vestibular.core.data_metrics import DrawnSplit
 from vestibular.report.charts import MOST_POINTS, thinned
 from vestibular.report.exhibits import cost_chart, kinds, loss_chart, questions_data
 from vestibular.report.figures import figure, signed, size
@@ -74,11 +75,11 @@ def test_a_clear_winner_is_named_with_its_figures() -> None:
     """The headline has the score with its interval, where it stands, and the cost."""
     selection = exam({"best": 0.9, "other": 0.2}).selection
     shown = first_screen(selection, COSTS)
-    score = selection["candidates"]["best"]["scores"]["f1"]
+    score, fixed = selection.score("best"), selection.corrected
     assert shown["headline"] == (
-        f"best goes into production: F1 {score['value']:.3f} ({score['low']:.3f} to "
-        f"{score['high']:.3f}), significantly ahead of other, at "
-        "82.0\N{NO-BREAK SPACE}M operations an answer."
+        f"best goes into production: F1 {score.value:.3f} ({score.low:.3f} to {score.high:.3f}), "
+        f"corrected for the choice {fixed.corrected:.3f}, significantly ahead of other, at "
+        "16.7\N{NO-BREAK SPACE}ms an answer."
     )
     assert [answer["question"] for answer in shown["answers"]] == [
         "Which?",
@@ -89,31 +90,66 @@ def test_a_clear_winner_is_named_with_its_figures() -> None:
     assert shown["answers"][0]["figure"] == "best"
     assert shown["answers"][1]["figure"].startswith("p ")
     assert shown["notices"] == []
-    gap = selection["candidates"]["other"]["against_leader"]["f1"]["value"]
+    gap = selection.candidates["other"].against_leader.f1.value
     assert gap < 0
     assert f"F1 {signed(-gap)} against other" in shown["answers"][1]["text"]
 
 
-def test_a_tie_goes_to_the_cheapest_and_says_so() -> None:
-    """The headline does not claim a lead that the data does not show."""
-    selection = exam({"cheap": 0.5, "dear": 0.6}).selection
-    assert selection["winner"] == "cheap"
-    assert selection["leader"] == "dear"
+def test_a_cheaper_one_within_the_margin_is_said_to_be_that() -> None:
+    """The headline does not claim a lead; the cards have the bound."""
+    selection = exam({"cheap": 0.5, "dear": 0.6}, margin=0.5).selection
+    assert (selection.winner, selection.leader) == ("cheap", "dear")
     shown = first_screen(selection, COSTS)
-    assert "not significantly below dear" in shown["headline"]
-    assert shown["answers"][2]["figure"] == "cheapest of the tied"
-    gap = selection["candidates"]["cheap"]["against_leader"]["f1"]
-    assert f"F1 {signed(gap['value'])} against dear" in shown["answers"][1]["text"]
-    best = exam({"cheap": 0.5, "dear": 0.6}, when_tied="best_point_estimate").selection
-    assert "ahead of cheap, but not significantly" in first_screen(best, COSTS)["headline"]
+    assert "within 0.5 F1 of the best, dear, and cheaper" in shown["headline"]
+    assert shown["answers"][2]["figure"] == "as good, and cheaper"
+    gap = selection.candidates["cheap"].against_leader.f1
+    assert f"lower bound {gap.lower:+.3f}" in shown["answers"][2]["text"]
+    assert f"F1 {signed(gap.value)} against dear" in shown["answers"][1]["text"]
+    assert shown["notices"] == []
+
+
+def test_cost_without_a_say_is_a_notice() -> None:
+    """With the margin that it would take; the lead is not called significant."""
+    selection = exam({"cheap": 0.5, "dear": 0.6}).selection
+    shown = first_screen(selection, COSTS)
+    assert "ahead of cheap, but not significantly" in shown["headline"]
+    (notice,) = shown["notices"]
+    assert notice.startswith("Cost has no say with these data")
+    assert f"{selection.cost_say.margin_needed:.2f}" in notice
+    rows = {row["name"]: row for row in board(selection)}
+    assert rows["cheap"]["notes"][0].startswith("beyond margin (F1 ")
+    assert "lower bound" in rows["cheap"]["notes"][0]
+
+
+def test_a_lead_within_the_noise_of_a_reference_point_comes_first() -> None:
+    """The headline says it before the score."""
+    selection = exam({"near": 0.95}, must_beat=["annotators"], count=27).selection
+    assert selection.promoted
+    assert selection.unclear == ("annotators",)
+    headline = first_screen(selection, COSTS)["headline"]
+    assert headline.startswith(
+        "near goes into production, though not surely above the annotators ("
+    )
+
+
+def test_few_documents_are_a_notice() -> None:
+    """Their number; no figure claims more than they say."""
+    selection = exam({"a": 0.9, "b": 0.8}, count=18).selection
+    shown = first_screen(selection, COSTS)
+    assert "There are only 2 documents" in shown["notices"][0]
+    alone = exam({"a": 0.9, "b": 0.5}, count=9).selection
+    shown = first_screen(alone, COSTS)
+    assert shown["answers"][1]["figure"] == "unknown"
+    assert "All questions are about one document" in shown["notices"][0]
+    assert all(row["scores"].f1.low is None for row in board(alone))
 
 
 def test_a_refusal_names_no_winner() -> None:
     """Below a reference point the page says that nothing was promoted, and why."""
     selection = exam({"poor": 0.1, "poorer": 0.0}, must_beat=["annotators"]).selection
-    assert not selection["promoted"]
+    assert not selection.promoted
     shown = first_screen(selection, COSTS)
-    points = selection["reference_points"]["annotators"]["scores"]["f1"]["value"]
+    points = selection.reference_points["annotators"].scores.f1.value
     assert shown["headline"].startswith("No model goes into production: the best, poor, has F1")
     assert shown["headline"].endswith(f"not above the annotators ({points:.3f}).")
     assert shown["answers"][0]["figure"] == "none"
@@ -140,11 +176,12 @@ def test_what_was_measured_is_shown_and_nothing_else() -> None:
         text = first_screen(made.selection, {"best": costs})["answers"][3]["text"]
         return text.replace(NBSP, " ")
 
-    answers = "95 of 100 answers within 0.0167 s, 664 MB of memory at most"
-    assert said(both) == f"operations an answer. Measured: {answers}, trained in 9.9 s."
-    assert said(exam_alone) == f"operations an answer. Measured: {answers}."
-    assert said(training_alone) == "operations an answer. Measured: trained in 9.9 s."
-    assert said(neither) == "operations an answer. Not measured on this machine."
+    answers = "95 of 100 answers come within that time, in 664 MB of memory at most."
+    assert said(both) == f"{answers} 82.0 M operations an answer. Trained in 9.9 s."
+    assert said(exam_alone) == f"{answers} 82.0 M operations an answer."
+    unknown = "operations an answer. Latency and memory: not measured on this machine."
+    assert said(training_alone) == f"{unknown} Trained in 9.9 s."
+    assert said(neither) == unknown
 
     def cells(costs: CandidateCosts) -> list[str]:
         (row,) = cost_chart(made.selection, {"best": costs})["table"]["rows"]
@@ -162,8 +199,9 @@ def test_a_page_without_measured_costs_is_written(tmp_path: Path) -> None:
     made = exam({"a": 0.9, "b": 0.5})
     made.costs = {name: CandidateCosts(run=name, train=None, evaluate=None) for name in "ab"}
     text = made.write(tmp_path / "report.html").read_text(encoding="utf-8")
-    assert "Not measured on this machine." in text
-    assert text.count("not measured") == 2 * 4
+    assert "Latency and memory: not measured on this machine." in text
+    # four costs of each candidate, and the first screen
+    assert text.count("not measured") == 2 * 4 + 1
 
 
 @pytest.mark.parametrize("loss", ["", "0.0"])
@@ -209,7 +247,7 @@ def test_the_plain_sort_claims_no_more() -> None:
     assert "EM 0." in shown["headline"]
     assert shown["answers"][2]["figure"] == "the plain sort"
     assert shown["answers"][0]["text"] == "Rank 1 of 2 by EM, then F1; runner-up b."
-    assert "questions, all one way, are the fewest that count" in shown["answers"][1]["text"]
+    assert "A true difference of 0." in shown["answers"][1]["text"]
 
 
 def test_one_candidate_has_nobody_to_beat() -> None:
@@ -231,23 +269,31 @@ def test_the_leaderboard_ends_with_the_reference_points() -> None:
         "Annotators",
     ]
     for row in rows:
-        for metric in ("exact_match", "f1"):
-            assert row["scores"][metric]["low"] <= row["scores"][metric]["high"]
+        for score in (row["scores"].exact_match, row["scores"].f1):
+            # what scores nothing by its nature has no interval
+            assert (score.low is None) == (row["name"] == "Empty answer")
+            assert score.low is None or score.low <= score.value <= score.high
     assert [row["promoted"] for row in rows] == [True, *[False] * 5]
 
 
-def test_comparisons_count_who_alone_was_right() -> None:
-    """The numbers behind McNemar's test equal a plain count."""
+def test_comparisons_show_differences_with_bounds_and_p_values() -> None:
+    """Less the leader in both metrics, and less each reference point."""
     made = exam({"a": 0.9, "b": 0.5})
-    match = {
-        name: [row.after.exact_match for row in rows] for name, rows in made.predictions.items()
-    }
-    alone = [
-        sum(one > two for one, two in zip(match[x], match[y], strict=True)) for x, y in ("ba", "ab")
-    ]
-    (row,) = comparisons(made.selection)[0]["rows"]
+    less_leader, less_points = comparisons(made.selection)
+    (row,) = less_leader["rows"]
+    gap = made.selection.candidates["b"].against_leader
     assert row[0] == "b"
-    assert row[3] == f"{alone[0]} : {alone[1]}"
+    assert (row[1], row[4]) == (signed(gap.exact_match.value), signed(gap.f1.value))
+    assert row[-1] == signed(gap.f1.lower)
+    assert len(row) == len(less_leader["titles"])
+    match = {
+        name: sum(row.after.exact_match for row in rows) / len(rows)
+        for name, rows in made.predictions.items()
+    }
+    assert gap.exact_match.value == pytest.approx(match["b"] - match["a"], abs=1e-6)
+    assert less_points["titles"][:2] == ["Candidate", "Untouched base"]
+    gain = made.selection.candidates["a"].gain.f1
+    assert less_points["rows"][0][1] == f"{signed(gain.value)} ({signed(gain.lower)})"
 
 
 def test_a_limit_that_is_not_met_is_in_a_table() -> None:
@@ -261,7 +307,7 @@ def test_a_limit_that_is_not_met_is_in_a_table() -> None:
 def test_kinds_have_the_means_of_their_questions() -> None:
     """A group's scores are those of its members, counted by hand."""
     made = exam({"a": 0.5, "b": 0.9}, leaks=True)
-    found = kinds(made.questions, made.predictions, "pt", "f1", 42)
+    found = kinds(made.questions, made.predictions, "pt", "f1")
     assert [kind["title"] for kind in found] == [
         "Question word",
         "Length of the answer",
@@ -285,7 +331,7 @@ def test_without_a_language_or_leaks_their_groups_are_left_out() -> None:
     """A language without a list of words, or none at all, is no fault."""
     made = exam({"a": 0.5})
     for language in (None, "xx"):
-        found = kinds(made.questions, made.predictions, language, "f1", 42)
+        found = kinds(made.questions, made.predictions, language, "f1")
         assert [kind["title"] for kind in found] == [
             "Length of the answer",
             "Length of the context",
@@ -313,7 +359,13 @@ def test_the_data_table_says_what_leaks() -> None:
     table = data_table(exam({"a": 0.5}, leaks=True).audit)
     assert table["text"].startswith("Training gives 10 of 60 validation questions away")
     assert table["rows"][0] == ["train", "7", "20", "60", "ab" * 32]
-    assert data_table(exam({"a": 0.5}).audit)["text"] == ""
+    plain = exam({"a": 0.5}).audit
+    assert data_table(plain)["text"] == ""
+    drawn = DrawnSplit(asked=0.1, share=0.9, warning="far off")
+    changed = plain.model_copy(update={"drawn": drawn, "leaked_between_folds": 3})
+    assert data_table(changed)["text"] == (
+        "Questions of other folds give 3 of a fold's questions away. far off."
+    )
 
 
 def test_settings_are_shown_once() -> None:

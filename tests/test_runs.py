@@ -78,6 +78,11 @@ def test_what_each_run_learns_and_is_asked(in_folder: Path) -> None:
     assert learned_and_asked(Run("a", "seed-7")) == (train, validation)
     assert learned_and_asked(Run("a", "fold-1")) == ([train[1]], [train[0], validation[0]])
     assert learned_and_asked(Run("a", "fold-2")) == ([train[0], validation[0]], [train[1]])
+    # what the other folds give away is the fold's own
+    Repeat(seed=7, held_out=HeldOut(train=(0,), validation=(0,), leaked=(1,))).write(
+        repeat_path("fold-1")
+    )
+    assert [one.leaked for one in asked_questions(Run("a", "fold-1").plan())] == [False, True]
     # the exam does not depend on the training questions
     Path("data/prepared/train.jsonl").unlink()
     assert asked_questions(Run("a").plan()) == validation

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from exam import exam
 from results import ZERO, answered, exam_details, training_record
 
 from vestibular.core.errors import DataError
@@ -13,27 +14,14 @@ from vestibular.core.exam_results import AnsweredQuestion, Parameters, Scores, S
 from vestibular.core.questions import Question, write_questions
 from vestibular.core.repeats import HeldOut, Repeat, repeat_path
 from vestibular.core.runs import Run
-from vestibular.selection.leaderboard import as_text, leaderboard
+from vestibular.selection.leaderboard import Leaderboard, as_text, leaderboard
 from vestibular.selection.leftovers import remove_leftovers
 from vestibular.selection.production import write_refusal
+from vestibular.selection.result import Selection
 from vestibular.selection.results import CandidateResult, read_out_of_fold, read_result
 
-
-def score(value: float) -> dict[str, dict[str, float]]:
-    interval = {"value": value, "low": value - 0.1, "high": value + 0.1}
-    return {"exact_match": interval, "f1": interval}
-
-
-FOUND = {
-    "promoted": True,
-    "winner": "a",
-    "reason": "because",
-    "candidates": {
-        "a": {"rank": 1, "status": "winner", "before": score(0.1), "scores": score(0.25)},
-        "long-name": {"rank": 2, "status": "tied", "before": score(0.1), "scores": score(0.2)},
-    },
-    "reference_points": {"overlap_sentence": {"questions": 9, "scores": score(0.15)}},
-}
+FOUND: Selection = exam({"long-name": 0.5, "a": 0.9}).selection
+"""A choice between two candidates, whose figures are those of real statistics."""
 
 
 def answer(name: str, right: float = 1.0, windows: int = 1) -> AnsweredQuestion:
@@ -56,30 +44,35 @@ RESULT = CandidateResult(
     predictions=[],
     curve=[],
     seeds={},
+    further_answers=[],
 )
 
 
 def test_the_table_shows_scores_intervals_and_reference_points() -> None:
-    """A line a candidate and a reference point, under a header, in columns."""
+    """A line a candidate and a reference point, in columns; a dash where nothing is uncertain."""
     board = leaderboard(FOUND, {"a": RESULT, "long-name": RESULT})
-    header, first, second, reference = as_text(board).splitlines()
+    header, first, second, empty, *_ = as_text(board).splitlines()
     assert "F1 after  95 % interval" in header
-    assert first.split() == (
-        ["1", "a", *["0.100", "0.250", "0.150", "-", "0.350"] * 2, "300,000", "2.73%", "winner"]
-    )
+    f1 = FOUND.candidates["a"].scores.f1
+    assert first.split()[:3] == ["1", "a", "0.000"]
+    assert first.split()[-6:] == [
+        *(f"{f1.low:.3f}", "-", f"{f1.high:.3f}", "300,000", "2.73%", "winner")
+    ]
     assert second.startswith("2  long-name")
-    assert reference.split() == (
-        ["overlap", "sentence", *["0.150", "0.050", "-", "0.250"] * 2, "reference"]
-    )
-    assert first.index("0.250") == second.index("0.200") == reference.index("0.150")
+    assert second.endswith("beyond margin")
+    assert empty.split() == ["empty", "answer", *["0.000", "-"] * 2, "reference"]
+    assert first.index(f"{f1.value:.3f}  {f1.low:.3f}") == header.index("F1 after") + 3
 
 
-def test_the_scores_stay_plain_numbers_for_dvc() -> None:
-    """`dvc metrics` compares numbers; the intervals stand beside them."""
+def test_the_board_says_what_has_to_be_known_beside_the_reason() -> None:
+    """The corrected score, and that cost has no say; the file is read as it was written."""
     board = leaderboard(FOUND, {"a": RESULT, "long-name": RESULT})
-    assert board["winner"] == "a"
-    assert board["candidates"]["a"]["after"] == {"exact_match": 0.25, "f1": 0.25}
-    assert board["candidates"]["a"]["intervals"]["f1"] == [0.15, 0.35]
+    assert (board.winner, board.reason) == ("a", FOUND.reason)
+    assert board.candidates["a"].after.f1 == FOUND.candidates["a"].scores.f1
+    assert any("corrected" in note for note in board.notes)
+    assert any("Cost has no say" in note for note in board.notes)
+    again = Leaderboard.parse(json.loads(board.to_text()), Path("leaderboard.json"))
+    assert again.to_text() == board.to_text()
 
 
 def test_a_refusal_leaves_no_model(in_folder: Path) -> None:
@@ -95,12 +88,11 @@ def test_a_refusal_leaves_no_model(in_folder: Path) -> None:
 
 def test_the_board_says_what_was_cut_and_found() -> None:
     """Contexts shortened in training and asked in windows, and both exams' other views."""
-    row = leaderboard(FOUND, {"a": RESULT, "long-name": RESULT})["candidates"]["a"]
-    assert row["shortened"] == {"train": 3, "validation": 2}
-    assert row["parameters"] == {"trainable": 8192, "total": 300000}
-    assert row["details"]["before"]["parameters"]["trainable"] == 0
-    assert row["details"]["after"]["windowed_questions"] == 2
-    json.dumps(row, allow_nan=False)
+    row = leaderboard(FOUND, {"a": RESULT, "long-name": RESULT}).candidates["a"]
+    assert (row.shortened.train, row.shortened.validation) == (3, 2)
+    assert (row.parameters.trainable, row.parameters.total) == (8192, 300000)
+    assert row.details.before.parameters.trainable == 0
+    assert row.details.after.windowed_questions == 2
 
 
 CURVE = "step\tepoch\tloss\tvalidation_loss\tlearning_rate\tgradient_norm\n1\t0.1\t0.5\t\t\t\n"

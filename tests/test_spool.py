@@ -212,16 +212,6 @@ def test_a_process_killed_within_a_line_is_one_run_with_its_next(in_folder: Path
     assert [point.step for point in run.series["finetuning/train/loss"]] == list(range(1, 21))
 
 
-def test_two_ranks_give_one_file(in_folder: Path) -> None:
-    """Of two ranks, started together, the first writes."""
-    ranks = [writer(in_folder, "go", RANK=str(rank), WORLD_SIZE="2") for rank in range(2)]
-    for process in ranks:
-        _, said = process.communicate(timeout=60)
-        assert (process.returncode, said) == (0, "")
-    (lines,) = events(in_folder)
-    assert names(lines) == ["start", *["point"] * 20, "end"]
-
-
 def test_each_process_has_a_file_of_its_own(in_folder: Path) -> None:
     """A second process does not write behind what the first has left."""
     for _ in range(2):

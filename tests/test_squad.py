@@ -10,6 +10,7 @@ from vestibular.core.errors import DataError
 from vestibular.core.questions import read_questions, write_questions
 from vestibular.data.audit import audit
 from vestibular.data.squad import read_squad
+from vestibular.scoring.normalization import Normalization
 
 
 def question(name: str, text: str, *answers: tuple[str, int]) -> dict[str, Any]:
@@ -70,7 +71,7 @@ def test_faults_are_counted_and_mended(tmp_path: Path) -> None:
             question("d", "Onde?"),
         ),
     )
-    questions, found = audit(read_squad(path), path, None)
+    questions, found = audit(read_squad(path), path, None, Normalization())
     assert [row.id for row in questions] == ["a", "a#2", "b"]
     assert questions[0].answer_starts == (20, 24)
     assert questions[2].answer_starts == (-1,)
@@ -86,26 +87,46 @@ def test_faults_are_counted_and_mended(tmp_path: Path) -> None:
             "wrong_answer_start": 2,
             "answer_not_in_context": 1,
             "empty_answer": 1,
+            "answer_of_articles_alone": 0,
             "duplicate_question": 1,
             "duplicate_id": 1,
         },
     }
 
 
+def test_an_answer_of_which_scoring_leaves_nothing_is_counted(tmp_path: Path) -> None:
+    """An article, or a mark: any answer without words would be right."""
+    text = "O museu, a Ana."
+    asked = [
+        {
+            "id": f"q{place}",
+            "question": f"{place}?",
+            "answers": [{"text": answer, "answer_start": 0}],
+        }
+        for place, answer in enumerate(("O", ",", "Ana"))
+    ]
+    content = {"data": [{"title": "t", "paragraphs": [{"context": text, "qas": asked}]}]}
+    path = tmp_path / "train.json"
+    path.write_text(json.dumps(content), encoding="utf-8")
+    for rules, count in ((Normalization("squad", "pt"), 2), (Normalization(), 1)):
+        _, found = audit(read_squad(path), path, None, rules)
+        assert found.faults["answer_of_articles_alone"] == count
+
+
 def test_no_valid_question_is_an_error(tmp_path: Path) -> None:
     """A split without a question that can be asked is refused, with the reasons."""
     path = write(tmp_path, squad(question("d", "Onde?")))
     with pytest.raises(DataError, match=r"no valid question left \(1 no_answer\)"):
-        audit(read_squad(path), path, None)
+        audit(read_squad(path), path, None, Normalization())
     empty = write(tmp_path, {"data": []})
     with pytest.raises(DataError, match="the file has none"):
-        audit(read_squad(empty), empty, None)
+        audit(read_squad(empty), empty, None, Normalization())
 
 
 def test_prepared_questions_come_back_as_written(tmp_path: Path) -> None:
     """Writing and reading a split changes nothing."""
     path = write(tmp_path, squad(question("a", "Quem é?", ("Bia", 20))))
-    questions, _ = audit(read_squad(path), path, None)
+    questions, _ = audit(read_squad(path), path, None, Normalization())
     write_questions(tmp_path, "train", questions)
     assert read_questions(tmp_path, "train") == questions
 
@@ -116,7 +137,7 @@ IMPOSSIBLE = {**question("x", "Quem fundou o museu?"), "is_impossible": True}
 def test_a_question_without_an_answer_takes_the_stated_one(tmp_path: Path) -> None:
     """SQuAD v2.0's impossible questions are kept, with the answer that the settings state."""
     path = write(tmp_path, squad(question("a", "Quem dirige o museu?", ("Bia", 20)), IMPOSSIBLE))
-    questions, found = audit(read_squad(path), path, "sem resposta")
+    questions, found = audit(read_squad(path), path, "sem resposta", Normalization())
     assert [row.answers for row in questions] == [("Bia",), ("sem resposta",)]
     assert [row.answerable for row in questions] == [True, False]
     assert found.as_metrics(questions, "ab").unanswerable == 1
@@ -126,7 +147,7 @@ def test_an_impossible_question_wants_a_stated_answer(tmp_path: Path) -> None:
     """Nothing is left out in silence: the message says which setting is missing."""
     path = write(tmp_path, squad(IMPOSSIBLE))
     with pytest.raises(DataError, match=r"question x is marked as impossible.*data\.unanswerable"):
-        audit(read_squad(path), path, None)
+        audit(read_squad(path), path, None, Normalization())
 
 
 def test_faquad_audit(faquad: Path) -> None:
@@ -134,7 +155,7 @@ def test_faquad_audit(faquad: Path) -> None:
     found = {}
     for name in ("train", "dev"):
         path = faquad / f"{name}.json"
-        questions, faults = audit(read_squad(path), path, None)
+        questions, faults = audit(read_squad(path), path, None, Normalization())
         found[name] = faults.as_metrics(questions, "ab").model_dump()
     assert (found["train"]["questions"], found["dev"]["questions"]) == (837, 63)
     assert (found["train"]["contexts"], found["dev"]["contexts"]) == (211, 38)

@@ -2,11 +2,14 @@
 
 from pathlib import Path
 
-from vestibular.core.base_models import Pin, locate, longest_input
-from vestibular.core.layout import BASE_FOLDER
+from vestibular.core.base_models import longest_input
 from vestibular.core.model_file import ModelFile
 from vestibular.core.questions import Question
 from vestibular.examination.asking import answer_text, ask
+from vestibular.modeling.determinism import (
+    as_deterministic_as_can_be,
+    ask_for_deterministic_kernels,
+)
 from vestibular.modeling.encoding import encode_for_answering
 from vestibular.modeling.models import (
     load_adapter,
@@ -20,24 +23,23 @@ from vestibular.modeling.models import (
 class Answerer:
     """A fine-tuned model from a folder that `select` wrote, loaded once."""
 
-    def __init__(self, folder: Path, description: ModelFile) -> None:
+    def __init__(self, folder: Path, base: Path, description: ModelFile) -> None:
         """Load base model, adapter and tokenizer.
 
         Args:
             folder: where the model is.
+            base: folder of its base, as `base_folder` gives it.
             description: the folder's, as `read_description` gives it.
 
         Raises:
-            BaseModelError: the folder is incomplete, or the model's base cannot be had.
+            BaseModelError: one of the folders is incomplete.
         """
         self._description = description
-        loading, pin = description.loading, description.base.pin
-        if pin.sha256 is not None:
-            pin = Pin(BASE_FOLDER, sha256=pin.sha256)
+        loading = description.loading
         device = pick_device()
+        ask_for_deterministic_kernels(device)
         dtype = pick_precision(loading.precision, device)
         self._tokenizer = load_tokenizer(folder)
-        base = folder if loading.method == "full" else locate(pin, (folder,))
         self._model = load_base(base, loading.quantization, device, dtype).eval()
         if loading.method == "lora":
             self._model = load_adapter(self._model, folder)
@@ -54,13 +56,17 @@ class Answerer:
         windows = encode_for_answering(
             self._tokenizer, how.prompt, [asked], self._limit, how.window_overlap
         )
-        longest = max(len(window.prompt) for window in windows[0])
-        (answer,) = ask(
-            self._model,
-            self._tokenizer,
-            windows,
-            how.max_new_tokens,
-            longest + how.max_new_tokens,
-            how.unanswerable,
+        (answer,) = as_deterministic_as_can_be(
+            lambda: ask(
+                self._model,
+                self._tokenizer,
+                windows,
+                how.max_new_tokens,
+                # one window at a time, which is right for every architecture
+                max_tokens=0,
+                way="single",
+                unanswerable=how.unanswerable,
+            ),
+            how.candidate,
         )
         return answer_text(self._tokenizer, answer)

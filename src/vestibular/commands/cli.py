@@ -7,6 +7,7 @@ from pathlib import Path
 
 from vestibular import __version__
 from vestibular.commands import registry_commands
+from vestibular.core.environment import arithmetic_in_force, settle
 from vestibular.core.errors import (
     DataError,
     NoGitError,
@@ -14,14 +15,14 @@ from vestibular.core.errors import (
     ShallowHistoryError,
     exit_on_error,
 )
-from vestibular.core.files import read_json, whole_file
+from vestibular.core.files import whole_file
 from vestibular.core.layout import LEADERBOARD, PARAMS, PRODUCTION, REPORT, SELECTION
 from vestibular.core.logs import quiet
 from vestibular.core.yaml_files import read_yaml
 from vestibular.mirror import commands as mirror_commands
 from vestibular.params.project import load_params
 from vestibular.registry.commits import commit_of
-from vestibular.selection.leaderboard import as_text
+from vestibular.selection.leaderboard import Leaderboard, as_text
 
 EXPERIMENT_OPTIONS = (
     "--only-changed",
@@ -180,14 +181,16 @@ def run_answer(arguments: argparse.Namespace) -> None:
         raise DataError(f"{name}: is empty; an answer needs a text to be found in")
     if not arguments.question.strip():
         raise DataError("the question is empty")
-    from vestibular.commands.description import read_description
+    from vestibular.commands.description import base_folder, read_description
 
     description = read_description(arguments.model)
+    base = base_folder(arguments.model, description)
+    settle(arithmetic_in_force(description.loading.arithmetic, base))
     quiet()
     # torch and its friends take seconds
     from vestibular.commands.answering import Answerer
 
-    print(Answerer(arguments.model, description).answer(context, arguments.question))
+    print(Answerer(arguments.model, base, description).answer(context, arguments.question))
 
 
 def run_plan(_: argparse.Namespace) -> None:
@@ -219,13 +222,13 @@ def run_pin(arguments: argparse.Namespace) -> None:
 
 def run_leaderboard(_: argparse.Namespace) -> None:
     """Print the leaderboard and what to do with it."""
-    if not LEADERBOARD.exists():
-        raise DataError(f"{LEADERBOARD}: not found; run `dvc repro` first")
-    board = read_json(LEADERBOARD)
+    board = Leaderboard.read(LEADERBOARD)
     print(as_text(board))
-    print(f"\n{board['reason']}.")
+    print(f"\n{board.reason}.")
+    for note in board.notes:
+        print(note)
     print(f"Next ({SELECTION} says all that the choice rests on):")
-    if board["promoted"]:
+    if board.promoted:
         print('  vestibular answer --context FILE "question"    ask the model')
     print("  dvc plots show                                 see the curves and scores")
     print("  dvc exp run -S train.learning_rate=2e-2        try a variant")
@@ -259,14 +262,16 @@ def run_report(arguments: argparse.Namespace) -> None:
 def run_compare(arguments: argparse.Namespace) -> None:
     """Print what changed between two runs."""
     # numpy takes a quarter of a second, which the other commands need not wait for
-    from vestibular.registry import changes
+    from vestibular.registry.changes import compare
+    from vestibular.registry.changes_text import advice
+    from vestibular.registry.changes_text import as_text as changes_text
     from vestibular.registry.revisions import has_remote, read_revision
 
     old, new = read_revision(arguments.old), read_revision(arguments.new)
-    found = changes.compare(old, new, int(new.params["seed"]))
-    print(changes.as_text(found, old, new, None if arguments.all else SHOWN_FLIPS))
-    if (advice := changes.advice(found, has_remote)) is not None:
-        print(f"\n{advice}")
+    found = compare(old, new)
+    print(changes_text(found, old, new, None if arguments.all else SHOWN_FLIPS))
+    if (how := advice(found, has_remote)) is not None:
+        print(f"\n{how}")
     if arguments.new is None and read_yaml(PARAMS) != new.params:
         print(f"\n{PARAMS} has changed since the last `dvc repro`: run it to see the effect")
 

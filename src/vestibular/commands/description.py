@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
+from vestibular.core.base_models import Pin, locate
 from vestibular.core.errors import BaseModelError, DataError
-from vestibular.core.layout import MODEL_FILE, REFUSAL_FILE
+from vestibular.core.layout import BASE_FOLDER, MODEL_FILE, REFUSAL_FILE
 from vestibular.core.model_file import ModelFile, Refusal
 
 
@@ -27,3 +28,15 @@ def read_description(folder: Path) -> ModelFile:
         raise BaseModelError(
             f"{error} (`dvc checkout` gets the file back as `select` wrote it)"
         ) from None
+
+
+def base_folder(folder: Path, description: ModelFile) -> Path:
+    """Return the folder with the weights of a model's base; its own, where all were trained.
+
+    Raises:
+        BaseModelError: the base cannot be had, or is not the one that was fine-tuned.
+    """
+    pin = description.base.pin
+    if description.loading.method == "full":
+        return folder
+    return locate(pin if pin.sha256 is None else Pin(BASE_FOLDER, sha256=pin.sha256), (folder,))

@@ -157,7 +157,9 @@ def _encode(
 ) -> tuple[list[EncodedQuestion], bool]:
     try:
         tokenizer = load_tokenizer(folder)
-        questions: list[Question] = load_dataset(params.data, params.seed).questions["train"]
+        questions: list[Question] = load_dataset(
+            params.data, params.evaluate.rules, params.seed
+        ).questions["train"]
     except VestibularError:
         body, end = (1,) * (limit - ASSUMED_ANSWER), (1,) * ASSUMED_ANSWER
         return [

@@ -20,6 +20,9 @@ class Faults(Part):
     """Answers that stand nowhere in their context."""
     empty_answer: int
     """Answers without a text, which were left out beside others."""
+    answer_of_articles_alone: int = 0
+    """Answers of which scoring leaves nothing, since they are an article or a mark; only an answer
+    that says nothing either is right then."""
     duplicate_question: int
     """Questions that were asked about the same context before."""
     duplicate_id: int
@@ -63,6 +66,17 @@ class LeakMetrics(Part):
     """Training questions that were left out for it."""
 
 
+class DrawnSplit(Part):
+    """A validation split that was drawn from the training questions."""
+
+    asked: float
+    """Share of the questions that was to be held out."""
+    share: float
+    """Share that is held out, since documents are held out whole."""
+    warning: str | None
+    """What to do where the two differ by more than half of what was asked."""
+
+
 class DataMetrics(FileFormat):
     """`metrics/data.json`."""
 
@@ -71,6 +85,10 @@ class DataMetrics(FileFormat):
     train: SplitMetrics
     validation: SplitMetrics
     leaks: LeakMetrics
+    leaked_between_folds: int = 0
+    """Questions that the questions of other folds give away."""
+    drawn: DrawnSplit | None = None
+    """Null where the source has a validation split."""
 
     def splits(self) -> dict[str, SplitMetrics]:
         """Return both splits by name."""

@@ -4,7 +4,7 @@ Nothing here imports torch.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 
@@ -20,11 +20,18 @@ class Sourced(Protocol):
         """The text that is asked about."""
 
 
-def document_numbers(questions: Sequence[Sourced]) -> list[int]:
+def document_numbers(
+    questions: Sequence[Sourced], alike: Iterable[tuple[str, str]] = ()
+) -> list[int]:
     """Return each question's document as a number, from 0 on in the order of appearance.
 
     Questions are of one document if they share a title or a context, directly or through other
-    questions: a context that stands under two titles joins both. An empty title joins nothing.
+    questions: a context that stands under two titles joins both. Titles are equal whatever their
+    case and white space. An empty title joins nothing.
+
+    Args:
+        questions: those to be sorted.
+        alike: further pairs of contexts that are of one document.
     """
     parents: dict[tuple[str, str], tuple[str, str]] = {}
 
@@ -36,8 +43,10 @@ def document_numbers(questions: Sequence[Sourced]) -> list[int]:
         return key
 
     for question in questions:
-        if question.title:
-            parents[root(("title", question.title))] = root(("context", question.context))
+        if title := " ".join(question.title.split()).casefold():
+            parents[root(("title", title))] = root(("context", question.context))
+    for one, other in alike:
+        parents[root(("context", one))] = root(("context", other))
     numbers: dict[tuple[str, str], int] = {}
     return [
         numbers.setdefault(root(("context", question.context)), len(numbers))

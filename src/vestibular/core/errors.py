@@ -35,6 +35,10 @@ class BaseModelError(VestibularError):
     """A base model is missing, incomplete, changed, or cannot do what the settings ask."""
 
 
+class LaunchError(VestibularError):
+    """A command was started in a way that it cannot work in."""
+
+
 class BusyError(VestibularError):
     """Another process is already doing this work."""
 

@@ -10,6 +10,17 @@ from vestibular.core.file_formats import FileFormat, Part
 from vestibular.core.metrics import METRICS, Metric
 
 
+class FirstLine(Part):
+    """The scores of an answer's first line, where evaluation harnesses stop an answer."""
+
+    exact_match: float = Field(ge=0, le=1)
+    f1: float = Field(ge=0, le=1)
+
+    def score(self, metric: Metric) -> float:
+        """Return one of the two scores."""
+        return self.exact_match if metric == "exact_match" else self.f1
+
+
 class AnsweredQuestion(FileFormat):
     """A line of `metrics/predictions/<candidate>.jsonl`, and of the bases' and repeats' files."""
 
@@ -36,6 +47,8 @@ class AnsweredQuestion(FileFormat):
     """1 if the answer is one of the references by SQuAD's rules, else 0."""
     f1: float = Field(ge=0, le=1)
     """Overlap with the closest reference, by SQuAD's rules."""
+    first_line: FirstLine | None = None
+    """Of an untouched base, which has not learned to stop; null for a fine-tuned model."""
 
     @classmethod
     def upgrade(cls, content: dict[str, Any], version: int) -> dict[str, Any]:
@@ -96,6 +109,28 @@ def mean_scores(rows: Sequence[AnsweredQuestion]) -> Scores:
     )
 
 
+def base_column(rows: Sequence[AnsweredQuestion], metric: Metric) -> list[float]:
+    """Return an untouched base's score of each answer: of all of it, or of its first line.
+
+    Whichever has the better mean counts, for all answers alike: a base that answers right and
+    rambles on has not learned to stop, and knows the answer all the same.
+    """
+    whole = [row.score(metric) for row in rows]
+    firsts = [
+        row.score(metric) if row.first_line is None else row.first_line.score(metric)
+        for row in rows
+    ]
+    return max(firsts, whole, key=sum)
+
+
+def base_scores(rows: Sequence[AnsweredQuestion]) -> Scores:
+    """Return an untouched base's mean scores, to six places, the better of the two ways."""
+    return Scores(
+        exact_match=round(sum(base_column(rows, "exact_match")) / len(rows), 6),
+        f1=round(sum(base_column(rows, "f1")) / len(rows), 6),
+    )
+
+
 class ScoresFile(FileFormat):
     """`metrics/exam/<candidate>.json`, which `dvc metrics` shows: four places, so that it fits."""
 
@@ -132,7 +167,11 @@ class ExamDetails(FileFormat):
     scores: Scores
     """By the rules that decide."""
     base_scores: Scores | None = None
-    """The untouched base's on the same questions; null in the base's own file."""
+    """The untouched base's on the same questions, of whole answers or of their first lines,
+    whichever is better; null in the base's own file."""
+    official: Scores | None = None
+    """By the official script to the letter, which compares characters as they are encoded, and
+    words by white space; null in a file of an earlier version."""
     published: Scores
     """By the published recipe's: first reference alone, five tokens, F1 over tokens."""
     clean: Scores | None
@@ -150,6 +189,13 @@ class ExamDetails(FileFormat):
     """The base model in memory, in bytes, as `quantization` stores it."""
     flops_per_answer: float
     """Floating-point operations an answer."""
+    way: str = ""
+    """How the questions were put: a context's together (`shared`), several with their whole
+    prompts (`padded`), or one at a time (`single`); the answers are the same."""
+    cut_answers: int = 0
+    """Answers that `evaluate.max_new_tokens` cut off before their end."""
+    longer_references: int = 0
+    """Questions all of whose references have more tokens than that, so that none can be met."""
 
 
 def as_run_fields(details: ExamDetails) -> dict[str, dict[str, float]]:

@@ -84,12 +84,6 @@ def write_json_lines(path: Path, rows: Iterable[Mapping[str, object]]) -> None:
             file.write(json.dumps(row, ensure_ascii=False) + "\n")
 
 
-def read_json_lines(path: Path) -> list[dict[str, Any]]:
-    """Read a JSON Lines file that this project wrote."""
-    with path.open(encoding="utf-8") as file:
-        return [json.loads(line) for line in file]
-
-
 def write_table(path: Path, columns: list[str], rows: Iterable[Iterable[object]]) -> None:
     """Write tab-separated values with a header line, whole or not at all; None is empty."""
     with whole_file(path) as temporary, temporary.open("w", encoding="utf-8") as file:

@@ -7,7 +7,7 @@ from pydantic import JsonValue
 from vestibular.core.base_models import Pin
 from vestibular.core.exam_results import Scores
 from vestibular.core.file_formats import FileFormat, Part
-from vestibular.core.settings import Precision, PromptSettings, Quantization
+from vestibular.core.settings import Arithmetic, Precision, PromptSettings, Quantization
 
 
 class PinnedVersion(Part):
@@ -35,6 +35,8 @@ class Loading(Part):
     """Precision of the base's weights."""
     precision: Precision
     """Numbers that are computed with."""
+    arithmetic: Arithmetic = "native"
+    """How a CPU computes with them; a file that does not say is older than the choice."""
     max_length: int
     """Longest prompt and answer together, in tokens."""
 
@@ -70,7 +72,7 @@ class ModelFile(FileFormat):
     def upgrade(cls, content: dict[str, Any], version: int) -> dict[str, Any]:
         """Take the loading out of the training's settings, where version 1 had it."""
         scores, train = content.pop("scores"), content["train"]
-        loading = {key: train[key] for key in Loading.model_fields}
+        loading = {key: train[key] for key in Loading.model_fields if key in train}
         return {"loading": loading, **scores, **content}
 
 

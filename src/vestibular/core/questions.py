@@ -1,11 +1,16 @@
 """The prepared questions: audited, flat, one split a file."""
 
+import tempfile
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from vestibular.core.errors import DataError
-from vestibular.core.files import read_json_lines, write_json_lines
+from vestibular.core.errors import DataError, first_line
+from vestibular.core.files import write_json_lines
+
+if TYPE_CHECKING:
+    from datasets import Dataset
 
 SPLITS = ("train", "validation")
 
@@ -49,17 +54,48 @@ def read_questions(folder: Path, split: str) -> list[Question]:
 
 
 def read_question_file(path: Path) -> list[Question]:
-    """Read a file of prepared questions.
+    """Read a file of prepared questions, by the `datasets` library.
 
     Raises:
-        DataError: `prepare` has not run.
+        DataError: `prepare` has not run, or the file is not as `prepare` wrote it.
     """
-    if not path.exists():
-        raise DataError(f"{path}: not found; run `dvc repro prepare` first")
     return [
         Question(
             **{**row, "answers": tuple(row["answers"])}
             | {"answer_starts": tuple(row["answer_starts"])}
         )
-        for row in read_json_lines(path)
+        for row in load_question_dataset(path).to_list()
     ]
+
+
+def load_question_dataset(path: Path) -> "Dataset":
+    """Load a file of prepared questions as a dataset with declared features.
+
+    Raises:
+        DataError: `prepare` has not run, or the file is not as `prepare` wrote it.
+    """
+    if not path.exists():
+        raise DataError(f"{path}: not found; run `dvc repro prepare` first")
+    # imported here: most of a second, which whoever only asks for a message need not wait for
+    import datasets
+
+    text, flag = datasets.Value("string"), datasets.Value("bool")
+    features = datasets.Features(
+        {
+            **dict.fromkeys(("id", "title", "context", "question"), text),
+            "answers": datasets.List(text),
+            "answer_starts": datasets.List(datasets.Value("int64")),
+            **dict.fromkeys(("answerable", "leaked"), flag),
+        }
+    )
+    datasets.disable_progress_bars()
+    # a cache of its own, gone afterwards: the file is small, and its name says nothing of its bytes
+    with tempfile.TemporaryDirectory(prefix="vestibular-") as cache:
+        try:
+            return datasets.Dataset.from_json(
+                str(path), features=features, cache_dir=cache, keep_in_memory=True
+            )
+        except (datasets.exceptions.DatasetsError, ValueError) as error:
+            raise DataError(
+                f"{path}: not as `prepare` wrote it ({first_line(error)}); run `dvc repro prepare`"
+            ) from None

@@ -17,6 +17,9 @@ class HeldOut(Part):
     """Places in `train.jsonl`, counted from 0."""
     validation: tuple[int, ...]
     """Places in `validation.jsonl`, counted from 0."""
+    leaked: tuple[int, ...] = ()
+    """Of the questions held out, those of training first, the places of those whose answers the
+    other questions give away."""
 
     def by_split(self) -> Iterator[tuple[str, frozenset[int]]]:
         """Yield each split's name with its places, those of training first."""

@@ -8,7 +8,7 @@ A further seed's learns what the candidate's own does, in another order.
 import hashlib
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -111,12 +111,14 @@ def asked_questions(repeat: Repeat | None) -> list[Question]:
     """
     if repeat is None or repeat.held_out is None:
         return read_questions(PREPARED, "validation")
-    return [
+    asked = [
         question
         for split, places in repeat.held_out.by_split()
         for number, question in enumerate(read_questions(PREPARED, split))
         if number in places
     ]
+    leaked = frozenset(repeat.held_out.leaked)
+    return [replace(question, leaked=place in leaked) for place, question in enumerate(asked)]
 
 
 def data_sha256(repeat: Repeat | None) -> str:

@@ -17,6 +17,9 @@ PLACEHOLDERS = ("{context}", "{question}")
 UNION_BRANCHES = ("str", "tuple[str, ...]", "constrained-int", "bool", "literal['auto']")
 """What pydantic adds to the path of a fault in a value of several types."""
 MOVED = {
+    "select.when_tied": "has ended: a cheaper candidate wins if it is shown to be at most "
+    "`select.margin` worse and saves `select.minimum_saving` of the cost; write `margin: 0.03`, "
+    "`minimum_saving: 0.10` and `must_beat_clearly: false` in its place",
     "train.seeds": "is now part of `repeats`: write `repeats: [seed-7]` at the top level for a "
     "training with the seed 7",
     "evaluate.folds": "is now part of `repeats`: write `repeats: [fold-1, fold-2, fold-3]` at the "
@@ -26,6 +29,7 @@ MOVED = {
 
 Quantization = Literal["none", "8bit", "4bit"]
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
+Arithmetic = Literal["auto", "portable", "native"]
 TokenBudget = Annotated[int, Field(gt=0)] | Literal["auto"]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Names = Annotated[tuple[str, ...], Field(strict=False, min_length=1)]

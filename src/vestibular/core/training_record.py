@@ -16,6 +16,11 @@ class TrainingRecord(FileFormat):
     """Optimizer steps in all."""
     batching: str
     """How a step's questions lay in rows."""
+    way: str = ""
+    """What the architecture allows in a row: a context's questions (`shared`), one question
+    (`padded`), or one question and no other row beside it (`single`)."""
+    reason: str = ""
+    """Why a faster way would not be right, in training or in the exam; empty if none would be."""
     max_tokens_per_batch: int
     """Most tokens in one forward pass, `auto` resolved."""
     gradient_checkpointing: bool

@@ -14,6 +14,7 @@ from vestibular.core.documents import document_numbers
 from vestibular.core.errors import DataError
 from vestibular.core.questions import Question
 from vestibular.data.records import Record, SourceAnswer
+from vestibular.scoring.normalization import Normalization
 
 
 @dataclass
@@ -41,7 +42,7 @@ class Audit:
 
 
 def audit(
-    records: Iterable[Record], source: Path, unanswerable: str | None
+    records: Iterable[Record], source: Path, unanswerable: str | None, rules: Normalization
 ) -> tuple[list[Question], Audit]:
     """Check questions one by one, counting and mending faults.
 
@@ -53,6 +54,7 @@ def audit(
         source: their file, for messages.
         unanswerable: answer to a question that its context does not answer; if it is None, a
             question without an answer is left out.
+        rules: what of an answer's spelling does not count.
 
     Raises:
         DataError: no question is left, or some are marked as impossible and no answer to them
@@ -77,6 +79,8 @@ def audit(
         if not record.impossible:
             found.faults["empty_answer"] += len(record.answers) - len(answers)
         texts = tuple(answer.text for answer in answers)
+        # no answer but an empty one, or an article, is right then
+        found.faults["answer_of_articles_alone"] += sum(not rules.text(text) for text in texts)
         starts = tuple(_locate(record.context, answer, found) for answer in answers)
         if (record.context, record.question) in asked:
             found.faults["duplicate_question"] += 1

@@ -13,9 +13,10 @@ from vestibular.data.audit import Audit, audit
 from vestibular.data.leaks import Leaks, find_leaks
 from vestibular.data.records import Record
 from vestibular.data.settings import DataSettings
-from vestibular.data.splits import split_by_document
+from vestibular.data.splits import drawn_split, split_by_document
 from vestibular.data.squad import read_squad
 from vestibular.data.tables import read_table
+from vestibular.scoring.normalization import Normalization
 
 
 @dataclass(frozen=True)
@@ -28,8 +29,13 @@ class Dataset:
     """What the audits found, with the files' hashes."""
 
 
-def load_dataset(settings: DataSettings, seed: int) -> Dataset:
+def load_dataset(settings: DataSettings, rules: Normalization, seed: int) -> Dataset:
     """Read, check and divide the questions.
+
+    Args:
+        settings: where they are, and how they are divided.
+        rules: what of an answer's spelling does not count.
+        seed: of the split, where it is drawn.
 
     Raises:
         DataError: a file is missing, is not the right one or malformed, or leaks are to fail.
@@ -49,10 +55,16 @@ def load_dataset(settings: DataSettings, seed: int) -> Dataset:
     audits: dict[str, Audit] = {}
     for split, found in records.items():
         path = paths.get(split, paths["train"])
-        questions[split], audits[split] = audit(found, path, settings.unanswerable)
+        questions[split], audits[split] = audit(found, path, settings.unanswerable, rules)
     leaks = find_leaks(questions["train"], questions["validation"])
     questions = _without_leaks(questions, leaks, settings.leaks)
-    return Dataset(questions, _metrics(paths, questions, audits, leaks, settings.leaks))
+    metrics = _metrics(paths, questions, audits, leaks, settings.leaks)
+    if settings.validation_size is not None:
+        drawn = drawn_split(
+            len(questions["train"]), len(questions["validation"]), settings.validation_size
+        )
+        metrics = metrics.model_copy(update={"drawn": drawn})
+    return Dataset(questions, metrics)
 
 
 def _check_file(path: Path, split: str, settings: DataSettings) -> None:

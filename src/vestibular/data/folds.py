@@ -1,12 +1,13 @@
 """Deals the documents out to the folds of a cross-validation."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
-from vestibular.core.documents import document_numbers
-from vestibular.core.errors import ParamsError
+from vestibular.core.errors import DataError, ParamsError
 from vestibular.core.layout import PARAMS
 from vestibular.core.questions import Question
 from vestibular.core.repeats import HeldOut, Repeat
+from vestibular.data.leaks import find_leaks, joined_documents
 
 
 def plan_repeats(
@@ -27,15 +28,23 @@ def plan_repeats(
         ParamsError: there are fewer documents than folds.
     """
     trained = len(questions["train"])
-    fold_of = deal_folds([*questions["train"], *questions["validation"]], len(folds))
+    # ids are one question's within a split alone
+    together = [
+        replace(question, id=str(place))
+        for place, question in enumerate([*questions["train"], *questions["validation"]])
+    ]
+    fold_of = deal_folds(together, len(folds))
     repeats = {}
     for number, name in enumerate(folds, start=1):
         places = [place for place, fold in enumerate(fold_of) if fold == number]
+        learned = [one for one, fold in zip(together, fold_of, strict=True) if fold != number]
+        given_away = find_leaks(learned, [together[place] for place in places]).validation_ids
         repeats[name] = Repeat(
             seed=seed,
             held_out=HeldOut(
                 train=tuple(place for place in places if place < trained),
                 validation=tuple(place - trained for place in places if place >= trained),
+                leaked=tuple(n for n, place in enumerate(places) if str(place) in given_away),
             ),
         )
     for name in seeds:
@@ -43,8 +52,30 @@ def plan_repeats(
     return repeats
 
 
+def count_leaks_between(repeats: Mapping[str, Repeat], action: str) -> int:
+    """Return how many questions the questions of other folds give away.
+
+    Args:
+        repeats: as `plan_repeats` returns them.
+        action: `data.leaks`.
+
+    Raises:
+        DataError: there are some, and leaks are to fail.
+    """
+    held_out = [repeat.held_out for repeat in repeats.values() if repeat.held_out is not None]
+    count = sum(len(each.leaked) for each in held_out)
+    if count and action == "fail":
+        raise DataError(
+            f"{PARAMS}: data.leaks: fail: {count} questions are given away by questions of other "
+            "folds; write report to count them only"
+        )
+    return count
+
+
 def deal_folds(questions: Sequence[Question], count: int) -> list[int]:
     """Return each question's fold, from 1 to `count`; a document is in one fold alone.
+
+    Documents that share text count as one, so that no fold's contexts are learned in another.
 
     Documents are dealt out by size, the largest first, each to the fold with the fewest
     questions so far: the folds come out about equal, and nothing is drawn. `count` 0 puts all
@@ -53,7 +84,7 @@ def deal_folds(questions: Sequence[Question], count: int) -> list[int]:
     Raises:
         ParamsError: there are fewer documents than folds.
     """
-    documents = document_numbers(questions)
+    documents = joined_documents(questions)
     sizes = [0] * (max(documents) + 1)
     for document in documents:
         sizes[document] += 1
@@ -61,7 +92,8 @@ def deal_folds(questions: Sequence[Question], count: int) -> list[int]:
         return [0 for _ in questions]
     if len(sizes) < count:
         raise ParamsError(
-            f"{PARAMS}: repeats: {count} folds need as many documents; there are {len(sizes)}"
+            f"{PARAMS}: repeats: {count} folds need as many documents; there are {len(sizes)}, "
+            "those that share text taken together"
         )
     filled = [0] * count
     fold_of = {}

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from vestibular.core.data_metrics import LeakMetrics
+from vestibular.core.documents import Sourced, document_numbers
 from vestibular.core.questions import Question
 
 CONTEXT_GRAM = 8
@@ -98,6 +99,29 @@ def find_leaks(train: Sequence[Question], validation: Sequence[Question]) -> Lea
             "questions_on_overlapping_contexts": touched,
             "nearly_equal_questions": twins,
         },
+    )
+
+
+def overlapping_contexts(contexts: Iterable[str]) -> list[tuple[str, str]]:
+    """Return the pairs of which one holds half of the other's distinct word 8-grams or more."""
+    distinct = dict.fromkeys(contexts)
+    found = _pairs(
+        distinct,
+        distinct,
+        CONTEXT_GRAM,
+        lambda shared, ours, theirs: shared >= LEAKING_OVERLAP * min(ours, theirs),
+    )
+    return [(one, other) for one, others in found.items() for other in others if other != one]
+
+
+def joined_documents(questions: Sequence[Sourced]) -> list[int]:
+    """Return each question's document as a number; contexts that overlap are of one document.
+
+    So are documents joined that share text under different titles: no part of a dataset that is
+    divided by these numbers gives the contexts of another away.
+    """
+    return document_numbers(
+        questions, overlapping_contexts(question.context for question in questions)
     )
 
 

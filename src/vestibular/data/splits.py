@@ -4,15 +4,16 @@ import hashlib
 from collections import Counter
 from collections.abc import Sequence
 
-from vestibular.core.documents import document_numbers
+from vestibular.core.data_metrics import DrawnSplit
 from vestibular.core.errors import DataError
+from vestibular.data.leaks import joined_documents
 from vestibular.data.records import Record
 
 
 def split_by_document(
     records: Sequence[Record], validation_size: float, seed: int
 ) -> tuple[list[Record], list[Record]]:
-    """Return training and validation questions, no document in both.
+    """Return training and validation questions, no document in both, nor two that overlap.
 
     Documents are taken in the order of a hash of seed and name until `validation_size` (a
     fraction of the questions) is reached, so that the same documents are held out whatever the
@@ -21,7 +22,7 @@ def split_by_document(
     Raises:
         DataError: there is only one document.
     """
-    numbers = document_numbers(records)
+    numbers = joined_documents(records)
     names: dict[int, str] = {}
     for number, record in zip(numbers, records, strict=True):
         name = record.title or record.context
@@ -47,3 +48,23 @@ def split_by_document(
         [record for number, record in pairs if number not in held_out],
         [record for number, record in pairs if number in held_out],
     )
+
+
+def drawn_split(trained: int, held_out: int, asked: float) -> DrawnSplit:
+    """Return how large a share was held out, with a warning if it is far from the one asked for.
+
+    Whole documents are held out, so that a large one may take the split far beyond what was asked.
+
+    Args:
+        trained: training questions.
+        held_out: validation questions.
+        asked: fraction of the questions that was to be held out.
+    """
+    share = held_out / (trained + held_out)
+    far = abs(share - asked) > asked / 2
+    warning = (
+        f"data.validation_size: {asked:.0%} was asked for, and {share:.0%} of the questions are "
+        "held out, since documents are held out whole and one is large; set another seed, or give "
+        "a file of validation questions as data.validation"
+    )
+    return DrawnSplit(asked=asked, share=round(share, 6), warning=warning if far else None)

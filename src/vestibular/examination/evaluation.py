@@ -10,6 +10,7 @@ from vestibular.core.documents import context_name
 from vestibular.core.exam_results import (
     AnsweredQuestion,
     ExamDetails,
+    FirstLine,
     Parameters,
     Scores,
     mean_scores,
@@ -17,12 +18,13 @@ from vestibular.core.exam_results import (
 from vestibular.core.questions import Question
 from vestibular.core.settings import PromptSettings
 from vestibular.examination.asking import Windows
-from vestibular.examination.generation import Answer
 from vestibular.examination.settings import EvaluateSettings
+from vestibular.modeling.answers import Answer
 from vestibular.modeling.encoding import EncodedQuestion, encode_answer, encode_for_answering
 from vestibular.modeling.flops import Shape, flops_per_answer
+from vestibular.scoring.metric import load_metric
+from vestibular.scoring.normalization import Normalization
 from vestibular.scoring.scoring import mean, published_exact_match, published_f1
-from vestibular.scoring.squad_metric import SquadMetric
 from vestibular.tracking.measuring import stopwatch
 
 LATENCY_QUESTIONS = 20
@@ -96,20 +98,35 @@ def score(
     questions: Sequence[Question],
     asked: Sequence[Windows],
     answers: Sequence[str],
-    articles: str,
+    rules: Normalization,
     unanswerable: str | None,
+    untouched: bool,
 ) -> list[AnsweredQuestion]:
     """Score answers against all references; return one row a question.
 
     `title` and `context`, a hash, tell which questions belong together (see `documents.py`).
+
+    Args:
+        questions: what was asked.
+        asked: the windows that each was asked in.
+        answers: what was answered.
+        rules: what of an answer's spelling does not count.
+        unanswerable: what stands for no answer.
+        untouched: whether a base answered, whose first lines are scored, too.
     """
-    metric = SquadMetric(config_name=articles, keep_in_memory=True)
-    result = metric.compute(
-        predictions=list(answers),
-        references=[list(question.answers) for question in questions],
-        unanswerable=unanswerable,
+    references = [question.answers for question in questions]
+    result = _computed(answers, references, rules, unanswerable)
+    firsts: list[FirstLine | None] = [None for _ in answers]
+    if untouched:
+        lines = [answer.partition("\n")[0].strip() for answer in answers]
+        of_lines = _computed(lines, references, rules, unanswerable)
+        firsts = [
+            FirstLine(exact_match=match, f1=overlap)
+            for match, overlap in zip(of_lines["exact_matches"], of_lines["f1s"], strict=True)
+        ]
+    scored = zip(
+        questions, asked, answers, result["exact_matches"], result["f1s"], firsts, strict=True
     )
-    scored = zip(questions, asked, answers, result["exact_matches"], result["f1s"], strict=True)
     return [
         AnsweredQuestion(
             id=question.id,
@@ -122,9 +139,41 @@ def score(
             answer=answer,
             exact_match=match,
             f1=overlap,
+            first_line=first,
         )
-        for question, windows, answer, match, overlap in scored
+        for question, windows, answer, match, overlap, first in scored
     ]
+
+
+def official_scores(
+    rows: Sequence[AnsweredQuestion], rules: Normalization, unanswerable: str | None
+) -> Scores:
+    """Return the scores that the official script gives, to the letter."""
+    found = _computed(
+        [row.answer for row in rows],
+        [row.references for row in rows],
+        rules,
+        unanswerable,
+        official=True,
+    )
+    return Scores(exact_match=found["exact_match"], f1=found["f1"])
+
+
+def _computed(
+    answers: Sequence[str],
+    references: Sequence[Sequence[str]],
+    rules: Normalization,
+    unanswerable: str | None,
+    official: bool = False,
+) -> dict[str, Any]:
+    metric = load_metric(f"{rules.rules}-{rules.articles}")
+    found: dict[str, Any] = metric.compute(
+        predictions=list(answers),
+        references=[list(each) for each in references],
+        unanswerable=unanswerable,
+        official=official,
+    )
+    return found
 
 
 def published_scores(
@@ -148,19 +197,38 @@ def published_scores(
     )
 
 
+def longer_references(
+    tokenizer: Any, prompt: PromptSettings, questions: Sequence[Question], max_new_tokens: int
+) -> int:
+    """Return how many questions no answer can match: all references have more tokens."""
+    return sum(
+        all(
+            # without the end, which needs no room
+            len(encode_answer(tokenizer, prompt, answer)) - 1 > max_new_tokens
+            for answer in question.answers
+        )
+        for question in questions
+    )
+
+
 def details(
     rows: Sequence[AnsweredQuestion],
     base_scores: Scores | None,
+    official: Scores,
     published: Scores,
     parameters: Parameters,
     model_bytes: int,
     flops: float,
+    way: str,
+    cut: int,
+    longer: int,
 ) -> ExamDetails:
     """Return what else is known of an exam, other views of the same answers first."""
     clean = [row for row in rows if not row.leaked]
     return ExamDetails(
         scores=mean_scores(rows),
         base_scores=base_scores,
+        official=official,
         published=published,
         clean=mean_scores(clean) if clean else None,
         questions=len(rows),
@@ -170,4 +238,7 @@ def details(
         parameters=parameters,
         model_bytes=model_bytes,
         flops_per_answer=flops,
+        way=way,
+        cut_answers=cut,
+        longer_references=longer,
     )

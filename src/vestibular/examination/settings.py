@@ -2,16 +2,21 @@
 
 from typing import Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, ValidationInfo, field_validator
 
 from vestibular.core.settings import PromptSettings, Settings, TokenBudget
+from vestibular.scoring.normalization import ARTICLES, Normalization
 
 
 class EvaluateSettings(Settings):
     """How a candidate is examined."""
 
-    articles: Literal["pt", "en", "none"]
-    """Language whose articles do not count in a comparison of answers."""
+    normalization: Literal["squad", "mlqa"]
+    """Whose rules say what of an answer's spelling does not count: SQuAD's, which know ASCII
+    punctuation, or MLQA's, which know that of all scripts and cut Chinese into characters."""
+    articles: Literal["none", "pt", "en", "es", "de", "vi", "ar", "zh", "hi"]
+    """Language whose articles do not count in a comparison of answers: `pt`, `en` or `none` by
+    SQuAD's rules, all but `pt` and `none` by MLQA's."""
     max_new_tokens: int = Field(gt=0)
     """Longest answer, in tokens."""
     max_tokens_per_batch: TokenBudget
@@ -20,6 +25,20 @@ class EvaluateSettings(Settings):
     window_overlap: float = Field(ge=0, lt=1)
     """Of a context that is too long for the model, the fraction of each window that the next
     one repeats; an answer that is longer than the overlap may be cut."""
+
+    @field_validator("articles")
+    @classmethod
+    def _is_known_to_the_rules(cls, articles: str, info: ValidationInfo) -> str:
+        # without rules there is another fault, which is told
+        rules = info.data.get("normalization")
+        if rules is not None and articles not in (known := ARTICLES[rules]):
+            raise ValueError(f"must be one of {', '.join(known)} by {rules}'s rules")
+        return articles
+
+    @property
+    def rules(self) -> Normalization:
+        """What of an answer's spelling does not count."""
+        return Normalization(self.normalization, self.articles)
 
 
 class UnanswerableSettings(Settings):

@@ -139,12 +139,15 @@ def _tell(run: Run, stage: str, event: Mapping[str, Any]) -> None:
         run.fields |= flatten(f"{stage}/settings", rest)
         run.fields |= flatten("environment/packages", event.get("packages", {}))
         run.fields |= flatten("environment/machine", event.get("machine", {}))
+        run.fields |= flatten(f"environment/variables/{stage}", event.get("variables", {}))
         run.fields |= flatten("source_code", event.get("git", {}))
         run.fields |= flatten("base_model", event.get("base", {}))
         if "data" in event:
             run.fields["data/sha256"] = event["data"]
     elif kind == "model":
         run.fields |= flatten("base_model/configuration", event["configuration"])
+    elif kind == "computing":
+        run.fields |= flatten(f"environment/computing/{stage}", event["values"])
     elif kind == "point":
         for name, value in event["values"].items():
             known = SERIES.get(name, f"finetuning/train/{name}")

@@ -166,11 +166,17 @@ class Revision:
         (md5,) = [row["md5"] for row in outs if row["path"] == LEADERBOARD.as_posix()] or [""]
         board = self._committed(LEADERBOARD, md5)
         row = (board or {}).get("candidates", {}).get(candidate, {})
-        return {
-            metric: Interval(*row["intervals"][metric])
-            for metric in METRICS
-            if round(row.get("after", {}).get(metric, -1), DIGITS) == scores.score(metric)
-        }
+        found = {}
+        for metric in METRICS:
+            after = row.get("after", {}).get(metric, -1)
+            if isinstance(after, dict):
+                value, ends = after["value"], (after["low"], after["high"])
+            else:
+                # version 1 had the intervals apart
+                value, ends = after, row.get("intervals", {}).get(metric, (None, None))
+            if round(value, DIGITS) == scores.score(metric) and None not in ends:
+                found[metric] = Interval(*ends)
+        return found
 
     def _committed(self, path: Path, md5: str) -> dict[str, Any] | None:
         """Return a JSON file as the revision has it; None if it is not the one of this hash."""

@@ -5,8 +5,7 @@ time, no machine and no path but those of the settings.
 """
 
 import json
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from huggingface_hub import EvalResult, ModelCardData
 
@@ -19,18 +18,24 @@ from vestibular.core.questions import Question
 from vestibular.params.project import Params
 from vestibular.report.figures import cost_words, plain, score_range, sentence
 from vestibular.report.page import templates
-from vestibular.selection.wording import listed, permission
+from vestibular.selection.phrases import listed
+from vestibular.selection.result import Selection
+from vestibular.selection.wording import permission
 
 ARTICLES = {
-    "pt": "Portuguese articles left out",
-    "en": "English articles left out",
-    "none": "no articles left out",
+    "pt": "Portuguese",
+    "en": "English",
+    "es": "Spanish",
+    "de": "German",
+    "vi": "Vietnamese",
+    "ar": "Arabic",
 }
+"""Languages whose articles are left out in scoring."""
 
 
 def model_card(
     params: Params,
-    selection: Mapping[str, Any],
+    selection: Selection,
     pin: Pin,
     audit: DataMetrics,
     questions: Sequence[Question],
@@ -40,14 +45,14 @@ def model_card(
 
     Args:
         params: all settings.
-        selection: what the choice rests on; `verdict.py` describes it.
+        selection: what the choice rests on.
         pin: the winner's base model.
         audit: what `prepare` found out about the data.
         questions: those that every candidate has answered.
         rows: the winner's answers, in the questions' order.
     """
-    name = selection["winner"]
-    found = selection["candidates"][name]
+    name = selection.shown
+    found = selection.candidates[name]
     candidate = params.candidate(name)
     local, full = pin.sha256 is not None, candidate.train.method == "full"
     precision = candidate.train.precision
@@ -87,12 +92,13 @@ def model_card(
             full=full,
             unanswerable=params.data.unanswerable,
             quantization=quantization,
-            parameters=found["cost"],
+            parameters=found.cost,
             cost=cost_words(selection, name),
-            asked=selection["questions"],
+            asked=selection.questions,
             table=_scores(selection, name),
-            articles=ARTICLES[params.evaluate.articles],
-            reasons=[sentence(reason) for reason in selection["reasons"]],
+            articles=_articles(params),
+            scoring=params.evaluate.normalization,
+            reasons=[sentence(reason) for reason in selection.reasons],
             audit=audit.splits(),
             license=params.data.license,
             max_length=candidate.train.max_length,
@@ -103,27 +109,39 @@ def model_card(
     )
 
 
+def _articles(params: Params) -> str:
+    language = ARTICLES.get(params.evaluate.articles)
+    return f"{language} articles left out" if language else "no articles left out"
+
+
 def _literal(text: str) -> str:
     """Return a text as a Python string, on one line, that cannot end the card's code block."""
     # JSON's strings are Python's too
     return json.dumps(text, ensure_ascii=False).replace("`", "\\u0060")
 
 
-def _notice(selection: Mapping[str, Any]) -> str | None:
-    if not selection["below"]:
-        return None
-    points = listed([f"the {point}" for point in selection["below"]])
-    return (
-        f"Promoted below a reference point: this model is not above {points}, and is here because "
-        f"`{permission(selection)}` was set."
-    )
+def _notice(selection: Selection) -> str | None:
+    """Return what the reader has to know first; None if there is nothing."""
+    if selection.below:
+        points = listed([f"the {point}" for point in selection.below])
+        return (
+            f"Promoted below a reference point: this model is not above {points}, and is here "
+            f"because `{permission(selection)}` was set."
+        )
+    if selection.unclear:
+        points = listed([f"the {point}" for point in selection.unclear])
+        return (
+            f"Above {points} only within the noise: with these questions nobody can be sure that "
+            "this model is better."
+        )
+    return None
 
 
-def _metadata(params: Params, selection: Mapping[str, Any], pin: Pin) -> ModelCardData:
+def _metadata(params: Params, selection: Selection, pin: Pin) -> ModelCardData:
     """Return the header: only what is on the hub is named as the hub names it, and so linked."""
-    name = selection["winner"]
+    name = selection.shown
     full = params.candidate(name).train.method == "full"
-    hub = params.data.hub
+    found, hub = selection.candidates[name], params.data.hub
     data = hub.id if hub else params.data.source
     return ModelCardData(
         language=params.data.language,
@@ -142,30 +160,30 @@ def _metadata(params: Params, selection: Mapping[str, Any], pin: Pin) -> ModelCa
                 dataset_name=data,
                 dataset_revision=hub.revision if hub else None,
                 dataset_config=hub.config if hub else None,
-                dataset_split=selection["questions"]["basis"],
+                dataset_split=selection.questions.basis,
                 metric_type=metric,
                 metric_name=label,
-                metric_value=round(selection["candidates"][name]["scores"][metric]["value"], 6),
+                # as SQuAD's cards write it, from 0 to 100
+                metric_value=round(100 * found.scores.of(metric).value, 4),
             )
             for metric, label in METRICS.items()
         ],
     )
 
 
-def _scores(selection: Mapping[str, Any], name: str) -> list[list[str]]:
+def _scores(selection: Selection, name: str) -> list[list[str]]:
     """Return the rows of the table: the model, its untouched base, the reference points."""
-    found = selection["candidates"][name]
-    rows = [(f"**{name}**", found["scores"]), ("its untouched base", found["before"])]
+    found = selection.candidates[name]
+    rows = [(f"**{name}**", found.scores), ("its untouched base", found.before)]
     rows += [
-        (plain(point), reference["scores"])
-        for point, reference in selection["reference_points"].items()
+        (plain(point), reference.scores) for point, reference in selection.reference_points.items()
     ]
     return [
         [label]
         + [
             text
             for metric in METRICS
-            for text in (f"{scores[metric]['value']:.3f}", score_range(scores[metric]))
+            for text in (f"{scores.of(metric).value:.3f}", score_range(scores.of(metric)))
         ]
         for label, scores in rows
     ]

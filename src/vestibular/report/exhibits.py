@@ -6,6 +6,7 @@ Predictions are a row a question, by candidate, in the order of their rank.
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 from markupsafe import Markup
 
 from vestibular.core.costs import CandidateCosts
@@ -14,9 +15,11 @@ from vestibular.core.exam_results import AnsweredQuestion, Prediction
 from vestibular.core.metrics import METRICS, Metric
 from vestibular.core.questions import Question
 from vestibular.report import charts, slices
-from vestibular.report.figures import COLOURS, UNITS, figure, score_range, size
-from vestibular.selection.uncertainty import Bootstrap
-from vestibular.selection.wording import COST_KEYS, COST_NAMES, metric_of
+from vestibular.report.figures import COLOURS, UNITS, deciding_cost, figure, score_words, size
+from vestibular.selection.clusters import Clusters
+from vestibular.selection.means import mean_interval
+from vestibular.selection.phrases import COST_NAMES
+from vestibular.selection.result import Selection
 
 Predictions = Mapping[str, Sequence[Prediction]]
 Curve = Sequence[Mapping[str, str]]
@@ -86,7 +89,6 @@ def kinds(
     predictions: Predictions,
     language: str | None,
     metric: Metric,
-    seed: int,
 ) -> list[dict[str, Any]]:
     """Return the scores by kind of question: a title, a drawing and the rows of a table each."""
     groupings = []
@@ -105,14 +107,7 @@ def kinds(
     for number, (title, parts) in enumerate(groupings):
         rows, points = [], []
         for part in parts:
-            drawn = Bootstrap(
-                _renumbered([documents[place] for place in part.members]),
-                {
-                    name: [answers[place].after.score(metric) for place in part.members]
-                    for name, answers in predictions.items()
-                },
-                seed,
-            )
+            clusters = Clusters([documents[place] for place in part.members])
             scores = []
             for name, answers in predictions.items():
                 scores.append(
@@ -122,16 +117,22 @@ def kinds(
                         for key in METRICS
                     }
                 )
-                found = drawn.interval(name)
+                found = mean_interval(
+                    np.array([answers[place].after.score(metric) for place in part.members]),
+                    clusters,
+                )
+                words = f"{name}, {part.label}: {METRICS[metric]} {found.value:.3f}"
+                if found.low is not None:
+                    words += f" ({found.low:.3f} to {found.high:.3f})"
                 points.append(
                     {
                         "slice": part.label,
                         "candidate": name,
                         "score": found.value,
-                        "low": found.low,
-                        "high": found.high,
-                        "words": f"{name}, {part.label}: {METRICS[metric]} {found.value:.3f} "
-                        f"({found.low:.3f} to {found.high:.3f}), {len(part.members)} questions",
+                        # a group of one document has a point alone
+                        "low": found.value if found.low is None else found.low,
+                        "high": found.value if found.high is None else found.high,
+                        "words": f"{words}, {len(part.members)} questions",
                     }
                 )
             rows.append({"label": part.label, "count": len(part.members), "scores": scores})
@@ -139,11 +140,6 @@ def kinds(
         drawing = Markup(charts.draw(chart, f"kind{number}"))  # noqa: S704
         result.append({"title": title, "rows": rows, "drawing": drawing})
     return result
-
-
-def _renumbered(numbers: Sequence[int]) -> list[int]:
-    found: dict[int, int] = {}
-    return [found.setdefault(number, len(found)) for number in numbers]
 
 
 def both_widths(name: str, describe: Callable[[int], Mapping[str, Any]]) -> dict[str, Markup | str]:
@@ -190,40 +186,40 @@ def loss_chart(curves: Mapping[str, Curve], candidates: Sequence[str]) -> dict[s
     }
 
 
-def cost_chart(selection: Mapping[str, Any], costs: Mapping[str, CandidateCosts]) -> dict[str, Any]:
+def cost_chart(selection: Selection, costs: Mapping[str, CandidateCosts]) -> dict[str, Any]:
     """Return the chart of score against cost, and the table of all costs."""
-    metric, kind = metric_of(selection), selection["rule"]["cost"]
-    key, unit = COST_KEYS[kind], UNITS[kind]
+    metric, kind = selection.metric, selection.rule.cost
     rows, table = [], []
-    for name, found in selection["candidates"].items():
-        score, cost = found["scores"][metric], found["cost"]
+    for name, found in selection.candidates.items():
+        score, cost = found.scores.of(metric), found.cost
+        decisive = deciding_cost(selection, name)
         exam, training = costs[name].evaluate, costs[name].train
         rows.append(
             {
                 "candidate": name,
-                "cost": cost[key],
-                "score": score["value"],
-                "low": score["low"],
-                "high": score["high"],
-                "words": f"{name}: {METRICS[metric]} {score['value']:.3f} ({score_range(score)}), "
-                f"{figure(cost[key])} {unit}",
-                "pareto": found["pareto"],
+                "cost": decisive,
+                "score": score.value,
+                "low": score.value if score.low is None else score.low,
+                "high": score.value if score.high is None else score.high,
+                "words": f"{name}: {METRICS[metric]} {score_words(score)}, "
+                f"{figure(decisive)} {UNITS[kind]}",
+                "pareto": found.pareto,
             }
         )
         table.append(
             [
                 name,
-                figure(cost["flops_per_answer"]),
+                figure(cost.flops_per_answer),
                 f"{exam.latency_p95:.3g}" if exam else NOT_MEASURED,
                 f"{exam.questions_per_second:.3g}" if exam else NOT_MEASURED,
                 size(exam.peak_memory_bytes) if exam else NOT_MEASURED,
-                size(cost["model_bytes"]),
-                f"{cost['trainable_parameters']:,}",
+                size(cost.model_bytes),
+                f"{cost.trainable_parameters:,}",
                 f"{training.seconds:.3g}" if training else NOT_MEASURED,
-                "yes" if found["pareto"] else "no",
+                "yes" if found.pareto else "no",
             ]
         )
-    names = list(selection["candidates"])
+    names = list(selection.candidates)
     titles = (COST_NAMES[kind], METRICS[metric])
     return {
         **both_widths(

@@ -1,9 +1,7 @@
 """Figures and facts in words, the same in the report and in the model card."""
 
-from collections.abc import Mapping
-from typing import Any
-
-from vestibular.selection.wording import COST_KEYS
+from vestibular.selection.phrases import COST_KEYS
+from vestibular.selection.result import Estimate, Gap, Selection
 
 COLOURS = 8
 """Candidates' colours in the page's style, `--c0` and so on; more candidates begin anew."""
@@ -24,6 +22,9 @@ UNITS = {
     "bytes": "bytes of the base model",
 }
 """Of a candidate's cost, by `select.cost`."""
+
+DASH = "\N{EN DASH}"
+"""In place of an interval that there is none of."""
 
 SPACE = "\N{NO-BREAK SPACE}"
 """Between a number and its unit, which stay on one line."""
@@ -64,9 +65,18 @@ def capitalised(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def score_range(score: Mapping[str, float]) -> str:
-    """Return an interval: `0.740 to 0.865`."""
-    return f"{score['low']:.3f} to {score['high']:.3f}"
+def score_range(score: Estimate) -> str:
+    """Return an interval, `0.740 to 0.865`, or a dash where there is none."""
+    if score.low is None or score.high is None:
+        return DASH
+    return f"{score.low:.3f} to {score.high:.3f}"
+
+
+def score_words(score: Estimate) -> str:
+    """Return a score with its interval, if it has one: `0.802 (0.740 to 0.865)`."""
+    if score.low is None:
+        return f"{score.value:.3f}"
+    return f"{score.value:.3f} ({score_range(score)})"
 
 
 def signed(number: float) -> str:
@@ -75,13 +85,18 @@ def signed(number: float) -> str:
     return "0.000" if float(text) == 0 else text.replace("-", "\N{MINUS SIGN}")
 
 
-def signed_range(difference: Mapping[str, float]) -> str:
-    """Return a difference's interval."""
-    return f"{signed(difference['low'])} to {signed(difference['high'])}"
+def signed_range(difference: Gap) -> str:
+    """Return a difference's interval, or a dash where there is none."""
+    if difference.low is None or difference.high is None:
+        return DASH
+    return f"{signed(difference.low)} to {signed(difference.high)}"
 
 
-def cost_words(selection: Mapping[str, Any], name: str) -> str:
+def deciding_cost(selection: Selection, name: str) -> float:
+    """Return a candidate's cost, the one that decides."""
+    return float(getattr(selection.candidates[name].cost, COST_KEYS[selection.rule.cost]))
+
+
+def cost_words(selection: Selection, name: str) -> str:
     """Return a candidate's cost in the unit that decides: `82.0 M operations an answer`."""
-    kind = selection["rule"]["cost"]
-    cost = selection["candidates"][name]["cost"][COST_KEYS[kind]]
-    return f"{figure(cost)} {UNITS[kind]}"
+    return f"{figure(deciding_cost(selection, name))} {UNITS[selection.rule.cost]}"

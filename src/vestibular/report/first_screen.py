@@ -1,7 +1,4 @@
-"""The report's first screen: which, how sure, why, and at what cost.
-
-Everything is taken from `metrics/selection.json`, whose fields `verdict.py` describes.
-"""
+"""The report's first screen: which, how sure, why, and at what cost."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -13,17 +10,16 @@ from vestibular.report.figures import (
     capitalised,
     cost_words,
     plain,
-    score_range,
+    score_words,
     sentence,
     signed,
     signed_range,
     size,
 )
-from vestibular.selection.reference_points import UNTOUCHED_BASE
-from vestibular.selection.uncertainty import LEVEL
-from vestibular.selection.wording import listed, metric_of, permission, probability
-
-Selection = Mapping[str, Any]
+from vestibular.selection.phrases import listed, probability
+from vestibular.selection.remarks import cost_say
+from vestibular.selection.result import Gap, Selection
+from vestibular.selection.wording import permission
 
 
 def first_screen(selection: Selection, costs: Mapping[str, CandidateCosts]) -> dict[str, Any]:
@@ -33,18 +29,23 @@ def first_screen(selection: Selection, costs: Mapping[str, CandidateCosts]) -> d
         selection: what the choice rests on.
         costs: what was measured of each candidate.
     """
-    name = selection["winner"] or selection["leader"] or next(iter(selection["candidates"]))
+    name = selection.shown
     notices = []
-    if not selection["promoted"]:
-        notices.append(capitalised(sentence(selection["reason"])))
-    elif selection["below"]:
+    if not selection.promoted:
+        notices.append(capitalised(sentence(selection.reason)))
+    elif selection.below:
         notices.append(
-            f"{name} is in production although it is not above {points_below(selection, name)}: "
-            f"{permission(selection)} is set."
+            f"{name} is in production although it is not above "
+            f"{points(selection, name, selection.below)}: {permission(selection)} is set."
         )
+    asked = selection.questions
+    if asked.few or asked.dominated:
+        notices.append(_few_documents(selection))
+    if selection.cost_say is not None and not selection.cost_say.has_say:
+        notices.append((cost_say(selection) or "").replace("`", ""))
     return {
-        "title": f"{name} is chosen" if selection["promoted"] else "no model is chosen",
-        "headline": headline(selection),
+        "title": f"{name} is chosen" if selection.promoted else "no model is chosen",
+        "headline": headline(selection, costs),
         "answers": [
             {"question": "Which?", **_which(selection, name)},
             {"question": "How sure?", **_how_sure(selection, name)},
@@ -55,153 +56,197 @@ def first_screen(selection: Selection, costs: Mapping[str, CandidateCosts]) -> d
     }
 
 
-def headline(selection: Selection) -> str:
+def headline(selection: Selection, costs: Mapping[str, CandidateCosts]) -> str:
     """Return the answer in a sentence."""
-    metric = metric_of(selection)
-    name = selection["winner"] or selection["leader"]
-    if name is None:
+    if selection.leader is None:
         return "No model goes into production: every candidate is beyond a constraint."
-    score = selection["candidates"][name]["scores"][metric]
-    has = f"{METRICS[metric]} {score['value']:.3f} ({score_range(score)})"
-    if not selection["promoted"]:
+    name = selection.shown
+    has = f"{METRICS[selection.metric]} {score_words(selection.score(name))}"
+    if not selection.promoted:
+        row = selection.candidates[name]
+        short = "not above" if row.below else "not surely above"
         return (
-            f"No model goes into production: the best, {name}, has {has}, not above "
-            f"{points_below(selection, name)}."
+            f"No model goes into production: the best, {name}, has {has}, {short} "
+            f"{points(selection, name, row.below or row.unclear)}."
         )
-    but = f", though not above {points_below(selection, name)}" if selection["below"] else ""
+    but = ""
+    if selection.below:
+        but = f", though not above {points(selection, name, selection.below)}"
+    elif selection.unclear:
+        but = f", though not surely above {points(selection, name, selection.unclear)}"
     return (
-        f"{name} goes into production: {has}, {standing(selection)}, at "
-        f"{cost_words(selection, name)}{but}."
+        f"{name} goes into production{but}: {has}{corrected_words(selection)}, "
+        f"{standing(selection)}, at {felt_words(selection, costs, name)}."
     )
 
 
-def points_below(selection: Selection, name: str) -> str:
-    """Return the reference points, with their scores, that a candidate is not above."""
-    metric = metric_of(selection)
-    found = selection["candidates"][name]
-    named = []
-    for point in found["below"]:
-        scores = (
-            found["before"]
-            if point == UNTOUCHED_BASE
-            else selection["reference_points"][point]["scores"]
-        )
-        named.append(f"the {point} ({scores[metric]['value']:.3f})")
-    return listed(named)
+def corrected_words(selection: Selection) -> str:
+    """Return the corrected score, to stand behind the measured one; empty if it is not given."""
+    if selection.corrected is None or len(selection.candidates) == 1:
+        return ""
+    return f", corrected for the choice {selection.corrected.corrected:.3f}"
+
+
+def felt_words(selection: Selection, costs: Mapping[str, CandidateCosts], name: str) -> str:
+    """Return a candidate's cost as a user feels it, or its operations where that is not known."""
+    exam = costs[name].evaluate
+    if exam is None:
+        return cost_words(selection, name)
+    return f"{exam.latency_p95 * 1000:.3g}{SPACE}ms an answer"
+
+
+def points(selection: Selection, name: str, among: tuple[str, ...]) -> str:
+    """Return reference points with their scores beside a candidate."""
+    return listed(
+        [f"the {point} ({selection.point_score(name, point).value:.3f})" for point in among]
+    )
 
 
 def rival(selection: Selection, name: str) -> str | None:
     """Return whom a candidate is compared with: the leader, or the runner-up if it leads."""
-    if name != selection["leader"]:
-        return selection["leader"]  # type: ignore[no-any-return]
-    return selection["runner_up"]  # type: ignore[no-any-return]
+    return selection.leader if name != selection.leader else selection.runner_up
 
 
-def difference(selection: Selection, name: str, other: str, metric: str) -> Mapping[str, float]:
+def gap_to(selection: Selection, name: str, other: str) -> Gap:
     """Return how much better `name` is than `other`, one of which is the leader."""
-    found = selection["candidates"][other]["against_leader"]
-    if found is not None:
-        gap = found[metric]
-        return {**gap, "value": -gap["value"], "low": -gap["high"], "high": -gap["low"]}
-    return selection["candidates"][name]["against_leader"][metric]  # type: ignore[no-any-return]
+    found = selection.candidates[other].against_leader
+    if found is None:
+        own = selection.candidates[name].against_leader
+        if own is None:
+            raise ValueError(f"neither {name} nor {other} was compared with the other")
+        return own.of(selection.metric)
+    gap = found.of(selection.metric)
+    return Gap(
+        value=-gap.value,
+        low=None if gap.high is None else -gap.high,
+        high=None if gap.low is None else -gap.low,
+        lower=None,
+        p_value=gap.p_value,
+    )
 
 
 def standing(selection: Selection) -> str:
     """Return in words where the winner stands among the others."""
-    name = selection["winner"]
+    name = selection.shown
     other = rival(selection, name)
     if other is None:
-        return "the only candidate"
-    gap = difference(selection, name, other, metric_of(selection))
-    clear = gap["p_holm"] < LEVEL
-    if name != selection["leader"]:
-        return f"not significantly below {other}" if not clear else f"below {other}"
-    if clear:
+        return "the only candidate" if len(selection.candidates) == 1 else "the only one in the run"
+    if name != selection.leader:
+        label = METRICS[selection.metric]
+        return f"within {selection.rule.margin:g} {label} of the best, {other}, and cheaper"
+    gap = gap_to(selection, name, other)
+    if gap.p_value is not None and gap.p_value < selection.method.level:
         return f"significantly ahead of {other}"
     return f"ahead of {other}, but not significantly"
 
 
+def _few_documents(selection: Selection) -> str:
+    asked = selection.questions
+    if asked.documents == 1:
+        return "All questions are about one document: nothing tells how sure any figure is."
+    said = []
+    if asked.few:
+        said.append(f"There are only {asked.documents} documents: every interval rests on few.")
+    if asked.dominated:
+        said.append(
+            f"One document holds {asked.largest_share:.0%} of the questions; the intervals weigh "
+            "it like one of many."
+        )
+    return " ".join(said)
+
+
 def _which(selection: Selection, name: str) -> dict[str, str]:
-    rule = selection["rule"]
-    found = selection["candidates"][name]
+    rule = selection.rule
     metrics = (
-        ("exact_match", "f1")
-        if rule["rule"] == "published"
-        else (rule["metric"], *rule["tie_breakers"])
+        ("exact_match", "f1") if rule.rule == "published" else (rule.metric, *rule.tie_breakers)
     )
     sort = ", then ".join(METRICS[metric] for metric in metrics)
-    count = len(selection["candidates"])
-    if not selection["promoted"]:
+    count = len(selection.candidates)
+    if not selection.promoted:
         return {"figure": "none", "text": f"The figures here are those of {name}."}
-    text = f"Rank {found['rank']} of {count} by {sort}" if count > 1 else "The only candidate"
-    other = selection["runner_up"]
+    rank = selection.candidates[name].rank
+    text = f"Rank {rank} of {count} by {sort}" if count > 1 else "The only candidate"
+    other = selection.runner_up
     text += f"; runner-up {other}." if other else "."
     return {"figure": name, "text": text}
 
 
 def _how_sure(selection: Selection, name: str) -> dict[str, str]:
-    metric = metric_of(selection)
-    label = METRICS[metric]
-    score = selection["candidates"][name]["scores"][metric]
+    label, score = METRICS[selection.metric], selection.score(name)
     other = rival(selection, name)
+    fixed, text = selection.corrected, ""
+    if fixed is not None:
+        text = (
+            f" {label} {fixed.measured:.3f} measured, {fixed.corrected:.3f} corrected for the luck "
+            f"of being chosen (optimism {fixed.optimism:.3f})."
+        )
     if other is None:
         return {
-            "figure": f"{label} {score['value']:.3f}",
-            "text": f"95 % interval {score_range(score)}.",
+            "figure": f"{label} {score.value:.3f}",
+            "text": f"{label} {score_words(score)}.{text}",
         }
-    gap = difference(selection, name, other, metric)
-    least = selection["smallest_detectable"][metric]
-    power = selection["method"]["power"]
-    room = (
-        f"{least['questions']} questions, all one way, are the fewest that count."
-        if "questions" in least
-        else f"A true difference of {least['difference']:.3f} would be found {power:.0%} of the "
-        "time."
-    )
+    gap = gap_to(selection, name, other)
+    if gap.p_value is None:
+        return {"figure": "unknown", "text": "With one document nothing tells how sure it is."}
+    least = selection.smallest_detectable
+    room = ""
+    if least is not None:
+        room = (
+            f" A true difference of {least:.3f} would be found {selection.method.power:.0%} of the "
+            "time."
+        )
     return {
-        "figure": probability(gap["p_holm"]),
-        "text": f"{label} {signed(gap['value'])} against {other}, 95 % interval "
-        f"{signed_range(gap)}. {room}",
+        "figure": probability(gap.p_value),
+        "text": f"{label} {signed(gap.value)} against {other}, 95 % interval "
+        f"{signed_range(gap)}.{room}{text}",
     }
 
 
 def _why(selection: Selection, name: str) -> dict[str, str]:
-    found = selection["candidates"][name]
-    rule = selection["rule"]
-    if not selection["promoted"]:
-        words = {"below_reference": "below a reference", "constraint": "beyond a constraint"}
-        return {"figure": words[found["status"]], "text": capitalised(sentence(found["why"]))}
-    if rule["rule"] == "published":
+    found, rule = selection.candidates[name], selection.rule
+    if not selection.promoted:
+        words = {
+            "below_reference": "below a reference",
+            "unclear": "within the noise",
+            "constraint": "beyond a constraint",
+        }
+        return {
+            "figure": words.get(found.status, "refused"),
+            "text": capitalised(sentence(found.why)),
+        }
+    if rule.rule == "published":
         figure = "the plain sort"
-    elif selection["runner_up"] is None:
+    elif len(selection.candidates) == 1:
         figure = "nobody else"
-    elif name != selection["leader"]:
-        figure = "cheapest of the tied"
+    elif name != selection.leader:
+        figure = "as good, and cheaper"
     else:
         figure = "the best score"
     # who it is stands in the card before
-    text = capitalised(sentence(selection["reason"].removeprefix(f"{name} is promoted: ")))
-    metric = metric_of(selection)
-    margins = {
-        point: (found["gain"] if point == UNTOUCHED_BASE else found["against"][point])[metric]
-        for point in rule["must_beat"]
-    }
-    if margins and not selection["below"] and rule["rule"] != "published":
-        nearest = min(margins, key=lambda point: (margins[point]["value"], point))
-        text += f" The reference point nearest to it: {plain(nearest)}, {METRICS[metric]} "
-        text += f"{signed(margins[nearest]['value'])}."
+    text = capitalised(sentence(selection.reason.removeprefix(f"{name} is promoted: ")))
+    if rule.must_beat and not selection.below and rule.rule != "published":
+        nearest = min(
+            rule.must_beat, key=lambda point: (selection.advantage(name, point).value, point)
+        )
+        gap = selection.advantage(name, nearest)
+        text += f" The reference point nearest to it: {plain(nearest)}, "
+        text += f"{METRICS[selection.metric]} {signed(gap.value)}"
+        text += "." if gap.lower is None else f" (lower bound {signed(gap.lower)})."
     return {"figure": figure, "text": text}
 
 
 def _cost(selection: Selection, costs: Mapping[str, CandidateCosts], name: str) -> dict[str, str]:
-    figure, unit = cost_words(selection, name).split(" ", 1)
-    measured, exam, training = [], costs[name].evaluate, costs[name].train
-    if exam is not None:
-        measured += [
-            f"95 of 100 answers within {exam.latency_p95:.3g}{SPACE}s",
-            f"{size(exam.peak_memory_bytes)} of memory at most",
-        ]
+    exam, training = costs[name].evaluate, costs[name].train
+    operations = cost_words(selection, name)
+    if exam is None:
+        figure, unit = operations.split(" ", 1)
+        text = f"{unit}. Latency and memory: not measured on this machine."
+    else:
+        figure = f"{exam.latency_p95 * 1000:.3g}{SPACE}ms"
+        text = (
+            f"95 of 100 answers come within that time, in {size(exam.peak_memory_bytes)} of memory "
+            f"at most. {operations}."
+        )
     if training is not None:
-        measured.append(f"trained in {training.seconds:.3g}{SPACE}s")
-    text = f"Measured: {', '.join(measured)}." if measured else "Not measured on this machine."
-    return {"figure": figure, "text": f"{unit}. {text}"}
+        text += f" Trained in {training.seconds:.3g}{SPACE}s."
+    return {"figure": figure, "text": text}

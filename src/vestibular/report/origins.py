@@ -13,6 +13,7 @@ from vestibular.core.base_models import Pin
 from vestibular.core.costs import CandidateCosts
 from vestibular.core.data_metrics import DataMetrics
 from vestibular.params.project import Params
+from vestibular.selection.result import Selection
 
 Table = dict[str, Any]
 
@@ -27,9 +28,14 @@ def data_table(audit: DataMetrics) -> Table:
     )
     if dropped := leaks.dropped_from_train:
         words += f" The {dropped:,} training questions that do so were left out."
+    said = [words] if given_away else []
+    if between := audit.leaked_between_folds:
+        said.append(f"Questions of other folds give {between:,} of a fold's questions away.")
+    if audit.drawn is not None and audit.drawn.warning is not None:
+        said.append(f"{audit.drawn.warning}.")
     return {
         "title": "Data",
-        "text": words if given_away else "",
+        "text": " ".join(said),
         "titles": ["Split", "Documents", "Contexts", "Questions", "SHA-256 of the file"],
         "numbers": [1, 2, 3],
         "rows": [
@@ -45,13 +51,13 @@ def data_table(audit: DataMetrics) -> Table:
     }
 
 
-def bases_table(pins: Mapping[str, Pin], selection: Mapping[str, Any]) -> Table:
+def bases_table(pins: Mapping[str, Pin], selection: Selection) -> Table:
     """Return the table of the base models, each at its exact version."""
     rows = []
-    for name, found in selection["candidates"].items():
-        pin, cost = pins[name], found["cost"]
+    for name, found in selection.candidates.items():
+        pin, cost = pins[name], found.cost
         version = f"revision {pin.revision}" if pin.revision else f"SHA-256 {pin.sha256}"
-        counts = [f"{cost['total_parameters']:,}", f"{cost['trainable_parameters']:,}"]
+        counts = [f"{cost.total_parameters:,}", f"{cost.trainable_parameters:,}"]
         rows.append([name, *counts, pin.base_model, version])
     return {
         "title": "Base models",

@@ -16,9 +16,10 @@ from vestibular.core.questions import Question
 from vestibular.params.project import Params
 from vestibular.report import exhibits, origins, slices
 from vestibular.report.figures import (
+    DASH,
     EXPLANATIONS,
-    SPACE,
     UNITS,
+    deciding_cost,
     figure,
     plain,
     sentence,
@@ -27,13 +28,17 @@ from vestibular.report.figures import (
 )
 from vestibular.report.first_screen import first_screen
 from vestibular.report.page import as_script_data, write_page
-from vestibular.selection.wording import COST_KEYS, metric_of, probability
+from vestibular.selection.phrases import probability
+from vestibular.selection.result import Selection
+from vestibular.selection.status import Status
 
 BADGES = {
-    "winner": ("in production", "good"),
-    "tied": ("tied", "good"),
-    "constraint": ("beyond a constraint", "bad"),
-    "below_reference": ("below reference", "bad"),
+    Status.WINNER: ("in production", "good"),
+    Status.UNDERCUT: ("best score", "good"),
+    Status.WITHIN_MARGIN: ("within the margin", "good"),
+    Status.UNCLEAR: ("within the noise", "bad"),
+    Status.CONSTRAINT: ("beyond a constraint", "bad"),
+    Status.BELOW_REFERENCE: ("below reference", "bad"),
 }
 """What the leaderboard says beside a candidate's name, by its status."""
 
@@ -41,7 +46,7 @@ BADGES = {
 def write_report(
     path: Path,
     params: Params,
-    selection: Mapping[str, Any],
+    selection: Selection,
     costs: Mapping[str, CandidateCosts],
     curves: Mapping[str, exhibits.Curve],
     questions: Sequence[Question],
@@ -54,7 +59,7 @@ def write_report(
     Args:
         path: where to.
         params: all settings.
-        selection: what the choice rests on; `verdict.py` describes it.
+        selection: what the choice rests on.
         costs: what was measured of each candidate.
         curves: each candidate's loss curve, rows of text.
         questions: those that every candidate has answered.
@@ -62,9 +67,9 @@ def write_report(
         audit: what `prepare` found out about the data.
         pins: each candidate's base model.
     """
-    names = list(selection["candidates"])
+    names = list(selection.candidates)
     ordered = {name: predictions[name] for name in names}
-    metric = metric_of(selection)
+    metric = selection.metric
     language = params.data.language
     words = (
         slices.by_question_word(questions, language) if language in slices.question_words() else []
@@ -76,14 +81,14 @@ def write_report(
             "verdict": first_screen(selection, costs),
             "candidates": names,
             "board": board(selection),
-            "cost_title": UNITS[selection["rule"]["cost"]].capitalize(),
+            "cost_title": UNITS[selection.rule.cost].capitalize(),
             "leaderboard_note": "Bar: 95 % interval; line: after fine-tuning; ring: the untouched "
             "base. EM is the share of answers that equal a reference, F1 their overlap in words.",
             "references": [
                 {"name": plain(point).capitalize(), "text": EXPLANATIONS[point]}
-                for point in selection["reference_points"]
+                for point in selection.reference_points
             ],
-            "reasons": [sentence(reason) for reason in selection["reasons"]],
+            "reasons": [sentence(reason) for reason in selection.reasons],
             "comparisons": comparisons(selection),
             "charts": [
                 exhibits.cost_chart(selection, costs),
@@ -91,7 +96,7 @@ def write_report(
             ],
             "kinds_note": f"{METRICS[metric]} after fine-tuning, with 95 % intervals; small "
             "groups have wide ones.",
-            "kinds": exhibits.kinds(questions, ordered, language, metric, params.seed),
+            "kinds": exhibits.kinds(questions, ordered, language, metric),
             "words": [part.label for part in words],
             "origins": {
                 "tables": [
@@ -106,122 +111,119 @@ def write_report(
     )
 
 
-def _subject(selection: Mapping[str, Any]) -> str:
-    asked = selection["questions"]
-    basis = (
-        "validation questions"
-        if asked["basis"] == "validation"
-        else f"questions, each answered by the model of the fold (of {asked['folds']}) that had "
-        "not seen it"
-    )
-    candidates = len(selection["candidates"])
+def _subject(selection: Selection) -> str:
+    asked = selection.questions
+    basis = "validation questions"
+    if asked.folds:
+        basis = (
+            f"questions, each answered by the model of the fold (of {asked.folds}) that had not "
+            "seen it"
+        )
+    candidates = len(selection.candidates)
     return (
-        f"{candidates} candidate{'s' if candidates > 1 else ''}, {asked['count']:,} {basis}, "
-        f"{asked['documents']:,} documents"
+        f"{candidates} candidate{'s' if candidates > 1 else ''}, {asked.count:,} {basis}, "
+        f"{asked.documents:,} document{'s' if asked.documents > 1 else ''}"
     )
 
 
-def board(selection: Mapping[str, Any]) -> list[dict[str, Any]]:
+def board(selection: Selection) -> list[dict[str, Any]]:
     """Return the rows of the leaderboard: the candidates by rank, then the reference points."""
-    key = COST_KEYS[selection["rule"]["cost"]]
     rows: list[dict[str, Any]] = []
-    for place, (name, found) in enumerate(selection["candidates"].items()):
-        notes = [] if found["status"] == "winner" else [_note(selection, name)]
-        if found["seeds"]:
-            spread = found["seeds"][metric_of(selection)]
-            notes.append(
-                f"{len(found['seeds']['values'])} seeds: {spread['low']:.3f} to "
-                f"{spread['high']:.3f}"
-            )
+    for place, (name, found) in enumerate(selection.candidates.items()):
+        notes = [] if found.status is Status.WINNER else [_note(selection, name)]
+        if found.seeds:
+            spread = found.seeds.of(selection.metric)
+            notes.append(f"{len(found.seeds.values)} seeds: {spread.low:.3f} to {spread.high:.3f}")
         rows.append(
             {
                 "name": name,
                 "place": place,
-                "promoted": selection["promoted"] and name == selection["winner"],
-                "badge": BADGES.get(found["status"]),
+                "promoted": selection.promoted and name == selection.winner,
+                "badge": BADGES.get(found.status),
                 "notes": notes,
-                "before": {each: found["before"][each]["value"] for each in METRICS},
-                "scores": found["scores"],
-                "cost": figure(found["cost"][key]),
+                "before": {each: found.before.of(each).value for each in METRICS},
+                "scores": found.scores,
+                "cost": figure(deciding_cost(selection, name)),
             }
         )
-    for point, found in selection["reference_points"].items():
-        few = found["questions"] < selection["questions"]["count"]
+    for point, reference in selection.reference_points.items():
+        few = reference.questions < selection.questions.count
         rows.append(
             {
                 "name": plain(point).capitalize(),
                 "place": None,
                 "promoted": False,
                 "badge": None,
-                "notes": [f"on {found['questions']:,} questions"] if few else [],
+                "notes": [f"on {reference.questions:,} questions"] if few else [],
                 "before": None,
-                "scores": found["scores"],
+                "scores": reference.scores,
                 "cost": None,
             }
         )
     return rows
 
 
-def _note(selection: Mapping[str, Any], name: str) -> str:
+def _note(selection: Selection, name: str) -> str:
     """Return in few words why a candidate is not the one."""
-    found = selection["candidates"][name]
-    if found["status"] not in ("tied", "worse") or found["against_leader"] is None:
-        return str(found["why"])
-    metric = metric_of(selection)
-    gap = found["against_leader"][metric]
-    return (
-        f"{METRICS[metric]} {signed(gap['value'])} against {selection['leader']}, "
-        f"{probability(gap['p_holm']).replace(' ', SPACE)}"
-    )
+    found = selection.candidates[name]
+    near = (Status.WITHIN_MARGIN, Status.BEYOND_MARGIN)
+    if found.status not in near or found.against_leader is None:
+        return found.why
+    gap = found.against_leader.of(selection.metric)
+    bound = "" if gap.lower is None else f", lower bound {signed(gap.lower)}"
+    words = found.status.replace("_", " ")
+    return f"{words} ({METRICS[selection.metric]} {signed(gap.value)}{bound})"
 
 
-def comparisons(selection: Mapping[str, Any]) -> list[dict[str, Any]]:
+def comparisons(selection: Selection) -> list[dict[str, Any]]:
     """Return the tables of the differences: against the leader, the points, the limits."""
-    metric = metric_of(selection)
-    label = METRICS[metric]
-    candidates = selection["candidates"]
+    label = METRICS[selection.metric]
+    candidates = selection.candidates
     tables = []
-    rows = []
-    for name, found in candidates.items():
-        if found["against_leader"] is not None:
-            match, overlap = (found["against_leader"][each] for each in METRICS)
-            rows.append(
-                [
-                    name,
-                    *(signed(match["value"]), signed_range(match)),
-                    *(f"{match['only_this']} : {match['only_leader']}", _bare(match["p_holm"])),
-                    *(signed(overlap["value"]), signed_range(overlap), _bare(overlap["p_holm"])),
-                ]
-            )
+    rows = [
+        [
+            name,
+            *(
+                cell
+                for gap in (found.against_leader.exact_match, found.against_leader.f1)
+                for cell in (signed(gap.value), signed_range(gap), _bare(gap.p_value))
+            ),
+            _signed(found.against_leader.of(selection.metric).lower),
+        ]
+        for name, found in candidates.items()
+        if found.against_leader is not None
+    ]
     if rows:
         tables.append(
             {
-                "caption": f"Less the leader, {selection['leader']}. EM: McNemar's exact test on "
-                "the questions that one alone has right (this : leader); F1: paired bootstrap by "
-                "document. p after Holm's correction.",
+                "caption": f"Less the leader, {selection.leader}, on the same questions: random "
+                "effects by document. p is the least level whose interval leaves out zero; the "
+                f"lower bound, in {label}, is what select.margin is compared with.",
                 "titles": [
                     "Candidate",
-                    *("EM", "95 % interval", "Alone right", "p"),
-                    *("F1", "95 % interval", "p"),
+                    *("EM", "95 % interval", "p", "F1", "95 % interval", "p", "Lower bound"),
                 ],
                 "rows": rows,
             }
         )
-    points = list(next(iter(candidates.values()))["against"])
+    points = ["untouched_base", *next(iter(candidates.values())).against]
     tables.append(
         {
-            "caption": f"{label} less each reference point's, and less the untouched base's; "
-            "paired on the same questions.",
-            "titles": ["Candidate", "Untouched base"]
-            + [plain(point).capitalize() for point in points],
+            "caption": f"{label} less each reference point's, on the same questions, with the "
+            "lower bound in parentheses.",
+            "titles": ["Candidate"] + [plain(point).capitalize() for point in points],
             "rows": [
-                [name, signed(found["gain"][metric]["value"])]
-                + [signed(found["against"][point][metric]["value"]) for point in points]
-                for name, found in candidates.items()
+                [name]
+                + [
+                    f"{signed(gap.value)} ({_signed(gap.lower)})"
+                    for point in points
+                    for gap in [selection.advantage(name, point)]
+                ]
+                for name in candidates
             ],
         }
     )
-    limits = list(next(iter(candidates.values()))["constraints"])
+    limits = list(next(iter(candidates.values())).constraints)
     if limits:
         tables.append(
             {
@@ -230,9 +232,9 @@ def comparisons(selection: Mapping[str, Any]) -> list[dict[str, Any]]:
                 "rows": [
                     [name]
                     + [
-                        f"{figure(limit['measured'])} of {figure(limit['limit'])}"
-                        f"{'' if limit['met'] else ', not met'}"
-                        for limit in found["constraints"].values()
+                        f"{figure(limit.measured)} of {figure(limit.limit)}"
+                        f"{'' if limit.met else ', not met'}"
+                        for limit in found.constraints.values()
                     ]
                     for name, found in candidates.items()
                 ],
@@ -241,5 +243,11 @@ def comparisons(selection: Mapping[str, Any]) -> list[dict[str, Any]]:
     return tables
 
 
-def _bare(p_value: float) -> str:
+def _bare(p_value: float | None) -> str:
+    if p_value is None:
+        return DASH
     return probability(p_value).removeprefix("p = ").removeprefix("p ")
+
+
+def _signed(value: float | None) -> str:
+    return DASH if value is None else signed(value)

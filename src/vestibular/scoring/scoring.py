@@ -1,48 +1,28 @@
-"""Exact match and F1 between an answer and its references, by SQuAD's rules.
+"""Exact match and F1 between an answer and its references.
 
 Source: the official SQuAD evaluation scripts, v1.1 (Rajpurkar et al., 2016) and v2.0 (Rajpurkar,
-Jia, Liang, 2018). They drop English articles; here the articles are a setting, since they belong
-to the dataset's language. v2.0's rules hold where the dataset states an answer for questions that
-cannot be answered.
+Jia, Liang, 2018). What of a text's spelling counts is told by a `Normalization`. v2.0's rules hold
+where the dataset states an answer for questions that cannot be answered.
 """
 
-import re
-import string
 from collections import Counter
 from collections.abc import Callable, Sequence
 
-ARTICLES = {
-    "en": ("a", "an", "the"),
-    "pt": ("o", "a", "os", "as", "um", "uma", "uns", "umas"),
-    "none": (),
-}
-"""Words that do not count in a comparison, by language."""
-
-_PUNCTUATION = str.maketrans("", "", string.punctuation)
+from vestibular.scoring.normalization import Normalization
 
 
-def normalize(text: str, articles: str) -> str:
-    """Lower the case, drop ASCII punctuation and the language's articles, join white space."""
-    text = text.lower().translate(_PUNCTUATION)
-    words = ARTICLES[articles]
-    if words:
-        text = re.sub(rf"\b({'|'.join(words)})\b", " ", text)
-    return " ".join(text.split())
-
-
-def exact_match(answer: str, reference: str, articles: str) -> float:
+def exact_match(answer: str, reference: str, rules: Normalization) -> float:
     """Return 1.0 if the two are equal once normalized, else 0.0."""
-    return float(normalize(answer, articles) == normalize(reference, articles))
+    return float(rules.text(answer) == rules.text(reference))
 
 
-def f1(answer: str, reference: str, articles: str) -> float:
+def f1(answer: str, reference: str, rules: Normalization) -> float:
     """Return the harmonic mean of word precision and recall, a fraction in [0, 1].
 
     Words count as often as they occur. Without a common word, even between two empty texts,
     it is 0, as in the official script.
     """
-    given = normalize(answer, articles).split()
-    wanted = normalize(reference, articles).split()
+    given, wanted = rules.words(answer), rules.words(reference)
     common = sum((Counter(given) & Counter(wanted)).values())
     if common == 0:
         return 0.0
@@ -51,23 +31,23 @@ def f1(answer: str, reference: str, articles: str) -> float:
 
 
 def without_unanswerable(
-    answer: str, references: Sequence[str], unanswerable: str, articles: str
+    answer: str, references: Sequence[str], unanswerable: str, rules: Normalization
 ) -> tuple[str, list[str]]:
     """Return answer and references as v2.0 compares them: no answer is the empty text.
 
     References of which normalizing leaves nothing do not count; if none is left, the question
     cannot be answered.
     """
-    nothing = ("", normalize(unanswerable, articles))
-    kept = [text for text in references if normalize(text, articles) not in nothing]
-    return "" if normalize(answer, articles) in nothing else answer, kept or [""]
+    nothing = ("", rules.text(unanswerable))
+    kept = [text for text in references if rules.text(text) not in nothing]
+    return "" if rules.text(answer) in nothing else answer, kept or [""]
 
 
-def f1_or_nothing(answer: str, reference: str, articles: str) -> float:
+def f1_or_nothing(answer: str, reference: str, rules: Normalization) -> float:
     """Return F1 by v2.0's rule: between two empty texts it is 1, not 0."""
-    if not normalize(answer, articles) and not normalize(reference, articles):
+    if not rules.text(answer) and not rules.text(reference):
         return 1.0
-    return f1(answer, reference, articles)
+    return f1(answer, reference, rules)
 
 
 def published_f1(answer: Sequence[int], reference: Sequence[int]) -> float:
@@ -93,10 +73,13 @@ def published_exact_match(answer: str, reference: str) -> float:
 
 
 def best(
-    score: Callable[[str, str, str], float], answer: str, references: Sequence[str], articles: str
+    score: Callable[[str, str, Normalization], float],
+    answer: str,
+    references: Sequence[str],
+    rules: Normalization,
 ) -> float:
     """Return an answer's score against the reference that suits it best."""
-    return max(score(answer, reference, articles) for reference in references)
+    return max(score(answer, reference, rules) for reference in references)
 
 
 def mean(values: Sequence[float]) -> float:

@@ -1,17 +1,21 @@
-"""Scores of candidates and reference points on the same questions, ready to be compared.
+"""Scores of candidates and reference points on the same questions, ready to be compared."""
 
-Nothing here imports torch.
-"""
-
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Literal, TypeVar
+
+import numpy as np
 
 from vestibular.core.documents import document_numbers
 from vestibular.core.errors import DataError
-from vestibular.core.exam_results import Prediction, Scores
+from vestibular.core.exam_results import AnsweredQuestion, Prediction, Scores, base_column
 from vestibular.core.metrics import METRICS, Metric
 from vestibular.core.questions import Question
+from vestibular.scoring.normalization import Normalization
+from vestibular.selection.clusters import Clusters, Flags, Numbers
+from vestibular.selection.contest import PLACES, Contestant, Reference
+from vestibular.selection.differences import difference
+from vestibular.selection.means import mean_interval
 from vestibular.selection.reference_points import (
     ANNOTATORS,
     EMPTY_ANSWER,
@@ -19,7 +23,11 @@ from vestibular.selection.reference_points import (
     annotator_scores,
     mindless_scores,
 )
-from vestibular.selection.uncertainty import Bootstrap, Difference, mcnemar
+from vestibular.selection.result import ByMetric, Estimate, Gap
+
+Kind = Literal["before", "after", "point"]
+"""A candidate's untouched base, the candidate itself, or a reference point."""
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -32,6 +40,8 @@ class Examined:
     """As `cost_of` returns it."""
     seeds: Mapping[str, Scores]
     """Mean scores by seed; empty if there is only one."""
+    further_answers: Sequence[Sequence[AnsweredQuestion]] = ()
+    """Of each further seed, the answers to the same questions."""
 
 
 class Comparison:
@@ -41,127 +51,133 @@ class Comparison:
         self,
         questions: Sequence[Question],
         candidates: Mapping[str, Examined],
-        articles: str,
-        seed: int,
+        rules: Normalization,
     ) -> None:
-        """Score the reference points and resample everything.
+        """Score the reference points and lay out everything by question.
 
         Raises:
             DataError: a candidate has been examined on other questions.
         """
         self.questions = questions
-        self.scores: dict[tuple[str, str], dict[str, list[float]]] = {}
+        self.clusters = Clusters(document_numbers(questions))
+        self._scores: dict[tuple[Kind, str, Metric], Numbers] = {}
+        """Each (seeds, questions)."""
         asked = [question.question for question in questions]
         for name, examined in candidates.items():
-            if [row.after.question for row in examined.rows] != asked:
-                raise DataError(
-                    f"{name}: examined on other questions than those prepared; run "
-                    f"`dvc repro evaluate@{name}`"
-                )
-            answers = {
-                "before": [row.before for row in examined.rows],
-                "after": [row.after for row in examined.rows],
-            }
-            for when, rows in answers.items():
-                self.scores[when, name] = {
-                    metric: [row.score(metric) for row in rows] for metric in METRICS
-                }
-        for name, scores in mindless_scores(questions, articles).items():
-            self.scores["point", name] = scores
-        documents = document_numbers(questions)
-        self.bootstraps = {
-            metric: Bootstrap(
-                documents, {_key(*who): each[metric] for who, each in self.scores.items()}, seed
-            )
-            for metric in METRICS
-        }
-        # annotators can be compared where a question has several references only
-        self.several = [place for place, asked in enumerate(questions) if len(asked.answers) > 1]
-        self.annotators: dict[str, Bootstrap] = {}
-        if self.several:
-            agreement = annotator_scores(questions, articles)
-            numbers = document_numbers([questions[place] for place in self.several])
+            answers = [[row.after for row in examined.rows], *examined.further_answers]
+            for rows in answers:
+                if [row.question for row in rows] != asked:
+                    raise DataError(
+                        f"{name}: examined on other questions than those prepared; run "
+                        f"`dvc repro evaluate@{name}`"
+                    )
+            before = [row.before for row in examined.rows]
             for metric in METRICS:
-                columns = {
-                    _key(*who): [each[metric][place] for place in self.several]
-                    for who, each in self.scores.items()
-                }
-                columns[_key("point", ANNOTATORS)] = agreement[metric]
-                self.annotators[metric] = Bootstrap(numbers, columns, seed)
+                after = np.array([[row.score(metric) for row in rows] for rows in answers])
+                self._scores["after", name, metric] = after
+                self._scores["before", name, metric] = np.array([base_column(before, metric)])
+        for name, scores in mindless_scores(questions, rules).items():
+            for metric in METRICS:
+                self._scores["point", name, metric] = np.array([scores[metric]])
+        # annotators can be compared where a question has several references only
+        self.several: Flags = np.array([len(question.answers) > 1 for question in questions])
+        if self.several.any():
+            agreement = annotator_scores(questions, rules)
+            for metric in METRICS:
+                spread = np.zeros((1, len(questions)))
+                spread[0, self.several] = agreement[metric]
+                self._scores["point", ANNOTATORS, metric] = spread
 
+    @property
     def points(self) -> list[str]:
-        """Return the reference points' names but for the untouched bases."""
-        names = [name for kind, name in self.scores if kind == "point"]
-        return [*names, ANNOTATORS] if self.annotators else names
+        """The reference points' names, without the untouched bases."""
+        return list(dict.fromkeys(name for kind, name, _ in self._scores if kind == "point"))
 
-    def score(self, kind: str, name: str) -> dict[str, Any]:
-        """Return both scores of `before`, `after` or `point`, with intervals."""
-        scores: dict[str, Any] = {}
-        for metric in METRICS:
-            found = self._bootstrap(kind, name, metric).interval(_key(kind, name))
-            scores[metric] = rounded({"value": found.value, "low": found.low, "high": found.high})
-            if (kind, name) == ("point", EMPTY_ANSWER) and found.value == 0:
-                # it scores nothing by its nature, not by the luck of the questions
-                scores[metric]["high"] = 0.0
-        return scores
+    def estimate(self, kind: Kind, name: str) -> ByMetric[Estimate]:
+        """Return both scores with their intervals."""
 
-    def against(self, candidate: str, kind: str, name: str) -> dict[str, Any]:
-        """Return both differences of a candidate after fine-tuning less something else."""
-        return {
-            metric: difference_as_json(self.difference(candidate, kind, name, metric))
-            for metric in METRICS
-        }
-
-    def difference(self, candidate: str, kind: str, name: str, metric: Metric) -> Difference:
-        """Return one difference, resampled in pairs."""
-        found = self._bootstrap(kind, name, metric)
-        return found.difference(_key("after", candidate), _key(kind, name))
-
-    def _bootstrap(self, kind: str, name: str, metric: Metric) -> Bootstrap:
-        agreement = (kind, name) == ("point", ANNOTATORS)
-        return (self.annotators if agreement else self.bootstraps)[metric]
-
-    def split(self, candidate: str, other: str) -> tuple[int, int]:
-        """Return how many questions the first candidate alone has right, and the second."""
-        pairs = list(
-            zip(
-                self.scores["after", candidate]["exact_match"],
-                self.scores["after", other]["exact_match"],
-                strict=True,
+        def one(metric: Metric) -> Estimate:
+            asked, clusters = self._asked(kind, name)
+            scores = self._scores[kind, name, metric].mean(axis=0)[asked]
+            found = mean_interval(scores, clusters)
+            # it scores nothing by its nature, not by the luck of the questions
+            fixed = (kind, name) == ("point", EMPTY_ANSWER) and found.value == 0
+            return Estimate(
+                value=rounded(found.value),
+                low=None if fixed or found.low is None else rounded(found.low),
+                high=None if fixed or found.high is None else rounded(found.high),
             )
-        )
-        return sum(one > two for one, two in pairs), sum(one < two for one, two in pairs)
 
-    def p_value(self, candidate: str, other: str, metric: Metric) -> float:
-        """Return the p-value of the difference between two candidates in a metric."""
-        if metric == "exact_match":
-            return mcnemar(*self.split(candidate, other))
-        return self.difference(candidate, "after", other, metric).p_value
+        return _both(one)
 
-    def is_below(self, candidate: str, point: str, metric: Metric) -> bool:
-        """Return whether a candidate's score is not above a reference point's.
+    def gap(self, candidate: str, kind: Kind, name: str) -> ByMetric[Gap]:
+        """Return both scores of a candidate after fine-tuning less those of something else."""
 
-        Scores of single answers are stored with six places, so that less is no difference.
+        def one(metric: Metric) -> Gap:
+            asked, clusters = self._asked(kind, name)
+            found = difference(
+                self._scores["after", candidate, metric][:, asked],
+                self._scores[kind, name, metric][:, asked],
+                clusters,
+            )
+            return Gap(
+                value=rounded(found.value),
+                low=None if found.low is None else rounded(found.low),
+                high=None if found.high is None else rounded(found.high),
+                lower=None if found.lower is None else rounded(found.lower),
+                p_value=None if found.p_value is None else float(f"{found.p_value:.6g}"),
+            )
+
+        return _both(one)
+
+    def contestant(
+        self, name: str, metric: Metric, ties: Sequence[Metric], cost: float, fits: bool
+    ) -> Contestant:
+        """Return a candidate as the rule sees it.
+
+        Args:
+            name: the candidate.
+            metric: the score that decides.
+            ties: scores that order equal candidates.
+            cost: what decides between it and others.
+            fits: whether it meets the constraints.
         """
-        kind, name = ("before", candidate) if point == UNTOUCHED_BASE else ("point", point)
-        return round(self.difference(candidate, kind, name, metric).value, 6) <= 0
+        further = [self._scores["after", name, each].mean(axis=0) for each in ties]
+        none = np.zeros((0, len(self.questions)))
+        return Contestant(
+            name=name,
+            scores=self._scores["after", name, metric],
+            cost=cost,
+            tie_breakers=np.array(further) if further else none,
+            meets_constraints=fits,
+        )
+
+    def reference(self, point: str, names: Sequence[str], metric: Metric) -> Reference:
+        """Return a reference point as the rule sees it, beside each of the candidates."""
+        if point == UNTOUCHED_BASE:
+            return Reference(
+                point, np.stack([self._scores["before", name, metric][0] for name in names])
+            )
+        scores = np.tile(self._scores["point", point, metric], (len(names), 1))
+        return Reference(point, scores, self.several if point == ANNOTATORS else None)
+
+    def by_document(self, name: str, other: str, metric: Metric) -> Numbers:
+        """Return each document's mean score of a candidate less that of another."""
+        apart = self._scores["after", name, metric].mean(axis=0)
+        apart = apart - self._scores["after", other, metric].mean(axis=0)
+        return self.clusters.sums(apart) / self.clusters.sizes
+
+    def _asked(self, kind: Kind, name: str) -> tuple[Flags, Clusters]:
+        """Return the questions that there is a score for, and their documents."""
+        if (kind, name) == ("point", ANNOTATORS):
+            return self.several, Clusters(self.clusters.index[self.several])
+        return np.ones(len(self.questions), dtype=np.bool_), self.clusters
 
 
-def _key(kind: str, name: str) -> str:
-    return f"{kind}:{name}"
+def rounded(value: float) -> float:
+    """Round a score to six places: it has no more to say."""
+    return round(float(value), PLACES)
 
 
-def rounded(values: Mapping[str, float]) -> dict[str, float]:
-    """Round scores to six places: they have no more to say."""
-    return {name: round(value, 6) for name, value in values.items()}
-
-
-def difference_as_json(found: Difference) -> dict[str, float]:
-    """Return a difference as the file holds it."""
-    ends = {"value": found.value, "low": found.low, "high": found.high}
-    return {**rounded(ends), "p_value": probability(found.p_value)}
-
-
-def probability(value: float) -> float:
-    """Round a p-value to six digits."""
-    return float(f"{value:.6g}")
+def _both(one: Callable[[Metric], T]) -> ByMetric[T]:
+    return ByMetric(exact_match=one("exact_match"), f1=one("f1"))

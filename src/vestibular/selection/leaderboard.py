@@ -1,76 +1,125 @@
 """The table of all candidates, as a file and for a terminal."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from vestibular.core.errors import DataError
+from vestibular.core.exam_results import ExamDetails, Parameters
+from vestibular.core.file_formats import FileFormat, Part
 from vestibular.core.metrics import METRICS
+from vestibular.selection.remarks import notes
+from vestibular.selection.result import ByMetric, Estimate, Selection
 from vestibular.selection.results import CandidateResult
+from vestibular.selection.status import Status
+
+DASH = "-"
+"""In place of an interval that there is none of."""
 
 
-def leaderboard(found: Mapping[str, Any], results: Mapping[str, CandidateResult]) -> dict[str, Any]:
-    """Return the table of all candidates, by rank, from what `verdict` found.
+class Shortened(Part):
+    """Contexts that did not fit the model."""
 
-    `before` and `after` are plain numbers, for `dvc metrics`; `intervals` are about `after`.
-    """
-    return {
-        "promoted": found["promoted"],
-        "winner": found["winner"],
-        "reason": found["reason"],
-        "candidates": {
-            name: {
-                "rank": row["rank"],
-                "status": row["status"],
-                "before": {metric: row["before"][metric]["value"] for metric in METRICS},
-                "after": {metric: row["scores"][metric]["value"] for metric in METRICS},
-                "intervals": _intervals(row["scores"]),
-                "parameters": results[name].details.parameters.model_dump(),
-                "shortened": {
-                    "train": results[name].training.shortened,
-                    "validation": results[name].details.windowed_questions,
-                },
-                "details": {
-                    "before": results[name].base_details.model_dump(mode="json"),
-                    "after": results[name].details.model_dump(mode="json"),
-                },
-            }
-            for name, row in found["candidates"].items()
+    train: int
+    """Cut in training."""
+    validation: int
+    """Asked in several windows."""
+
+
+class BothExams(Part):
+    """What else is known of the exams of the untouched base and of the fine-tuned model."""
+
+    before: ExamDetails
+    after: ExamDetails
+
+
+class BoardRow(Part):
+    """A candidate."""
+
+    rank: int
+    status: Status
+    before: ByMetric[Estimate]
+    after: ByMetric[Estimate]
+    parameters: Parameters
+    shortened: Shortened
+    details: BothExams
+
+
+class Leaderboard(FileFormat):
+    """`metrics/leaderboard.json`: all candidates by rank, then the reference points."""
+
+    VERSION = 2
+    MADE_BY = "dvc repro select"
+
+    promoted: bool
+    winner: str | None
+    reason: str
+    """Which is promoted and why, or why none is, in a sentence."""
+    notes: tuple[str, ...]
+    """What has to be known beside it, in sentences."""
+    candidates: dict[str, BoardRow]
+    reference_points: dict[str, ByMetric[Estimate]]
+
+    @classmethod
+    def upgrade(cls, content: dict[str, Any], version: int) -> dict[str, Any]:
+        """Refuse: version 1 chose by other statistics."""
+        raise DataError("it was made by another rule")
+
+
+def leaderboard(found: Selection, results: Mapping[str, CandidateResult]) -> Leaderboard:
+    """Return the table of all candidates, by rank."""
+    return Leaderboard(
+        promoted=found.promoted,
+        winner=found.winner,
+        reason=found.reason,
+        notes=tuple(notes(found)),
+        candidates={
+            name: BoardRow(
+                rank=row.rank,
+                status=row.status,
+                before=row.before,
+                after=row.scores,
+                parameters=results[name].details.parameters,
+                shortened=Shortened(
+                    train=results[name].training.shortened,
+                    validation=results[name].details.windowed_questions,
+                ),
+                details=BothExams(before=results[name].base_details, after=results[name].details),
+            )
+            for name, row in found.candidates.items()
         },
-        "reference_points": {
-            name: {
-                **{metric: point["scores"][metric]["value"] for metric in METRICS},
-                "intervals": _intervals(point["scores"]),
-            }
-            for name, point in found["reference_points"].items()
-        },
-    }
+        reference_points={name: point.scores for name, point in found.reference_points.items()},
+    )
 
 
-def _intervals(scores: Mapping[str, Any]) -> dict[str, list[float]]:
-    return {metric: [scores[metric]["low"], scores[metric]["high"]] for metric in METRICS}
-
-
-def as_text(board: Mapping[str, Any]) -> str:
+def as_text(board: Leaderboard) -> str:
     """Lay the leaderboard out for a terminal, the reference points below the candidates."""
     table = [["", "candidate"]]
     for label in METRICS.values():
         table[0] += [f"{label} before", f"{label} after", "95 % interval"]
     table[0] += ["parameters", "trained", "status"]
-    for name, row in board["candidates"].items():
-        line = [str(row["rank"]), name]
+    for name, row in board.candidates.items():
+        line = [str(row.rank), name]
         for metric in METRICS:
-            low, high = row["intervals"][metric]
-            line += [f"{row['before'][metric]:.3f}", f"{row['after'][metric]:.3f}"]
-            line.append(f"{low:.3f} - {high:.3f}")
-        parameters = row["parameters"]
-        share = parameters["trainable"] / parameters["total"]
-        line += [f"{parameters['total']:,}", f"{share:.2%}", row["status"].replace("_", " ")]
+            line += [f"{row.before.of(metric).value:.3f}", *_score(row.after.of(metric))]
+        parameters = row.parameters
+        share = parameters.trainable / parameters.total
+        line += [f"{parameters.total:,}", f"{share:.2%}", row.status.replace("_", " ")]
         table.append(line)
-    for name, point in board["reference_points"].items():
+    for name, point in board.reference_points.items():
         line = ["", name.replace("_", " ")]
         for metric in METRICS:
-            low, high = point["intervals"][metric]
-            line += ["", f"{point[metric]:.3f}", f"{low:.3f} - {high:.3f}"]
+            line += ["", *_score(point.of(metric))]
         table.append([*line, "", "", "reference"])
+    return _aligned(table)
+
+
+def _score(score: Estimate) -> list[str]:
+    if score.low is None or score.high is None:
+        return [f"{score.value:.3f}", DASH]
+    return [f"{score.value:.3f}", f"{score.low:.3f} - {score.high:.3f}"]
+
+
+def _aligned(table: Sequence[Sequence[str]]) -> str:
     widths = [max(len(row[column]) for row in table) for column in range(len(table[0]))]
     last = len(widths) - 1
     return "\n".join(

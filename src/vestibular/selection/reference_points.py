@@ -9,7 +9,8 @@ import re
 from collections.abc import Callable, Sequence
 
 from vestibular.core.questions import Question
-from vestibular.scoring.scoring import best, exact_match, f1, normalize
+from vestibular.scoring.normalization import Normalization
+from vestibular.scoring.scoring import best, exact_match, f1
 
 EMPTY_ANSWER = "empty_answer"
 WHOLE_CONTEXT = "whole_context"
@@ -17,7 +18,11 @@ OVERLAP_SENTENCE = "overlap_sentence"
 UNTOUCHED_BASE = "untouched_base"
 ANNOTATORS = "annotators"
 
-SENTENCE_END = re.compile(r"(?<=[.!?;])\s+|\s*\n\s*")
+SENTENCE_END = re.compile(
+    "(?<=[.!?;\u0964\u061f])\\s+"  # with a danda and an Arabic question mark
+    "|(?<=[\u3002\uff01\uff1f\uff1b])\\s*"  # of Chinese and Japanese, which need no space
+    "|\\s*\\n\\s*"
+)
 """A full stop, exclamation mark, question mark or semicolon before white space, or a new line."""
 
 Scores = dict[str, list[float]]
@@ -33,49 +38,51 @@ def sentences(context: str) -> list[str]:
     return [piece for piece in SENTENCE_END.split(context.strip()) if piece]
 
 
-def overlap_sentence(question: Question, articles: str) -> str:
+def overlap_sentence(question: Question, rules: Normalization) -> str:
     """Return the context's sentence that holds most of the question's words.
 
     Words are compared as in scoring: lower case, without punctuation and the language's
     articles. A word counts once, however often it occurs. Of several such sentences the first
     is taken.
     """
-    asked = set(normalize(question.question, articles).split())
+    asked = set(rules.words(question.question))
     return max(
         sentences(question.context),
-        key=lambda sentence: len(asked & set(normalize(sentence, articles).split())),
+        key=lambda sentence: len(asked & set(rules.words(sentence))),
     )
 
 
-def score_answers(questions: Sequence[Question], answers: Sequence[str], articles: str) -> Scores:
+def score_answers(
+    questions: Sequence[Question], answers: Sequence[str], rules: Normalization
+) -> Scores:
     """Return the scores of each answer against the reference that suits it best.
 
     A question that its context does not answer has one right answer, the empty one, as in SQuAD
     v2.0: no reference point says the text that stands for it.
     """
 
-    def each(score: Callable[[str, str, str], float]) -> list[float]:
+    def each(score: Callable[[str, str, Normalization], float]) -> list[float]:
         return [
-            best(score, answer, asked.answers, articles)
+            best(score, answer, asked.answers, rules)
             if asked.answerable
-            else float(not normalize(answer, articles))
+            else float(not rules.text(answer))
             for answer, asked in zip(answers, questions, strict=True)
         ]
 
     return {"exact_match": each(exact_match), "f1": each(f1)}
 
 
-def mindless_scores(questions: Sequence[Question], articles: str) -> dict[str, Scores]:
+def mindless_scores(questions: Sequence[Question], rules: Normalization) -> dict[str, Scores]:
     """Return the scores of the answers that need no model."""
     answers = {
         EMPTY_ANSWER: ["" for _ in questions],
         WHOLE_CONTEXT: [question.context for question in questions],
-        OVERLAP_SENTENCE: [overlap_sentence(question, articles) for question in questions],
+        OVERLAP_SENTENCE: [overlap_sentence(question, rules) for question in questions],
     }
-    return {name: score_answers(questions, given, articles) for name, given in answers.items()}
+    return {name: score_answers(questions, given, rules) for name, given in answers.items()}
 
 
-def annotator_scores(questions: Sequence[Question], articles: str) -> Scores:
+def annotator_scores(questions: Sequence[Question], rules: Normalization) -> Scores:
     """Return how well the annotators agree, one score a question with several references.
 
     Each reference is scored against the others, and a question's score is the mean over its
@@ -89,7 +96,7 @@ def annotator_scores(questions: Sequence[Question], articles: str) -> Scores:
             continue
         for name, score in (("exact_match", exact_match), ("f1", f1)):
             each = [
-                best(score, given, several[:place] + several[place + 1 :], articles)
+                best(score, given, several[:place] + several[place + 1 :], rules)
                 for place, given in enumerate(several)
             ]
             scores[name].append(sum(each) / len(each))

@@ -11,6 +11,7 @@ from vestibular.core.exam_results import (
     ExamDetails,
     Prediction,
     Scores,
+    base_scores,
     join,
     mean_scores,
 )
@@ -34,7 +35,7 @@ class CandidateResult:
 
     training: TrainingRecord
     base_scores: Scores
-    """The untouched base's means on the validation questions."""
+    """The untouched base's means on the validation questions, the better of its two ways."""
     base_details: ExamDetails
     """Of the untouched base's exam, which holds the training questions too if there are folds."""
     details: ExamDetails
@@ -44,6 +45,8 @@ class CandidateResult:
     """The loss curve, a row a logged step, as text."""
     seeds: Mapping[str, Scores]
     """Mean scores by seed; empty if there is only one."""
+    further_answers: Sequence[Sequence[AnsweredQuestion]]
+    """Of each further seed, the answers to the validation questions."""
 
 
 def read_result(name: str, seed: int, seeds: Sequence[str]) -> CandidateResult:
@@ -66,16 +69,18 @@ def read_result(name: str, seed: int, seeds: Sequence[str]) -> CandidateResult:
         curve = list(csv.DictReader(file, delimiter="\t"))
     own = _answers(run)
     predictions = _with_base(name, own)
-    runs = {str(seed): own}
-    runs |= {one.removeprefix("seed-"): _answers(Run(name, one)) for one in seeds}
+    further = {one.removeprefix("seed-"): _answers(Run(name, one)) for one in seeds}
     return CandidateResult(
         training=training,
-        base_scores=mean_scores([each.before for each in predictions]),
+        base_scores=base_scores([each.before for each in predictions]),
         base_details=ExamDetails.read(_made(BASE_PREDICTIONS / f"{name}.json", base_stage)),
         details=ExamDetails.read(_made(DETAILS / f"{name}.json", run.stage("evaluate"))),
         predictions=predictions,
         curve=curve,
-        seeds={key: mean_scores(rows) for key, rows in runs.items()} if seeds else {},
+        seeds={key: mean_scores(rows) for key, rows in {str(seed): own, **further}.items()}
+        if further
+        else {},
+        further_answers=list(further.values()),
     )
 
 

@@ -44,8 +44,14 @@ class SelectSettings(Settings):
     """Reference points that a candidate's `metric` must be above; `untouched_base` is its own."""
     allow_below_reference: bool
     """Promote the best even if no candidate is above all of `must_beat`."""
-    when_tied: Literal["cheapest", "best_point_estimate"]
-    """Which of the candidates wins that are not significantly worse than the leader."""
+    must_beat_clearly: bool
+    """Whether the winner must be above them by more than the noise: the lower 95 % bound of its
+    advantage over each is above 0."""
+    margin: float = Field(ge=0, lt=1)
+    """How much worse a cheaper candidate may be than a better one, in `metric`, a fraction: it
+    wins if the lower 95 % bound of its difference is above minus this."""
+    minimum_saving: float = Field(ge=0, lt=1)
+    """Share of the best candidate's `cost` that a cheaper one must save to win, a fraction."""
     cost: Literal["flops", "seconds", "bytes"]
     """What is cheap: few floating-point operations an answer (the same on every machine), few
     seconds an answer as measured, or few bytes of the base model."""

@@ -38,6 +38,22 @@ def machine(device: torch.device) -> dict[str, Any]:
     return {"device": name, "packages": {"python": platform.python_version(), **versions}}
 
 
+def computing(device: torch.device, dtype: torch.dtype) -> dict[str, Any]:
+    """Return what decides how sums are rounded: device, numbers, kernels and threads in use."""
+    return {
+        "device": str(device),
+        "dtype": str(dtype).removeprefix("torch."),
+        "cpu_capability": torch.backends.cpu.get_cpu_capability(),
+        "threads": torch.get_num_threads(),
+        # a CPU's kernels are, whatever torch is asked for
+        "deterministic_kernels": device.type == "cpu"
+        or (
+            torch.are_deterministic_algorithms_enabled()
+            and not torch.is_deterministic_algorithms_warn_only_enabled()
+        ),
+    }
+
+
 def peak_process_bytes() -> int:
     """Return the most memory that this process has held, in bytes (its resident set).
 

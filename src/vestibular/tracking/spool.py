@@ -47,7 +47,7 @@ def run_id(**inputs: object) -> str:
 
 
 class Spool:
-    """A process's own file, from `open` on; before that, and on a second rank, nothing."""
+    """A process's own file, from `open` on; before that, nothing."""
 
     def __init__(self, stage: str) -> None:
         self._stage = stage
@@ -66,16 +66,12 @@ class Spool:
     ) -> None:
         """Begin the run's file with everything that is known before the work starts.
 
-        Of several ranks the first one speaks for all.
-
         Args:
             run: the run's name.
             candidate: the candidate's name.
             settings: those that the stage reads.
             facts: what else is known.
         """
-        if os.environ.get("RANK", "0") != "0":
-            return
         self._folder = folder = spool_folder() / run
         with self._not_failing():
             folder.mkdir(parents=True, exist_ok=True)

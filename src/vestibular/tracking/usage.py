@@ -9,6 +9,8 @@ from pathlib import Path
 import psutil
 import pynvml
 
+from vestibular.core import processor
+
 Usage = dict[str, float]
 GPU_LOOKS: dict[str, Callable[[object], float]] = {
     "memory_bytes": lambda gpu: pynvml.nvmlDeviceGetMemoryInfo(gpu).used,
@@ -23,7 +25,7 @@ def machine() -> dict[str, object]:
     return {
         "system": platform.platform(),
         "python": platform.python_version(),
-        "processor": platform.processor() or platform.machine(),
+        "processor": processor.name(),
         "cores": os.cpu_count(),
         "memory_bytes": psutil.virtual_memory().total,
         "gpus": [str(pynvml.nvmlDeviceGetName(gpu)) for gpu in _gpus()],

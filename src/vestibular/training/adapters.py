@@ -20,6 +20,7 @@ from vestibular.core.errors import BaseModelError, first_line, out_of_memory
 from vestibular.core.files import to_json
 from vestibular.core.settings import Quantization
 from vestibular.modeling.models import ADAPTER_FILE
+from vestibular.modeling.targets import usual_targets
 from vestibular.training.settings import LoraSettings, TrainSettings
 
 
@@ -47,8 +48,8 @@ def add_adapter(model: Any, lora: LoraSettings, quantization: Quantization) -> P
     """Put an untrained LoRA adapter on a base model and freeze the rest.
 
     Raises:
-        BaseModelError: peft does not know the usual modules of this architecture, the model
-            has none of those named, or an option is not one of peft's.
+        BaseModelError: the model has none of the modules named, or an option is not one of
+            peft's.
     """
     own = {"r", "lora_alpha", "lora_dropout", "target_modules", "task_type", "fan_in_fan_out"}
     known = {field.name for field in dataclasses.fields(LoraConfig)} - own
@@ -64,17 +65,14 @@ def add_adapter(model: Any, lora: LoraSettings, quantization: Quantization) -> P
             module.support_avx512bf16_for_cpu = False
     if quantization != "none":
         model = prepare_model_for_kbit_training(model, use_gradient_checkpointing=False)
-    modules = lora.target_modules
+    modules = usual_targets(model) if lora.target_modules == "auto" else lora.target_modules
     try:
         config = LoraConfig(
             task_type="CAUSAL_LM",
             r=lora.r,
             lora_alpha=lora.alpha,
             lora_dropout=lora.dropout,
-            # peft fills in an architecture's usual modules where none are named
-            target_modules=None
-            if modules == "auto"
-            else (modules if isinstance(modules, str) else list(modules)),
+            target_modules=modules if isinstance(modules, str) else list(modules),
             fan_in_fan_out=any(isinstance(module, Conv1D) for module in model.modules()),
             **lora.options,
         )

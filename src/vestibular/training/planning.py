@@ -191,12 +191,5 @@ def step_bytes(model: Any, batch: Sequence[Row], settings: TrainSettings) -> int
 
 def step_shapes(batch: Sequence[Row], settings: TrainSettings) -> Inputs:
     """Return the tensors of a micro-batch on the meta device."""
-    inputs = {
-        name: tensor.to("meta")
-        for name, tensor in collate(batch, width=least_width(settings)).items()
-    }
-    if inputs["attention_mask"].ndim == 2:
-        # transformers would look whether all are ones, and there is nothing to look at
-        number, width = inputs["attention_mask"].shape
-        inputs["attention_mask"] = torch.zeros(number, 1, width, width, device="meta")
-    return inputs
+    laid_out = collate(batch, width=least_width(settings))
+    return {name: tensor.to("meta") for name, tensor in laid_out.items()}

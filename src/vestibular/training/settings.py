@@ -5,6 +5,7 @@ from typing import Any, Literal
 from pydantic import Field, field_validator
 
 from vestibular.core.settings import (
+    Arithmetic,
     Names,
     Precision,
     PromptSettings,
@@ -39,6 +40,10 @@ class TrainSettings(Settings):
     """Precision of the frozen base's weights: that of `precision`, or 8 or 4 bit."""
     precision: Precision
     """Numbers that are computed with; `auto`: bfloat16 or float16 on a GPU, float32 on a CPU."""
+    arithmetic: Arithmetic
+    """How a CPU computes: `portable` gives the same bytes on every x86-64 processor with AVX2;
+    `native` takes the fastest instructions that the processor has. `auto`: portable for a model
+    of fewer than five million parameters."""
     loss: Literal["answer", "full"]
     """Tokens that are learned: the answer and its end, or the prompt as well."""
     batching: Literal["shared_context", "padded", "padded_to_max_length"]

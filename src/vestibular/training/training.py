@@ -24,11 +24,13 @@ from vestibular.core.errors import ParamsError
 from vestibular.core.files import whole_file
 from vestibular.core.layout import PARAMS
 from vestibular.modeling.batching import Batching, by_length, epoch_batches, rows, steps_per_epoch
+from vestibular.modeling.determinism import as_deterministic_as_can_be
 from vestibular.modeling.encoding import EncodedQuestion
-from vestibular.modeling.tensors import Inputs, branch_error, collate, label_loss
+from vestibular.modeling.tensors import Inputs, collate, label_loss
 from vestibular.tracking.checkpoints import COMPLETE, last_complete
 from vestibular.tracking.measuring import stopwatch
 from vestibular.training.adapters import disk_errors
+from vestibular.training.arguments import trainer_arguments
 from vestibular.training.settings import TrainSettings
 
 CURVE = ["step", "epoch", "loss", "validation_loss", "learning_rate", "gradient_norm"]
@@ -39,8 +41,6 @@ LOGGED = {
     "grad_norm": "gradient_norm",
 }
 """The Trainer's names of what is logged, and the curve's."""
-MOST_BRANCH_ERROR = 0.02
-"""Largest difference, relative to the logits' size, that rounding explains in any precision."""
 
 
 @dataclass(frozen=True)
@@ -53,26 +53,6 @@ class Trained:
     """Optimizer steps in all."""
     seconds: float
     """Seconds for all steps, validation included; what a kill has undone does not count."""
-
-
-def usable_batching(model: Any, settings: TrainSettings, name: str) -> Batching:
-    """Return the batching that the settings ask for, or `padded` where the model cannot.
-
-    Whether a model keeps branches apart is tried out on it, not looked up.
-    """
-    if settings.batching != "shared_context":
-        return settings.batching
-    if settings.loss == "full":
-        return "padded"
-    gap = branch_error(model)
-    if gap > MOST_BRANCH_ERROR:
-        print(
-            f"{name}: this architecture does not keep the questions of a context apart "
-            f"(outputs differ by {gap:.2g}); training goes on with batching: padded",
-            file=sys.stderr,
-        )
-        return "padded"
-    return "shared_context"
 
 
 class OptimizerSteps(Dataset[dict[str, Any]]):
@@ -130,6 +110,32 @@ def first_step(
     """Return the tensors of the first optimizer step, and the questions that they are about."""
     batch = epoch_batches(questions, settings.batch_size, seed, 0)[0]
     return micro_batches(batch, settings, batching)["micro_batches"], batch
+
+
+def rehearse(model: Any, inputs: Inputs, dtype: torch.dtype, name: str) -> None:
+    """Try a forward and a backward pass for operations that have no deterministic kernel.
+
+    The Trainer draws from its own seed and begins with no gradients: nothing of this is left.
+
+    Args:
+        model: as it will be trained.
+        inputs: tensors of a micro-batch.
+        dtype: numbers to compute with.
+        name: the candidate's, for the message.
+    """
+    if not torch.are_deterministic_algorithms_enabled():
+        return
+    device = model.device
+    placed = {key: tensor.to(device) for key, tensor in inputs.items()}
+
+    def step() -> None:
+        with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
+            loss = label_loss(model, placed)
+        torch.autograd.backward(loss)
+
+    model.train()
+    as_deterministic_as_can_be(step, name)
+    model.zero_grad()
 
 
 class QuestionTrainer(Trainer):
@@ -290,29 +296,8 @@ def fine_tune(
         for batch in epoch_batches(validation, settings.batch_size, seed, 0)
     ]
     terminal = sys.stderr.isatty()
-    arguments = TrainingArguments(
-        output_dir=str(checkpoints),
-        max_steps=len(steps),
-        per_device_train_batch_size=1,
-        learning_rate=settings.learning_rate,
-        lr_scheduler_type=settings.schedule,
-        warmup_steps=settings.warmup_steps,
-        weight_decay=settings.weight_decay,
-        max_grad_norm=settings.max_gradient_norm,
-        logging_steps=settings.logging_steps,
-        eval_strategy="steps",
-        eval_steps=settings.validation_steps,
-        save_strategy="steps",
-        save_steps=settings.checkpoint_steps,
-        save_total_limit=2,
-        seed=seed,
-        data_seed=seed,
-        report_to="none",
-        remove_unused_columns=False,
-        disable_tqdm=not terminal,
-        use_cpu=model.device.type == "cpu",
-        bf16=dtype == torch.bfloat16,
-        fp16=dtype == torch.float16,
+    arguments = trainer_arguments(
+        settings, len(steps), seed, model.device, dtype, checkpoints, terminal
     )
     trainer = QuestionTrainer(
         validation=held_out,
@@ -373,4 +358,6 @@ def _rounded(value: float | None) -> float | None:
 
 
 def _only_item(items: list[Any]) -> Any:
-    return items[0]
+    # an item is a whole optimizer step: with a second one, half the steps would not be taken
+    (item,) = items
+    return item

@@ -5,8 +5,8 @@ from typing import Any
 import datasets
 import evaluate
 
+from vestibular.scoring.normalization import ARTICLES, Normalization
 from vestibular.scoring.scoring import (
-    ARTICLES,
     best,
     exact_match,
     f1,
@@ -19,14 +19,17 @@ from vestibular.scoring.scoring import (
 class SquadMetric(evaluate.Metric):  # type: ignore[misc]
     """SQuAD's exact match and F1 against the best of several references.
 
-    `config_name` is the language whose articles do not count: `pt`, `en` or `none`. `compute`
-    returns both means and, in the order of the predictions, each answer's own two scores. With
-    `unanswerable`, the text that stands for no answer, v2.0's rules hold, else v1.1's.
+    `config_name` is the language whose articles do not count by SQuAD's rules (`pt`, `en` or
+    `none`), or MLQA's rules in a language (`mlqa-de`). `compute` returns both means and, in the
+    order of the predictions, each answer's own two scores. With `unanswerable`, the text that
+    stands for no answer, v2.0's rules hold, else v1.1's. With `official` characters are compared
+    as they are encoded, and words by white space, as the official script does.
     """
 
     def _info(self) -> evaluate.MetricInfo:
-        if self.config_name not in ARTICLES:
-            raise ValueError(f"articles must be one of {', '.join(ARTICLES)}: {self.config_name}")
+        name, articles = self._rules()
+        if articles not in ARTICLES.get(name, ()):
+            raise ValueError(f"{self.config_name}: no such rules or language")
         return evaluate.MetricInfo(
             description="Exact match and word F1 by SQuAD's rules.",
             citation="Rajpurkar et al., SQuAD: 100,000+ Questions, EMNLP 2016",
@@ -39,23 +42,28 @@ class SquadMetric(evaluate.Metric):  # type: ignore[misc]
             ),
         )
 
+    def _rules(self) -> tuple[str, str]:
+        name, _, articles = str(self.config_name).rpartition("-")
+        return name or "squad", articles
+
     def _compute(
         self,
         predictions: list[str],
         references: list[list[str]],
         unanswerable: str | None = None,
+        official: bool = False,
         **_: Any,
     ) -> dict[str, Any]:
+        rules = Normalization(*self._rules(), official)
         pairs = list(zip(predictions, references, strict=True))
         word_f1 = f1
         if unanswerable is not None:
             word_f1 = f1_or_nothing
             pairs = [
-                without_unanswerable(given, wanted, unanswerable, self.config_name)
-                for given, wanted in pairs
+                without_unanswerable(given, wanted, unanswerable, rules) for given, wanted in pairs
             ]
-        matches = [best(exact_match, given, wanted, self.config_name) for given, wanted in pairs]
-        overlaps = [best(word_f1, given, wanted, self.config_name) for given, wanted in pairs]
+        matches = [best(exact_match, given, wanted, rules) for given, wanted in pairs]
+        overlaps = [best(word_f1, given, wanted, rules) for given, wanted in pairs]
         return {
             "exact_match": mean(matches),
             "f1": mean(overlaps),

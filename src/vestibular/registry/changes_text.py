@@ -1,0 +1,128 @@
+"""A comparison of two runs, laid out for a terminal."""
+
+from collections.abc import Callable
+
+from vestibular.core.metrics import METRICS, Metric
+from vestibular.registry.changes import CandidateChange, Changes, ScoreChange
+from vestibular.registry.revisions import Interval, Revision
+from vestibular.selection.means import LEVEL
+from vestibular.selection.phrases import METRIC_NAMES, amount, number, probability
+
+MARKS = {"gained": "+", "lost": "-"}
+NAMED: tuple[tuple[Metric, str], ...] = tuple((metric, METRIC_NAMES[metric]) for metric in METRICS)
+"""Both metrics with their names in sentences."""
+
+
+def as_text(found: Changes, old: Revision, new: Revision, most: int | None) -> str:
+    """Lay a comparison out for a terminal, with at most so many flipped questions a candidate."""
+    basis = "out-of-fold answers" if found.out_of_fold else "validation questions"
+    lines = [f"{old.name} -> {new.name}, on the {basis}"]
+    for name, row in found.candidates.items():
+        lines += ["", name]
+        if row.same_answers:
+            lines.append("  every answer is the same")
+        elif row.missing:
+            lines += _unpaired(row, old, new)
+        elif not row.questions:
+            lines.append("  no question is the same in both, so that nothing can be compared")
+        else:
+            lines += [f"  {_sentence(row.scores[metric], label)}" for metric, label in NAMED]
+            lines += _flips(row, most)
+        for kind, changes in row.changed.items():
+            lines += [f"  {kind}: {change}" for change in changes]
+        if not any(row.changed.values()):
+            lines.append("  settings, data, base and code are the same")
+            if row.missing or row.flipped:
+                lines.append(
+                    "  so that differences come from the processor or the packages: on another "
+                    "machine a run is similar to this one, and not always equal"
+                )
+    for kind, names in (("added", found.added), ("removed", found.removed)):
+        if names:
+            lines += ["", f"{kind}: {', '.join(names)}"]
+    return "\n".join(lines)
+
+
+def _unpaired(row: CandidateChange, old: Revision, new: Revision) -> list[str]:
+    """Say what is not here, and set the scores beside each other."""
+    lines = [f"  not compared question by question: {reason}" for reason in row.missing]
+    before, after = row.committed
+    for revision, scores in ((old, before), (new, after)):
+        if scores is None:
+            lines.append(f"  the scores of {revision.name} are not known either")
+    if before is None or after is None:
+        return lines
+    lines.append("  on the validation questions, by the scores alone:")
+    for metric, label in NAMED:
+        one, other = before.values.score(metric), after.values.score(metric)
+        first, second = before.intervals.get(metric), after.intervals.get(metric)
+        lines.append(f"    {label} {_with_interval(one, first)} -> {_with_interval(other, second)}")
+        if first and second:
+            similar = first.low <= other <= first.high and second.low <= one <= second.high
+            lines[-1] += (
+                ": similar to it, each within the other's interval"
+                if similar
+                else ": outside the other's interval; answers in pairs would tell more"
+            )
+    return lines
+
+
+def _with_interval(score: float, interval: Interval | None) -> str:
+    if interval is None:
+        return number(score)
+    return f"{number(score)} ({number(interval.low)} to {number(interval.high)})"
+
+
+def advice(found: Changes, remote: Callable[[], bool]) -> str | None:
+    """Say how answers that are missing may be had; None where none are.
+
+    Args:
+        found: what `compare` returns.
+        remote: says whether DVC knows a remote, which takes a second.
+    """
+    if not any(row.missing for row in found.candidates.values()):
+        return None
+    if remote():
+        return (
+            "`dvc fetch --all-commits` gets the missing answers, if they were pushed; then run "
+            "this again"
+        )
+    return (
+        "no DVC remote is set up here, so that only the machine that gave the missing answers has "
+        "them"
+    )
+
+
+def _sentence(row: ScoreChange, label: str) -> str:
+    said = f"{label} {number(row.old)} -> {number(row.new)}"
+    apart = row.difference
+    if row.p_corrected is None or apart.low is None or apart.high is None:
+        return f"{said}: of one document, so that nothing tells how sure the difference is"
+    verdict = "within the noise"
+    if row.p_corrected < LEVEL:
+        verdict = f"{'better' if apart.value > 0 else 'worse'}, beyond noise"
+    return (
+        f"{said}: {verdict} (difference {apart.value:+.3f}, {number(apart.low)} to "
+        f"{number(apart.high)}, {probability(row.p_corrected)} after Holm's correction)"
+    )
+
+
+def _flips(row: CandidateChange, most: int | None) -> list[str]:
+    counts = {way: sum(one.way == way for one in row.flipped) for way in MARKS}
+    lines = [
+        f"  of {amount(row.questions)} questions {counts['gained']} are right now that were "
+        f"not, {counts['lost']} no longer are"
+    ]
+    if any(row.left_out):
+        before, after = map(amount, row.left_out)
+        lines.append(
+            f"  not compared: {before} questions of the old run and {after} of the new one, which "
+            "the other did not ask in the same words"
+        )
+    lines += [
+        f"    {MARKS[one.way]} {one.question} [{one.id}]  {one.old!r} -> {one.new!r}"
+        for one in row.flipped[:most]
+    ]
+    if most is not None and len(row.flipped) > most:
+        lines.append(f"    and {len(row.flipped) - most} more (--all shows them)")
+    return lines

@@ -1,0 +1,93 @@
+"""What an answer of each candidate costs, and whether it keeps to the constraints."""
+
+from collections.abc import Mapping
+
+from vestibular.core.costs import ExamCost
+from vestibular.core.errors import DataError
+from vestibular.core.exam_results import ExamDetails
+from vestibular.core.layout import PARAMS
+from vestibular.selection.result import Limit
+from vestibular.selection.settings import SelectSettings
+
+CONSTRAINTS = {
+    "max_peak_memory_bytes": "peak_memory_bytes",
+    "max_latency_p95_seconds": "latency_p95_seconds",
+    "min_answers_per_second": "answers_per_second",
+    "max_model_bytes": "model_bytes",
+    "max_trainable_parameters": "trainable_parameters",
+}
+"""The cost that each of `select.constraints` limits."""
+
+LASTING = ("flops_per_answer", "model_bytes", "trainable_parameters", "total_parameters")
+"""Costs that are the same on every machine; the others are measured."""
+
+
+def cost_of(details: ExamDetails, measured: ExamCost | None) -> dict[str, float | None]:
+    """Return what an answer costs and needs; None for what was not measured here.
+
+    Args:
+        details: what the exam found, the same on every machine.
+        measured: what the exam took on this one.
+    """
+    return {
+        "flops_per_answer": details.flops_per_answer,
+        "model_bytes": details.model_bytes,
+        "trainable_parameters": details.parameters.trainable,
+        "total_parameters": details.parameters.total,
+        "seconds_per_answer": 1 / measured.questions_per_second if measured else None,
+        "peak_memory_bytes": measured.peak_memory_bytes if measured else None,
+        "latency_p95_seconds": measured.latency_p95 if measured else None,
+        "answers_per_second": measured.questions_per_second if measured else None,
+    }
+
+
+def known(name: str, cost: Mapping[str, float | None], key: str, setting: str) -> float:
+    """Return a cost that the settings ask for.
+
+    Raises:
+        DataError: it was not measured here.
+    """
+    value = cost[key]
+    if value is None:
+        raise DataError(
+            f"{PARAMS}: {setting}: needs the {key} of {name}, and its exam was not run on this "
+            f"machine; run `dvc repro --force --single-item evaluate@{name}`, or use a cost that "
+            "is the same everywhere"
+        )
+    return value
+
+
+def limits_of(
+    name: str, cost: Mapping[str, float | None], settings: SelectSettings
+) -> dict[str, Limit]:
+    """Return what a candidate has of everything that `select.constraints` limits, by key.
+
+    Raises:
+        DataError: it was not measured here.
+    """
+    found = {}
+    for key, limit in settings.constraints.model_dump(exclude_none=True).items():
+        measured = known(name, cost, CONSTRAINTS[key], f"select.constraints.{key}")
+        met = measured >= limit if key.startswith("min_") else measured <= limit
+        found[key] = Limit(limit=limit, measured=measured, met=met)
+    return found
+
+
+def met(limits: Mapping[str, Limit]) -> bool:
+    """Return whether all are kept to."""
+    return all(limit.met for limit in limits.values())
+
+
+def pareto_front(points: Mapping[str, tuple[float, float]]) -> list[str]:
+    """Return the names of those that no other beats.
+
+    One point (cost, score) beats another if it costs no more, scores no less, and differs.
+    """
+    return [
+        name
+        for name, (cost, score) in points.items()
+        if not any(
+            other[0] <= cost and other[1] >= score and other != (cost, score)
+            for other in points.values()
+        )
+    ]

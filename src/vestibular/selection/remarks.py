@@ -1,0 +1,106 @@
+"""What every reader of the choice has to know beside its reason, in sentences."""
+
+from vestibular.selection.phrases import METRIC_NAMES, counted, number
+from vestibular.selection.result import Selection
+
+FOLDS = "dvc exp run -S 'repeats=[fold-1,fold-2,fold-3,fold-4,fold-5]'"
+"""What compares on all questions."""
+
+
+def cost_say(found: Selection) -> str | None:
+    """Say whether cost can decide with these data; None where no candidate is cheap enough."""
+    say, margin = found.cost_say, found.rule.margin
+    if say is None:
+        return None
+    accepted = "an equal cheaper model is accepted four times in five"
+    if say.has_say:
+        return (
+            f"Cost has a say: with a margin of {say.margin_needed:.3f} or more {accepted}, and "
+            f"select.margin is {margin:g}."
+        )
+    said = (
+        f"Cost has no say with these data: the bound lies {number(say.half_width)} below what is "
+        f"measured, further than select.margin, {margin:g}. With a margin of "
+        f"{say.margin_needed:.2f} {accepted}"
+    )
+    if found.questions.folds:
+        return f"{said}."
+    return f"{said}; `{FOLDS}` compares on all questions, which narrows the bound."
+
+
+def correction(found: Selection) -> str:
+    """Say what the chosen candidate's score is without the luck of being chosen."""
+    label, fixed = METRIC_NAMES[found.metric], found.corrected
+    if fixed is not None:
+        return (
+            f"The questions that choose a candidate flatter it: {label} {number(fixed.measured)} "
+            f"measured, {number(fixed.corrected)} corrected, an optimism of "
+            f"{number(fixed.optimism)}."
+        )
+    if found.leader is None:
+        return "No corrected score: nothing is chosen."
+    cause = "there are fewer than five documents"
+    if not found.questions.few:
+        cause = "one document holds half of the questions or more"
+    return f"No corrected score of the choice: {cause}."
+
+
+def documents(found: Selection) -> str:
+    """Say what the candidates are compared on, and what that cannot bear."""
+    asked = found.questions
+    basis = "the validation questions"
+    if asked.folds:
+        basis = f"the out-of-fold answers of a {asked.folds}-fold cross-validation"
+    said = f"Compared on {basis}: {counted(asked.count, 'question')} of "
+    said += f"{counted(asked.documents, 'document')} "
+    said += f"(as good as {asked.effective_documents:.1f} equal ones)."
+    if asked.documents == 1:
+        return f"{said} With one document there is no interval: nothing tells how documents differ."
+    if asked.few:
+        said += " Fewer than five documents: every interval rests on few."
+    if asked.dominated:
+        said += (
+            f" One document holds {asked.largest_share:.0%} of the questions: the intervals are "
+            "about new documents, and weigh it like one of them."
+        )
+    return said
+
+
+def detectable(found: Selection) -> str | None:
+    """Say which difference would be found; None where there is nothing to compare."""
+    least, label = found.smallest_detectable, METRIC_NAMES[found.metric]
+    if least is None or found.leader is None:
+        return None
+    if least >= found.score(found.leader).value:
+        return f"No difference in {label} as large as there can be here would surely be found."
+    return f"A true difference in {label} of {number(least)} is found four times in five."
+
+
+def budgets(found: Selection) -> str | None:
+    """Say that the candidates were not given the same; None if they were."""
+    if not found.unequal:
+        return None
+    each = "; ".join(
+        f"{one.setting} {', '.join(f'{value} ({name})' for name, value in one.values.items())}"
+        for one in found.unequal
+    )
+    return f"Unequal budgets: the candidates were not trained with the same settings ({each})."
+
+
+def notes(found: Selection) -> list[str]:
+    """Say what every reader of the choice has to know beside its reason."""
+    said: list[str | None] = [correction(found), cost_say(found), budgets(found)]
+    worst = found.worst_document
+    if worst is not None and found.winner is not None:
+        said.append(
+            f"{found.winner} is furthest below {found.leader} on {worst.name} "
+            f"({counted(worst.questions, 'question')}): {worst.difference:+.3f} in "
+            f"{METRIC_NAMES[found.metric]}."
+        )
+    if found.questions.seeds > 1:
+        said.append(
+            f"Each score is the mean of {found.questions.seeds} seeds, whose noise is in the "
+            f"bounds: recipes are compared, and the model for production is that of seed "
+            f"{found.method.seed}."
+        )
+    return [each for each in said if each is not None]
