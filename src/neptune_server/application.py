@@ -243,7 +243,7 @@ async def refuse(_: HTTPRequest, error: Exception) -> Response:
         content["errorType"] = error.error_type
     shown = error.status in SHOWN_BY_CLIENT
     headers = {"X-Server-Error": error.title} if shown else None
-    return JSONResponse(content, error.status, headers)
+    return Response(as_json(content), error.status, headers, "application/json")
 
 
 async def refuse_by_status(request: HTTPRequest, error: Exception) -> Response:
