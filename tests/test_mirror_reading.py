@@ -415,9 +415,8 @@ def test_settings_that_are_not_the_runs_are_left_out(spooled: Spooled) -> None:
     prepared.mkdir(parents=True)
     (prepared / "train.jsonl").write_text("{}", encoding="utf-8")
     base = {"base_model": "demo/bases/gpt2-tiny", "sha256": "b" * 64}
-    PinnedBase(**base, quantization="none", precision="auto", max_length=512).write(
-        pins / "gpt2-tiny.json"
-    )
+    loading = {"quantization": "none", "precision": "auto", "arithmetic": "native"}
+    PinnedBase(**base, **loading, max_length=512).write(pins / "gpt2-tiny.json")
     params = load_params()
     # as `stages.train` names it
     name = run_id(
