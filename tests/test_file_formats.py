@@ -2,6 +2,8 @@
 
 import importlib
 import json
+from enum import Enum
+from functools import cache
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin
@@ -20,8 +22,8 @@ from vestibular.core.errors import BaseModelError, DataError
 from vestibular.core.exam_results import AnsweredQuestion, ExamDetails, Scores
 from vestibular.core.file_formats import FileFormat, Part
 from vestibular.core.model_file import Loading
-from vestibular.core.settings import PromptSettings
 from vestibular.core.training_record import TrainingRecord
+from vestibular.params.project import load_params
 
 
 def formats() -> list[type[FileFormat]]:
@@ -41,7 +43,20 @@ def formats() -> list[type[FileFormat]]:
 
 FORMATS = formats()
 every_format = pytest.mark.parametrize("model", FORMATS, ids=lambda model: model.__name__)
-one_folder = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25)
+# one folder serves all examples; the largest formats take their time to be drawn
+drawn = settings(
+    suppress_health_check=[
+        HealthCheck.function_scoped_fixture,
+        HealthCheck.too_slow,
+        HealthCheck.data_too_large,
+    ],
+    max_examples=20,
+    deadline=None,
+)
+
+PARAMS = load_params(ROOT / "params.yaml")
+SETTINGS = {type(group): group for group in (PARAMS.prompt, PARAMS.select)}
+"""Settings that files hold: with the checks of their own that they have, the demo's."""
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False),
@@ -53,6 +68,13 @@ JSON = st.recursive(
 def of_type(annotation: Any, field: FieldInfo | None = None) -> st.SearchStrategy[Any]:
     """Values that a field may have, as Python holds them."""
     kind, parts = get_origin(annotation), get_args(annotation)
+    limits = {
+        name: getattr(limit, name)
+        for limit in (field.metadata if field else ())
+        for name in ("ge", "le", "min_length")
+        if hasattr(limit, name)
+    }
+    least = limits.get("min_length", 0)
     if annotation in (JsonValue, Any):
         return JSON
     if kind in (Union, UnionType):
@@ -60,34 +82,24 @@ def of_type(annotation: Any, field: FieldInfo | None = None) -> st.SearchStrateg
     if kind is Literal:
         return st.sampled_from(parts)
     if kind is dict:
-        return st.dictionaries(st.text(), of_type(parts[1]), max_size=3)
+        return st.dictionaries(st.text(), of_type(parts[1]), min_size=least, max_size=2)
     if kind in (tuple, list):
-        return st.lists(of_type(parts[0]), max_size=3).map(kind)
-    if isinstance(annotation, type) and issubclass(annotation, PromptSettings):
-        return st.builds(
-            annotation,
-            template=st.just("{context}\n{question}"),
-            answer_prefix=st.text(),
-            chat=st.booleans(),
-        )
+        return st.lists(of_type(parts[0]), min_size=least, max_size=2).map(kind)
+    if annotation in SETTINGS:
+        return st.just(SETTINGS[annotation])
+    if isinstance(annotation, type) and issubclass(annotation, Enum):
+        return st.sampled_from(annotation)
     if isinstance(annotation, type) and issubclass(annotation, Part):
         return content_of(annotation)
-    limits = {}
-    for limit in field.metadata if field else ():
-        limits["min_value"] = getattr(limit, "ge", limits.get("min_value"))
-        limits["max_value"] = getattr(limit, "le", limits.get("max_value"))
-    plain = {
-        int: st.integers(**limits) if annotation is int else st.nothing(),
-        float: st.floats(allow_nan=False, allow_infinity=False, **limits)
-        if annotation is float
-        else st.nothing(),
-        str: st.text(),
-        bool: st.booleans(),
-        NoneType: st.none(),
-    }
-    return plain[annotation]
+    between = {"min_value": limits.get("ge"), "max_value": limits.get("le")}
+    if annotation is float:
+        return st.floats(allow_nan=False, allow_infinity=False, **between)
+    if annotation is int:
+        return st.integers(**between)
+    return {str: st.text(min_size=least), bool: st.booleans(), NoneType: st.none()}[annotation]
 
 
+@cache
 def content_of(model: type[Part]) -> st.SearchStrategy[Any]:
     """Contents of a file, or of a group within it."""
     fields = {
@@ -105,17 +117,18 @@ def required(model: type[FileFormat]) -> list[str]:
     ]
 
 
+@cache
 def example(model: type[FileFormat]) -> FileFormat:
     """One file, always the same."""
-    drawn: list[FileFormat] = []
+    found: list[FileFormat] = []
 
-    @settings(max_examples=1, derandomize=True, database=None)
+    @settings(drawn, max_examples=1, derandomize=True, database=None)
     @given(content_of(model))
     def draw(content: FileFormat) -> None:
-        drawn.append(content)
+        found.append(content)
 
     draw()
-    return drawn[0]
+    return found[0]
 
 
 def refused(model: type[FileFormat], path: Path) -> str:
@@ -137,7 +150,7 @@ def test_the_formats_are_found() -> None:
 
 
 @every_format
-@one_folder
+@drawn
 @given(data=st.data())
 def test_what_is_written_is_read(in_folder: Path, model: type[FileFormat], data: Any) -> None:
     """Whatever the content; equal contents have equal bytes, and no half-written file is left."""
@@ -152,13 +165,13 @@ def test_what_is_written_is_read(in_folder: Path, model: type[FileFormat], data:
 
 
 @every_format
-@one_folder
+@drawn
 @given(data=st.data())
 def test_lines_that_are_written_are_read(
     in_folder: Path, model: type[FileFormat], data: Any
 ) -> None:
     """In their order, a line each, whatever separators the texts hold."""
-    rows = data.draw(st.lists(content_of(model), max_size=3))
+    rows = data.draw(st.lists(content_of(model), max_size=2))
     path = Path("folder/file.jsonl")
     model.write_lines(path, rows)
     assert model.read_lines(path) == rows
