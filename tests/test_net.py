@@ -16,6 +16,7 @@ from vestibular.core.questions import Question
 from vestibular.core.settings import PromptSettings
 from vestibular.examination.settings import ExamParams
 from vestibular.modeling.answers import Answer
+from vestibular.params.project import load_params
 
 pytestmark = pytest.mark.slow
 
@@ -94,12 +95,13 @@ def test_an_exam_goes_on_in_a_plainer_way(
     monkeypatch.chdir(tmp_path)
     base = tmp_path / "base"
     save_base("gpt_neo", base, ROOT / "demo/bases/gpt2-tiny")
+    project = load_params(ROOT / "params.yaml")
+    evaluate = project.evaluate.model_copy(update={"max_new_tokens": NEW_TOKENS})
     params = ExamParams.model_validate(
         {
-            "prompt": {"template": "{context}\n{question}", "answer_prefix": " ", "chat": False},
+            "prompt": project.prompt.model_dump(),
             "data": {"unanswerable": None},
-            "evaluate": {"articles": "pt", "max_new_tokens": NEW_TOKENS, "window_overlap": 0.25}
-            | {"max_tokens_per_batch": 4096},
+            "evaluate": evaluate.model_dump(),
         }
     )
     pinned = PinnedBase(
