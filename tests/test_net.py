@@ -14,7 +14,7 @@ from test_tensors import draw
 from vestibular.core.base_models import PinnedBase
 from vestibular.core.questions import Question
 from vestibular.core.settings import PromptSettings
-from vestibular.examination.settings import ExamParams
+from vestibular.examination.settings import ExamParams, UnanswerableSettings
 from vestibular.modeling.answers import Answer
 from vestibular.params.project import load_params
 
@@ -97,15 +97,13 @@ def test_an_exam_goes_on_in_a_plainer_way(
     save_base("gpt_neo", base, ROOT / "demo/bases/gpt2-tiny")
     project = load_params(ROOT / "params.yaml")
     evaluate = project.evaluate.model_copy(update={"max_new_tokens": NEW_TOKENS})
-    params = ExamParams.model_validate(
-        {
-            "prompt": project.prompt.model_dump(),
-            "data": {"unanswerable": None},
-            "evaluate": evaluate.model_dump(),
-        }
-    )
+    params = ExamParams(prompt=project.prompt, data=UnanswerableSettings(), evaluate=evaluate)
     pinned = PinnedBase(
-        base_model=str(base), quantization="none", precision="float32", max_length=512
+        base_model=str(base),
+        quantization="none",
+        precision="float32",
+        arithmetic="auto",
+        max_length=512,
     )
     context = "O programa Aurora é dirigido por Ana Prado desde a criação da biblioteca. " * 2
     questions = [
