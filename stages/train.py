@@ -71,7 +71,6 @@ def main(spool: Spool) -> None:
         memory.return_freed_memory()
         set_seed(seed)
         device = models.pick_device()
-        determinism.ask_for_deterministic_kernels(device)
         dtype = models.pick_precision(settings.precision, device)
         tokenizer = models.load_tokenizer(base)
         limit = longest_input(base, settings.max_length)
@@ -82,6 +81,8 @@ def main(spool: Spool) -> None:
         preflight.check_examples(tokenizer, params.prompt, questions, encoded, limit)
         ways = capability.ways(base)
         settings = settled(settings, ways, name)
+        # from here on: the check is one on a CPU
+        determinism.ask_for_deterministic_kernels(device)
         plan = planning.plan_training(base, settings, limit, encoded, seed, device)
         settings = plan.settings
 
@@ -103,30 +104,43 @@ def main(spool: Spool) -> None:
         spool.record("computing", values=measuring.computing(device, dtype))
         checkpoints = work_folder() / "checkpoints" / f"{name}-{key}"
         trained = fine_tune(
-            model, encoded, held_out, settings, batching, dtype, seed, checkpoints, spool.point
+            model,
+            encoded,
+            held_out,
+            settings,
+            batching,
+            dtype,
+            seed,
+            checkpoints,
+            record=spool.point,
+            on_epoch=spool.epoch,
         )
 
         with whole_folder(run.adapter) as folder:
             adapters.save_trained(model, tokenizer, pin, folder)
-            TrainingRecord(
+            record = TrainingRecord(
                 questions=len(encoded),
                 shortened=sum(question.shortened for question in encoded),
                 steps=trained.steps,
+                mean_loss=trained.mean_loss,
                 batching=batching,
                 way=ways.training,
                 reason=ways.reason,
                 max_tokens_per_batch=int(settings.max_tokens_per_batch),
                 gradient_checkpointing=bool(settings.gradient_checkpointing),
                 run=identity,
-            ).write(folder / TRAINING_FILE)
+            )
+            record.write(folder / TRAINING_FILE)
+        spool.record("trained", values=record.model_dump(mode="json", exclude={"run", "version"}))
         spool.files("adapter", run.adapter)
         if run.is_own:
             write_table(CURVES / f"{name}.tsv", CURVE, trained.curve)
             asked = len(encoded) * settings.epochs
             tokens = sum(question.length for question in encoded) * settings.epochs
             cost = TrainingCost(
+                started=trained.started,
                 seconds=trained.seconds,
-                seconds_per_epoch=trained.seconds / settings.epochs,
+                epoch_seconds=trained.epoch_seconds,
                 questions_per_second=asked / trained.seconds,
                 tokens_per_second=tokens / trained.seconds,
                 planned_bytes=plan.peak_bytes,

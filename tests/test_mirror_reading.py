@@ -20,9 +20,10 @@ from vestibular.core.cost_files import write_cost
 from vestibular.core.exam_results import Parameters, Scores
 from vestibular.core.files import folder_sha256
 from vestibular.mirror import pushing
+from vestibular.mirror.files import locate
 from vestibular.mirror.mlflow_target import as_text
 from vestibular.mirror.naming import flatten, safe_names, simple
-from vestibular.mirror.outputs import Sources, locate
+from vestibular.mirror.outputs import Sources
 from vestibular.mirror.pushing import Round, _points_done, _series_mark, one_line
 from vestibular.mirror.records import File, Point, Run
 from vestibular.mirror.spools import Spools
@@ -414,9 +415,9 @@ def test_settings_that_are_not_the_runs_are_left_out(spooled: Spooled) -> None:
     prepared.mkdir(parents=True)
     (prepared / "train.jsonl").write_text("{}", encoding="utf-8")
     base = {"base_model": "demo/bases/gpt2-tiny", "sha256": "b" * 64}
-    PinnedBase(**base, quantization="none", precision="auto", max_length=512).write(
-        pins / "gpt2-tiny.json"
-    )
+    PinnedBase(
+        **base, quantization="none", precision="auto", arithmetic="auto", max_length=512
+    ).write(pins / "gpt2-tiny.json")
     params = load_params()
     # as `stages.train` names it
     name = run_id(

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode
@@ -14,7 +15,7 @@ from vestibular.core.errors import BaseModelError, VestibularError
 from vestibular.core.questions import Question
 from vestibular.data.dataset import load_dataset
 from vestibular.modeling.encoding import EncodedQuestion, encode_for_training
-from vestibular.modeling.memory import available_bytes
+from vestibular.modeling.memory import TensorBytes, available_bytes
 from vestibular.modeling.models import load_tokenizer, pick_device, pick_precision, without_weights
 from vestibular.modeling.planning import USABLE_MEMORY, answering_bytes, weight_bytes
 from vestibular.modeling.tensors import label_loss
@@ -130,13 +131,26 @@ def training_operations(
     One heavy step is counted and scaled by tokens. Source: torch.utils.flop_counter.
     """
     batch = planning.heaviest(encoded, settings, seed)[0]
-    model = planning.trainable_shape(folder, settings, torch.float32)
+    # in half precision: the experts of a layer cannot be rehearsed in another one
+    model = planning.trainable_shape(folder, settings, torch.bfloat16)
     inputs = planning.step_shapes(batch, settings)
-    with FlopCounterMode(display=False) as counter:
+    counter = FlopCounterMode(
+        display=False, custom_mapping={torch.ops.aten._grouped_mm: _grouped_operations}
+    )
+    with counter, TensorBytes(model):
         torch.autograd.backward(label_loss(model, inputs))
     tokens = sum(row.length for row in batch)
     every = planning.epoch_tokens(encoded, settings, seed) * settings.epochs
     return float(counter.get_total_flops()) / tokens * every
+
+
+def _grouped_operations(left: Sequence[int], right: Sequence[int], *_: Any, **__: Any) -> int:
+    """Return the operations of the product of all experts of a layer, which torch leaves out.
+
+    Each row of `left` goes through one of the matrices in `right`; if that is no stack of them,
+    it is the gradient of one.
+    """
+    return 2 * left[0] * left[1] * right[-1]
 
 
 def operations_per_second(device: torch.device, dtype: torch.dtype) -> float:
