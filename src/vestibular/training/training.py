@@ -29,8 +29,8 @@ from vestibular.modeling.encoding import EncodedQuestion
 from vestibular.modeling.tensors import Inputs, collate, label_loss
 from vestibular.tracking.checkpoints import COMPLETE, last_complete
 from vestibular.tracking.measuring import stopwatch
-from vestibular.training.adapters import disk_errors
 from vestibular.training.arguments import trainer_arguments
+from vestibular.training.saving import disk_errors
 from vestibular.training.settings import TrainSettings
 
 CURVE = ["step", "epoch", "loss", "validation_loss", "learning_rate", "gradient_norm"]
