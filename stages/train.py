@@ -67,7 +67,7 @@ def main(spool: Spool) -> None:
         from vestibular.tracking import measuring
         from vestibular.training import adapters, planning, preflight, saving
         from vestibular.training.training import CURVE, fine_tune, first_step, rehearse
-        from vestibular.training.ways import settled
+        from vestibular.training.ways import settled, what_changes
 
         memory.return_freed_memory()
         set_seed(seed)
@@ -82,7 +82,9 @@ def main(spool: Spool) -> None:
         )
         preflight.check_examples(tokenizer, params.prompt, questions, encoded, limit)
         ways = capability.ways(base)
-        settings = settled(settings, ways, name)
+        if changed := what_changes(settings, ways):
+            print(f"{name}: {changed}", file=sys.stderr)
+        settings = settled(settings, ways)
         full = settings.method == "full"
         if not full:
             saving.rehearse_saving(models.configuration(base), settings.lora)
