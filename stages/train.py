@@ -72,7 +72,6 @@ def main(spool: Spool) -> None:
         memory.return_freed_memory()
         set_seed(seed)
         device = models.pick_device()
-        determinism.ask_for_deterministic_kernels(device)
         dtype = models.pick_precision(settings.precision, device)
         tokenizer = models.load_tokenizer(base)
         limit = longest_input(base, settings.max_length)
@@ -88,6 +87,8 @@ def main(spool: Spool) -> None:
         full = settings.method == "full"
         if not full:
             saving.rehearse_saving(models.configuration(base), settings.lora)
+        # from here on: the check is one on a CPU
+        determinism.ask_for_deterministic_kernels(device)
         plan = planning.plan_training(base, settings, limit, encoded, seed, device)
         settings = plan.settings
 
@@ -109,7 +110,16 @@ def main(spool: Spool) -> None:
         spool.record("computing", values=measuring.computing(device, dtype))
         checkpoints = work_folder() / "checkpoints" / f"{name}-{key}"
         trained = fine_tune(
-            model, encoded, held_out, settings, batching, dtype, seed, checkpoints, spool.point
+            model,
+            encoded,
+            held_out,
+            settings,
+            batching,
+            dtype,
+            seed,
+            checkpoints,
+            record=spool.point,
+            on_epoch=spool.epoch,
         )
 
         with whole_folder(run.adapter) as folder:
@@ -118,25 +128,29 @@ def main(spool: Spool) -> None:
                 expected = saving.outputs(model, encoded[0])
                 del model
                 saving.check_reloaded(expected, encoded[0], folder, load_base, start)
-            TrainingRecord(
+            record = TrainingRecord(
                 questions=len(encoded),
                 shortened=sum(question.shortened for question in encoded),
                 steps=trained.steps,
+                mean_loss=trained.mean_loss,
                 batching=batching,
                 way=ways.training,
                 reason=ways.reason,
                 max_tokens_per_batch=int(settings.max_tokens_per_batch),
                 gradient_checkpointing=bool(settings.gradient_checkpointing),
                 run=identity,
-            ).write(folder / TRAINING_FILE)
+            )
+            record.write(folder / TRAINING_FILE)
+        spool.record("trained", values=record.model_dump(mode="json", exclude={"run", "version"}))
         spool.files("adapter", run.adapter)
         if run.is_own:
             write_table(CURVES / f"{name}.tsv", CURVE, trained.curve)
             asked = len(encoded) * settings.epochs
             tokens = sum(question.length for question in encoded) * settings.epochs
             cost = TrainingCost(
+                started=trained.started,
                 seconds=trained.seconds,
-                seconds_per_epoch=trained.seconds / settings.epochs,
+                epoch_seconds=trained.epoch_seconds,
                 questions_per_second=asked / trained.seconds,
                 tokens_per_second=tokens / trained.seconds,
                 planned_bytes=plan.peak_bytes,

@@ -1,6 +1,7 @@
 """One exam from beginning to end: a model is loaded, asked, and its answers are scored."""
 
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -100,6 +101,7 @@ class Sitting:
         one = self.examinee
         put = _asking(one, self.params, self.budget)
         return ExamCost(
+            ended=time.time(),
             **evaluation.speed(self.encoded, self.answers, self.seconds),
             **evaluation.latency(self.encoded, lambda windows: put([windows])),
             peak_process_bytes=measuring.peak_process_bytes(),
@@ -121,7 +123,6 @@ def load_examinee(base: Path, pinned: PinnedBase, trained: Path | None = None) -
     """
     memory.return_freed_memory()
     device = models.pick_device()
-    determinism.ask_for_deterministic_kernels(device)
     dtype = models.pick_precision(pinned.precision, device)
     tokenizer = models.load_tokenizer(trained or base)
     adapter = trained is not None and (trained / models.ADAPTER_FILE).exists()
@@ -133,6 +134,8 @@ def load_examinee(base: Path, pinned: PinnedBase, trained: Path | None = None) -
     if trained is not None and adapter:
         model = models.load_adapter(model, trained)
     way = capability.ways(base).exam
+    # from here on: the check is one on a CPU
+    determinism.ask_for_deterministic_kernels(device)
     return Examinee(base, model, tokenizer, device, model_bytes, trained is not None, dtype, way)
 
 

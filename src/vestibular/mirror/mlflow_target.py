@@ -219,8 +219,15 @@ class MlflowTarget:
             self._tag(version, name, as_text(value))
 
     def put_artifacts(self, run: Run, artifacts: Mapping[str, Path]) -> None:
-        """Leave the files where the version names them: among the run's own."""
+        """Put files where the version names them, beside the run's own, which are there."""
         self._version(run)
+        run_id = self._run_id(run)
+        own = {
+            name: path for name, path in artifacts.items() if f"{ADAPTER}/{name}" not in run.files
+        }
+        with staged(own) as folder:
+            self._call(f"upload {ADAPTER}", size_of(*own.values()))
+            self._client.log_artifacts(run_id, str(folder), ADAPTER)
 
     def save_version_marks(self, run: Run, marks: Marks) -> None:
         """Keep the marks in a tag of the version."""
