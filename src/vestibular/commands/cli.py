@@ -160,8 +160,8 @@ def run_plan(_: argparse.Namespace) -> None:
     params = load_params()
     quiet()
     # torch and its friends take seconds
-    from vestibular.commands.forecast import as_text as plan_text
     from vestibular.commands.forecast import forecasts
+    from vestibular.commands.forecast_text import as_text as plan_text
 
     print(plan_text(*forecasts(params)))
 

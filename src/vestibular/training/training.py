@@ -27,9 +27,9 @@ from vestibular.modeling.determinism import as_deterministic_as_can_be
 from vestibular.modeling.encoding import EncodedQuestion
 from vestibular.modeling.tensors import Inputs, collate, label_loss
 from vestibular.tracking.checkpoints import last_complete
-from vestibular.training.adapters import disk_errors
 from vestibular.training.arguments import trainer_arguments
 from vestibular.training.progress import Progress
+from vestibular.training.saving import disk_errors
 from vestibular.training.settings import TrainSettings
 
 CURVE = ["step", "epoch", "loss", "validation_loss", "learning_rate", "gradient_norm"]
