@@ -41,6 +41,16 @@ def prepared(project: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in lines]
 
 
+def held_out_questions(project: Path, number: int) -> list[dict[str, Any]]:
+    path = project / f"data/repeats/fold-{number}.json"
+    places = json.loads(path.read_text(encoding="utf-8"))["held_out"]
+    questions = prepared(project)
+    trained = sum(1 for _ in (project / "data/prepared/train.jsonl").open(encoding="utf-8"))
+    return [questions[place] for place in places["train"]] + [
+        questions[trained + place] for place in places["validation"]
+    ]
+
+
 def test_cross_validation_and_seeds(reproduced_project: Path) -> None:
     """Every question is answered by an adapter that has not seen its document.
 
@@ -51,34 +61,39 @@ def test_cross_validation_and_seeds(reproduced_project: Path) -> None:
 
     def repeat(params: dict[str, Any]) -> None:
         del params["candidates"]["opt-tiny"]
-        params["evaluate"]["folds"] = [1, 2]
-        params["train"]["seeds"] = [7]
+        params["repeats"] = ["fold-1", "fold-2", "seed-7"]
 
     change(project, repeat)
     further = {
         name: {
-            f"{do}{kind}"
+            f"{do}_repeat@{name}-{repeat}"
             for do in ("train", "evaluate")
-            for kind in (f"_fold@{name}-1", f"_fold@{name}-2", f"_seed@{name}-7")
+            for repeat in ("fold-1", "fold-2", "seed-7")
         }
         for name in ("gpt2-mini", "gpt2-tiny")
     }
-    assert ran(project) == {"prepare", *further["gpt2-mini"], *further["gpt2-tiny"], "select"}
+    # a fold asks training questions too, the untouched base as well
+    bases = {f"evaluate_base@{name}" for name in further}
+    assert ran(project) == {
+        "prepare",
+        *bases,
+        *further["gpt2-mini"],
+        *further["gpt2-tiny"],
+        "select",
+    }
 
     questions = prepared(project)
-    folds = json.loads((project / "data/folds.json").read_text(encoding="utf-8"))
-    assert len(folds) == len(questions)
+    held_out = [held_out_questions(project, number) for number in (1, 2)]
+    assert sum(map(len, held_out)) == len(questions)
+    assert all(abs(len(fold) / len(questions) - 0.5) < 0.01 for fold in held_out)
     for part in ("context", "title"):
-        first, second = (
-            {row[part] for row, fold in zip(questions, folds, strict=True) if fold == number}
-            for number in (1, 2)
-        )
+        first, second = ({row[part] for row in fold} for fold in held_out)
         assert first
         assert not first & second
     answered = [
         json.loads(line)["question"]
         for fold in (1, 2)
-        for line in (project / f"metrics/folds/gpt2-mini-{fold}.jsonl")
+        for line in (project / f"metrics/repeats/gpt2-mini-fold-{fold}.jsonl")
         .read_text("utf-8")
         .splitlines()
     ]
@@ -89,6 +104,10 @@ def test_cross_validation_and_seeds(reproduced_project: Path) -> None:
     row = found["candidates"]["gpt2-mini"]
     assert set(row["seeds"]["values"]) == {"42", "7"}
     assert row["seeds"]["values"]["42"] != row["seeds"]["values"]["7"]
+    # the folds' models are of one seed
+    assert found["questions"]["seeds"] == 1
+    assert found["questions"]["documents"] > 100
+    assert found["corrected"]["measured"] == row["scores"]["f1"]["value"]
 
     run(project, "git", "add", "--all")
     run(project, "git", "commit", "--quiet", "--message=Run")
@@ -109,13 +128,13 @@ def test_cross_validation_and_seeds(reproduced_project: Path) -> None:
     assert "settings, data, base and code are the same" in mini
 
     def plain(params: dict[str, Any]) -> None:
-        params["evaluate"]["folds"] = []
-        params["train"]["seeds"] = []
+        params["repeats"] = ["seed-7"]
 
     change(project, plain)
-    assert ran(project) == {"prepare", "select"}
-    assert selection(project)["questions"]["basis"] == "validation"
-    assert selection(project)["candidates"]["gpt2-mini"]["seeds"] is None
+    assert ran(project) == {"prepare", *bases, "select"}
+    found = selection(project)
+    assert (found["questions"]["basis"], found["questions"]["seeds"]) == ("validation", 2)
+    assert any("the mean of 2 seeds" in reason for reason in found["reasons"])
 
 
 def test_nothing_below_the_overlap_sentence_is_promoted(project: Path, faquad: Path) -> None:
@@ -156,5 +175,5 @@ def test_nothing_below_the_overlap_sentence_is_promoted(project: Path, faquad: P
     found = selection(project)
     assert (found["promoted"], found["winner"]) == (True, "gpt2-tiny")
     assert "overlap_sentence" in found["below"]
-    assert "it is not above the whole context" in found["reason"]
+    assert "although it is not above the whole context" in found["reason"]
     assert run(project, *answer, text="Ana dirige.").stderr == ""
