@@ -14,8 +14,9 @@ from test_tensors import draw
 from vestibular.core.base_models import PinnedBase
 from vestibular.core.questions import Question
 from vestibular.core.settings import PromptSettings
-from vestibular.examination.settings import ExamParams
+from vestibular.examination.settings import ExamParams, UnanswerableSettings
 from vestibular.modeling.answers import Answer
+from vestibular.params.project import load_params
 
 pytestmark = pytest.mark.slow
 
@@ -94,14 +95,9 @@ def test_an_exam_goes_on_in_a_plainer_way(
     monkeypatch.chdir(tmp_path)
     base = tmp_path / "base"
     save_base("gpt_neo", base, ROOT / "demo/bases/gpt2-tiny")
-    params = ExamParams.model_validate(
-        {
-            "prompt": {"template": "{context}\n{question}", "answer_prefix": " ", "chat": False},
-            "data": {"unanswerable": None},
-            "evaluate": {"articles": "pt", "max_new_tokens": NEW_TOKENS, "window_overlap": 0.25}
-            | {"max_tokens_per_batch": 4096},
-        }
-    )
+    project = load_params(ROOT / "params.yaml")
+    evaluate = project.evaluate.model_copy(update={"max_new_tokens": NEW_TOKENS})
+    params = ExamParams(prompt=project.prompt, data=UnanswerableSettings(), evaluate=evaluate)
     pinned = PinnedBase(
         base_model=str(base),
         quantization="none",

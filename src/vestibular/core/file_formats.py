@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from vestibular.core.errors import DataError
 from vestibular.core.files import read_json, to_json, whole_file
@@ -38,6 +38,12 @@ class FileFormat(Part):
 
     version: int = Field(default=1, ge=1)
     """Version of the format; not written where it is 1."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _is_of_this_version(cls, content: Any) -> Any:
+        # what is made here equals what is read back
+        return {"version": cls.VERSION, **content} if isinstance(content, dict) else content
 
     @classmethod
     def upgrade(cls, content: dict[str, Any], version: int) -> dict[str, Any]:
@@ -102,7 +108,8 @@ class FileFormat(Part):
         if not path.exists():
             raise DataError(f"{path}: not found; {cls._again()} first")
         found = []
-        with path.open(encoding="utf-8") as file:
+        # bytes: a line that is no UTF-8 is that line's fault, and named
+        with path.open("rb") as file:
             for number, line in enumerate(file, start=1):
                 place = Path(f"{path}:{number}")
                 try:

@@ -1,11 +1,14 @@
 """What a training leaves beside its adapter."""
 
+from typing import Any
+
 from vestibular.core.file_formats import FileFormat
 
 
 class TrainingRecord(FileFormat):
     """`training.json` in an adapter's folder, and in `models/production`."""
 
+    VERSION = 2
     MADE_BY = "dvc repro"
 
     questions: int
@@ -14,6 +17,8 @@ class TrainingRecord(FileFormat):
     """Of these, those whose context was cut around the answer."""
     steps: int
     """Optimizer steps in all."""
+    mean_loss: float | None
+    """Mean of all steps' training losses, nats a label token; null where it was not kept."""
     batching: str
     """How a step's questions lay in rows."""
     way: str = ""
@@ -27,3 +32,8 @@ class TrainingRecord(FileFormat):
     """Whether activations were recomputed, `auto` resolved."""
     run: str = ""
     """Name of the run: a hash of candidate, data, base and settings."""
+
+    @classmethod
+    def upgrade(cls, content: dict[str, Any], version: int) -> dict[str, Any]:
+        """Leave the mean loss unknown: version 1 did not keep it."""
+        return {**content, "mean_loss": None}

@@ -22,9 +22,9 @@ from vestibular.examination.settings import EvaluateSettings
 from vestibular.modeling.answers import Answer
 from vestibular.modeling.encoding import EncodedQuestion, encode_answer, encode_for_answering
 from vestibular.modeling.flops import Shape, flops_per_answer
+from vestibular.scoring.metric import load_metric
 from vestibular.scoring.normalization import Normalization
 from vestibular.scoring.scoring import mean, published_exact_match, published_f1
-from vestibular.scoring.squad_metric import SquadMetric
 from vestibular.tracking.measuring import stopwatch
 
 LATENCY_QUESTIONS = 20
@@ -166,7 +166,7 @@ def _computed(
     unanswerable: str | None,
     official: bool = False,
 ) -> dict[str, Any]:
-    metric = SquadMetric(config_name=f"{rules.rules}-{rules.articles}", keep_in_memory=True)
+    metric = load_metric(f"{rules.rules}-{rules.articles}")
     found: dict[str, Any] = metric.compute(
         predictions=list(answers),
         references=[list(each) for each in references],
@@ -219,6 +219,7 @@ def details(
     parameters: Parameters,
     model_bytes: int,
     flops: float,
+    recurrent_layers: int,
     way: str,
     cut: int,
     longer: int,
@@ -238,6 +239,7 @@ def details(
         parameters=parameters,
         model_bytes=model_bytes,
         flops_per_answer=flops,
+        recurrent_layers=recurrent_layers,
         way=way,
         cut_answers=cut,
         longer_references=longer,

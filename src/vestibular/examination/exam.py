@@ -1,6 +1,7 @@
 """One exam from beginning to end: a model is loaded, asked, and its answers are scored."""
 
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -10,7 +11,7 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
-from vestibular.core.base_models import PinnedBase
+from vestibular.core.base_models import PinnedBase, longest_input
 from vestibular.core.costs import ExamCost, Machine
 from vestibular.core.exam_results import AnsweredQuestion, ExamDetails, Parameters, Scores
 from vestibular.core.questions import Question
@@ -71,6 +72,7 @@ class Sitting:
         """
         one = self.examinee
         counted = counting.count_parameters(one.base, one.model)
+        shape = counting.arithmetic_shape(one.base, one.model)
         return evaluation.details(
             self.rows,
             base_scores,
@@ -82,9 +84,8 @@ class Sitting:
             ),
             Parameters(trainable=counted["trainable"] if one.tuned else 0, total=counted["total"]),
             one.model_bytes,
-            evaluation.operations(
-                counting.arithmetic_shape(one.base, one.model), self.encoded, self.answers
-            ),
+            evaluation.operations(shape, self.encoded, self.answers),
+            shape.recurrent_layers,
             one.way,
             sum(answer.is_cut for answer in self.answers),
             evaluation.longer_references(
@@ -100,6 +101,7 @@ class Sitting:
         one = self.examinee
         put = _asking(one, self.params, self.budget)
         return ExamCost(
+            ended=time.time(),
             **evaluation.speed(self.encoded, self.answers, self.seconds),
             **evaluation.latency(self.encoded, lambda windows: put([windows])),
             peak_process_bytes=measuring.peak_process_bytes(),
@@ -165,7 +167,11 @@ def sit(
         questions,
     )
     budget = planning.answering_budget(
-        examinee.model, params.evaluate.max_tokens_per_batch, examinee.device
+        examinee.model.config,
+        examinee.model.dtype,
+        params.evaluate.max_tokens_per_batch,
+        longest_input(examinee.base, pinned.max_length),
+        examinee.device,
     )
     answers, way, seconds = determinism.as_deterministic_as_can_be(
         lambda: _answers(examinee, params, encoded, budget, title), title

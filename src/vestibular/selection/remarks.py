@@ -33,9 +33,9 @@ def correction(found: Selection) -> str:
     label, fixed = METRIC_NAMES[found.metric], found.corrected
     if fixed is not None:
         return (
-            f"The questions that choose a candidate flatter it: {label} {number(fixed.measured)} "
-            f"measured, {number(fixed.corrected)} corrected, an optimism of "
-            f"{number(fixed.optimism)}."
+            f"Corrected for the luck of being chosen, {found.shown}'s {label} is "
+            f"{number(fixed.corrected)} ({number(fixed.measured)} measured, an optimism of "
+            f"{number(fixed.optimism)})."
         )
     if found.leader is None:
         return "No corrected score: nothing is chosen."

@@ -1,21 +1,17 @@
 """What an architecture decides about a training, filled into its settings."""
 
-import sys
 from typing import Any
 
 from vestibular.modeling.capability import Ways
 from vestibular.training.settings import TrainSettings
 
 
-def settled(settings: TrainSettings, ways: Ways, name: str) -> TrainSettings:
+def settled(settings: TrainSettings, ways: Ways) -> TrainSettings:
     """Return training settings in which nothing is asked that is not right for the model.
-
-    What is changed against the candidate's wish is said, with the reason.
 
     Args:
         settings: the candidate's settings.
         ways: what is right for its base model's architecture.
-        name: the candidate.
     """
     changes: dict[str, Any] = {}
     if settings.lora.target_modules == "auto":
@@ -27,10 +23,12 @@ def settled(settings: TrainSettings, ways: Ways, name: str) -> TrainSettings:
         ways.training == "padded" or settings.loss == "full"
     ):
         changes["batching"] = "padded"
-    if ways.training != "shared" and settings.batching == "shared_context":
-        print(
-            f"{name}: rows of this architecture hold one question each"
-            f"{', and lie in a pass alone' if ways.training == 'single' else ''} ({ways.reason})",
-            file=sys.stderr,
-        )
     return settings.model_copy(update=changes)
+
+
+def what_changes(settings: TrainSettings, ways: Ways) -> str:
+    """Say which of a candidate's wishes is not right for its architecture; nothing if all are."""
+    if ways.training == "shared" or settings.batching != "shared_context":
+        return ""
+    alone = ", each alone in a pass" if ways.training == "single" else ""
+    return f"rows of this architecture hold one question{alone} ({ways.reason})"
