@@ -10,8 +10,8 @@ from bench.base import autocast, load_model, load_tokenizer
 from bench.questions import exam
 from bench.settings import Settings
 from bench.ways import Way
-from vestibular.examination.generation import answer_questions
 from vestibular.modeling.encoding import EncodedQuestion, shared_prefix
+from vestibular.modeling.generation import answer_questions
 
 Answers = list[list[int]]
 
@@ -93,7 +93,7 @@ def shared_context(settings: Settings) -> Way:
 
     def answer(model: Any, questions: list[EncodedQuestion], end: int) -> Answers:
         answers = answer_questions(
-            model, questions, end, settings.new_tokens, settings.answering_tokens
+            model, questions, (end,), settings.new_tokens, settings.answering_tokens, "shared"
         )
         return [list(answer.tokens) for answer in answers]
 

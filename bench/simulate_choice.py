@@ -1,6 +1,6 @@
 """How often the choice is wrong, on a million datasets whose truth is known.
 
-python -m bench.simulate_choice [--studies means differences rule ladder correction]
+python -m bench.simulate_choice [--studies means differences ...]
 
 Prints a table a study and, for every promise that the project makes, the figure that comes nearest
 to breaking it; ends with exit code 1 if one is broken. Takes some minutes. With `--page FILE` the
@@ -19,7 +19,7 @@ from tqdm import tqdm
 from bench.simulated_bounds import Row, bounds
 from bench.simulated_choices import Cell, cells, measure
 
-STUDIES = ("means", "differences", "rule", "ladder", "correction")
+STUDIES = ("means", "differences", "weak spots", "rule", "ladder", "correction")
 MARKS = ("<!-- simulated: from here -->", "<!-- simulated: to here -->")
 
 
@@ -107,6 +107,26 @@ def _differences(rows: Sequence[Row]) -> str:
     )
 
 
+def _weak_spots(rows: Sequence[Row]) -> str:
+    names = ("false alarms", "lower bound wrong", "half width")
+    lines = [
+        [
+            cell.design,
+            cell.metric,
+            f"{cell.score:g}",
+            cell.likeness,
+            *(f"{row[n]:.3f}" for n in names),
+        ]
+        for cell, row in rows
+    ]
+    head = ["documents", "metric", "score", "models", *names]
+    return _table(
+        "Differences where nothing is promised: rare or skewed differences between documents",
+        head,
+        lines,
+    )
+
+
 def _rule(rows: Sequence[Row]) -> str:
     lines = []
     for group in _groups(rows, lambda cell: (cell.design, cell.metric, cell.likeness)):
@@ -153,6 +173,7 @@ def _correction(rows: Sequence[Row]) -> str:
 LAYOUTS: dict[str, Callable[[Sequence[Row]], str]] = {
     "means": _means,
     "differences": _differences,
+    "weak spots": _weak_spots,
     "rule": _rule,
     "ladder": _ladder,
     "correction": _correction,

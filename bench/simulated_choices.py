@@ -8,6 +8,7 @@ import numpy as np
 
 from bench.simulated_scores import (
     DESIGNS,
+    FAILURE,
     LIKENESSES,
     Likeness,
     Numbers,
@@ -42,6 +43,17 @@ class Cell:
     """How much less the cheaper model scores in truth."""
     candidates: int = 2
 
+    def __str__(self) -> str:
+        """Return what tells it from the other cells of its study."""
+        parts = [self.design, self.metric]
+        if self.study in ("means", "differences"):
+            parts += [f"score {self.score:g}", f"correlation {self.correlation:g}"]
+        else:
+            parts += [self.likeness]
+        if self.study == "correction":
+            parts += [f"{self.candidates} candidates"]
+        return ", ".join([*parts, *([f"worse by {self.worse:g}"] if self.worse else [])])
+
     def random(self, seed: int) -> np.random.Generator:
         """Return the source of the cell's draws: of its own, whatever else is drawn."""
         return np.random.default_rng([seed, zlib.crc32(repr(self).encode())])
@@ -52,6 +64,7 @@ def measure(cell: Cell, sets: int, seed: int) -> dict[str, float]:
     return {
         "means": means,
         "differences": differences,
+        "weak spots": differences,
         "rule": rule,
         "ladder": ladder,
         "correction": correction,
@@ -75,7 +88,9 @@ def means(cell: Cell, sets: int, random: np.random.Generator) -> dict[str, float
 def differences(cell: Cell, sets: int, random: np.random.Generator) -> dict[str, float]:
     """Return how often interval and bound of a difference miss the truth, and the half width."""
     clusters = Clusters(documents_of(cell.design))
-    likeness = Likeness(LIKENESSES[cell.likeness].common, cell.correlation)
+    likeness = LIKENESSES[cell.likeness]
+    if cell.study == "differences":
+        likeness = Likeness(likeness.common, cell.correlation)
     pair = (cell.score - cell.worse, cell.score)
     apart = np.empty((sets, clusters.questions))
     for each in apart:
@@ -84,7 +99,7 @@ def differences(cell: Cell, sets: int, random: np.random.Generator) -> dict[str,
     found = posterior(Totals.of(apart, clusters), clusters)
     low, high = lower_bounds(found, NO_NOISE, 0.025), upper_bounds(found, NO_NOISE, 0.025)
     lower = lower_bounds(found, NO_NOISE)
-    truth = -cell.worse
+    truth = -cell.worse - FAILURE * likeness.failing
     return {
         "false alarms": float(np.mean((truth < low) | (truth > high))),
         "lower bound wrong": float(np.mean(lower > truth)),
@@ -172,14 +187,19 @@ def cells(study: str) -> Iterator[Cell]:
                     for correlation in (0.0, 0.1, 0.3, 0.5):
                         for worse in (0.0, 0.05) if score > 0.05 else (0.0,):
                             yield Cell(study, design, metric, score, correlation, worse=worse)
+    elif study == "weak spots":
+        for design in ("8 equal", "14 equal", "39 equal", "giant of 14", *_FAQUAD):
+            hard = "difficulty differs as much"
+            yield Cell(study, design, "EM", 0.95, likeness=hard, worse=0.05)
+            yield Cell(study, design, score=0.95, likeness="fails on one document in twenty")
     elif study == "rule":
         for design in ("8 equal", "14 equal", "39 equal", "giant of 14", *_FAQUAD):
-            for metric, likeness in (*(("F1", each) for each in LIKENESSES), ("EM", "base")):
+            for metric, likeness in (*(("F1", each) for each in _FOUR), ("EM", "base")):
                 for worse in (0.0, 0.02, 0.03, 0.05, 0.1, 0.15):
                     yield Cell(study, design, metric, likeness=likeness, worse=worse)
     elif study == "ladder":
         for design in ("2 equal", "5 equal", "14 equal", "39 equal", "giant of 14", *_FAQUAD):
-            for likeness in LIKENESSES:
+            for likeness in _FOUR:
                 yield Cell(study, design, likeness=likeness)
     else:
         for design in ("5 equal", "8 equal", "14 equal", "39 equal", *_FAQUAD):
@@ -192,3 +212,4 @@ def cells(study: str) -> Iterator[Cell]:
 
 
 _FAQUAD = ("FaQuAD, 63", "FaQuAD, 900")
+_FOUR = ("base", "documents differ more", "models less alike", "models alike")

@@ -5,7 +5,6 @@ in advance of its document and its difficulty, whatever the size of its document
 """
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -92,15 +91,21 @@ class Likeness:
     """Of two questions of a document, in a model's own part: how much its advantage differs from
     document to document."""
 
-    SHARED: ClassVar[float] = 0.1
-    """Of two questions of a document, in the common part."""
+    shared: float = 0.1
+    """Of two questions of a document, in the common part: how much difficulty differs."""
+    failing: float = 0.0
+    """Share of the documents on which the first model scores less by `FAILURE`."""
 
 
+FAILURE = 0.4
+"""How much less a model scores on a document on which it fails."""
 LIKENESSES = {
     "base": Likeness(),
     "documents differ more": Likeness(correlation=0.3),
     "models less alike": Likeness(common=0.3),
     "models alike": Likeness(common=0.85),
+    "difficulty differs as much": Likeness(correlation=0.5, shared=0.5),
+    "fails on one document in twenty": Likeness(failing=0.05),
 }
 
 
@@ -130,9 +135,12 @@ def models(
         of_question = random.standard_normal((count, len(index)))
         return np.sqrt(share) * of_document + np.sqrt(1 - share) * of_question
 
-    latent = np.sqrt(likeness.common) * parts(1, likeness.SHARED)
+    latent = np.sqrt(likeness.common) * parts(1, likeness.shared)
     latent = latent + np.sqrt(1 - likeness.common) * parts(len(scores), likeness.correlation)
     places = ndtr(latent)
+    failed = (random.random(len(DESIGNS[design])) < likeness.failing)[index]
+    by_question = np.repeat(np.array(scores)[:, None], len(index), axis=1)
+    by_question[0] -= FAILURE * failed
     return np.stack(
-        [by_quantile(each, score, metric) for each, score in zip(places, scores, strict=True)]
+        [by_quantile(each, score, metric) for each, score in zip(places, by_question, strict=True)]
     )

@@ -91,7 +91,7 @@ def train(name: str, spool: TimedSpool | None) -> tuple[float, float]:
         torch.float32 if settings.method == "full" else dtype,
     )
     model = adapters.make_trainable(model, settings, bool(settings.gradient_checkpointing))
-    batching = training.usable_batching(model, settings, name)
+    batching = settings.batching
     record = None
     with tempfile.TemporaryDirectory() as checkpoints:
         wall, processor = time.perf_counter(), time.process_time()

@@ -5,13 +5,14 @@ python -m stages.prepare
 
 from pathlib import Path
 
-from vestibular.core.base_models import PinnedBase, locate, longest_input, pin
+from vestibular.core.base_models import Pin, PinnedBase, locate, longest_input, pin
 from vestibular.core.errors import ParamsError, VestibularError, exit_on_error
 from vestibular.core.files import whole_folder, write_json
 from vestibular.core.layout import BASE_EXAM, DATA_METRICS, PARAMS, PINS, PREPARED, REPEATS
 from vestibular.core.questions import write_question_file, write_questions
 from vestibular.data.dataset import load_dataset
 from vestibular.data.folds import count_leaks_between, plan_repeats
+from vestibular.modeling.capability import ways
 from vestibular.params.project import Params, load_params
 
 
@@ -31,6 +32,13 @@ def main() -> None:
             pins[name] = pin_base(params, name)
         except VestibularError as fault:
             faults.append(fault)
+    if not faults:
+        # what takes torch, and with it seconds, comes last
+        for pinned in pins.values():
+            try:
+                ways(just_pinned(pinned.pin))
+            except VestibularError as fault:
+                faults.append(fault)
     if dataset is None or faults:
         raise VestibularError("\n".join(dict.fromkeys(map(str, faults))))
     repeats = plan_repeats(dataset.questions, params.folds, params.seeds, params.seed)
@@ -58,13 +66,16 @@ def main() -> None:
         print(f"{PARAMS}: {metrics.drawn.warning}")
 
 
+def just_pinned(pinned: Pin) -> Path:
+    """Return the folder of a base whose bytes have just been hashed."""
+    return Path(pinned.base_model) if pinned.sha256 is not None else locate(pinned)
+
+
 def pin_base(params: Params, name: str) -> PinnedBase:
     """Pin a candidate's base model and make sure that a prompt and an answer fit it."""
     candidate = params.candidates[name]
     pinned = pin(name, candidate, Path(params.bases))
-    # a folder's bytes have just been hashed
-    folder = Path(pinned.base_model) if pinned.sha256 is not None else locate(pinned)
-    room = longest_input(folder, candidate.train.max_length)
+    room = longest_input(just_pinned(pinned), candidate.train.max_length)
     if params.evaluate.max_new_tokens >= room:
         raise ParamsError(
             f"{PARAMS}: evaluate.max_new_tokens: {params.evaluate.max_new_tokens} leaves no "

@@ -6,6 +6,7 @@ python -m stages.train <candidate> [fold-N | seed-N]
 import shutil
 import sys
 from pathlib import Path
+from typing import Any
 
 from vestibular.core.base_models import locate, longest_input, read_pin
 from vestibular.core.candidates import load_for_candidate
@@ -61,22 +62,16 @@ def main(spool: Spool) -> None:
         import torch
         from transformers import set_seed
 
-        from vestibular.modeling import determinism, memory, models
+        from vestibular.modeling import capability, determinism, memory, models
         from vestibular.modeling.encoding import encode_for_training
         from vestibular.tracking import measuring
-        from vestibular.training import adapters, planning, preflight
-        from vestibular.training.training import (
-            CURVE,
-            fine_tune,
-            first_step,
-            rehearse,
-            usable_batching,
-        )
+        from vestibular.training import adapters, planning, preflight, saving
+        from vestibular.training.training import CURVE, fine_tune, first_step, rehearse
+        from vestibular.training.ways import settled, what_changes
 
         memory.return_freed_memory()
         set_seed(seed)
         device = models.pick_device()
-        determinism.ask_for_deterministic_kernels(device)
         dtype = models.pick_precision(settings.precision, device)
         tokenizer = models.load_tokenizer(base)
         limit = longest_input(base, settings.max_length)
@@ -85,19 +80,28 @@ def main(spool: Spool) -> None:
             for split in (questions, validation)
         )
         preflight.check_examples(tokenizer, params.prompt, questions, encoded, limit)
+        ways = capability.ways(base)
+        if changed := what_changes(settings, ways):
+            print(f"{name}: {changed}", file=sys.stderr)
+        settings = settled(settings, ways)
+        full = settings.method == "full"
+        if not full:
+            saving.rehearse_saving(models.configuration(base), settings.lora)
+        # from here on: the check is one on a CPU
+        determinism.ask_for_deterministic_kernels(device)
         plan = planning.plan_training(base, settings, limit, encoded, seed, device)
         settings = plan.settings
 
-        model = models.load_base(
-            base,
-            settings.quantization,
-            device,
+        def load_base() -> Any:
             # what is trained stays in full precision
-            torch.float32 if settings.method == "full" else dtype,
-        )
+            numbers = torch.float32 if full else dtype
+            return models.load_base(base, settings.quantization, device, numbers)
+
+        model = load_base()
         model = adapters.make_trainable(model, settings, bool(settings.gradient_checkpointing))
+        start = saving.starting_point(model)
         spool.record("model", configuration=model.config.to_dict())
-        batching = usable_batching(model, settings, name)
+        batching = settings.batching
         learns_prompt = settings.loss == "full"
         print(preflight.example(tokenizer, encoded[0], learns_prompt), file=sys.stderr)
         inputs_of_a_step, asked_in_it = first_step(encoded, settings, batching, seed)
@@ -106,28 +110,47 @@ def main(spool: Spool) -> None:
         spool.record("computing", values=measuring.computing(device, dtype))
         checkpoints = work_folder() / "checkpoints" / f"{name}-{key}"
         trained = fine_tune(
-            model, encoded, held_out, settings, batching, dtype, seed, checkpoints, spool.point
+            model,
+            encoded,
+            held_out,
+            settings,
+            batching,
+            dtype,
+            seed,
+            checkpoints,
+            record=spool.point,
+            on_epoch=spool.epoch,
         )
 
         with whole_folder(run.adapter) as folder:
-            adapters.save_trained(model, tokenizer, pin, folder)
-            TrainingRecord(
+            saving.save_trained(model, tokenizer, pin, folder, start)
+            if not full:
+                expected = saving.outputs(model, encoded[0])
+                del model
+                saving.check_reloaded(expected, encoded[0], folder, load_base, start)
+            record = TrainingRecord(
                 questions=len(encoded),
                 shortened=sum(question.shortened for question in encoded),
                 steps=trained.steps,
+                mean_loss=trained.mean_loss,
                 batching=batching,
+                way=ways.training,
+                reason=ways.reason,
                 max_tokens_per_batch=int(settings.max_tokens_per_batch),
                 gradient_checkpointing=bool(settings.gradient_checkpointing),
                 run=identity,
-            ).write(folder / TRAINING_FILE)
+            )
+            record.write(folder / TRAINING_FILE)
+        spool.record("trained", values=record.model_dump(mode="json", exclude={"run", "version"}))
         spool.files("adapter", run.adapter)
         if run.is_own:
             write_table(CURVES / f"{name}.tsv", CURVE, trained.curve)
             asked = len(encoded) * settings.epochs
             tokens = sum(question.length for question in encoded) * settings.epochs
             cost = TrainingCost(
+                started=trained.started,
                 seconds=trained.seconds,
-                seconds_per_epoch=trained.seconds / settings.epochs,
+                epoch_seconds=trained.epoch_seconds,
                 questions_per_second=asked / trained.seconds,
                 tokens_per_second=tokens / trained.seconds,
                 planned_bytes=plan.peak_bytes,

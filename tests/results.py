@@ -42,6 +42,7 @@ def training_record(**values: Any) -> TrainingRecord:
         "questions": 9,
         "shortened": 0,
         "steps": 3,
+        "mean_loss": 1.25,
         "batching": "padded",
         "max_tokens_per_batch": 512,
         "gradient_checkpointing": False,
@@ -53,6 +54,7 @@ def training_record(**values: Any) -> TrainingRecord:
 def exam_cost(**values: Any) -> ExamCost:
     """What was measured of an exam."""
     invented = {
+        "ended": 1_790_000_060.0,
         "seconds": 0.2,
         "questions_per_second": 362.8,
         "tokens_per_second": 9000.0,
@@ -69,7 +71,8 @@ def training_cost(**values: Any) -> TrainingCost:
     """What was measured of a training."""
     invented = {
         "seconds": 9.915703,
-        "seconds_per_epoch": 9.915703,
+        "started": 1_790_000_000.0,
+        "epoch_seconds": (5.0, 4.9),
         "questions_per_second": 81.5,
         "tokens_per_second": 12000.0,
         "planned_bytes": 5000000,

@@ -38,6 +38,8 @@ class Spooled:
         f1: float | None = 0.5,
         end: dict[str, Any] | None = None,
         settings: dict[str, Any] | None = None,
+        exam: dict[str, Any] | None = None,
+        base: dict[str, str] | None = None,
         **more: Any,
     ) -> Path:
         """Write a training and an examination; return the training's file."""
@@ -50,6 +52,7 @@ class Spooled:
                 "settings": {"seed": 42, "base_model": "b", "train": {"epochs": 1}}
                 | (settings or {}),
                 "data": "d" * 64,
+                "base": base or {},
             },
             {"event": "model", "configuration": {"parameters": 7_000_000_000} | more},
             *(
@@ -67,7 +70,8 @@ class Spooled:
                 "after": {"exact_match": f1 / 2, "f1": f1},
                 "parameters": {"total": 7_000_000_000, "trainable": 8192},
             }
-            begin = lines[0] | {"stage": "evaluate"}
+            begin = lines[0] | {"stage": "evaluate", "settings": exam or lines[0]["settings"]}
+            del begin["data"], begin["base"]
             told = [begin, {"event": "scores", "values": scores}, {"event": "end"}]
             self.write(run, "0002-evaluate.jsonl", told)
         return path

@@ -22,10 +22,12 @@ def copying_model() -> Any:
     """
     import torch
     from torch import nn
+    from transformers import GenerationConfig, GPT2Config
     from transformers.modeling_outputs import CausalLMOutputWithPast
 
     class Copying(nn.Module):
         device, dtype = torch.device("cpu"), torch.float32
+        config, generation_config = GPT2Config(), GenerationConfig()
 
         def __init__(self) -> None:
             super().__init__()
@@ -87,7 +89,7 @@ def test_an_answer_in_any_window_is_found(copying_model: Any, place: str) -> Non
     question = asked(context, "Qual?", "bem guardado")
     encoded = encode_for_answering(Readable(), SHORT, [question], LIMIT - 20, 0.25)
     assert len(encoded[0]) > 9
-    (answer,) = ask(copying_model, Readable(), encoded, 20, 4 * LIMIT, None)
+    (answer,) = ask(copying_model, Readable(), encoded, 20, 4 * LIMIT, "shared", None)
     assert answer_text(Readable(), answer) == "bem guardado"
     # the last window alone holds it there
     if place == "last":
@@ -100,5 +102,5 @@ def test_a_window_that_finds_nothing_gives_way(copying_model: Any) -> None:
 
     question = asked("palavra " * 200, "Qual?", "x")
     nothing = encode_for_answering(Readable(), SHORT, [question], LIMIT - 20, 0.25)
-    (answer,) = ask(copying_model, Readable(), nothing, 20, 4 * LIMIT, "?")
+    (answer,) = ask(copying_model, Readable(), nothing, 20, 4 * LIMIT, "shared", "?")
     assert answer_text(Readable(), answer) == "?"

@@ -103,7 +103,7 @@ def test_a_lead_within_the_noise_stands_on_top() -> None:
     assert "**Above the annotators only within the noise" in text
     assert text.index("within the noise") < text.index("## Intended use")
     fixed = made.selection.corrected
-    assert f"{fixed.measured:.3f} measured, {fixed.corrected:.3f} corrected" in text
+    assert f"near's F1 is {fixed.corrected:.3f} ({fixed.measured:.3f} measured" in text
     assert "within the noise" not in card(exam({"a": 0.9}))
 
 

@@ -80,6 +80,7 @@ def test_cross_validation_and_seeds(reproduced_project: Path) -> None:
         assert places is not None
         held_out.append([*places.train, *(trained + place for place in places.validation)])
     assert sorted(held_out[0] + held_out[1]) == list(range(len(questions)))
+    assert all(abs(len(fold) / len(questions) - 0.5) < 0.01 for fold in held_out)
     for part in ("context", "title"):
         first, second = ({questions[place][part] for place in fold} for fold in held_out)
         assert first
@@ -96,6 +97,10 @@ def test_cross_validation_and_seeds(reproduced_project: Path) -> None:
     row = found["candidates"]["gpt2-mini"]
     assert set(row["seeds"]["values"]) == {"42", "7"}
     assert row["seeds"]["values"]["42"] != row["seeds"]["values"]["7"]
+    # the folds' models are of one seed
+    assert found["questions"]["seeds"] == 1
+    assert found["questions"]["documents"] > 100
+    assert found["corrected"]["measured"] == row["scores"]["f1"]["value"]
 
     run(project, "git", "add", "--all")
     run(project, "git", "commit", "--quiet", "--message=Run")
@@ -121,10 +126,11 @@ def test_cross_validation_and_seeds(reproduced_project: Path) -> None:
     change(project, other_seeds)
     # a new seed trains no other one again, and what the bases said before is known
     new = {stage for name in names for stage in repeats(name, "seed-8")}
-    assert ran(project) == {"prepare", *new, "select"}
-    assert selection(project)["questions"]["basis"] == "validation"
-    values = selection(project)["candidates"]["gpt2-mini"]["seeds"]["values"]
-    assert set(values) == {"42", "8", "7"}
+    assert ran(project) == {"prepare", *new, "evaluate@gpt2-tiny", "select"}
+    found = selection(project)
+    assert (found["questions"]["basis"], found["questions"]["seeds"]) == ("validation", 3)
+    assert any("the mean of 3 seeds" in reason for reason in found["reasons"])
+    assert set(found["candidates"]["gpt2-mini"]["seeds"]["values"]) == {"42", "8", "7"}
     # what was made for the folds is gone with them
     assert {path.name for path in (project / "models/repeats").iterdir()} == {
         f"{name}-seed-{seed}" for name in names for seed in (7, 8)
@@ -135,8 +141,9 @@ def test_cross_validation_and_seeds(reproduced_project: Path) -> None:
 
     change(project, plain)
     assert ran(project) == {"prepare", "select"}
-    assert selection(project)["questions"]["basis"] == "validation"
-    assert selection(project)["candidates"]["gpt2-mini"]["seeds"] is None
+    found = selection(project)
+    assert (found["questions"]["basis"], found["questions"]["seeds"]) == ("validation", 1)
+    assert found["candidates"]["gpt2-mini"]["seeds"] is None
 
 
 def test_nothing_below_the_overlap_sentence_is_promoted(project: Path, faquad: Path) -> None:
@@ -177,5 +184,5 @@ def test_nothing_below_the_overlap_sentence_is_promoted(project: Path, faquad: P
     found = selection(project)
     assert (found["promoted"], found["winner"]) == (True, "gpt2-tiny")
     assert "overlap_sentence" in found["below"]
-    assert "it is not above the whole context" in found["reason"]
+    assert "although it is not above the whole context" in found["reason"]
     assert run(project, *answer, text="Ana dirige.").stderr == ""

@@ -1,5 +1,6 @@
 """The command line and the light ends of the stages."""
 
+import json
 import select
 import shutil
 import subprocess
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 from conftest import ROOT, environment, run
 
-from vestibular.commands.cli import parser
+from vestibular.commands.cli import main, parser
 
 HEAVY = ("torch", "transformers", "peft", "datasets", "evaluate", "dvc", "neptune", "gto", "mlflow")
 
@@ -17,7 +18,7 @@ HEAVY = ("torch", "transformers", "peft", "datasets", "evaluate", "dvc", "neptun
 @pytest.mark.parametrize(
     "code",
     [
-        "from vestibular.commands.cli import parser; parser().format_help()",
+        "from vestibular.commands.cli import main, parser; parser().format_help()",
         "import stages.select",
         "import stages.prepare",
         "import stages.train",
@@ -36,6 +37,36 @@ def test_the_commands_program_explains_itself(command: list[str]) -> None:
     """`--help` of the program, and of the one that it becomes."""
     said = run(ROOT, sys.executable, "-m", "vestibular", *command, "--help").stdout
     assert " ".join(["usage: vestibular", *command]) in said
+
+
+@pytest.mark.parametrize("command", [[], ["registry"]], ids=str)
+def test_a_program_without_a_command_prints_its_help(
+    command: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whoever types the name alone asks what there is, and that is no fault."""
+    monkeypatch.setattr("sys.argv", ["vestibular", *command])
+    main()
+    said = capsys.readouterr()
+    assert said.out.startswith(" ".join(["usage: vestibular", *command]))
+    assert ("promote" if command else "leaderboard") in said.out
+    assert said.err == ""
+
+
+def test_the_leaderboard_ends_with_the_report(
+    in_folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """So `make demo` does; where no report was made, none is named."""
+    board = {"version": 2, "promoted": False, "winner": None, "reason": "r", "notes": []}
+    board |= {"candidates": {}, "reference_points": {}}
+    (in_folder / "metrics").mkdir()
+    (in_folder / "metrics/leaderboard.json").write_text(json.dumps(board))
+    monkeypatch.setattr("sys.argv", ["vestibular", "leaderboard"])
+    main()
+    assert "report" not in capsys.readouterr().out
+    report = in_folder / "metrics/report.html"
+    report.touch()
+    main()
+    assert capsys.readouterr().out.rstrip().endswith(report.as_uri())
 
 
 def test_the_report_is_found_without_drawing_it() -> None:

@@ -111,6 +111,19 @@ def test_documents_that_agree_have_a_p_value_without_a_floor(
     assert found == pytest.approx(p_value, rel=0.08)
 
 
+def test_a_giant_document_stretches_the_bounds() -> None:
+    """It is far below, thirteen others above: bound and interval hold the plain mean, p is 1."""
+    clusters = clusters_of((130, *(10,) * 13))
+    one = np.where(clusters.index == 0, -0.3, 0.1) + 0.2 * (pattern(260, 7, 11) - 0.5)
+    found = difference(one, np.zeros(260), clusters)
+    documents = posterior(Totals.of(one[None], clusters), clusters)
+    assert found.value == pytest.approx(-0.1, abs=0.01)
+    assert documents.mixtures.quantile(0.05).item() > -0.02
+    assert found.low == found.lower == found.value
+    assert found.high > 0
+    assert found.p_value == 1
+
+
 SCORE = st.sampled_from([0.0, 0.25, 0.5, 1.0])
 DOCUMENTS = st.lists(
     st.lists(st.tuples(SCORE, SCORE), min_size=1, max_size=8), min_size=2, max_size=8

@@ -8,8 +8,8 @@ import torch
 from conftest import SHAPES
 from test_tensors import draw
 
-from vestibular.examination.generation import answer_questions
 from vestibular.modeling.encoding import EncodedQuestion
+from vestibular.modeling.generation import answer_questions
 
 pytestmark = pytest.mark.slow
 
@@ -40,7 +40,9 @@ def test_answers_equal_one_at_a_time(tiny_model: Callable[[str], Any], shape: st
     expected = [one_at_a_time(model, question) for question in questions]
     assert len({tuple(answer) for answer in expected}) > len(expected) / 4
     for count, max_tokens in ((25, 1), (200, 300), (200, 100_000)):
-        answers = answer_questions(model, questions[:count], END, NEW_TOKENS, max_tokens)
+        answers = answer_questions(
+            model, questions[:count], (END,), NEW_TOKENS, max_tokens, "shared"
+        )
         assert [list(answer.tokens) for answer in answers] == expected[:count]
 
 
@@ -48,7 +50,7 @@ def test_the_log_probability_is_the_models(tiny_model: Callable[[str], Any]) -> 
     """The mean over the answer's tokens, computed anew from one whole forward pass."""
     model = tiny_model("gpt2")
     (question,) = draw(1, seed=3)[:1]
-    (answer,) = answer_questions(model, [question], END, NEW_TOKENS, 1000)
+    (answer,) = answer_questions(model, [question], (END,), NEW_TOKENS, 1000, "shared")
     said = [*answer.tokens, END][:NEW_TOKENS]
     with torch.inference_mode():
         logits = model(input_ids=torch.tensor([[*question.prompt, *said]])).logits[0]
@@ -62,7 +64,7 @@ def test_questions_without_anything_in_common(tiny_model: Callable[[str], Any]) 
     model = tiny_model("opt")
     prompts = [(5, 6, 7), (8, 9), (10,)]
     questions = [EncodedQuestion(str(p), p, (), "same", False) for p in prompts]
-    answers = answer_questions(model, questions, END, NEW_TOKENS, 1000)
+    answers = answer_questions(model, questions, (END,), NEW_TOKENS, 1000, "shared")
     expected = [one_at_a_time(model, question) for question in questions]
     assert [list(answer.tokens) for answer in answers] == expected
 
@@ -77,6 +79,6 @@ def test_prompts_that_fill_the_model(tiny_model: Callable[[str], Any], shape: st
         EncodedQuestion(str(place), prompt, (), str(place // 2), False)
         for place, prompt in enumerate(prompts)
     ]
-    answers = answer_questions(model, questions, END, NEW_TOKENS, 100_000)
+    answers = answer_questions(model, questions, (END,), NEW_TOKENS, 100_000, "shared")
     expected = [one_at_a_time(model, question) for question in questions]
     assert [list(answer.tokens) for answer in answers] == expected

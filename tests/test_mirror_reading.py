@@ -3,6 +3,7 @@
 import json
 import math
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -19,13 +20,15 @@ from vestibular.core.base_models import PinnedBase
 from vestibular.core.cost_files import write_cost
 from vestibular.core.exam_results import Parameters, Scores
 from vestibular.core.files import folder_sha256
+from vestibular.core.model_file import ModelFile
 from vestibular.mirror import pushing
-from vestibular.mirror.mlflow_target import as_text
+from vestibular.mirror.files import locate
+from vestibular.mirror.mlflow_values import as_text
 from vestibular.mirror.naming import flatten, safe_names, simple
-from vestibular.mirror.outputs import Sources, locate
+from vestibular.mirror.outputs import Sources
 from vestibular.mirror.pushing import Round, _points_done, _series_mark, one_line
-from vestibular.mirror.records import File, Point, Run
-from vestibular.mirror.spools import Spools
+from vestibular.mirror.records import File, Point, Run, Version
+from vestibular.mirror.spools import EPOCHS, Spools
 from vestibular.mirror.target import read_marks
 from vestibular.params.project import load_params
 from vestibular.tracking.spool import run_id
@@ -415,7 +418,7 @@ def test_settings_that_are_not_the_runs_are_left_out(spooled: Spooled) -> None:
     (prepared / "train.jsonl").write_text("{}", encoding="utf-8")
     base = {"base_model": "demo/bases/gpt2-tiny", "sha256": "b" * 64}
     PinnedBase(
-        **base, quantization="none", precision="auto", arithmetic="native", max_length=512
+        **base, quantization="none", precision="auto", arithmetic="auto", max_length=512
     ).write(pins / "gpt2-tiny.json")
     params = load_params()
     # as `stages.train` names it
@@ -449,3 +452,124 @@ def test_an_error_is_told_in_one_line() -> None:
     text = "\n\033[95m\n----NeptuneLost------\n\033[0m\nThe connection is lost.\n\nHelp\n"
     assert one_line(ValueError(text)) == "The connection is lost."
     assert one_line(ValueError("")) == "ValueError"
+
+
+def describable(spooled: Spooled, base: dict[str, str]) -> dict[str, Any]:
+    """Spool a run with all settings, as the stages do; return them."""
+    params = load_params()
+    everything = params.model_dump(mode="json")
+    train = params.candidate("gpt2-tiny").train.model_dump(mode="json")
+    settings = {"seed": 7, "prompt": everything["prompt"], "train": train}
+    exam = {key: everything[key] for key in ("prompt", "data", "evaluate")}
+    exam["evaluate"]["max_new_tokens"] = 9
+    spooled.run("aaaa", settings=settings, end={"event": "end"}, exam=exam, base=base)
+    return settings
+
+
+def base_of(spooled: Spooled) -> dict[str, str]:
+    """Make a base model's folder; return its pin."""
+    folder = spooled.folder / "demo/bases/gpt2-tiny"
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text("{}")
+    (folder / ".cache").write_text("a tool's own")
+    return {"base_model": "demo/bases/gpt2-tiny", "sha256": folder_sha256(folder)}
+
+
+def version_read(spooled: Spooled) -> Version:
+    """Read the only run's version."""
+    (run,) = Sources(load_params(), spooled.folder / ".vestibular/spool").read()
+    assert run.version is not None
+    return run.version
+
+
+def test_a_version_holds_all_that_an_answer_needs(spooled: Spooled) -> None:
+    """The adapter, what `select` would write of it, and a base that no other machine could find."""
+    settings = describable(spooled, base_of(spooled))
+    version = version_read(spooled)
+    assert version.fields["model/missing"] == "nothing"
+    places = {name: locate(file) for name, file in version.artifacts.items()}
+    assert set(places) == {
+        *("adapter_config.json", "adapter_model.safetensors"),
+        *("model.json", "base/config.json"),
+    }
+    model = ModelFile.read(Path(str(places["model.json"])))
+    assert model.train == settings["train"]
+    assert (model.seed, model.max_new_tokens) == (7, 9)
+    assert model.loading.max_length == settings["train"]["max_length"]
+    assert (model.before.f1, model.after.f1) == (0.1, 0.5)
+    # nothing is written again where nothing has changed
+    written = Path(str(places["model.json"])).stat().st_mtime_ns
+    assert version_read(spooled) == version
+    assert Path(str(places["model.json"])).stat().st_mtime_ns == written
+
+
+def test_a_base_on_the_hub_is_named_and_not_uploaded(spooled: Spooled) -> None:
+    """Everybody finds it there by its commit."""
+    describable(spooled, {"base_model": "openai-community/gpt2", "revision": "e" * 40})
+    version = version_read(spooled)
+    assert version.fields["model/missing"] == "nothing"
+    assert not [name for name in version.artifacts if name.startswith("base/")]
+    assert "model.json" in version.artifacts
+
+
+@pytest.mark.parametrize("how", ["changed", "gone", "unknown settings"])
+def test_what_a_version_lacks_is_said(spooled: Spooled, how: str) -> None:
+    """The adapter is shown all the same, and no answer is promised."""
+    base = base_of(spooled)
+    if how == "unknown settings":
+        spooled.run("aaaa")
+    else:
+        describable(spooled, base)
+        (spooled.folder / "demo/bases/gpt2-tiny/config.json").write_text('{"other": 1}')
+    if how == "gone":
+        shutil.rmtree(spooled.folder / "demo")
+    version = version_read(spooled)
+    said = {"changed": "have changed", "gone": "is gone", "unknown settings": "settings"}[how]
+    assert said in str(version.fields["model/missing"])
+    assert set(version.artifacts) == {"adapter_config.json", "adapter_model.safetensors"}
+
+
+def test_the_loss_of_a_version_is_the_mean_over_all_steps(spooled: Spooled) -> None:
+    """As it was kept, or from the curve, each of whose points is the mean since the last one."""
+    path = spooled.run("aaaa", losses=[4.0])
+    point = {"event": "point", "step": 4, "values": {"loss": 2.0}}
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    spooled.write("aaaa", path.name, [*lines[:-1], point, lines[-1]])
+    fields = version_read(spooled).fields
+    assert fields["model/loss"] == (4.0 * 1 + 2.0 * 3) / 4
+    assert fields["model/last-loss"] == 2.0
+    kept = {"event": "trained", "values": {"mean_loss": 2.25, "steps": 5}}
+    spooled.write("aaaa", path.name, [*lines[:-1], point, kept, lines[-1]])
+    fields = version_read(spooled).fields
+    assert fields["model/loss"] == 2.25
+    assert fields["model/last-loss"] == 2.0
+
+
+def test_epochs_are_a_series_from_the_spool_and_from_the_outputs(spooled: Spooled) -> None:
+    """Seconds by the epoch's number; the times of a run without a spool are those of its costs."""
+    path = spooled.run("aaaa", f1=None)
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    epochs = [{"event": "epoch", "epoch": number, "seconds": 2.5 * number} for number in (1, 2)]
+    cost = training_cost(epoch_seconds=(2.5, 5.0)).model_dump(mode="json")
+    costs = {"event": "cost", "values": cost}
+    spooled.write("aaaa", path.name, [*lines[:-1], *epochs, costs, lines[-1]])
+    (run,) = Sources(load_params(), spooled.folder / ".vestibular/spool").read()
+    assert values(run, EPOCHS) == {1: 2.5, 2: 5.0}
+    assert "finetuning/cost/epoch_seconds" not in run.fields
+    assert run.fields["finetuning/cost/seconds"] == cost["seconds"]
+
+    shutil.rmtree(spooled.folder / ".vestibular/spool")
+    spooled.win("aaaa", "gpt2-tiny")
+    write_cost("aaaa", "train", training_cost(started=START, epoch_seconds=(2.5, 5.0)))
+    write_cost("aaaa", "evaluate", exam_cost(ended=START + 60))
+    (run,) = Sources(load_params(), spooled.folder / ".vestibular/spool").read()
+    assert run.series[EPOCHS] == [Point(1, 2.5, START + 2.5), Point(2, 5.0, START + 7.5)]
+    assert (run.started, run.ended) == (START, START + 60)
+    assert run.fields["run/started"] == "2026-09-21T14:13:20+00:00"
+    assert run.fields["run/ended"] == "2026-09-21T14:14:20+00:00"
+
+    # in a clone a file's time is that of its copy: no time is better than another's
+    shutil.rmtree(spooled.folder / ".vestibular/costs")
+    (run,) = Sources(load_params(), spooled.folder / ".vestibular/spool").read()
+    assert run.state == "finished"
+    assert not {"run/started", "run/ended"} & set(run.fields)

@@ -64,7 +64,8 @@ def test_all_that_is_trained_is_counted(
     tiny_model: Callable[[str], Any], tmp_path: Path, options: dict[str, Any]
 ) -> None:
     """Biases and whole modules too; what takes the base's place is not counted twice."""
-    from vestibular.modeling.models import count_parameters, load_adapter
+    from vestibular.modeling.counting import count_parameters
+    from vestibular.modeling.models import load_adapter
     from vestibular.training.adapters import add_adapter
     from vestibular.training.settings import LoraSettings
 

@@ -25,6 +25,7 @@ LONE = "half \ud800 of a character"
 def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
     """A server that is attacked; at the end it has printed nothing and its page shows all."""
     with Serving(tmp_path_factory.mktemp("attacks") / "root", "--port", "0") as serving:
+        serving.create("run")
         yield serving
         status, summary = serving.get("/page/summary")
         assert status == 200
@@ -576,6 +577,20 @@ def test_a_custom_id_never_leads_into_the_trash(serving: Serving, forever: bool)
     assert serving.create("run", customId=custom)["id"] == new["id"]
     live = f"`sys/custom_run_id` = '{custom}' AND `sys/trashed`:bool = false"
     assert ids(serving, live) == [new["id"]]
+
+
+def test_a_project_cannot_be_thrown_away(serving: Serving) -> None:
+    """It holds all the others; a run that is named twice is deleted once."""
+    made = serving.create("run")
+    path = f"{LEADERBOARD}/trashExperiments?" + urlencode(
+        {"projectIdentifier": "local/vestibular", "experimentIdentifiers": serving.project}
+    )
+    assert serving.post(path, {}, serving.access)[0] == 400
+    serving.trash(made["id"], f"local/vestibular/{made['shortId']}", made["id"])
+    serving.trash(made["id"], made["id"], forever=True)
+    assert serving.get(f"/page/fields?id={made['id']}")[0] == 404
+    path = "/api/backend/v1/getProject?projectIdentifier=local/vestibular"
+    assert serving.get(path, access=serving.access)[1]["id"] == serving.project
 
 
 # ---- time

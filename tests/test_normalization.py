@@ -91,6 +91,17 @@ def test_mlqas_rules_are_those_of_its_script(text: str, language: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("language", "article"),
+    [(language, word) for language, words in MLQA_ARTICLES.items() for word in words.split()],
+)
+def test_every_article_of_the_script_is_left_out(language: str, article: str) -> None:
+    """As a word of its own, and not as a part of one."""
+    rules = Normalization("mlqa", language)
+    assert rules.text(f"x {article} {article.upper()} y") == "x y"
+    assert rules.text(f"{article}x") == f"{article}x"
+
+
+@pytest.mark.parametrize(
     ("language", "answer", "reference"),
     [
         ("es", "¿Quién es Ana?", "Quién es Ana"),

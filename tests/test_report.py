@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections import defaultdict
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conftest import ROOT, environment
@@ -14,6 +15,7 @@ from results import exam_cost, training_cost
 from vestibular.core.costs import CandidateCosts
 from vestibular.core.data_metrics import DrawnSplit
 from vestibular.report.charts import MOST_POINTS, thinned
+from vestibular.report.epochs import epoch_chart, epoch_words
 from vestibular.report.exhibits import cost_chart, kinds, loss_chart, questions_data
 from vestibular.report.figures import figure, signed, size
 from vestibular.report.first_screen import first_screen
@@ -140,7 +142,7 @@ def test_few_documents_are_a_notice() -> None:
     alone = exam({"a": 0.9, "b": 0.5}, count=9).selection
     shown = first_screen(alone, COSTS)
     assert shown["answers"][1]["figure"] == "unknown"
-    assert "All questions are about one document" in shown["notices"][0]
+    assert "With one document there is no interval" in shown["notices"][0]
     assert all(row["scores"].f1.low is None for row in board(alone))
 
 
@@ -194,14 +196,46 @@ def test_what_was_measured_is_shown_and_nothing_else() -> None:
     assert ["python", "3.11"] in machines_table({"best": both})["rows"]
 
 
+def test_the_epochs_are_shown_where_there_are_several() -> None:
+    """One by one in a chart and a table; where each training has one, its duration is a cost."""
+
+    def shown(*epochs: tuple[float, ...]) -> Any:
+        costs = {
+            name: CandidateCosts(run="r", train=training_cost(epoch_seconds=each), evaluate=None)
+            for name, each in zip("ab", epochs, strict=False)
+        }
+        costs["c"] = CandidateCosts(run="r", train=None, evaluate=None)
+        return epoch_chart(costs, list(costs))
+
+    assert shown((9.0,), ()) is None
+    chart = shown((9.04, 8.0, 7.0), (3.0,))
+    assert chart["table"]["titles"][1:] == ["Epoch 1, s", "Epoch 2, s", "Epoch 3, s"]
+    assert chart["table"]["rows"] == [
+        ["a", "9.04", "8", "7"],
+        ["b", "3", "", ""],
+        ["c", "", "", ""],
+    ]
+    for drawing in (chart["wide"], chart["narrow"]):
+        words = re.findall(r'aria-label="(\w+: epoch [^"]*)"', drawing)
+        assert words == [
+            "a: epoch 1 took 9.04 s",
+            "a: epoch 2 took 8 s",
+            "a: epoch 3 took 7 s",
+            "b: epoch 1 took 3 s",
+        ]
+    assert epoch_words((9.0,)) == "9"
+    assert epoch_words((9.0, 7.0, 7.5)) == "7.5 (7 to 9)"
+    assert epoch_words(()) == "not measured"
+
+
 def test_a_page_without_measured_costs_is_written(tmp_path: Path) -> None:
     """A clone that fetched the results of another machine shows them all the same."""
     made = exam({"a": 0.9, "b": 0.5})
     made.costs = {name: CandidateCosts(run=name, train=None, evaluate=None) for name in "ab"}
     text = made.write(tmp_path / "report.html").read_text(encoding="utf-8")
     assert "Latency and memory: not measured on this machine." in text
-    # four costs of each candidate, and the first screen
-    assert text.count("not measured") == 2 * 4 + 1
+    # five costs of each candidate, and the first screen
+    assert text.count("not measured") == 2 * 5 + 1
 
 
 @pytest.mark.parametrize("loss", ["", "0.0"])
@@ -247,7 +281,7 @@ def test_the_plain_sort_claims_no_more() -> None:
     assert "EM 0." in shown["headline"]
     assert shown["answers"][2]["figure"] == "the plain sort"
     assert shown["answers"][0]["text"] == "Rank 1 of 2 by EM, then F1; runner-up b."
-    assert "A true difference of 0." in shown["answers"][1]["text"]
+    assert "A true difference in exact match of 0." in shown["answers"][1]["text"]
 
 
 def test_one_candidate_has_nobody_to_beat() -> None:

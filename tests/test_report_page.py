@@ -215,7 +215,7 @@ def test_the_search_finds_what_it_should(opened: Open, made: Exam) -> None:
 def test_the_filters_show_who_was_right(opened: Open, made: Exam) -> None:
     """Only A, only B, both, none; for any two candidates."""
     browser = opened()
-    names = list(made.selection["candidates"])
+    names = list(made.selection.candidates)
     for a, b in ((0, 1), (1, 3), (2, 0)):
         choose(browser, "first", str(a))
         choose(browser, "second", str(b))
@@ -277,8 +277,8 @@ def test_charts_speak_and_can_be_thinned_out(opened: Open, made: Exam) -> None:
     chart = browser.find_element(By.ID, "chart-cost")
     points = chart.find_elements(By.CSS_SELECTOR, '[aria-roledescription="point"]')
     assert len(points) == len(SHARES)
-    first = next(iter(made.selection["candidates"]))
-    score = made.selection["candidates"][first]["scores"]["f1"]["value"]
+    first = next(iter(made.selection.candidates))
+    score = made.selection.candidates[first].scores.f1.value
     chart.send_keys(Keys.ARROW_RIGHT)
     assert tip.text.startswith(f"{first}: F1 {score:.3f}")
     chart.send_keys(Keys.ARROW_RIGHT)

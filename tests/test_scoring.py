@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import f1_score
 
+from vestibular.scoring.metric import load_metric
 from vestibular.scoring.normalization import Normalization
 from vestibular.scoring.scoring import (
     best,
@@ -18,7 +19,6 @@ from vestibular.scoring.scoring import (
     published_exact_match,
     published_f1,
 )
-from vestibular.scoring.squad_metric import SquadMetric
 
 PORTUGUESE = Normalization("squad", "pt")
 WORDS = st.lists(
@@ -87,7 +87,7 @@ def test_the_best_reference_counts() -> None:
 
 def test_the_metric_gives_the_same_scores() -> None:
     """The `evaluate` metric scores offline and returns means and single scores."""
-    metric = SquadMetric(config_name="pt", keep_in_memory=True)
+    metric = load_metric("pt")
     result = metric.compute(
         predictions=["a Ana", "nada", ""], references=[["Ana"], ["Bia Sá", "nada mais"], ["x"]]
     )
@@ -103,9 +103,7 @@ def test_the_metric_knows_both_rules() -> None:
         "references": [["Casa"], ["Fundação"]],
     }
     found = {
-        (name, official): SquadMetric(config_name=name, keep_in_memory=True).compute(
-            **pairs, official=official
-        )["exact_matches"]
+        (name, official): load_metric(name).compute(**pairs, official=official)["exact_matches"]
         for name in ("pt", "squad-pt", "mlqa-es")
         for official in (False, True)
     }
@@ -118,7 +116,7 @@ def test_the_metric_knows_both_rules() -> None:
         ("mlqa-es", True): [1.0, 0.0],
     }
     with pytest.raises(ValueError, match="mlqa-pt: no such rules or language"):
-        SquadMetric(config_name="mlqa-pt", keep_in_memory=True)
+        load_metric("mlqa-pt")
 
 
 def official_v2(prediction: str, answers: list[str]) -> tuple[int, float]:
@@ -151,7 +149,7 @@ def generated_pairs(count: int) -> tuple[list[str], list[list[str]]]:
 def test_ten_thousand_pairs_score_as_in_the_official_scripts() -> None:
     """The metric is v1.1's, and v2.0's where a text stands for no answer."""
     answers, references = generated_pairs(10_000)
-    metric = SquadMetric(config_name="en", keep_in_memory=True)
+    metric = load_metric("en")
     found = metric.compute(predictions=answers, references=references)
     for answer, wanted, match, overlap in zip(
         answers, references, found["exact_matches"], found["f1s"], strict=True

@@ -83,7 +83,7 @@ def test_a_broken_promise_is_told() -> None:
     cell = Cell("means", "5 equal")
     found = bounds([(cell, {"coverage": 0.90, "width": 0.1})])
     assert [bound.holds for bound in found] == [False, False, True]
-    assert "| 0.9000 | Cell(study='means', design='5 equal'" in str(found[0])
+    assert "| 0.9000 | 5 equal, F1, score 0.6, correlation 0 |" in str(found[0])
     assert str(found[0]).endswith("| BROKEN |")
 
 

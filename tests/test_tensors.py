@@ -21,8 +21,8 @@ LORA = LoraSettings(r=4, alpha=8, dropout=0.0, target_modules="auto")
 TOLERANCE = 1e-5
 
 
-def draw(contexts: int, seed: int = 0) -> list[EncodedQuestion]:
-    """Questions of random tokens, one to four on each context."""
+def draw(contexts: int, seed: int = 0, longest: int = 60) -> list[EncodedQuestion]:
+    """Questions of random tokens, one to four on each context, that one of 10 to `longest`."""
     source = random.Random(seed)
 
     def tokens(low: int, high: int) -> tuple[int, ...]:
@@ -32,7 +32,7 @@ def draw(contexts: int, seed: int = 0) -> list[EncodedQuestion]:
         EncodedQuestion(
             f"{context}-{place}", trunk + tokens(2, 6), (*tokens(1, 5), 2), str(context), False
         )
-        for context, trunk in enumerate(tokens(10, 60) for _ in range(contexts))
+        for context, trunk in enumerate(tokens(10, longest) for _ in range(contexts))
         for place in range(source.randint(1, 4))
     ]
 
@@ -87,33 +87,6 @@ def test_shared_rows_give_the_loss_and_gradients_of_single_questions(
             got_loss, got = loss_and_gradients(model, questions, batching, max_tokens)
             assert got_loss == pytest.approx(loss, rel=TOLERANCE)
             assert (got - gradients).norm() <= TOLERANCE * gradients.norm()
-
-
-@pytest.mark.parametrize("shape", SHAPES)
-def test_the_model_itself_tells_whether_it_keeps_branches_apart(
-    tiny_model: Callable[[str], Any], shape: str
-) -> None:
-    """The trial before a training finds these architectures able to share rows."""
-    assert tensors.branch_error(tiny_model(shape)) < TOLERANCE
-
-
-@pytest.mark.parametrize("shape", SHAPES)
-def test_a_question_that_sees_another_is_noticed(
-    tiny_model: Callable[[str], Any], shape: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """With a mask that is causal only, the trial fails and so would the comparison above."""
-
-    def broken(owner: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
-        mask = torch.full((owner.shape[1],) * 2, torch.finfo(dtype).min).triu(1)
-        return mask.expand(len(owner), 1, -1, -1)
-
-    monkeypatch.setattr(tensors, "branch_mask", broken)
-    assert tensors.branch_error(tiny_model(shape)) > 0.02
-    model = adapted(tiny_model, shape)
-    questions = draw(6)
-    _, shared = loss_and_gradients(model, questions, "shared_context", 1000)
-    _, alone = loss_and_gradients(model, questions, "padded", 1000)
-    assert (shared - alone).norm() > 100 * TOLERANCE * alone.norm()
 
 
 def test_labels_are_the_answers_and_their_ends() -> None:

@@ -251,7 +251,7 @@ def delete_experiments(service: Service, request: Request) -> Answer:
     """Delete containers that have been thrown away."""
     with service.store.change() as change:
         chosen = request.texts("experimentIdentifiers")
-        for name in chosen:
+        for name in dict.fromkeys(chosen):
             row = containers.find_container(change.connection, name)
             if not row["trashed"]:
                 raise bad_request(f"{name}: only what has been trashed can be deleted")

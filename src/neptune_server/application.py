@@ -34,7 +34,10 @@ LARGEST_JSON = 128 * 1024 * 1024
 """Bytes: a thousand texts of the client's longest, none of them ASCII."""
 
 SMALL_BODY = 1024 * 1024
-"""Bytes of a body that are kept in memory; the rest of a larger one goes to the disk."""
+"""Bytes, where nothing but words is sent; also what is written at a time."""
+
+KEPT_IN_MEMORY = 8 * 1024 * 1024
+"""Bytes of a body; a larger one goes to the disk. The client's parts of files have five million."""
 
 LONGEST_QUERY = 64 * 1024
 
@@ -155,7 +158,7 @@ def endpoint(
             check(request)
         check_query(request.scope["query_string"])
         file: IO[bytes]
-        with tempfile.SpooledTemporaryFile(SMALL_BODY, dir=folder) as file:
+        with tempfile.SpooledTemporaryFile(KEPT_IN_MEMORY, dir=folder) as file:
             size = await receive(request.stream(), file)
             given = Request(request.query_params, request.headers, Body(file, size))
             return await run_in_threadpool(lambda: respond(act(service, given)))
@@ -240,7 +243,7 @@ async def refuse(_: HTTPRequest, error: Exception) -> Response:
         content["errorType"] = error.error_type
     shown = error.status in SHOWN_BY_CLIENT
     headers = {"X-Server-Error": error.title} if shown else None
-    return JSONResponse(content, error.status, headers)
+    return Response(as_json(content), error.status, headers, "application/json")
 
 
 async def refuse_by_status(request: HTTPRequest, error: Exception) -> Response:

@@ -264,7 +264,12 @@ def trash(change: Change, container: sqlite3.Row) -> None:
     """Mark a container as thrown away; its data stay until `delete`.
 
     The client's own id for it is free then: who comes with it again means a new run.
+
+    Raises:
+        RequestError: it is a project, which holds all the others.
     """
+    if container["type"] == "project":
+        raise bad_request(f"{container['short_id']}: a project cannot be thrown away")
     change.connection.execute(
         "UPDATE container SET trashed = 1, custom_id = NULL WHERE id = ?", (container["id"],)
     )

@@ -1,6 +1,7 @@
 """What a handler is given of a request, and what it may answer besides JSON."""
 
 import json
+import math
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -8,7 +9,7 @@ from typing import IO, Any
 
 from starlette.datastructures import Headers, QueryParams
 
-from neptune_server.errors import bad_request
+from neptune_server.errors import RequestError, bad_request
 
 LONGEST_WHOLE_NUMBER = 400
 """Digits; a longer one is no number that anything here is counted in."""
@@ -71,7 +72,7 @@ class Request:
         Raises:
             RequestError: it is not JSON.
         """
-        content = self._parse(refuse_number)
+        content = parse(self._text(), refuse_number)
         if has_surrogates(content):
             raise bad_request("the body has half of a character")
         return content
@@ -84,25 +85,21 @@ class Request:
         Raises:
             RequestError: it is not JSON.
         """
-        return self._parse(float)
-
-    def _parse(self, odd_number: Callable[[str], float]) -> Any:
-        def whole(text: str) -> float:
-            return int(text) if len(text) <= LONGEST_WHOLE_NUMBER else odd_number("inf")
-
-        def broken(text: str) -> float:
-            number = float(text)
-            return odd_number(text) if number in (float("inf"), -float("inf")) else number
-
+        text = self._text()
         try:
-            return json.loads(
-                self.body.read().decode(),
-                parse_constant=odd_number,
-                parse_float=broken,
-                parse_int=whole,
-            )
-        except (ValueError, RecursionError):
-            raise bad_request("the body is not JSON") from None
+            # many times as fast as with a look at each number
+            return json.loads(text)
+        except ValueError:
+            # perhaps for a number of too many digits alone
+            return parse(text, float)
+        except RecursionError:
+            raise not_json() from None
+
+    def _text(self) -> str:
+        try:
+            return self.body.read().decode()
+        except UnicodeDecodeError:
+            raise not_json() from None
 
     def json_object(self) -> dict[str, Any]:
         """Return the body as a JSON object.
@@ -137,6 +134,31 @@ def member(content: dict[str, Any], name: str, kind: type) -> Any:
     if value is not None and (not isinstance(value, kind) or (kind is int and value is True)):
         raise bad_request(f"{name} must be of type {kind.__name__}")
     return value
+
+
+def parse(text: str, odd_number: Callable[[str], float]) -> Any:
+    """Return JSON whose numbers that are not finite, or beyond all bounds, are read as is said.
+
+    Raises:
+        RequestError: it is not JSON.
+    """
+
+    def whole(text: str) -> float:
+        return int(text) if len(text) <= LONGEST_WHOLE_NUMBER else odd_number("inf")
+
+    def broken(text: str) -> float:
+        number = float(text)
+        return number if math.isfinite(number) else odd_number(text)
+
+    try:
+        return json.loads(text, parse_constant=odd_number, parse_float=broken, parse_int=whole)
+    except (ValueError, RecursionError):
+        raise not_json() from None
+
+
+def not_json() -> RequestError:
+    """Return the refusal of a body that is not JSON."""
+    return bad_request("the body is not JSON")
 
 
 def refuse_number(text: str) -> float:

@@ -44,7 +44,7 @@ export function ticks(low, high, most) {
 function powers(low, high) {
   const first = Math.floor(Math.log10(low) + 1e-9);
   const last = Math.floor(Math.log10(high) + 1e-9);
-  const times = last - first < 3 ? [1, 2, 5] : [1];
+  const times = last - first <= 3 ? [1, 2, 5] : [1];
   const all = Array.from({ length: last - first + 1 }, (_, index) => 10 ** (first + index))
     .flatMap((power) => times.map((factor) => factor * power))
     .filter((value) => value >= low * (1 - 1e-9) && value <= high * (1 + 1e-9));

@@ -56,15 +56,16 @@ class Answerer:
         windows = encode_for_answering(
             self._tokenizer, how.prompt, [asked], self._limit, how.window_overlap
         )
-        longest = max(len(window.prompt) for window in windows[0])
         (answer,) = as_deterministic_as_can_be(
             lambda: ask(
                 self._model,
                 self._tokenizer,
                 windows,
                 how.max_new_tokens,
-                longest + how.max_new_tokens,
-                how.unanswerable,
+                # one window at a time, which is right for every architecture
+                max_tokens=0,
+                way="single",
+                unanswerable=how.unanswerable,
             ),
             how.candidate,
         )

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode
@@ -13,14 +14,16 @@ from vestibular.core.base_models import configuration, longest_input
 from vestibular.core.errors import BaseModelError, VestibularError
 from vestibular.core.questions import Question
 from vestibular.data.dataset import load_dataset
+from vestibular.modeling import capability
 from vestibular.modeling.encoding import EncodedQuestion, encode_for_training
-from vestibular.modeling.memory import available_bytes
+from vestibular.modeling.memory import TensorBytes, available_bytes
 from vestibular.modeling.models import load_tokenizer, pick_device, pick_precision, without_weights
 from vestibular.modeling.planning import USABLE_MEMORY, answering_bytes, weight_bytes
 from vestibular.modeling.tensors import label_loss
 from vestibular.params.project import Params
 from vestibular.training import planning
 from vestibular.training.settings import TrainSettings
+from vestibular.training.ways import settled
 
 UTILIZATION = 0.4
 """Share of the machine's matrix-multiply peak that training reaches, roughly (bench/README.md)."""
@@ -47,6 +50,8 @@ class Forecast:
     training_seconds: float
     settings: TrainSettings
     """With every `auto` resolved."""
+    ways: capability.Ways
+    """How it is taught and asked, and why not in a faster way."""
     counted: bool
     """Whether the tokens are the data's own; if not, examples of full length are assumed."""
     fits: bool
@@ -64,16 +69,19 @@ def forecast(params: Params, name: str, device: torch.device, free: int) -> Fore
         free: bytes of memory that may be taken.
 
     Raises:
-        BaseModelError: the model's configuration cannot be had, or an option cannot be honoured.
+        BaseModelError: the model's configuration cannot be had, it can be neither trained nor
+            examined, or an option cannot be honoured.
     """
     candidate = params.candidate(name)
     folder = configuration(name, candidate)
     limit = longest_input(folder, candidate.train.max_length)
-    encoded, counted = _encode(params, folder, limit, candidate.train)
-    stated = candidate.train.model_copy(update={"max_length": limit})
+    ways = capability.ways(folder)
+    settings = settled(candidate.train, ways)
+    encoded, counted = _encode(params, folder, limit, settings)
+    stated = settings.model_copy(update={"max_length": limit})
     resolved = True
     try:
-        plan = planning.plan_training(folder, candidate.train, limit, encoded, params.seed, device)
+        plan = planning.plan_training(folder, settings, limit, encoded, params.seed, device)
     except BaseModelError:
         least = {"max_tokens_per_batch": limit, "gradient_checkpointing": True}
         smallest = {key: value for key, value in least.items() if getattr(stated, key) == "auto"}
@@ -82,7 +90,7 @@ def forecast(params: Params, name: str, device: torch.device, free: int) -> Fore
         )
         resolved = False
     base = without_weights(folder)
-    dtype = pick_precision(candidate.train.precision, device)
+    dtype = pick_precision(settings.precision, device)
     model = planning.trainable_shape(folder, plan.settings, dtype)
     trained = sum(each.numel() for each in model.parameters() if each.requires_grad)
     answering = answering_bytes(
@@ -103,12 +111,13 @@ def forecast(params: Params, name: str, device: torch.device, free: int) -> Fore
     return Forecast(
         parameters=base.num_parameters(),
         trained_share=trained / sum(each.numel() for each in model.parameters()),
-        weights=weight_bytes(base, candidate.train.quantization, dtype),
+        weights=weight_bytes(base, settings.quantization, dtype),
         training_peak=plan.peak_bytes,
         answering_peak=answering,
         training_seconds=training_operations(folder, plan.settings, encoded, params.seed)
         / (UTILIZATION * operations_per_second(device, dtype)),
         settings=plan.settings,
+        ways=ways,
         counted=counted,
         fits=not remedy,
         remedy=remedy,
@@ -130,13 +139,26 @@ def training_operations(
     One heavy step is counted and scaled by tokens. Source: torch.utils.flop_counter.
     """
     batch = planning.heaviest(encoded, settings, seed)[0]
-    model = planning.trainable_shape(folder, settings, torch.float32)
+    # in half precision: the experts of a layer cannot be rehearsed in another one
+    model = planning.trainable_shape(folder, settings, torch.bfloat16)
     inputs = planning.step_shapes(batch, settings)
-    with FlopCounterMode(display=False) as counter:
+    counter = FlopCounterMode(
+        display=False, custom_mapping={torch.ops.aten._grouped_mm: _grouped_operations}
+    )
+    with counter, TensorBytes(model):
         torch.autograd.backward(label_loss(model, inputs))
     tokens = sum(row.length for row in batch)
     every = planning.epoch_tokens(encoded, settings, seed) * settings.epochs
     return float(counter.get_total_flops()) / tokens * every
+
+
+def _grouped_operations(left: Sequence[int], right: Sequence[int], *_: Any, **__: Any) -> int:
+    """Return the operations of the product of all experts of a layer, which torch leaves out.
+
+    Each row of `left` goes through one of the matrices in `right`; if that is no stack of them,
+    it is the gradient of one.
+    """
+    return 2 * left[0] * left[1] * right[-1]
 
 
 def operations_per_second(device: torch.device, dtype: torch.dtype) -> float:
@@ -196,53 +218,3 @@ def _remedy(
                 return ", ".join(f"{k}: {str(v).lower()}" for k, v in changed.items())
     smaller = "no setting of this model; a smaller one"
     return smaller if settings.method == "lora" else f"{smaller}, or method: lora"
-
-
-def as_text(found: dict[str, Forecast], free: int) -> str:
-    """Lay the forecasts out for a terminal."""
-    table = [["candidate", "parameters", "trained", "weights", "train", "exam", "time", "fits"]]
-    for name, each in found.items():
-        table.append(
-            [
-                name,
-                f"{each.parameters:,}",
-                f"{each.trained_share:.2%}",
-                _bytes(each.weights),
-                _bytes(each.training_peak),
-                _bytes(each.answering_peak),
-                _duration(each.training_seconds),
-                "yes" if each.fits else "NO",
-            ]
-        )
-    widths = [max(len(row[column]) for row in table) for column in range(len(table[0]))]
-    lines = [
-        "  ".join(
-            cell.ljust(width) if column == 0 else cell.rjust(width)
-            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in table
-    ]
-    lines.append(
-        f"\n{_bytes(free)} are free, of which {USABLE_MEMORY:.0%} may be filled. "
-        "train and exam: most memory at a time; time: a whole training, roughly."
-    )
-    for name, each in found.items():
-        resolved = each.settings
-        lines.append(
-            f"{name}: max_tokens_per_batch {resolved.max_tokens_per_batch}, gradient_checkpointing "
-            f"{str(resolved.gradient_checkpointing).lower()}"
-            + ("" if each.counted else "; no data or tokenizer here: full length assumed")
-        )
-        if not each.fits:
-            lines.append(f"{name} would fit with {each.remedy}")
-    return "\n".join(lines)
-
-
-def _bytes(count: float) -> str:
-    return f"{count / 1e9:.2f} GB" if count >= 1e9 else f"{count / 1e6:.0f} MB"
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

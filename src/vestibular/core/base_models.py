@@ -4,7 +4,6 @@ A pin is either a model on the Hugging Face hub at one commit, or a local folder
 of its content. Nothing here imports torch.
 """
 
-import json
 import os
 import re
 from dataclasses import asdict, dataclass
@@ -16,6 +15,13 @@ from vestibular.core.file_formats import FileFormat
 from vestibular.core.files import folder_sha256
 from vestibular.core.layout import PARAMS, PINS
 from vestibular.core.settings import Arithmetic, Precision, Quantization
+from vestibular.core.unusable_bases import (
+    check_folder,
+    read_configuration,
+    refuse_by_configuration,
+    refuse_by_names,
+    refuse_file,
+)
 from vestibular.core.weights import WEIGHTS, weight_files
 
 COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -104,8 +110,10 @@ def pin(name: str, candidate: BaseChoice, bases: Path) -> Pin:
                 f"{where}.base_model: {folder}: lies outside {bases}, the folder that DVC watches; "
                 f"move it there, or name another folder as `bases` in {PARAMS}"
             )
-        _check_folder(folder, f"{where}.base_model")
+        check_folder(folder, f"{where}.base_model")
         return Pin(folder.as_posix(), sha256=folder_sha256(folder))
+    if Path(candidate.base_model).is_file():
+        refuse_file(f"{where}.base_model", Path(candidate.base_model))
     if not HUB_ID.fullmatch(candidate.base_model):
         raise BaseModelError(
             f"{where}.base_model: {candidate.base_model}: no such folder, and not the id of a "
@@ -124,7 +132,7 @@ def pin(name: str, candidate: BaseChoice, bases: Path) -> Pin:
             "folder: there is none"
         )
     result = Pin(candidate.base_model, revision=candidate.revision)
-    locate(result)
+    refuse_by_configuration(locate(result), f"{where}.base_model: {candidate.base_model}")
     return result
 
 
@@ -161,30 +169,21 @@ def locate(pin: Pin, search: tuple[Path, ...] = (Path(),)) -> Path:
     return folder
 
 
-def _check_folder(folder: Path, where: str) -> None:
-    if not (folder / "config.json").is_file():
-        raise BaseModelError(f"{where}: {folder}: has no config.json, so it is no model's folder")
-    weights = [path for pattern in WEIGHTS for path in folder.glob(pattern)]
-    if not any(path.stat().st_size for path in weights):
-        raise BaseModelError(
-            f"{where}: {folder}: has no weights ({' or '.join(WEIGHTS)}); copy them there"
-        )
-
-
 def positions(folder: Path) -> int | None:
     """Return the most tokens that a model takes, prompt and answer together; None for any.
 
     Raises:
         BaseModelError: the model's configuration is not a JSON object.
     """
-    path = folder / "config.json"
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise BaseModelError(f"{path}: not JSON: {error}") from None
-    if not isinstance(content, dict):
-        raise BaseModelError(f"{path}: must be a JSON object; copy the model's own file there")
-    found = [content.get(key) for key in ("max_position_embeddings", "n_positions")]
+    content = read_configuration(folder)
+    # a model with several parts has its text decoder's in a part of the file
+    parts = [content, *(content.get(key) for key in ("text_config", "decoder", "llm_config"))]
+    found = [
+        part.get(key)
+        for part in parts
+        if isinstance(part, dict)
+        for key in ("max_position_embeddings", "n_positions", "max_seq_len")
+    ]
     return next((number for number in found if isinstance(number, int)), None)
 
 
@@ -240,6 +239,7 @@ def _hub_snapshot(repository: str, revision: str) -> Path:
             return folder
     try:
         names = huggingface_hub.list_repo_files(repository, revision=revision)
+        refuse_by_names(repository, names)
         patterns = [_first_matching(repository, names), *OTHER_FILES]
         return Path(
             huggingface_hub.snapshot_download(

@@ -22,9 +22,14 @@ class Machine(Part):
 class TrainingCost(FileFormat):
     """What a training took."""
 
+    VERSION = 2
+
+    started: float | None
+    """When it began, before any kill: seconds since 1970; null where that was not kept."""
     seconds: float
     """Seconds for all steps, validation included; what a kill has undone does not count."""
-    seconds_per_epoch: float
+    epoch_seconds: tuple[float, ...]
+    """Seconds of each epoch, validation included; empty where they were not measured one by one."""
     questions_per_second: float
     """Training questions, each counted in every epoch."""
     tokens_per_second: float
@@ -37,10 +42,20 @@ class TrainingCost(FileFormat):
     """Most accelerator memory that tensors held; 0 on a CPU."""
     machine: Machine
 
+    @classmethod
+    def upgrade(cls, content: dict[str, Any], version: int) -> dict[str, Any]:
+        """Leave the epochs unknown: version 1 knew their mean alone, and no time of day."""
+        rest = {name: value for name, value in content.items() if name != "seconds_per_epoch"}
+        return {**rest, "started": None, "epoch_seconds": ()}
+
 
 class ExamCost(FileFormat):
     """What the fine-tuned model's exam took."""
 
+    VERSION = 2
+
+    ended: float | None
+    """When it ended: seconds since 1970; null where that was not kept."""
     seconds: float
     """Seconds for all questions."""
     questions_per_second: float
@@ -55,6 +70,11 @@ class ExamCost(FileFormat):
     peak_device_bytes: int
     """Most accelerator memory that tensors held; 0 on a CPU."""
     machine: Machine
+
+    @classmethod
+    def upgrade(cls, content: dict[str, Any], version: int) -> dict[str, Any]:
+        """Leave the end unknown: version 1 knew no time of day."""
+        return {**content, "ended": None}
 
     @property
     def peak_memory_bytes(self) -> int:
@@ -76,12 +96,22 @@ class CandidateCosts(Part):
 class Costs(FileFormat):
     """`metrics/costs.json`."""
 
-    VERSION = 2
+    VERSION = 3
     MADE_BY = "dvc repro select"
 
     candidates: dict[str, CandidateCosts]
 
     @classmethod
     def upgrade(cls, content: dict[str, Any], version: int) -> dict[str, Any]:
-        """Refuse: version 1 named no run, so that nothing tells whose figures they are."""
-        return {"candidates": {}}
+        """Upgrade what version 2 holds; version 1 named no run, so that it says nothing."""
+        if version == 1:
+            return {"candidates": {}}
+        candidates = {
+            name: {
+                **costs,
+                "train": costs["train"] and TrainingCost.upgrade(costs["train"], 1),
+                "evaluate": costs["evaluate"] and ExamCost.upgrade(costs["evaluate"], 1),
+            }
+            for name, costs in content["candidates"].items()
+        }
+        return {"candidates": candidates}

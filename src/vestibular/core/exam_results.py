@@ -188,7 +188,16 @@ class ExamDetails(FileFormat):
     model_bytes: int
     """The base model in memory, in bytes, as `quantization` stores it."""
     flops_per_answer: float
-    """Floating-point operations an answer."""
+    """Floating-point operations an answer; of a layer's experts those that a token goes to."""
+    recurrent_layers: int = 0
+    """Layers whose recurrence is not in that count; their matrices are."""
+    way: str = ""
+    """How the questions were put: a context's together (`shared`), several with their whole
+    prompts (`padded`), or one at a time (`single`); the answers are the same."""
+    cut_answers: int = 0
+    """Answers that `evaluate.max_new_tokens` cut off before their end."""
+    longer_references: int = 0
+    """Questions all of whose references have more tokens than that, so that none can be met."""
 
 
 def as_run_fields(details: ExamDetails) -> dict[str, dict[str, float]]:

@@ -18,13 +18,13 @@ from vestibular.core.exam_results import (
 from vestibular.core.questions import Question
 from vestibular.core.settings import PromptSettings
 from vestibular.examination.asking import Windows
-from vestibular.examination.generation import Answer
 from vestibular.examination.settings import EvaluateSettings
+from vestibular.modeling.answers import Answer
 from vestibular.modeling.encoding import EncodedQuestion, encode_answer, encode_for_answering
 from vestibular.modeling.flops import Shape, flops_per_answer
+from vestibular.scoring.metric import load_metric
 from vestibular.scoring.normalization import Normalization
 from vestibular.scoring.scoring import mean, published_exact_match, published_f1
-from vestibular.scoring.squad_metric import SquadMetric
 from vestibular.tracking.measuring import stopwatch
 
 LATENCY_QUESTIONS = 20
@@ -166,7 +166,7 @@ def _computed(
     unanswerable: str | None,
     official: bool = False,
 ) -> dict[str, Any]:
-    metric = SquadMetric(config_name=f"{rules.rules}-{rules.articles}", keep_in_memory=True)
+    metric = load_metric(f"{rules.rules}-{rules.articles}")
     found: dict[str, Any] = metric.compute(
         predictions=list(answers),
         references=[list(each) for each in references],
@@ -197,6 +197,20 @@ def published_scores(
     )
 
 
+def longer_references(
+    tokenizer: Any, prompt: PromptSettings, questions: Sequence[Question], max_new_tokens: int
+) -> int:
+    """Return how many questions no answer can match: all references have more tokens."""
+    return sum(
+        all(
+            # without the end, which needs no room
+            len(encode_answer(tokenizer, prompt, answer)) - 1 > max_new_tokens
+            for answer in question.answers
+        )
+        for question in questions
+    )
+
+
 def details(
     rows: Sequence[AnsweredQuestion],
     base_scores: Scores | None,
@@ -205,6 +219,10 @@ def details(
     parameters: Parameters,
     model_bytes: int,
     flops: float,
+    recurrent_layers: int,
+    way: str,
+    cut: int,
+    longer: int,
 ) -> ExamDetails:
     """Return what else is known of an exam, other views of the same answers first."""
     clean = [row for row in rows if not row.leaked]
@@ -221,4 +239,8 @@ def details(
         parameters=parameters,
         model_bytes=model_bytes,
         flops_per_answer=flops,
+        recurrent_layers=recurrent_layers,
+        way=way,
+        cut_answers=cut,
+        longer_references=longer,
     )

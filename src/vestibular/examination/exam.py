@@ -1,7 +1,9 @@
 """One exam from beginning to end: a model is loaded, asked, and its answers are scored."""
 
+import sys
+import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -9,15 +11,17 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
-from vestibular.core.base_models import PinnedBase
+from vestibular.core.base_models import PinnedBase, longest_input
 from vestibular.core.costs import ExamCost, Machine
 from vestibular.core.exam_results import AnsweredQuestion, ExamDetails, Parameters, Scores
 from vestibular.core.questions import Question
 from vestibular.examination import evaluation
-from vestibular.examination.asking import Windows, answer_text, ask
-from vestibular.examination.generation import Answer
+from vestibular.examination.asking import Windows, answer_text, ask, best_answers
+from vestibular.examination.net import deviation
 from vestibular.examination.settings import ExamParams
-from vestibular.modeling import determinism, memory, models, planning
+from vestibular.modeling import capability, counting, determinism, memory, models, planning
+from vestibular.modeling.answers import WAYS, Answer, Way, end_tokens
+from vestibular.modeling.generation import answer_questions
 from vestibular.tracking import measuring
 
 
@@ -36,6 +40,8 @@ class Examinee:
     """Whether it is fine-tuned."""
     dtype: torch.dtype
     """Numbers that it computes with."""
+    way: Way
+    """How it is asked: the fastest way that is right for its architecture."""
 
     def computing(self) -> dict[str, Any]:
         """Return what decides how its sums are rounded."""
@@ -65,7 +71,8 @@ class Sitting:
             base_scores: the untouched base's on the same questions, if this is not its exam.
         """
         one = self.examinee
-        counted = models.count_parameters(one.base, one.model)
+        counted = counting.count_parameters(one.base, one.model)
+        shape = counting.arithmetic_shape(one.base, one.model)
         return evaluation.details(
             self.rows,
             base_scores,
@@ -77,8 +84,15 @@ class Sitting:
             ),
             Parameters(trainable=counted["trainable"] if one.tuned else 0, total=counted["total"]),
             one.model_bytes,
-            evaluation.operations(
-                models.arithmetic_shape(one.base, one.model), self.encoded, self.answers
+            evaluation.operations(shape, self.encoded, self.answers),
+            shape.recurrent_layers,
+            one.way,
+            sum(answer.is_cut for answer in self.answers),
+            evaluation.longer_references(
+                one.tokenizer,
+                self.params.prompt,
+                self.questions,
+                self.params.evaluate.max_new_tokens,
             ),
         )
 
@@ -87,6 +101,7 @@ class Sitting:
         one = self.examinee
         put = _asking(one, self.params, self.budget)
         return ExamCost(
+            ended=time.time(),
             **evaluation.speed(self.encoded, self.answers, self.seconds),
             **evaluation.latency(self.encoded, lambda windows: put([windows])),
             peak_process_bytes=measuring.peak_process_bytes(),
@@ -108,7 +123,6 @@ def load_examinee(base: Path, pinned: PinnedBase, trained: Path | None = None) -
     """
     memory.return_freed_memory()
     device = models.pick_device()
-    determinism.ask_for_deterministic_kernels(device)
     dtype = models.pick_precision(pinned.precision, device)
     tokenizer = models.load_tokenizer(trained or base)
     adapter = trained is not None and (trained / models.ADAPTER_FILE).exists()
@@ -119,7 +133,10 @@ def load_examinee(base: Path, pinned: PinnedBase, trained: Path | None = None) -
     model_bytes = model.get_memory_footprint()
     if trained is not None and adapter:
         model = models.load_adapter(model, trained)
-    return Examinee(base, model, tokenizer, device, model_bytes, trained is not None, dtype)
+    way = capability.ways(base).exam
+    # from here on: the check is one on a CPU
+    determinism.ask_for_deterministic_kernels(device)
+    return Examinee(base, model, tokenizer, device, model_bytes, trained is not None, dtype, way)
 
 
 def sit(
@@ -150,15 +167,16 @@ def sit(
         questions,
     )
     budget = planning.answering_budget(
-        examinee.model, params.evaluate.max_tokens_per_batch, examinee.device
+        examinee.model.config,
+        examinee.model.dtype,
+        params.evaluate.max_tokens_per_batch,
+        longest_input(examinee.base, pinned.max_length),
+        examinee.device,
     )
-    put = _asking(examinee, params, budget)
-    with tqdm(total=sum(map(len, encoded)), desc=title, disable=None) as bar:
-        elapsed = measuring.stopwatch()
-        answers = determinism.as_deterministic_as_can_be(
-            lambda: put(encoded, on_answered=bar.update), title
-        )
-        seconds = elapsed()
+    answers, way, seconds = determinism.as_deterministic_as_can_be(
+        lambda: _answers(examinee, params, encoded, budget, title), title
+    )
+    examinee = replace(examinee, way=way)
     rows = evaluation.score(
         questions,
         encoded,
@@ -170,6 +188,40 @@ def sit(
     return Sitting(examinee, params, questions, encoded, answers, rows, seconds, budget)
 
 
+def _answers(
+    examinee: Examinee, params: ExamParams, encoded: Sequence[Windows], budget: int, title: str
+) -> tuple[list[Answer], Way, float]:
+    """Let a model answer, in the next plainer way where a plain pass finds another answer.
+
+    Returns:
+        the best answer to each question, the way in which they were given, and its seconds.
+    """
+    model, tokenizer = examinee.model, examinee.tokenizer
+    windows = [window for each in encoded for window in each]
+    ends = end_tokens(tokenizer, model)
+    for way in WAYS[WAYS.index(examinee.way) :]:
+        with tqdm(total=len(windows), desc=title, disable=None) as bar:
+            elapsed = measuring.stopwatch()
+            answers = answer_questions(
+                model, windows, ends, params.evaluate.max_new_tokens, budget, way, bar.update
+            )
+            seconds = elapsed()
+        if way == "single" or not windows:
+            break
+        found = deviation(model, windows, answers, ends)
+        if found.is_rounding:
+            break
+        print(
+            f"{title}: of {found.answers} answers that were gone over plainly, the "
+            f"log-probabilities are off by {found.mean:.2g} nats a token, and another token is "
+            f"likelier by up to {found.from_best:.2g} (rounding explains {found.allowed:g}); "
+            f"asking all again without way `{way}`",
+            file=sys.stderr,
+        )
+    best = best_answers(tokenizer, encoded, answers, params.data.unanswerable)
+    return best, way, seconds
+
+
 def _asking(examinee: Examinee, params: ExamParams, budget: int) -> Any:
     return partial(
         ask,
@@ -177,5 +229,6 @@ def _asking(examinee: Examinee, params: ExamParams, budget: int) -> Any:
         examinee.tokenizer,
         max_new_tokens=params.evaluate.max_new_tokens,
         max_tokens=budget,
+        way=examinee.way,
         unanswerable=params.data.unanswerable,
     )

@@ -5,18 +5,15 @@ have the same names.
 """
 
 import csv
-import functools
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from vestibular.core.base_models import read_pin
 from vestibular.core.cost_files import gather_costs
 from vestibular.core.errors import NoRepositoryError
 from vestibular.core.exam_results import ExamDetails, as_run_fields
-from vestibular.core.files import file_md5, folder_sha256
 from vestibular.core.layout import (
     ADAPTERS,
     CURVES,
@@ -29,10 +26,19 @@ from vestibular.core.layout import (
 )
 from vestibular.core.runs import training_inputs
 from vestibular.core.training_record import TrainingRecord
-from vestibular.core.version_control import foreign_repositories_named
+from vestibular.mirror.files import as_file, folder_mark
 from vestibular.mirror.naming import flatten, safe_names
-from vestibular.mirror.records import File, Run, Stage, Value, Version
-from vestibular.mirror.spools import RUN_SETTINGS, SERIES, Spools, add_point, timestamp
+from vestibular.mirror.records import Run, Stage
+from vestibular.mirror.spools import (
+    EPOCHS,
+    RUN_SETTINGS,
+    SERIES,
+    Spools,
+    add_point,
+    measured,
+    timestamp,
+)
+from vestibular.mirror.versions import version_of
 from vestibular.params.project import Params
 from vestibular.registry.registry import Registry
 from vestibular.registry.tags import versions_in
@@ -82,7 +88,7 @@ class Sources:
 
 def _made_of(first: Run, found: Run | None, stage: tuple[Stage, str]) -> Run:
     run = _together(first, found)
-    run.version = _version(run, *stage)
+    run.version = version_of(run, *stage)
     _tidy(run)
     return run
 
@@ -98,64 +104,73 @@ def _from_outputs(candidate: str, params: Params) -> Run | None:
         return None
     run = Run(record.run, candidate, started=training.stat().st_mtime)
     content = record.model_dump(mode="json", exclude={"run", "version"})
-    run.fields |= _settings(run, params)
+    _read_settings(run, params)
     run.fields |= flatten("finetuning", content)
     run.fields["run/state"] = run.state
-    run.fields["run/started"] = timestamp(run.started)
-    run.fields |= _examined(candidate, run.id)
+    _read_exam(run)
+    _read_costs(run)
     _read_curve(run, CURVES / f"{candidate}.tsv")
     for file in sorted((ADAPTERS / candidate).rglob("*")):
         if file.is_file():
             name = file.relative_to(ADAPTERS / candidate).as_posix()
-            run.files[f"finetuning/adapter/{name}"] = File(file, _md5(file))
+            run.files[f"finetuning/adapter/{name}"] = as_file(file)
     answers = PREDICTIONS / f"{candidate}.jsonl"
     if answers.exists():
-        run.files[f"evaluation/predictions/{answers.name}"] = File(answers, _md5(answers))
+        run.files[f"evaluation/predictions/{answers.name}"] = as_file(answers)
     return run
 
 
-def _examined(candidate: str, run: str) -> dict[str, Value]:
-    """Return scores and costs, the same fields as those that the spool names."""
-    fields: dict[str, Value] = {}
-    details = DETAILS / f"{candidate}.json"
+def _read_exam(run: Run) -> None:
+    """Add the scores, the same fields as those that the spool names."""
+    details = DETAILS / f"{run.candidate}.json"
     if details.exists():
-        fields |= flatten("evaluation", as_run_fields(ExamDetails.read(details)))
-    costs = gather_costs({candidate: run})[candidate]
-    for prefix, cost in (("finetuning/cost", costs.train), ("evaluation/cost", costs.evaluate)):
+        run.fields |= flatten("evaluation", as_run_fields(ExamDetails.read(details)))
+
+
+def _read_costs(run: Run) -> None:
+    """Add what was measured, and when: a file's own time is that of its copy, in a clone."""
+    costs = gather_costs({run.candidate: run.id})[run.candidate]
+    training, exam = costs.train, costs.evaluate
+    for prefix, cost in (("finetuning/cost", training), ("evaluation/cost", exam)):
         if cost is not None:
-            fields |= flatten(prefix, cost.model_dump(mode="json", exclude={"version"}))
-    return fields
+            content = cost.model_dump(mode="json", exclude={"version"})
+            run.fields |= flatten(prefix, measured(content))
+    if training is not None and training.started is not None:
+        run.started = training.started
+        run.fields["run/started"] = timestamp(run.started)
+        ends = training.started
+        for number, seconds in enumerate(training.epoch_seconds, 1):
+            ends += seconds
+            add_point(run, EPOCHS, number, seconds, ends)
+    if exam is not None and exam.ended is not None:
+        run.ended = exam.ended
+        run.fields["run/ended"] = timestamp(run.ended)
 
 
-def _settings(run: Run, params: Params) -> dict[str, Value]:
-    """Return the settings and the base model, if those that lie here are the run's own.
+def _read_settings(run: Run, params: Params) -> None:
+    """Add the settings and the base model, if those that lie here are the run's own.
 
     Nothing but its name, a hash of them, tells what an adapter was trained with: where the
     settings have changed since, the run's are not known.
     """
     if not (PINS / f"{run.candidate}.json").exists():
-        return {}
+        return
     pin = read_pin(run.candidate).pin
-    prepared = [(path, path.stat()) for path in sorted(PREPARED.rglob("*"))]
-    data = _data_sha256(tuple((path, state.st_mtime_ns, state.st_size) for path, state in prepared))
+    data = folder_mark(PREPARED)
     candidate = params.candidate(run.candidate)
     inputs = training_inputs(params.seed, params.prompt, candidate.train, pin, data)
     if run_id(candidate=run.candidate, **inputs) != run.id:
-        return {}
-    settings = {
-        **params.model_dump(mode="json", include={"seed", "prompt"}),
-        **candidate.model_dump(mode="json"),
+        return
+    everything = params.model_dump(mode="json")
+    own = {**everything, **candidate.model_dump(mode="json")}
+    run.settings = {
+        "finetuning": {key: own[key] for key in RUN_SETTINGS},
+        "evaluation": {key: everything[key] for key in ("prompt", "data", "evaluate")},
     }
-    return {
-        **flatten("parameters", {key: settings[key] for key in RUN_SETTINGS}),
-        **flatten("base_model", pin.as_json()),
-        "data/sha256": data,
-    }
-
-
-@functools.cache
-def _data_sha256(_files: tuple[tuple[Path, int, int], ...]) -> str:
-    return folder_sha256(PREPARED)
+    run.base = pin.as_json()
+    run.fields |= flatten("parameters", run.settings["finetuning"])
+    run.fields |= flatten("base_model", run.base)
+    run.fields["data/sha256"] = data
 
 
 def _read_curve(run: Run, path: Path) -> None:
@@ -182,6 +197,8 @@ def _together(first: Run, found: Run | None) -> Run:
         fields={**fields, **first.fields},
         files={**files, **first.files},
         series={name: list(points) for name, points in first.series.items()},
+        settings={**found.settings, **first.settings},
+        base=first.base or found.base,
     )
     for name, points in found.series.items():
         known = {point.step for point in run.series.get(name, [])}
@@ -219,73 +236,9 @@ def _stages(artifact: str, runs: AbstractSet[str]) -> dict[str, tuple[Stage, str
     return {run: stage for run, stage in stages.items() if run in runs}
 
 
-def _version(run: Run, stage: Stage, registered: str) -> Version | None:
-    """Return the model version of a run; None before the run has been examined."""
-    adapter = {
-        name.removeprefix("finetuning/adapter/"): file
-        for name, file in run.files.items()
-        if name.startswith("finetuning/adapter/")
-    }
-    if "evaluation/after/exact_match" not in run.fields or not adapter:
-        return None
-    renamed = {
-        "model/candidate": run.candidate,
-        "model/run": run.id,
-        "model/model-name": run.fields.get("parameters/base_model"),
-        "model/registered": registered or None,
-        "model/exact-match": run.fields.get("evaluation/after/exact_match"),
-        "model/f1": run.fields.get("evaluation/after/f1"),
-        "model/exact-match-before": run.fields.get("evaluation/before/exact_match"),
-        "model/f1-before": run.fields.get("evaluation/before/f1"),
-        "model/parameters": run.fields.get("evaluation/parameters/total"),
-        "model/trainable-parameters": run.fields.get("evaluation/parameters/trainable"),
-        "model/loss": _last(run, SERIES["loss"]),
-        "model/validation-loss": _last(run, SERIES["validation_loss"]),
-    }
-    fields: dict[str, Value] = {name: value for name, value in renamed.items() if value is not None}
-    return Version(fields, adapter, stage)
-
-
-def _last(run: Run, name: str) -> float | None:
-    points = run.series.get(name)
-    return points[-1].value if points else None
-
-
 def _tidy(run: Run) -> None:
     """Give everything in a run a name that services take."""
     names = safe_names([*run.fields, *run.series, *run.files])
     run.fields = {names[name]: value for name, value in run.fields.items()}
     run.series = {names[name]: points for name, points in run.series.items()}
     run.files = {names[name]: file for name, file in run.files.items()}
-
-
-def _md5(path: Path) -> str:
-    state = path.stat()
-    return _md5_of(path, state.st_mtime_ns, state.st_size)
-
-
-@functools.cache
-def _md5_of(path: Path, _time: int, _size: int) -> str:
-    return file_md5(path)
-
-
-def locate(file: File) -> Path | None:
-    """Return where a run's file lies now: in its place, or in DVC's cache; None if nowhere."""
-    if file.path.is_file() and _md5(file.path) == file.md5:
-        return file.path
-    cache = _cache(Path.cwd())
-    cached = None if cache is None else Path(cache.oid_to_path(file.md5))
-    return cached if cached is not None and cached.is_file() else None
-
-
-@functools.cache
-def _cache(project: Path) -> Any:
-    """Return DVC's cache of a project; None where there is none. To open it takes a while."""
-    from dvc.exceptions import DvcException
-    from dvc.repo import Repo
-
-    try:
-        with foreign_repositories_named(), Repo(str(project)) as repo:
-            return repo.cache.local
-    except DvcException:
-        return None

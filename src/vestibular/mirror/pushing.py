@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from vestibular.core.errors import DataError
-from vestibular.mirror.outputs import locate
+from vestibular.mirror.files import locate
 from vestibular.mirror.records import File, Point, Run, Value, Version
 from vestibular.mirror.target import Marks, Target, staged
 

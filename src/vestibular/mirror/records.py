@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 Value = str | float | bool
 State = Literal["running", "finished", "failed", "killed"]
@@ -43,6 +43,10 @@ class Run:
     started: float = 0.0
     ended: float | None = None
     state: State = "finished"
+    settings: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """What each part (`finetuning`, `evaluation`) was set to, as it stood in `params.yaml`."""
+    base: dict[str, str] = field(default_factory=dict)
+    """The base model's exact version, as its pin has it."""
     fields: dict[str, Value] = field(default_factory=dict)
     series: dict[str, list[Point]] = field(default_factory=dict)
     files: dict[str, File] = field(default_factory=dict)

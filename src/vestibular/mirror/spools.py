@@ -20,6 +20,8 @@ SERIES = {
     "gradient_norm": "finetuning/train/gradient_norm",
 }
 """Fields of the loss curve, under the names of the article that this project follows."""
+EPOCHS = "finetuning/train/epoch_seconds"
+"""Series of how long each epoch took: seconds, by the epoch's number."""
 NOT_FINITE = ("nan", "inf", "-inf")
 RUN_SETTINGS = ("seed", "prompt", "train", "base_model", "revision")
 """Settings that make a run that run; others are about what is done with it."""
@@ -133,6 +135,8 @@ def _tell(run: Run, stage: str, event: Mapping[str, Any]) -> None:
     kind, time = event["event"], event["time"]
     if kind == "start":
         settings = event["settings"]
+        run.settings[stage] = settings
+        run.base |= event.get("base", {})
         own = {key: settings[key] for key in RUN_SETTINGS if key in settings}
         rest = {key: value for key, value in settings.items() if key not in own}
         run.fields |= flatten("parameters", own)
@@ -155,13 +159,23 @@ def _tell(run: Run, stage: str, event: Mapping[str, Any]) -> None:
     elif kind == "usage":
         for name, value in event["values"].items():
             add_point(run, f"monitoring/{name}", round(time - run.started), value, time)
+    elif kind == "epoch":
+        add_point(run, EPOCHS, event["epoch"], event["seconds"], time)
+    elif kind == "trained":
+        run.fields |= flatten("finetuning", event["values"])
     elif kind == "cost":
-        run.fields |= flatten(f"{stage}/cost", event["values"])
+        run.fields |= flatten(f"{stage}/cost", measured(event["values"]))
     elif kind == "scores":
         run.fields |= flatten("evaluation", event["values"])
     elif kind == "file":
         folder = "finetuning/adapter" if event["kind"] == "adapter" else "evaluation/predictions"
         run.files[f"{folder}/{event['name']}"] = File(Path(event["path"]), event["md5"])
+
+
+def measured(cost: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a cost without what is shown elsewhere: the epochs, and the run's times."""
+    apart = ("epoch_seconds", "started", "ended")
+    return {name: value for name, value in cost.items() if name not in apart}
 
 
 def add_point(run: Run, name: str, step: int, value: float | str, time: float) -> None:

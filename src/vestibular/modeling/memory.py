@@ -17,6 +17,7 @@ MMAP_THRESHOLD_OPTION = -3
 OWN_PAGES_FROM = 1 << 20
 """Bytes from which on an allocation gets pages of its own."""
 CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
+ASKS_FOR_A_NUMBER = (torch.ops.aten.item.default, torch.ops.aten._local_scalar_dense.default)
 CGROUP_USE = Path("/sys/fs/cgroup/memory.current")
 
 
@@ -57,6 +58,7 @@ class TensorBytes(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Counts the bytes of all tensors that come to life in the block, on any device.
 
     On the meta device that is a rehearsal: every operation takes place, but for the numbers.
+    Whoever asks for one there (whether a mask is all ones, whether there is padding) is told 1.
 
     Attributes:
         peak: most bytes that were alive at a time.
@@ -74,6 +76,8 @@ class TensorBytes(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def __torch_dispatch__(
         self, function: Any, types: Any, args: Any = (), kwargs: Any = None
     ) -> Any:
+        if function in ASKS_FOR_A_NUMBER and args[0].is_meta:
+            return 1
         result = function(*args, **(kwargs or {}))
         tree_map_only(torch.Tensor, self._count, result)
         return result

@@ -7,14 +7,14 @@ from typing import Any
 
 import torch
 import transformers
-from peft import PeftModel, get_peft_model_state_dict
+from peft import PeftModel
 from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
 
 from vestibular.core.errors import BaseModelError, first_line, out_of_memory
 from vestibular.core.settings import Precision, Quantization
 from vestibular.core.weights import is_small
-from vestibular.modeling.flops import Shape
+from vestibular.modeling.answers import greedy
 
 ADAPTER_FILE = "adapter_config.json"
 """In the folder of a trained candidate, if it is an adapter."""
@@ -69,7 +69,9 @@ def load_tokenizer(folder: Path) -> Any:
     """
     advice = "copy the tokenizer's files from the model's source, tokenizer.json above all"
     try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        tokenizer = AutoTokenizer.from_pretrained(
+            folder, local_files_only=True, trust_remote_code=False
+        )
     except LOADING_ERRORS as error:
         raise BaseModelError(
             f"{folder}: no tokenizer can be loaded ({first_line(error)}); {advice}"
@@ -114,6 +116,7 @@ def load_base(
             dtype=dtype,
             device_map={"": device},
             local_files_only=True,
+            trust_remote_code=False,
             output_loading_info=True,
             **options,
         )
@@ -130,6 +133,8 @@ def load_base(
             f"{folder}: the weights lack {len(missing)} of the tensors that config.json asks for "
             f"({missing[0]} and so on), which would be random; copy the matching files there"
         )
+    # its own may sample, or be one that cannot be saved again
+    model.generation_config = greedy(model.generation_config)
     if device.type == "cpu" and is_small(folder):
         torch.set_num_threads(1)
     return model
@@ -140,21 +145,19 @@ def load_adapter(model: Any, folder: Path) -> PeftModel:
     return PeftModel.from_pretrained(model, str(folder)).eval()
 
 
-def count_parameters(folder: Path, model: Any) -> dict[str, int]:
-    """Return how many parameters are trained, and how many there are with an adapter's.
+def configuration(folder: Path) -> Any:
+    """Read a model's configuration.
 
-    The base is counted from its configuration: quantized weights are packed, several a byte.
-    What an adapter trains besides its own matrices (biases, `modules_to_save`) stands in the
-    place of the base's.
+    Raises:
+        BaseModelError: it is not that of a model that transformers knows.
     """
-    base = without_weights(folder).num_parameters()
-    if not isinstance(model, PeftModel):
-        return {"trainable": base, "total": base}
-    trained = get_peft_model_state_dict(model, save_embedding_layers=False)
-    return {
-        "trainable": sum(tensor.numel() for tensor in trained.values()),
-        "total": base + _adapter_parameters(model),
-    }
+    try:
+        return AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    except LOADING_ERRORS as error:
+        raise BaseModelError(
+            f"{folder}: config.json is not that of a model that can be loaded here "
+            f"({first_line(error)})"
+        ) from None
 
 
 def without_weights(folder: Path) -> Any:
@@ -163,39 +166,11 @@ def without_weights(folder: Path) -> Any:
     Raises:
         BaseModelError: the configuration is not that of a causal language model.
     """
+    config = configuration(folder)
     try:
         with torch.device("meta"):
-            return AutoModelForCausalLM.from_config(
-                AutoConfig.from_pretrained(folder, local_files_only=True)
-            )
+            return AutoModelForCausalLM.from_config(config, trust_remote_code=False)
     except LOADING_ERRORS as error:
         raise BaseModelError(
             f"{folder}: config.json is not that of a causal language model ({first_line(error)})"
         ) from None
-
-
-def arithmetic_shape(folder: Path, model: Any) -> Shape:
-    """Return the sizes that decide how much the model computes, its adapter included."""
-    base = without_weights(folder)
-    embeddings = {
-        id(module.weight): module.weight.numel()
-        for module in base.modules()
-        if isinstance(module, torch.nn.Embedding)
-    }
-    head = base.get_output_embeddings().weight
-    # a head that shares its weight with the embedding is counted there already
-    apart = 0 if id(head) in embeddings else head.numel()
-    matrices = base.num_parameters() - sum(embeddings.values()) - apart
-    config = base.config
-    heads = config.num_attention_heads
-    size = getattr(config, "head_dim", None) or config.hidden_size // heads
-    return Shape(
-        matrix_parameters=matrices + _adapter_parameters(model),
-        head_parameters=head.numel(),
-        layers=config.num_hidden_layers,
-        width=heads * size,
-    )
-
-
-def _adapter_parameters(model: Any) -> int:
-    return sum(parameter.numel() for name, parameter in model.named_parameters() if "lora_" in name)

@@ -4,6 +4,7 @@ A pass is rehearsed on torch's meta device, where tensors have shapes but no byt
 have been alive at a time is counted. No weights are read.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,9 @@ import torch
 from transformers.pytorch_utils import Conv1D
 
 from vestibular.core.settings import Precision, Quantization, TokenBudget
+from vestibular.modeling.counting import cached_numbers
 from vestibular.modeling.memory import TensorBytes, available_bytes, process_bytes
+from vestibular.modeling.miniature import skeleton
 from vestibular.modeling.models import pick_precision, without_weights
 from vestibular.modeling.tensors import logits_at
 
@@ -50,29 +53,65 @@ def weight_bytes(model: Any, quantization: Quantization, dtype: torch.dtype) -> 
     return int(total + buffers)
 
 
-def answering_budget(model: Any, stated: TokenBudget, device: torch.device) -> int:
+def answering_budget(
+    config: Any, dtype: torch.dtype, stated: TokenBudget, length: int, device: torch.device
+) -> int:
     """Return how many tokens of prompts and answers to hold on `device` at a time.
 
     Args:
-        model: the model that answers.
+        config: configuration of the model that answers.
+        dtype: numbers that it computes with.
         stated: `evaluate.max_tokens_per_batch`.
+        length: longest prompt and answer together, in tokens.
         device: where it answers.
     """
-    # while a cache grows, so does its copy, and as much again is left for the rest
     if stated != "auto":
         return stated
     free = available_bytes(device) * USABLE_MEMORY
     least, most = ANSWERING_BUDGETS
-    return max(least, min(most, int(free / (3 * cache_bytes(model)))))
+    # while a cache grows, so does its copy
+    a_token = 2 * cache_bytes(config, dtype) + encoding_bytes(config, dtype, 1, length) / length
+    return max(least, min(most, int(free / a_token)))
 
 
-def cache_bytes(model: Any) -> int:
-    """Return what one token takes in the cache: a key and a value in every layer."""
-    shape = model.config.get_text_config()
-    heads = shape.num_attention_heads
-    head_size = getattr(shape, "head_dim", None) or shape.hidden_size // heads
-    kept = getattr(shape, "num_key_value_heads", None) or heads
-    return int(2 * shape.num_hidden_layers * kept * head_size * model.dtype.itemsize)
+def cache_bytes(config: Any, dtype: torch.dtype) -> int:
+    """Return what one token takes in the cache, in bytes."""
+    return cached_numbers(config.get_text_config(decoder=True)) * dtype.itemsize
+
+
+def encoding_bytes(config: Any, dtype: torch.dtype, rows: int, length: int) -> int:
+    """Return the most bytes that prompts take on their way through a model, their cache included.
+
+    Args:
+        config: the model's configuration.
+        dtype: numbers that it computes with.
+        rows: prompts at a time.
+        length: tokens of each.
+    """
+
+    def encode(numbers: torch.dtype) -> int:
+        model = skeleton(config).to(numbers).eval()
+        ids = torch.zeros(rows, length, dtype=torch.long, device="meta")
+        nowhere = torch.zeros(0, dtype=torch.long, device="meta")
+        with torch.inference_mode(), TensorBytes(model) as counted:
+            logits_at(model, nowhere, nowhere, input_ids=ids, use_cache=True)
+        return int(counted.peak)
+
+    return rehearsed(encode, dtype)
+
+
+def rehearsed(count: Callable[[torch.dtype], int], dtype: torch.dtype) -> int:
+    """Return the bytes that something takes with numbers of `dtype`, counted without numbers.
+
+    What cannot be rehearsed in them (the experts of a layer, all in one product) is rehearsed in
+    bfloat16 and taken in proportion.
+    """
+    try:
+        return count(dtype)
+    except RuntimeError:
+        if dtype == torch.bfloat16:
+            raise
+        return count(torch.bfloat16) * dtype.itemsize // torch.bfloat16.itemsize
 
 
 def answering_bytes(
@@ -85,13 +124,11 @@ def answering_bytes(
 ) -> int:
     """Return the most memory that the exam takes, in bytes: weights, cache, one batch's rest."""
     dtype = pick_precision(precision, device)
-    model = without_weights(folder).to(dtype).eval()
-    budget = answering_budget(model, max_tokens_per_batch, device)
+    model = without_weights(folder).to(dtype)
+    config = model.config
+    budget = answering_budget(config, dtype, max_tokens_per_batch, max_length, device)
     length = min(budget, max_length)
-    ids = torch.zeros(max(1, budget // length), length, dtype=torch.long, device="meta")
-    nowhere = torch.zeros(0, dtype=torch.long, device="meta")
-    with torch.inference_mode(), TensorBytes(model) as counted:
-        logits_at(model, nowhere, nowhere, input_ids=ids, use_cache=True)
-    held = max(counted.peak, 2 * budget * cache_bytes(model))
+    peak = encoding_bytes(config, dtype, max(1, budget // length), length)
+    held = max(peak, 2 * budget * cache_bytes(config, dtype))
     process = process_bytes() if device.type == "cpu" else 0
-    return weight_bytes(model, quantization, dtype) + int(held) + process
+    return weight_bytes(model, quantization, dtype) + held + process

@@ -20,7 +20,7 @@ def as_text(found: Changes, old: Revision, new: Revision, most: int | None) -> s
     for name, row in found.candidates.items():
         lines += ["", name]
         if row.same_answers:
-            lines.append("  every answer is the same")
+            lines += ["  every answer is the same", *_left_out(row)]
         elif row.missing:
             lines += _unpaired(row, old, new)
         elif not row.questions:
@@ -107,18 +107,23 @@ def _sentence(row: ScoreChange, label: str) -> str:
     )
 
 
+def _left_out(row: CandidateChange) -> list[str]:
+    if not any(row.left_out):
+        return []
+    before, after = map(amount, row.left_out)
+    return [
+        f"  not compared: {before} questions of the old run and {after} of the new one, which the "
+        "other did not ask in the same words"
+    ]
+
+
 def _flips(row: CandidateChange, most: int | None) -> list[str]:
     counts = {way: sum(one.way == way for one in row.flipped) for way in MARKS}
     lines = [
         f"  of {amount(row.questions)} questions {counts['gained']} are right now that were "
         f"not, {counts['lost']} no longer are"
     ]
-    if any(row.left_out):
-        before, after = map(amount, row.left_out)
-        lines.append(
-            f"  not compared: {before} questions of the old run and {after} of the new one, which "
-            "the other did not ask in the same words"
-        )
+    lines += _left_out(row)
     lines += [
         f"    {MARKS[one.way]} {one.question} [{one.id}]  {one.old!r} -> {one.new!r}"
         for one in row.flipped[:most]

@@ -7,10 +7,11 @@ carries its values in words as `aria-label`, which the page's script shows as a 
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import vl_convert
+from markupsafe import Markup
 
 from vestibular.report.figures import COLOURS
 from vestibular.report.slices import Slice
@@ -67,7 +68,17 @@ def draw(specification: Mapping[str, Any], name: str) -> str:
     return _NAME.sub(rf"\g<1>{name}-\g<2>", svg)
 
 
-def _colour(candidates: Sequence[str]) -> Row:
+def both_widths(name: str, describe: Callable[[int], Mapping[str, Any]]) -> dict[str, Markup | str]:
+    """Draw a chart for a desk and for a phone."""
+    return {
+        "name": f"chart-{name}",
+        "wide": Markup(draw(describe(WIDE), f"{name}-wide")),  # noqa: S704
+        "narrow": Markup(draw(describe(NARROW), f"{name}-narrow")),  # noqa: S704
+    }
+
+
+def candidate_colour(candidates: Sequence[str]) -> Row:
+    """Describe the colour of each candidate's marks, the same in every chart."""
     names = [f"var(--c{place % COLOURS})" for place in range(len(candidates))]
     scale = {"domain": list(candidates), "range": names}
     return {"field": "candidate", "type": "nominal", "scale": scale}
@@ -140,7 +151,7 @@ def score_against_cost(
                         for place, row in enumerate(rows)
                     ]
                 },
-                "encoding": {"x": cost_axis, "y": score, "color": _colour(candidates)},
+                "encoding": {"x": cost_axis, "y": score, "color": candidate_colour(candidates)},
                 "layer": [
                     {
                         "mark": {"type": "rule", "strokeWidth": 2, "opacity": 0.55, "aria": False},
@@ -208,7 +219,7 @@ def loss_curves(rows: Sequence[Row], candidates: Sequence[str], width: int) -> R
                     "format": "~g",
                 },
             },
-            "color": _colour(candidates),
+            "color": candidate_colour(candidates),
         },
         "layer": [
             {
@@ -265,7 +276,7 @@ def slice_scores(
                 "scale": {"paddingInner": 0.25},
             },
             "yOffset": {"field": "candidate", "type": "nominal", "sort": list(candidates)},
-            "color": _colour(candidates),
+            "color": candidate_colour(candidates),
         },
         "layer": [
             {

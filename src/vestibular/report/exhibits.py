@@ -3,7 +3,7 @@
 Predictions are a row a question, by candidate, in the order of their rank.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,16 @@ from vestibular.core.exam_results import AnsweredQuestion, Prediction
 from vestibular.core.metrics import METRICS, Metric
 from vestibular.core.questions import Question
 from vestibular.report import charts, slices
-from vestibular.report.figures import COLOURS, UNITS, deciding_cost, figure, score_words, size
+from vestibular.report.epochs import epoch_words
+from vestibular.report.figures import (
+    COLOURS,
+    NOT_MEASURED,
+    UNITS,
+    deciding_cost,
+    figure,
+    score_words,
+    size,
+)
 from vestibular.selection.clusters import Clusters
 from vestibular.selection.means import mean_interval
 from vestibular.selection.phrases import COST_NAMES
@@ -23,9 +32,6 @@ from vestibular.selection.result import Selection
 
 Predictions = Mapping[str, Sequence[Prediction]]
 Curve = Sequence[Mapping[str, str]]
-
-NOT_MEASURED = "not measured"
-"""In place of a figure that was not measured on this machine."""
 
 
 def questions_data(
@@ -142,15 +148,6 @@ def kinds(
     return result
 
 
-def both_widths(name: str, describe: Callable[[int], Mapping[str, Any]]) -> dict[str, Markup | str]:
-    """Draw a chart for a desk and for a phone."""
-    return {
-        "name": f"chart-{name}",
-        "wide": Markup(charts.draw(describe(charts.WIDE), f"{name}-wide")),  # noqa: S704
-        "narrow": Markup(charts.draw(describe(charts.NARROW), f"{name}-narrow")),  # noqa: S704
-    }
-
-
 def loss_chart(curves: Mapping[str, Curve], candidates: Sequence[str]) -> dict[str, Any]:
     """Return the chart and table of all candidates' loss curves."""
     rows, table = [], []
@@ -171,7 +168,7 @@ def loss_chart(curves: Mapping[str, Curve], candidates: Sequence[str]) -> dict[s
             cells += [f"{losses[-1]:.3g}", f"{min(losses):.3g}"] if losses else ["", ""]
         table.append(cells)
     return {
-        **both_widths("loss", lambda width: charts.loss_curves(rows, candidates, width)),
+        **charts.both_widths("loss", lambda width: charts.loss_curves(rows, candidates, width)),
         "title": "Loss in training",
         "text": "Solid: training questions; dashed: validation questions.",
         "table": {
@@ -216,13 +213,14 @@ def cost_chart(selection: Selection, costs: Mapping[str, CandidateCosts]) -> dic
                 size(cost.model_bytes),
                 f"{cost.trainable_parameters:,}",
                 f"{training.seconds:.3g}" if training else NOT_MEASURED,
+                epoch_words(training.epoch_seconds) if training else NOT_MEASURED,
                 "yes" if found.pareto else "no",
             ]
         )
     names = list(selection.candidates)
     titles = (COST_NAMES[kind], METRICS[metric])
     return {
-        **both_widths(
+        **charts.both_widths(
             "cost",
             lambda width: charts.score_against_cost(rows, names, titles, width),
         ),
@@ -239,6 +237,7 @@ def cost_chart(selection: Selection, costs: Mapping[str, CandidateCosts]) -> dic
                 "Base model",
                 "Trained parameters",
                 "Training, s",
+                "An epoch, s",
                 "On the front",
             ],
             "rows": table,

@@ -26,6 +26,8 @@ UNITS = {
 DASH = "\N{EN DASH}"
 """In place of an interval that there is none of."""
 
+NOT_MEASURED = "not measured"
+"""In the place of a cost that was not measured here."""
 SPACE = "\N{NO-BREAK SPACE}"
 """Between a number and its unit, which stay on one line."""
 

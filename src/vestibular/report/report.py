@@ -15,6 +15,7 @@ from vestibular.core.metrics import METRICS
 from vestibular.core.questions import Question
 from vestibular.params.project import Params
 from vestibular.report import exhibits, origins, slices
+from vestibular.report.epochs import epoch_chart
 from vestibular.report.figures import (
     DASH,
     EXPLANATIONS,
@@ -93,6 +94,7 @@ def write_report(
             "charts": [
                 exhibits.cost_chart(selection, costs),
                 exhibits.loss_chart(curves, names),
+                *filter(None, [epoch_chart(costs, names)]),
             ],
             "kinds_note": f"{METRICS[metric]} after fine-tuning, with 95 % intervals; small "
             "groups have wide ones.",

@@ -110,6 +110,10 @@ class Spool:
         """Append what was logged at an optimizer step."""
         self.record("point", step=step, values=dict(values))
 
+    def epoch(self, number: int, seconds: float) -> None:
+        """Append how long an epoch has taken; the first is number 1."""
+        self.record("epoch", epoch=number, seconds=round(seconds, 3))
+
     def files(self, kind: str, *paths: Path) -> None:
         """Name the files, or all files in the folders, that the run has made.
 

@@ -11,12 +11,12 @@ from typing import Any
 
 import torch
 
-from vestibular.core.errors import BaseModelError
+from vestibular.core.errors import BaseModelError, first_line
 from vestibular.modeling.batching import Row, by_length, epoch_batches, rows
 from vestibular.modeling.encoding import EncodedQuestion
 from vestibular.modeling.memory import TensorBytes, available_bytes, process_bytes
 from vestibular.modeling.models import pick_precision, without_weights
-from vestibular.modeling.planning import USABLE_MEMORY, weight_bytes
+from vestibular.modeling.planning import USABLE_MEMORY, rehearsed, weight_bytes
 from vestibular.modeling.tensors import Inputs, collate, label_loss
 from vestibular.training.adapters import make_trainable
 from vestibular.training.settings import TrainSettings
@@ -114,6 +114,9 @@ def rehearse_training(
     """Go through the heaviest step of the first epoch without any numbers.
 
     Quantized matrices are rehearsed as plain ones: their inputs and outputs are the same.
+
+    Raises:
+        BaseModelError: a step cannot be computed, with these modules and options of an adapter.
     """
     dtype = (
         torch.float32 if settings.method == "full" else pick_precision(settings.precision, device)
@@ -122,13 +125,25 @@ def rehearse_training(
     model = trainable_shape(folder, settings, dtype)
     trained = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
     adapter = 0 if settings.method == "full" else trained * torch.float32.itemsize
+
+    def heaviest_step(numbers: torch.dtype) -> int:
+        shape = trainable_shape(folder, settings, numbers)
+        batches = heaviest(encoded, settings, seed)
+        return max(step_bytes(shape, batch, settings) for batch in batches)
+
+    try:
+        activations = rehearsed(heaviest_step, dtype)
+    except (RuntimeError, TypeError, ValueError, AttributeError) as error:
+        raise BaseModelError(
+            f"{folder}: no training step can be computed with these settings under "
+            f"train ({first_line(error)}); look at lora first: target_modules "
+            f"{settings.lora.target_modules}, options {settings.lora.options}"
+        ) from error
     return TrainingPlan(
         settings=settings,
         weights=weights + adapter,
         states=TRAINED_COPIES * trained * torch.float32.itemsize,
-        activations=max(
-            step_bytes(model, batch, settings) for batch in heaviest(encoded, settings, seed)
-        ),
+        activations=activations,
         process=process_bytes() if device.type == "cpu" else 0,
     )
 
@@ -191,12 +206,5 @@ def step_bytes(model: Any, batch: Sequence[Row], settings: TrainSettings) -> int
 
 def step_shapes(batch: Sequence[Row], settings: TrainSettings) -> Inputs:
     """Return the tensors of a micro-batch on the meta device."""
-    inputs = {
-        name: tensor.to("meta")
-        for name, tensor in collate(batch, width=least_width(settings)).items()
-    }
-    if inputs["attention_mask"].ndim == 2:
-        # transformers would look whether all are ones, and there is nothing to look at
-        number, width = inputs["attention_mask"].shape
-        inputs["attention_mask"] = torch.zeros(number, 1, width, width, device="meta")
-    return inputs
+    laid_out = collate(batch, width=least_width(settings))
+    return {name: tensor.to("meta") for name, tensor in laid_out.items()}

@@ -14,35 +14,20 @@ from transformers import (
     PrinterCallback,
     ProgressCallback,
     Trainer,
-    TrainerCallback,
-    TrainerControl,
-    TrainerState,
-    TrainingArguments,
 )
 
-from vestibular.core.errors import ParamsError
-from vestibular.core.files import whole_file
-from vestibular.core.layout import PARAMS
 from vestibular.modeling.batching import Batching, by_length, epoch_batches, rows, steps_per_epoch
 from vestibular.modeling.determinism import as_deterministic_as_can_be
 from vestibular.modeling.encoding import EncodedQuestion
-from vestibular.modeling.tensors import Inputs, branch_error, collate, label_loss
-from vestibular.tracking.checkpoints import COMPLETE, last_complete
-from vestibular.tracking.measuring import stopwatch
-from vestibular.training.adapters import disk_errors
+from vestibular.modeling.tensors import Inputs, collate, label_loss
+from vestibular.tracking.checkpoints import last_complete
 from vestibular.training.arguments import trainer_arguments
+from vestibular.training.callbacks import LOGGED, Bar, PlainLines, Record, StopAtNonsense
+from vestibular.training.progress import Progress
+from vestibular.training.saving import disk_errors
 from vestibular.training.settings import TrainSettings
 
 CURVE = ["step", "epoch", "loss", "validation_loss", "learning_rate", "gradient_norm"]
-LOGGED = {
-    "loss": "loss",
-    "eval_loss": "validation_loss",
-    "learning_rate": "learning_rate",
-    "grad_norm": "gradient_norm",
-}
-"""The Trainer's names of what is logged, and the curve's."""
-MOST_BRANCH_ERROR = 0.02
-"""Largest difference, relative to the logits' size, that rounding explains in any precision."""
 
 
 @dataclass(frozen=True)
@@ -53,28 +38,14 @@ class Trained:
     """One row a logged step, in the order of `CURVE`."""
     steps: int
     """Optimizer steps in all."""
+    started: float
+    """When it began, before any kill: seconds since 1970."""
     seconds: float
     """Seconds for all steps, validation included; what a kill has undone does not count."""
-
-
-def usable_batching(model: Any, settings: TrainSettings, name: str) -> Batching:
-    """Return the batching that the settings ask for, or `padded` where the model cannot.
-
-    Whether a model keeps branches apart is tried out on it, not looked up.
-    """
-    if settings.batching != "shared_context":
-        return settings.batching
-    if settings.loss == "full":
-        return "padded"
-    gap = branch_error(model)
-    if gap > MOST_BRANCH_ERROR:
-        print(
-            f"{name}: this architecture does not keep the questions of a context apart "
-            f"(outputs differ by {gap:.2g}); training goes on with batching: padded",
-            file=sys.stderr,
-        )
-        return "padded"
-    return "shared_context"
+    epoch_seconds: tuple[float, ...]
+    """Seconds of each epoch."""
+    mean_loss: float
+    """Mean of all steps' losses, nats a label token, in six digits."""
 
 
 class OptimizerSteps(Dataset[dict[str, Any]]):
@@ -163,9 +134,13 @@ def rehearse(model: Any, inputs: Inputs, dtype: torch.dtype, name: str) -> None:
 class QuestionTrainer(Trainer):
     """The Trainer, its batches counted in questions and its loss taken at the labels alone."""
 
-    def __init__(self, validation: Sequence[dict[str, Any]], **options: Any) -> None:
+    def __init__(
+        self, validation: Sequence[dict[str, Any]], progress: Progress, **options: Any
+    ) -> None:
         super().__init__(**options)
         self._validation = validation
+        self._progress = progress
+        self.add_callback(progress)
 
     def _get_train_sampler(self, train_dataset: Any = None) -> SequentialSampler:
         # the items are in their shuffled order already
@@ -186,6 +161,7 @@ class QuestionTrainer(Trainer):
                 loss = label_loss(model, self._on_device(micro_batch)) / inputs["labels"]
             self.accelerator.backward(loss)
             total += loss.detach()
+        self._progress.add_loss(total)
         return total
 
     def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
@@ -210,84 +186,6 @@ class QuestionTrainer(Trainer):
         return {name: tensor.to(self.args.device) for name, tensor in inputs.items()}
 
 
-class MarkComplete(TrainerCallback):
-    """Mark a checkpoint once it is whole: a kill may leave one half-written."""
-
-    def __init__(self, seconds: Callable[[], float]) -> None:
-        self._seconds = seconds
-
-    def on_save(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
-    ) -> None:
-        """Leave the marker in the checkpoint just written: the seconds that led to it."""
-        path = Path(str(args.output_dir), f"checkpoint-{state.global_step}", COMPLETE)
-        with whole_file(path) as temporary:
-            temporary.write_text(f"{self._seconds()}\n", encoding="utf-8")
-
-
-class StopAtNonsense(TrainerCallback):
-    """End a training whose loss is no number any more: nothing can come of it."""
-
-    def on_log(
-        self,
-        args: TrainingArguments,
-        state: TrainerState,
-        control: TrainerControl,
-        logs: dict[str, float] | None = None,
-        **_: Any,
-    ) -> None:
-        """Look at the loss and the gradient that were just logged.
-
-        Raises:
-            ParamsError: one of them is infinite or not a number.
-        """
-        # float16's loss scale is found by overflows: steps with one are left out, not learned
-        for name in ("loss", "eval_loss") if args.fp16 else ("loss", "eval_loss", "grad_norm"):
-            if logs and not math.isfinite(logs.get(name, 0.0)):
-                raise ParamsError(
-                    f"{PARAMS}: train.learning_rate: {args.learning_rate:g} is too high: at step "
-                    f"{state.global_step} the {name} is {logs[name]}; lower it and run again"
-                )
-
-
-class Record(TrainerCallback):
-    """Hand what was logged to the spool, before anybody judges it."""
-
-    def __init__(self, record: Callable[[int, dict[str, float]], None]) -> None:
-        self._record = record
-
-    def on_log(
-        self,
-        args: TrainingArguments,
-        state: TrainerState,
-        control: TrainerControl,
-        logs: dict[str, float] | None = None,
-        **_: Any,
-    ) -> None:
-        """Pass on the numbers that the loss curve is made of."""
-        values = {name: (logs or {})[key] for key, name in LOGGED.items() if key in (logs or {})}
-        if values and state.is_world_process_zero:
-            self._record(state.global_step, values)
-
-
-class PlainLines(TrainerCallback):
-    """A line of text at each logged step, for logs that no terminal shows."""
-
-    def on_log(
-        self,
-        args: TrainingArguments,
-        state: TrainerState,
-        control: TrainerControl,
-        logs: dict[str, float] | None = None,
-        **_: Any,
-    ) -> None:
-        """Print the loss that was just logged."""
-        for key, name in (("loss", "loss"), ("eval_loss", "validation loss")):
-            if logs and key in logs:
-                place = f"step {state.global_step}/{state.max_steps}"
-                print(f"{place}  {name} {logs[key]:.4f}", file=sys.stderr, flush=True)
-
-
 def fine_tune(
     model: Any,
     questions: Sequence[EncodedQuestion],
@@ -298,6 +196,7 @@ def fine_tune(
     seed: int,
     checkpoints: Path,
     record: Callable[[int, dict[str, float]], None] | None = None,
+    on_epoch: Callable[[int, float], None] | None = None,
 ) -> Trained:
     """Train the adapter in `model`, from the last whole checkpoint if there is one.
 
@@ -311,6 +210,7 @@ def fine_tune(
         seed: seed of the order and of dropout.
         checkpoints: folder of this very training's checkpoints.
         record: is told every number of the loss curve at its step, as it comes.
+        on_epoch: is told each epoch's number and seconds, as it ends.
     """
     steps = OptimizerSteps(questions, settings, batching, seed)
     held_out = [
@@ -321,8 +221,12 @@ def fine_tune(
     arguments = trainer_arguments(
         settings, len(steps), seed, model.device, dtype, checkpoints, terminal
     )
+    resumed = last_complete(checkpoints)
+    per_epoch = steps_per_epoch(len(questions), settings.batch_size)
+    progress = Progress(per_epoch, resumed, on_epoch)
     trainer = QuestionTrainer(
         validation=held_out,
+        progress=progress,
         model=model,
         args=arguments,
         train_dataset=steps,
@@ -334,26 +238,16 @@ def fine_tune(
     trainer.remove_callback(PrinterCallback)
     trainer.add_callback(Bar if terminal else PlainLines)
     trainer.remove_callback(ProgressCallback)
-    resumed = last_complete(checkpoints)
-    earlier = float((resumed / COMPLETE).read_text(encoding="utf-8")) if resumed else 0.0
-    elapsed = stopwatch()
-    trainer.add_callback(MarkComplete(lambda: earlier + elapsed()))
     with disk_errors(checkpoints):
         trainer.train(resume_from_checkpoint=str(resumed) if resumed else None)
-    seconds = earlier + elapsed()
-    per_epoch = steps_per_epoch(len(questions), settings.batch_size)
     return Trained(
-        curve=loss_curve(trainer.state.log_history, per_epoch), steps=len(steps), seconds=seconds
+        curve=loss_curve(trainer.state.log_history, per_epoch),
+        steps=len(steps),
+        started=progress.started,
+        seconds=progress.seconds,
+        epoch_seconds=progress.epoch_seconds,
+        mean_loss=float(f"{progress.loss_sum() / len(steps):.6g}"),
     )
-
-
-class Bar(ProgressCallback):
-    """The Trainer's progress bar, with the loss on it and no dictionaries between."""
-
-    def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
-        """Show the loss at the end of the bar."""
-        if self.training_bar is not None and logs and "loss" in logs:
-            self.training_bar.set_postfix_str(f"loss {logs['loss']:.4f}")
 
 
 def loss_curve(

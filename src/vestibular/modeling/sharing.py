@@ -2,10 +2,11 @@
 
 The trunk that the questions of a context share goes through the model once; its keys and
 values are then copied to each question's row. Rows that have ended leave the batch. The answers
-are those of one question at a time, since a token's attention and position are the same.
+are those of one question at a time wherever a token's attention and position are all that it
+takes from the others.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,18 +14,10 @@ import torch
 from torch import Tensor
 from transformers import DynamicCache
 
+from vestibular.modeling.answers import Answer, Watch
+from vestibular.modeling.attention import layer_kinds, masks
 from vestibular.modeling.encoding import EncodedQuestion, shared_prefix
 from vestibular.modeling.tensors import logits_at
-
-
-@dataclass(frozen=True)
-class Answer:
-    """A generated answer."""
-
-    tokens: tuple[int, ...]
-    """Token ids, without the end-of-sequence token."""
-    mean_log_probability: float
-    """Mean over its tokens, the end included where it was reached, in nats."""
 
 
 @dataclass(frozen=True)
@@ -36,29 +29,20 @@ class _Asked:
     rest: tuple[int, ...]
 
 
-def answer_questions(
+def answer_sharing(
     model: Any,
     questions: Sequence[EncodedQuestion],
-    end_token: int,
+    ends: Collection[int],
     max_new_tokens: int,
     max_tokens: int,
-    on_answered: Callable[[int], object] = lambda count: None,
+    on_answered: Callable[[int], object],
+    watch: Watch,
 ) -> list[Answer]:
-    """Answer every question greedily, in the given order.
-
-    Args:
-        model: a causal language model in evaluation mode.
-        questions: the encoded prompts.
-        end_token: the end-of-sequence token's id.
-        max_new_tokens: longest answer, in tokens.
-        max_tokens: tokens of prompts and answers that are held at a time, padding counted.
-        on_answered: called with the size of each batch once it is answered.
-    """
+    """Answer every question greedily; see `generation.answer_questions`."""
     answers: dict[int, Answer] = {}
-    with torch.inference_mode():
-        for batch in _batches(questions, max_new_tokens, max_tokens):
-            answers.update(_answer_batch(model, batch, end_token, max_new_tokens))
-            on_answered(len(batch))
+    for batch in _batches(questions, max_new_tokens, max_tokens):
+        answers.update(_answer_batch(model, batch, ends, max_new_tokens, watch))
+        on_answered(len(batch))
     return [answers[place] for place in range(len(questions))]
 
 
@@ -93,25 +77,28 @@ def _batches(
 
 
 def _answer_batch(
-    model: Any, batch: Sequence[_Asked], end_token: int, max_new_tokens: int
+    model: Any, batch: Sequence[_Asked], ends: Collection[int], max_new_tokens: int, watch: Watch
 ) -> dict[int, Answer]:
     device = model.device
+    kinds = layer_kinds(model.config)
     cache, trunk_lengths, seen = _encode_trunks(model, batch)
     rests, rest_lengths = _pad([asked.rest for asked in batch], device)
     width = rests.shape[1]
     columns = torch.arange(width, device=device)
     # padding repeats the last position: one further on may be beyond the model's last
     position_ids = trunk_lengths[:, None] + torch.minimum(columns, rest_lengths[:, None] - 1)
-    # (questions, 1, rest, trunk + rest): the trunk, then the rest up to the token itself
+    trunk_positions = torch.arange(seen.shape[1], device=device).expand_as(seen)
+    key_positions = torch.cat([trunk_positions, position_ids], dim=1)
+    # (questions, rest, trunk + rest): the trunk, then the rest up to the token itself
     inside = (columns[None, :, None] >= columns[None, None, :]).expand(len(batch), -1, -1)
-    mask = torch.cat([seen[:, None, :].expand(-1, width, -1), inside], dim=2)
+    visible = torch.cat([seen[:, None, :].expand(-1, width, -1), inside], dim=2)
     logits, _ = logits_at(
         model,
         torch.arange(len(batch), device=device),
         rest_lengths - 1,
         input_ids=rests,
         position_ids=position_ids,
-        attention_mask=_additive(mask, model),
+        attention_mask=masks(kinds, visible, position_ids, key_positions, model.dtype),
         past_key_values=cache,
         use_cache=True,
     )
@@ -119,37 +106,39 @@ def _answer_batch(
     positions = trunk_lengths + rest_lengths
     places = [asked.place for asked in batch]
     tokens: dict[int, list[int]] = {place: [] for place in places}
-    totals: dict[int, float] = dict.fromkeys(places, 0.0)
-    counts: dict[int, int] = dict.fromkeys(places, 0)
+    gains: dict[int, list[float]] = {place: [] for place in places}
     for step in range(max_new_tokens):
+        watch(places, logits)
         best = logits.argmax(dim=-1)
         gained = logits.float().log_softmax(dim=-1).gather(1, best[:, None])[:, 0]
         going = []
         for row, (token, gain) in enumerate(zip(best.tolist(), gained.tolist(), strict=True)):
-            totals[places[row]] += gain
-            counts[places[row]] += 1
-            if token != end_token:
+            gains[places[row]].append(gain)
+            if token not in ends:
                 tokens[places[row]].append(token)
                 going.append(row)
         if not going or step == max_new_tokens - 1:
             break
         if len(going) < len(places):
             kept = torch.tensor(going, device=device)
-            cache.batch_select_indices(kept)
+            cache.reorder_cache(kept)  # type: ignore[arg-type]
             best, seen, positions = best[kept], seen[kept], positions[kept]
+            key_positions = key_positions[kept]
             places = [places[row] for row in going]
         seen = torch.cat([seen, seen.new_ones(len(places), 1)], dim=1)
+        query_positions = positions[:, None]
+        key_positions = torch.cat([key_positions, query_positions], dim=1)
         logits = model(
             input_ids=best[:, None],
-            position_ids=positions[:, None],
-            attention_mask=_additive(seen[:, None, :], model),
+            position_ids=query_positions,
+            attention_mask=masks(
+                kinds, seen[:, None, :], query_positions, key_positions, model.dtype
+            ),
             past_key_values=cache,
             use_cache=True,
         ).logits[:, -1]
         positions = positions + 1
-    return {
-        place: Answer(tuple(ids), totals[place] / counts[place]) for place, ids in tokens.items()
-    }
+    return {place: Answer(tuple(ids), tuple(gains[place])) for place, ids in tokens.items()}
 
 
 def _encode_trunks(model: Any, batch: Sequence[_Asked]) -> tuple[DynamicCache, Tensor, Tensor]:
@@ -179,7 +168,8 @@ def _encode_trunks(model: Any, batch: Sequence[_Asked]) -> tuple[DynamicCache, T
             past_key_values=cache,
             use_cache=True,
         )
-        cache.batch_select_indices(owner)
+        # takes repeated rows, and the states of layers without keys
+        cache.reorder_cache(owner)  # type: ignore[arg-type]
     return cache, lengths[owner], seen[owner]
 
 
@@ -190,9 +180,3 @@ def _pad(sequences: Sequence[tuple[int, ...]], device: torch.device) -> tuple[Te
     for row, sequence in enumerate(sequences):
         ids[row, : len(sequence)] = torch.tensor(sequence, dtype=torch.long)
     return ids.to(device), torch.tensor(lengths, device=device)
-
-
-def _additive(seen: Tensor, model: Any) -> Tensor:
-    """Turn a boolean mask (rows, queries, keys) into an additive one with a head's dimension."""
-    mask = torch.zeros(seen.shape, dtype=model.dtype, device=seen.device)
-    return mask.masked_fill_(~seen, torch.finfo(model.dtype).min)[:, None]

@@ -1,0 +1,67 @@
+"""Forecasts as text for a terminal."""
+
+from vestibular.commands.forecast import Forecast
+from vestibular.modeling.planning import USABLE_MEMORY
+
+
+def as_text(found: dict[str, Forecast], free: int) -> str:
+    """Lay the forecasts out for a terminal."""
+    table = [["candidate", "parameters", "trained", "weights", "train", "exam", "time", "fits"]]
+    for name, each in found.items():
+        table.append(
+            [
+                name,
+                f"{each.parameters:,}",
+                f"{each.trained_share:.2%}",
+                _bytes(each.weights),
+                _bytes(each.training_peak),
+                _bytes(each.answering_peak),
+                _duration(each.training_seconds),
+                "yes" if each.fits else "NO",
+            ]
+        )
+    widths = [max(len(row[column]) for row in table) for column in range(len(table[0]))]
+    lines = [
+        "  ".join(
+            cell.ljust(width) if column == 0 else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in table
+    ]
+    lines.append(
+        f"\n{_bytes(free)} are free, of which {USABLE_MEMORY:.0%} may be filled. "
+        "train and exam: most memory at a time; time: a whole training, roughly. Questions of a "
+        "context go through a model together (shared), beside each other (padded) or one at a "
+        "time (single), as is right for its architecture."
+    )
+    for name, each in found.items():
+        resolved = each.settings
+        lines.append(
+            f"{name}: max_tokens_per_batch {resolved.max_tokens_per_batch}, gradient_checkpointing "
+            f"{str(resolved.gradient_checkpointing).lower()}"
+            + ("" if each.counted else "; no data or tokenizer here: full length assumed")
+        )
+        lines.append(f"{name}: {_ways(each)}")
+        if not each.fits:
+            lines.append(f"{name} would fit with {each.remedy}")
+    return "\n".join(lines)
+
+
+def _ways(each: Forecast) -> str:
+    """Say how a candidate is taught and asked, and why not in a faster way."""
+    found, modules = each.ways, each.settings.lora.target_modules
+    if isinstance(modules, tuple):
+        modules = ", ".join(modules)
+    why = f" ({found.reason})" if found.reason else ""
+    adapter = f"; adapter on {modules}" if each.settings.method == "lora" else ""
+    return f"training {found.training}, exam {found.exam}{why}{adapter}"
+
+
+def _bytes(count: float) -> str:
+    return f"{count / 1e9:.2f} GB" if count >= 1e9 else f"{count / 1e6:.0f} MB"
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -1,0 +1,34 @@
+"""What a configuration of transformers says, in the words that many architectures share.
+
+Nothing here imports torch.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+EXPERTS = re.compile(r"^(n|num|moe_num)(_local|_routed)?_experts$")
+EXPERTS_USED = re.compile(r"experts_per_tok(en)?$|^moe_topk$|^moe_top_k$|^top_k_experts$")
+"""Names of how many experts a layer has, and of how many a token goes to."""
+
+
+def parts(config: Any) -> Iterator[Any]:
+    """Yield a configuration and all those within it."""
+    yield config
+    for value in vars(config).values():
+        if hasattr(value, "model_type") and hasattr(value, "to_dict"):
+            yield from parts(value)
+
+
+def experts(text: Any) -> tuple[int, int] | None:
+    """Return how many experts a layer has, and how many a token goes to; None without experts.
+
+    Args:
+        text: configuration of a text decoder.
+    """
+    values = [(name, each) for name, each in vars(text).items() if type(each) is int]
+    number = [each for name, each in values if EXPERTS.search(name)]
+    used = [each for name, each in values if EXPERTS_USED.search(name)]
+    if not number or max(number) < 2:
+        return None
+    return max(number), min(max(number), max(used, default=max(number)))

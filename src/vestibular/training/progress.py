@@ -1,0 +1,112 @@
+"""How far a training has come: its seconds, its epochs and the sum of its losses.
+
+They are kept with every checkpoint, so that a training that goes on after a kill ends with those of
+all its steps. The Trainer itself begins to count at the checkpoint.
+"""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+
+from vestibular.core.file_formats import FileFormat
+from vestibular.tracking.checkpoints import COMPLETE
+from vestibular.tracking.measuring import stopwatch
+
+
+class Counted(FileFormat):
+    """The file that marks a checkpoint as written to its end."""
+
+    started: float
+    """When the training began, before any kill: seconds since 1970."""
+    seconds: float = 0.0
+    """Seconds that led to the checkpoint; what a kill has undone does not count."""
+    epoch_ends: tuple[float, ...] = ()
+    """Of these, those at which each whole epoch had ended."""
+    loss_sum: float = 0.0
+    """Sum of the steps' losses, nats a label token."""
+
+
+class Progress(TrainerCallback):
+    """Counts while the Trainer works, from a checkpoint's counts on."""
+
+    def __init__(
+        self,
+        steps_per_epoch: int,
+        resumed: Path | None,
+        on_epoch: Callable[[int, float], None] | None = None,
+    ) -> None:
+        """Start the clock.
+
+        Args:
+            steps_per_epoch: optimizer steps.
+            resumed: the checkpoint that the training goes on from.
+            on_epoch: is told the number of each epoch that has ended, from 1, and its seconds.
+        """
+        before = Counted(started=time.time())
+        if resumed is not None:
+            before = Counted.read(resumed / COMPLETE)
+        self.started = before.started
+        self._elapsed = stopwatch()
+        self._before = before.seconds
+        self._ends = list(before.epoch_ends)
+        self._loss_sum = before.loss_sum
+        self._loss: Tensor | None = None
+        """Sum of the losses that are still on their device: to ask for it waits for the device."""
+        self._steps_per_epoch = steps_per_epoch
+        self._on_epoch = on_epoch
+
+    @property
+    def seconds(self) -> float:
+        """Seconds for all steps so far."""
+        return self._before + self._elapsed()
+
+    @property
+    def epoch_seconds(self) -> tuple[float, ...]:
+        """Seconds of each epoch that has ended."""
+        starts = [0.0, *self._ends]
+        return tuple(end - start for start, end in zip(starts, self._ends, strict=False))
+
+    def add_loss(self, loss: Tensor) -> None:
+        """Count the loss of a step."""
+        self._loss = loss if self._loss is None else self._loss + loss
+
+    def loss_sum(self) -> float:
+        """Return the sum of all steps' losses so far."""
+        if self._loss is not None:
+            self._loss_sum += self._loss.item()
+            self._loss = None
+        return self._loss_sum
+
+    def on_step_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        """End the epoch that the step before was the last of, now that it is validated too."""
+        self._end_epoch(state)
+
+    def on_train_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        """End the last epoch."""
+        self._end_epoch(state)
+
+    def _end_epoch(self, state: TrainerState) -> None:
+        if state.global_step == (len(self._ends) + 1) * self._steps_per_epoch:
+            self._ends.append(self.seconds)
+            if self._on_epoch is not None:
+                self._on_epoch(len(self._ends), self.epoch_seconds[-1])
+
+    def on_save(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        """Mark the checkpoint just written as whole: a kill may leave one half-written."""
+        path = Path(str(args.output_dir), f"checkpoint-{state.global_step}", COMPLETE)
+        Counted(
+            started=self.started,
+            seconds=self.seconds,
+            epoch_ends=tuple(self._ends),
+            loss_sum=self.loss_sum(),
+        ).write(path)
