@@ -40,12 +40,13 @@ def main(spool: Spool) -> None:
     repeat = run.plan()
     name, settings = run.name, params.train
     seed = params.seed if repeat is None else repeat.seed
-    pin = read_pin(run.candidate).pin
+    pinned = read_pin(run.candidate)
+    pin = pinned.pin
     base = locate(pin)
     environment = settle(arithmetic_in_force(settings.arithmetic, base))
     questions = learned_questions(repeat)
     validation = asked_questions(repeat)
-    inputs = training_inputs(seed, params.prompt, settings, pin, data_sha256(repeat))
+    inputs = training_inputs(seed, params.prompt, settings, pinned, data_sha256(repeat))
     script = file_sha256(Path(__file__))
     key = training_key(**inputs, script=script)
     identity = run_id(candidate=name, training=key)

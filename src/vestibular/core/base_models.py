@@ -8,7 +8,7 @@ import os
 import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from vestibular.core.errors import BaseModelError
 from vestibular.core.file_formats import FileFormat
@@ -22,7 +22,7 @@ from vestibular.core.unusable_bases import (
     refuse_by_names,
     refuse_file,
 )
-from vestibular.core.weights import WEIGHTS, weight_files
+from vestibular.core.weights import WEIGHTS, check_files, weight_files
 
 COMMIT = re.compile(r"[0-9a-f]{40}")
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
@@ -60,11 +60,10 @@ class BaseChoice(Protocol):
 class PinnedBase(FileFormat):
     """`data/bases/<candidate>.json`: a base model's exact version, and how it is loaded.
 
-    How it is loaded stands here, and not in the settings alone, so that a candidate's own
-    learning rate does not examine its base again.
+    How it is loaded stands here too, so that a learning rate does not examine its base again.
     """
 
-    VERSION = 2
+    VERSION = 3
     MADE_BY = "dvc repro prepare"
 
     base_model: str
@@ -81,6 +80,13 @@ class PinnedBase(FileFormat):
     """How a CPU computes with them."""
     max_length: int
     """Longest prompt and answer together, in tokens, as the settings say."""
+    chat_prompt_sha256: str | None = None
+    """Of what the model's chat template makes of one question; null without one."""
+
+    @classmethod
+    def upgrade(cls, content: dict[str, Any], version: int) -> dict[str, Any]:
+        """Take version 2 as it is: it did not know what a chat template makes of a question."""
+        return content if version == 2 else super().upgrade(content, version)
 
     @property
     def pin(self) -> Pin:
@@ -132,7 +138,9 @@ def pin(name: str, candidate: BaseChoice, bases: Path) -> Pin:
             "folder: there is none"
         )
     result = Pin(candidate.base_model, revision=candidate.revision)
-    refuse_by_configuration(locate(result), f"{where}.base_model: {candidate.base_model}")
+    folder = locate(result)
+    check_files(folder)
+    refuse_by_configuration(folder, f"{where}.base_model: {candidate.base_model}")
     return result
 
 

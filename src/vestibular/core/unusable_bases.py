@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from vestibular.core.errors import BaseModelError
-from vestibular.core.weights import WEIGHTS
+from vestibular.core.weights import WEIGHTS, check_files
 
 ADAPTER = "adapter_config.json"
 GGUF = "*.gguf"
@@ -82,7 +82,7 @@ def check_folder(folder: Path, where: str) -> None:
         where: its place in the settings.
 
     Raises:
-        BaseModelError: something is missing, or it is an adapter, a GGUF file, quantized
+        BaseModelError: something is missing or cut off, or it is an adapter, a GGUF file, quantized
             already, an encoder-decoder, or needs code of its own.
     """
     named = f"{where}: {folder}"
@@ -91,6 +91,7 @@ def check_folder(folder: Path, where: str) -> None:
         raise BaseModelError(f"{named}: has no config.json, so it is no model's folder")
     if not any(path.stat().st_size for pattern in WEIGHTS for path in folder.glob(pattern)):
         raise BaseModelError(f"{named}: has no weights ({' or '.join(WEIGHTS)}); copy them there")
+    check_files(folder)
     refuse_by_configuration(folder, where)
 
 

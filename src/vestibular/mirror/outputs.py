@@ -155,10 +155,10 @@ def _read_settings(run: Run, params: Params, recorded: str) -> None:
     """
     if not (PINS / f"{run.candidate}.json").exists():
         return
-    pin = read_pin(run.candidate).pin
+    pinned = read_pin(run.candidate)
     data = folder_mark(PREPARED)
     candidate = params.candidate(run.candidate)
-    inputs = training_inputs(params.seed, params.prompt, candidate.train, pin, data)
+    inputs = training_inputs(params.seed, params.prompt, candidate.train, pinned, data)
     if run_id(candidate=run.candidate, **inputs) != recorded:
         return
     everything = params.model_dump(mode="json")
@@ -167,7 +167,7 @@ def _read_settings(run: Run, params: Params, recorded: str) -> None:
         "finetuning": {key: own[key] for key in RUN_SETTINGS},
         "evaluation": {key: everything[key] for key in ("prompt", "data", "evaluate")},
     }
-    run.base = pin.as_json()
+    run.base = pinned.pin.as_json()
     run.fields |= flatten("parameters", run.settings["finetuning"])
     run.fields |= flatten("base_model", run.base)
     run.fields["data/sha256"] = data
