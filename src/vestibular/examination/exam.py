@@ -9,19 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from tqdm import tqdm
 
 from vestibular.core.base_models import PinnedBase, longest_input
 from vestibular.core.costs import ExamCost, Machine
 from vestibular.core.exam_results import AnsweredQuestion, ExamDetails, Parameters, Scores
 from vestibular.core.questions import Question
 from vestibular.examination import evaluation
-from vestibular.examination.asking import Windows, answer_text, ask, best_answers
-from vestibular.examination.net import deviation
+from vestibular.examination.asking import Windows, answer_text, ask
 from vestibular.examination.settings import ExamParams
 from vestibular.modeling import capability, counting, determinism, memory, models, planning
-from vestibular.modeling.answers import WAYS, Answer, Way, end_tokens
-from vestibular.modeling.generation import answer_questions
+from vestibular.modeling.answers import Answer, Way
 from vestibular.tracking import measuring
 
 
@@ -63,6 +60,10 @@ class Sitting:
     """Seconds for all questions."""
     budget: int
     """Most tokens of prompts and answers at a time."""
+    cut: int
+    """Answers that `evaluate.max_new_tokens` cut off."""
+    longer: int
+    """Questions all of whose references are longer than that."""
 
     def details(self, base_scores: Scores | None = None) -> ExamDetails:
         """Return everything that is the same on every machine.
@@ -87,13 +88,8 @@ class Sitting:
             evaluation.operations(shape, self.encoded, self.answers),
             shape.recurrent_layers,
             one.way,
-            sum(answer.is_cut for answer in self.answers),
-            evaluation.longer_references(
-                one.tokenizer,
-                self.params.prompt,
-                self.questions,
-                self.params.evaluate.max_new_tokens,
-            ),
+            self.cut,
+            self.longer,
         )
 
     def cost(self) -> ExamCost:
@@ -122,6 +118,7 @@ def load_examinee(base: Path, pinned: PinnedBase, trained: Path | None = None) -
         BaseModelError: one of the folders does not hold what it should.
     """
     memory.return_freed_memory()
+    way = capability.ways(base).exam
     device = models.pick_device()
     dtype = models.pick_precision(pinned.precision, device)
     tokenizer = models.load_tokenizer(trained or base)
@@ -133,7 +130,6 @@ def load_examinee(base: Path, pinned: PinnedBase, trained: Path | None = None) -
     model_bytes = model.get_memory_footprint()
     if trained is not None and adapter:
         model = models.load_adapter(model, trained)
-    way = capability.ways(base).exam
     # from here on: the check is one on a CPU
     determinism.ask_for_deterministic_kernels(device)
     return Examinee(base, model, tokenizer, device, model_bytes, trained is not None, dtype, way)
@@ -185,41 +181,18 @@ def sit(
         params.data.unanswerable,
         untouched=not examinee.tuned,
     )
-    return Sitting(examinee, params, questions, encoded, answers, rows, seconds, budget)
-
-
-def _answers(
-    examinee: Examinee, params: ExamParams, encoded: Sequence[Windows], budget: int, title: str
-) -> tuple[list[Answer], Way, float]:
-    """Let a model answer, in the next plainer way where a plain pass finds another answer.
-
-    Returns:
-        the best answer to each question, the way in which they were given, and its seconds.
-    """
-    model, tokenizer = examinee.model, examinee.tokenizer
-    windows = [window for each in encoded for window in each]
-    ends = end_tokens(tokenizer, model)
-    for way in WAYS[WAYS.index(examinee.way) :]:
-        with tqdm(total=len(windows), desc=title, disable=None) as bar:
-            elapsed = measuring.stopwatch()
-            answers = answer_questions(
-                model, windows, ends, params.evaluate.max_new_tokens, budget, way, bar.update
-            )
-            seconds = elapsed()
-        if way == "single" or not windows:
-            break
-        found = deviation(model, windows, answers, ends)
-        if found.is_rounding:
-            break
+    most = params.evaluate.max_new_tokens
+    cut = sum(answer.is_cut for answer in answers)
+    longer = evaluation.longer_references(examinee.tokenizer, params.prompt, questions, most)
+    if cut or longer:
         print(
-            f"{title}: of {found.answers} answers that were gone over plainly, the "
-            f"log-probabilities are off by {found.mean:.2g} nats a token, and another token is "
-            f"likelier by up to {found.from_best:.2g} (rounding explains {found.allowed:g}); "
-            f"asking all again without way `{way}`",
+            f"{title}: {cut} of {len(answers)} answers were cut off at evaluate.max_new_tokens "
+            f"({most}); {longer} questions have no reference that short",
             file=sys.stderr,
         )
-    best = best_answers(tokenizer, encoded, answers, params.data.unanswerable)
-    return best, way, seconds
+    return Sitting(
+        examinee, params, questions, encoded, answers, rows, seconds, budget, cut, longer
+    )
 
 
 def _asking(examinee: Examinee, params: ExamParams, budget: int) -> Any:

@@ -1,0 +1,148 @@
+"""Which ways are right for each causal architecture of transformers, as a table for the docs.
+
+    python -m bench.architectures            check all of them anew, and write the table
+    python -m bench.architectures NAME ...   check these again, and write the table
+
+The check is the one that the pipeline makes (`vestibular/modeling/proving.py`), on the default
+configuration of each type of model in transformers' list of causal language models. Each is checked
+in a process of its own. All take some hours of one core; a result is kept as soon as it is there.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import time
+from collections import Counter
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+RESULTS = Path("bench/results/architectures.json")
+TABLE = Path("docs/architectures.md")
+SECONDS = 3600
+"""After which a check is given up."""
+NOT_BUILT = "cannot be built"
+"""How the check's reason begins where the default configuration makes no model."""
+REASON = 160
+"""Characters of a reason in the table."""
+
+
+def main() -> None:
+    """Check the architectures named, or all, and write the table of all that are known."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("names", nargs="*", help="types of models, as transformers calls them")
+    parser.add_argument("--here", action="store_true", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.here:
+        print(json.dumps(check(arguments.names[0])))
+        return
+    every = causal_types()
+    found = json.loads(RESULTS.read_text(encoding="utf-8")) if arguments.names else {}
+    for name in arguments.names or every:
+        found[name] = checked_apart(name)
+        print(f"{name}: {found[name]}", flush=True)
+        ordered = {each: found[each] for each in every if each in found}
+        RESULTS.write_text(json.dumps(ordered, indent=1) + "\n", encoding="utf-8")
+        TABLE.write_text(as_markdown(ordered), encoding="utf-8")
+
+
+def causal_types() -> list[str]:
+    """Return the types of models that transformers knows as causal language models."""
+    from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
+
+    return list(MODEL_FOR_CAUSAL_LM_MAPPING_NAMES)
+
+
+def checked_apart(name: str) -> dict[str, Any]:
+    """Check one architecture in a process of its own, which may take all memory or hang."""
+    started = time.monotonic()
+    command = [sys.executable, "-m", "bench.architectures", "--here", name]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS)
+    except subprocess.TimeoutExpired:
+        return {"refused": f"the check took more than {SECONDS} s", "seconds": SECONDS}
+    if done.returncode:
+        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
+        return {"refused": f"the check failed: {last}", "seconds": SECONDS}
+    result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return {**result, "seconds": round(time.monotonic() - started)}
+
+
+def check(name: str) -> dict[str, Any]:
+    """Check one architecture by its default configuration."""
+    from vestibular.core.errors import first_line
+    from vestibular.core.logs import quiet
+
+    quiet()
+    from transformers import CONFIG_MAPPING
+
+    from vestibular.modeling.miniature import CANNOT_BE_BUILT
+    from vestibular.modeling.proving import try_out
+
+    try:
+        config = CONFIG_MAPPING[name]()
+    except CANNOT_BE_BUILT as error:
+        return {"refused": f"{NOT_BUILT} from its default configuration ({first_line(error)})"}
+    return asdict(try_out(config))
+
+
+def kind(row: dict[str, Any]) -> str:
+    """Return in which of the five groups an architecture is: by its exam, or refused."""
+    if not row["refused"]:
+        return str(row["exam"])
+    return "not buildable" if row["refused"].startswith(NOT_BUILT) else "refused"
+
+
+def as_markdown(found: dict[str, dict[str, Any]]) -> str:
+    """Return the page of the docs."""
+    counts = Counter(kind(row) for row in found.values())
+    trained = Counter(row["training"] for row in found.values() if not row["refused"])
+    packages = ", ".join(f"{name} {version(name)}" for name in ("transformers", "peft", "torch"))
+    lines = [
+        "# Architectures",
+        "",
+        "<!-- written by `python -m bench.architectures`; do not edit -->",
+        "",
+        "Nobody looks up an architecture's name: before a model is used, a small one of the same "
+        "configuration is asked and taught in the fastest way, and what it says is compared with "
+        "one question at a time (`src/vestibular/modeling/proving.py`). `vestibular plan` prints "
+        "the result for each candidate. This is what comes of the default configuration of each "
+        f"of the {len(found)} types of causal language models of transformers ({packages}).",
+        "",
+        "In the exam a context's questions go through a model together (`shared`: the context "
+        "once, with masks by kind of layer and by position), beside each other with their whole "
+        "prompts (`padded`), or one at a time (`single`). In training a row holds a context's "
+        "questions (`shared`), one question (`padded`), or one question and no other row beside "
+        "it (`single`). The answers and what is learned are the same in each.",
+        "",
+        "| | shared | padded | single | refused | not buildable |",
+        "|---|---|---|---|---|---|",
+        f"| exam | {counts['shared']} | {counts['padded']} | {counts['single']} | "
+        f"{counts['refused']} | {counts['not buildable']} |",
+        f"| training | {trained['shared']} | {trained['padded']} | {trained['single']} | | |",
+        "",
+        "Refused: encoders, whose tokens see what follows them, encoder-decoders, and what needs "
+        "more than text. Not buildable: the default configuration lacks something, or a package "
+        "that is not installed; a real model's own configuration may well work.",
+        "",
+        "| architecture | training | exam | adapter (`auto`) | reason |",
+        "|---|---|---|---|---|",
+    ]
+    for name, row in found.items():
+        reason = row["refused"] or row["reason"]
+        short = reason if len(reason) <= REASON else f"{reason[:REASON]}..."
+        if row["refused"]:
+            cells = [name, kind(row), kind(row), ""]
+        else:
+            targets = row["targets"]
+            where = f"`{targets}`" if isinstance(targets, str) else ", ".join(targets)
+            where = where.replace("|", "\\|")
+            cells = [name, row["training"], row["exam"], where]
+        lines.append("| " + " | ".join([*cells, short.replace("|", "\\|")]) + " |")
+    return "\n".join([*lines, ""])
+
+
+if __name__ == "__main__":
+    main()
