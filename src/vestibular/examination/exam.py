@@ -9,16 +9,19 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from tqdm import tqdm
 
 from vestibular.core.base_models import PinnedBase, longest_input
 from vestibular.core.costs import ExamCost, Machine
 from vestibular.core.exam_results import AnsweredQuestion, ExamDetails, Parameters, Scores
 from vestibular.core.questions import Question
 from vestibular.examination import evaluation
-from vestibular.examination.asking import Windows, answer_text, ask
+from vestibular.examination.asking import Windows, answer_text, ask, best_answers
+from vestibular.examination.net import deviation
 from vestibular.examination.settings import ExamParams
 from vestibular.modeling import capability, counting, determinism, memory, models, planning
-from vestibular.modeling.answers import Answer, Way
+from vestibular.modeling.answers import WAYS, Answer, Way, end_tokens
+from vestibular.modeling.generation import answer_questions
 from vestibular.tracking import measuring
 
 
@@ -193,6 +196,40 @@ def sit(
     return Sitting(
         examinee, params, questions, encoded, answers, rows, seconds, budget, cut, longer
     )
+
+
+def _answers(
+    examinee: Examinee, params: ExamParams, encoded: Sequence[Windows], budget: int, title: str
+) -> tuple[list[Answer], Way, float]:
+    """Let a model answer, in the next plainer way where a plain pass finds another answer.
+
+    Returns:
+        the best answer to each question, the way in which they were given, and its seconds.
+    """
+    model, tokenizer = examinee.model, examinee.tokenizer
+    windows = [window for each in encoded for window in each]
+    ends = end_tokens(tokenizer, model)
+    for way in WAYS[WAYS.index(examinee.way) :]:
+        with tqdm(total=len(windows), desc=title, disable=None) as bar:
+            elapsed = measuring.stopwatch()
+            answers = answer_questions(
+                model, windows, ends, params.evaluate.max_new_tokens, budget, way, bar.update
+            )
+            seconds = elapsed()
+        if way == "single" or not windows:
+            break
+        found = deviation(model, windows, answers, ends)
+        if found.is_rounding:
+            break
+        print(
+            f"{title}: of {found.answers} answers that were gone over plainly, the "
+            f"log-probabilities are off by {found.mean:.2g} nats a token, and another token is "
+            f"likelier by up to {found.from_best:.2g} (rounding explains {found.allowed:g}); "
+            f"asking all again without way `{way}`",
+            file=sys.stderr,
+        )
+    best = best_answers(tokenizer, encoded, answers, params.data.unanswerable)
+    return best, way, seconds
 
 
 def _asking(examinee: Examinee, params: ExamParams, budget: int) -> Any:
