@@ -10,6 +10,10 @@ import pytest
 import yaml
 from conftest import ROOT, few_questions, run
 
+from vestibular.core.exam_results import AnsweredQuestion
+from vestibular.core.questions import read_questions
+from vestibular.core.repeats import Repeat
+
 pytestmark = pytest.mark.slow
 
 
@@ -41,6 +45,11 @@ def prepared(project: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in lines]
 
 
+def repeats(name: str, *named: str) -> set[str]:
+    """The stages of a candidate's repeats."""
+    return {f"{do}_repeat@{name}-{one}" for do in ("train", "evaluate") for one in named}
+
+
 def test_cross_validation_and_seeds(reproduced_project: Path) -> None:
     """Every question is answered by an adapter that has not seen its document.
 
@@ -51,36 +60,35 @@ def test_cross_validation_and_seeds(reproduced_project: Path) -> None:
 
     def repeat(params: dict[str, Any]) -> None:
         del params["candidates"]["opt-tiny"]
-        params["evaluate"]["folds"] = [1, 2]
-        params["train"]["seeds"] = [7]
+        params["repeats"] = ["fold-1", "fold-2", "seed-7"]
 
     change(project, repeat)
-    further = {
-        name: {
-            f"{do}{kind}"
-            for do in ("train", "evaluate")
-            for kind in (f"_fold@{name}-1", f"_fold@{name}-2", f"_seed@{name}-7")
-        }
-        for name in ("gpt2-mini", "gpt2-tiny")
+    names = ("gpt2-mini", "gpt2-tiny")
+    further = {name: repeats(name, "fold-1", "fold-2", "seed-7") for name in names}
+    # a fold asks training questions too, which the bases have not been asked yet
+    bases = {f"{do}@{name}" for do in ("evaluate_base", "evaluate") for name in names}
+    assert ran(project) == {
+        *("prepare", "select"),
+        *(*bases, *further["gpt2-mini"], *further["gpt2-tiny"]),
     }
-    assert ran(project) == {"prepare", *further["gpt2-mini"], *further["gpt2-tiny"], "select"}
 
     questions = prepared(project)
-    folds = json.loads((project / "data/folds.json").read_text(encoding="utf-8"))
-    assert len(folds) == len(questions)
+    trained = len(read_questions(project / "data/prepared", "train"))
+    held_out = []
+    for fold in ("fold-1", "fold-2"):
+        places = Repeat.read(project / f"data/repeats/{fold}.json").held_out
+        assert places is not None
+        held_out.append([*places.train, *(trained + place for place in places.validation)])
+    assert sorted(held_out[0] + held_out[1]) == list(range(len(questions)))
+    assert all(abs(len(fold) / len(questions) - 0.5) < 0.01 for fold in held_out)
     for part in ("context", "title"):
-        first, second = (
-            {row[part] for row, fold in zip(questions, folds, strict=True) if fold == number}
-            for number in (1, 2)
-        )
+        first, second = ({questions[place][part] for place in fold} for fold in held_out)
         assert first
         assert not first & second
     answered = [
-        json.loads(line)["question"]
-        for fold in (1, 2)
-        for line in (project / f"metrics/folds/gpt2-mini-{fold}.jsonl")
-        .read_text("utf-8")
-        .splitlines()
+        row.question
+        for fold in ("fold-1", "fold-2")
+        for row in AnsweredQuestion.read_lines(project / f"metrics/repeats/gpt2-mini-{fold}.jsonl")
     ]
     assert sorted(answered) == sorted(row["question"] for row in questions)
     found = selection(project)
@@ -89,6 +97,10 @@ def test_cross_validation_and_seeds(reproduced_project: Path) -> None:
     row = found["candidates"]["gpt2-mini"]
     assert set(row["seeds"]["values"]) == {"42", "7"}
     assert row["seeds"]["values"]["42"] != row["seeds"]["values"]["7"]
+    # the folds' models are of one seed
+    assert found["questions"]["seeds"] == 1
+    assert found["questions"]["documents"] > 100
+    assert found["corrected"]["measured"] == row["scores"]["f1"]["value"]
 
     run(project, "git", "add", "--all")
     run(project, "git", "commit", "--quiet", "--message=Run")
@@ -108,14 +120,30 @@ def test_cross_validation_and_seeds(reproduced_project: Path) -> None:
     assert f"of {len(questions)} questions" in tiny
     assert "settings, data, base and code are the same" in mini
 
+    def other_seeds(params: dict[str, Any]) -> None:
+        params["repeats"] = ["seed-8", "seed-7"]
+
+    change(project, other_seeds)
+    # a new seed trains no other one again, and what the bases said before is known
+    new = {stage for name in names for stage in repeats(name, "seed-8")}
+    assert ran(project) == {"prepare", *new, "evaluate@gpt2-tiny", "select"}
+    found = selection(project)
+    assert (found["questions"]["basis"], found["questions"]["seeds"]) == ("validation", 3)
+    assert any("the mean of 3 seeds" in reason for reason in found["reasons"])
+    assert set(found["candidates"]["gpt2-mini"]["seeds"]["values"]) == {"42", "8", "7"}
+    # what was made for the folds is gone with them
+    assert {path.name for path in (project / "models/repeats").iterdir()} == {
+        f"{name}-seed-{seed}" for name in names for seed in (7, 8)
+    }
+
     def plain(params: dict[str, Any]) -> None:
-        params["evaluate"]["folds"] = []
-        params["train"]["seeds"] = []
+        params["repeats"] = []
 
     change(project, plain)
     assert ran(project) == {"prepare", "select"}
-    assert selection(project)["questions"]["basis"] == "validation"
-    assert selection(project)["candidates"]["gpt2-mini"]["seeds"] is None
+    found = selection(project)
+    assert (found["questions"]["basis"], found["questions"]["seeds"]) == ("validation", 1)
+    assert found["candidates"]["gpt2-mini"]["seeds"] is None
 
 
 def test_nothing_below_the_overlap_sentence_is_promoted(project: Path, faquad: Path) -> None:
@@ -156,5 +184,5 @@ def test_nothing_below_the_overlap_sentence_is_promoted(project: Path, faquad: P
     found = selection(project)
     assert (found["promoted"], found["winner"]) == (True, "gpt2-tiny")
     assert "overlap_sentence" in found["below"]
-    assert "it is not above the whole context" in found["reason"]
+    assert "although it is not above the whole context" in found["reason"]
     assert run(project, *answer, text="Ana dirige.").stderr == ""

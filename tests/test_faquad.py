@@ -96,7 +96,7 @@ def test_faquads_settings_run_offline(
     for row in board["candidates"].values():
         for when in ("before", "after"):
             assert {"exact_match", "f1"} <= row[when].keys()
-            assert {"published_exact_match", "published_f1"} <= row["details"][when].keys()
+            assert {"em", "f1"} <= row["details"][when]["published"].keys()
     context = project / "context.txt"
     context.write_text("Ana dirige o museu.", encoding="utf-8")
     ask = ["vestibular", "answer", "--context", "context.txt", "Quem dirige o museu?"]

@@ -23,7 +23,7 @@ from vestibular.core.files import folder_sha256
 from vestibular.core.model_file import ModelFile
 from vestibular.mirror import pushing
 from vestibular.mirror.files import locate
-from vestibular.mirror.mlflow_target import as_text
+from vestibular.mirror.mlflow_values import as_text
 from vestibular.mirror.naming import flatten, safe_names, simple
 from vestibular.mirror.outputs import Sources
 from vestibular.mirror.pushing import Round, _points_done, _series_mark, one_line

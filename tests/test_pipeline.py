@@ -11,11 +11,15 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import ROOT, environment, run
+from conftest import environment, run
 
+from vestibular.core.costs import TrainingCost
 from vestibular.core.documents import context_name
+from vestibular.core.exam_results import ExamDetails, ScoresFile
 from vestibular.core.files import folder_sha256
 from vestibular.core.questions import read_questions
+from vestibular.core.training_record import TrainingRecord
+from vestibular.selection.leaderboard import Leaderboard
 
 pytestmark = pytest.mark.slow
 
@@ -24,18 +28,19 @@ NAMES = ("gpt2-mini", "gpt2-tiny", "opt-tiny")
 
 def measured(path: Path) -> bool:
     """Whether a file holds seconds or bytes, which are never the same twice."""
-    return "cost" in path.parts or path.name == "report.html"
+    return path.name in ("costs.json", "report.html")
 
 
 def results(project: Path) -> dict[str, str]:
     """Hashes of everything that should not change when a run is repeated."""
     found = {
         str(path.relative_to(project)): hashlib.sha256(path.read_bytes()).hexdigest()
-        for folder in ("metrics", "models", "data/prepared", "data/bases")
+        for folder in ("metrics", "models", "data")
         for path in sorted((project / folder).rglob("*"))
         if path.is_file() and path.name != ".gitignore" and not measured(path)
     }
-    assert len(found) > 20
+    assert len(found) > 40
+    assert {"data/base_exam.jsonl", "metrics/bases/opt-tiny.jsonl"} < found.keys()
     return found
 
 
@@ -56,7 +61,7 @@ def examined_answer(project: Path, folder: Path) -> str:
         for row in map(json.loads, lines)
         if f"question = {json.dumps(row['question'], ensure_ascii=False)}\n" in card
     )
-    return str(row["after"]["answer"])
+    return str(row["answer"])
 
 
 def ran(output: str) -> list[str]:
@@ -70,12 +75,16 @@ def test_from_data_to_a_selected_model(reproduced_project: Path) -> None:
     stages = ran((project / ".vestibular/repro.out").read_text(encoding="utf-8"))
     assert stages[0] == "prepare"
     assert stages[-1] == "select"
-    assert len(stages) == 8
+    per_candidate = {
+        f"{do}@{name}" for do in ("evaluate_base", "train", "evaluate") for name in NAMES
+    }
+    assert set(stages) == {"prepare", *per_candidate, "select"}
+    assert len(stages) == 11
     assert "Traceback" not in (project / ".vestibular/repro.err").read_text(encoding="utf-8")
-    board = json.loads((project / "metrics/leaderboard.json").read_text(encoding="utf-8"))
-    winner = board["winner"]
-    assert set(board["candidates"]) == set(NAMES)
-    assert board["candidates"][winner]["after"]["f1"] > board["candidates"][winner]["before"]["f1"]
+    board = Leaderboard.read(project / "metrics/leaderboard.json")
+    winner = board.winner
+    assert set(board.candidates) == set(NAMES)
+    assert board.candidates[winner].after.f1.value > board.candidates[winner].before.f1.value
 
     # the model answers from anywhere
     moved = project.parent / "moved"
@@ -105,7 +114,8 @@ def test_a_run_can_be_repeated(reproduced_project: Path) -> None:
     run(project, "git", "add", "--all")
     run(project, "git", "commit", "--quiet", "--message=Run")
     # stage by stage: with --force alone the demo's bases would be remade as well
-    stages = ["prepare", *(f"{do}@{name}" for do in ("train", "evaluate") for name in NAMES)]
+    stages = ["prepare"]
+    stages += [f"{do}@{name}" for do in ("evaluate_base", "train", "evaluate") for name in NAMES]
     run(project, *("dvc", "repro", "--force", "--no-run-cache", "--single-item"), *stages, "select")
     assert results(project) == before
     assert run(project, "dvc", "metrics", "diff").stdout == ""
@@ -120,8 +130,9 @@ def test_a_change_reruns_no_more_than_it_must(reproduced_project: Path) -> None:
     params["candidates"]["opt-tiny"]["learning_rate"] = 0.02
     (project / "params.yaml").write_text(yaml.safe_dump(params), encoding="utf-8")
     again = ran(run(project, "dvc", "repro").stdout)
+    # its base, which no setting of the training concerns, is not examined again
     assert again == ["prepare", "train@opt-tiny", "evaluate@opt-tiny", "select"]
-    assert "after.f1" in run(project, "dvc", "metrics", "diff").stdout
+    assert "tuned.f1" in run(project, "dvc", "metrics", "diff").stdout
 
     winner = json.loads((project / "metrics/leaderboard.json").read_text("utf-8"))["winner"]
     del params["candidates"][winner]
@@ -132,6 +143,11 @@ def test_a_change_reruns_no_more_than_it_must(reproduced_project: Path) -> None:
     assert len(board["candidates"]) == 2
     produced = json.loads((project / "models/production/model.json").read_text("utf-8"))
     assert produced["candidate"] == board["winner"]
+    # what is left is what the settings name
+    assert not [path for path in results(project) if winner in Path(path).name]
+    assert {path.name for path in (project / "models/adapters").iterdir()} == (
+        set(NAMES) - {winner}
+    )
 
 
 def test_variants_are_experiments(project: Path) -> None:
@@ -144,8 +160,8 @@ def test_variants_are_experiments(project: Path) -> None:
     shown = run(project, "dvc", "exp", "show", "--csv").stdout
     assert "hot" in shown
     assert "0.03" in shown
-    assert "after.f1" in shown
-    assert "metrics/candidates/gpt2-tiny.json" not in shown
+    assert "tuned.f1" in shown
+    assert "metrics/exam/gpt2-tiny.json" not in shown
 
 
 def test_a_killed_training_resumes_to_the_same_bytes(reproduced_project: Path) -> None:
@@ -181,37 +197,54 @@ def test_a_training_that_could_not_write_its_end_does_so_later(project: Path) ->
     run(project, sys.executable, "-m", "stages.prepare")
     command = (sys.executable, "-m", "stages.train", "gpt2-tiny")
     adapters = project / "models/adapters"
-    adapters.rename(project / "models/aside")
     adapters.touch()
     assert "Traceback" not in run(project, *command, status=2).stderr
     markers = project.glob(".vestibular/checkpoints/*/checkpoint-*/complete")
     before = max(float(marker.read_text(encoding="utf-8")) for marker in markers)
     adapters.unlink()
-    (project / "models/aside").rename(adapters)
     run(project, *command)
-    cost = json.loads((project / "metrics/cost/train/gpt2-tiny.json").read_text("utf-8"))
-    assert cost["seconds"] > before
-    assert cost["questions_per_second"] < 1e4
+    cost = TrainingCost.read(cost_file(project, "gpt2-tiny", "train"))
+    assert cost.seconds > before
+    assert cost.questions_per_second < 1e4
+
+
+def cost_file(project: Path, name: str, stage: str) -> Path:
+    """Where what was measured of a candidate's own training or exam lies."""
+    trained = TrainingRecord.read(project / f"models/adapters/{name}/training.json")
+    return project / f".vestibular/costs/{trained.run}-{stage}.json"
+
+
+def trained_and_examined(project: Path, name: str) -> tuple[str, ExamDetails]:
+    """Prepare, train and examine a candidate; return what the training said, and the exam's."""
+    run(project, sys.executable, "-m", "stages.prepare")
+    said = run(project, sys.executable, "-m", "stages.train", name).stderr
+    run(project, sys.executable, "-m", "stages.evaluate_base", name)
+    run(project, sys.executable, "-m", "stages.evaluate", name)
+    details = ExamDetails.read(project / f"metrics/details/{name}.json")
+    base = ExamDetails.read(project / f"metrics/bases/{name}.json")
+    assert details.base_scores == base.scores
+    shown = ScoresFile.read(project / f"metrics/exam/{name}.json")
+    assert shown == ScoresFile.of(base.scores, details.scores)
+    return said, details
 
 
 @pytest.mark.parametrize("quantization", ["8bit", "4bit"])
 def test_a_quantized_base_is_trained_and_examined(
-    prepared_project: Path, quantization: str
+    project: Path, reproduced_once: Path, quantization: str
 ) -> None:
     """8 and 4 bit work on a CPU, from training to scores, without noise on the log."""
-    project = prepared_project
     params = (project / "params.yaml").read_text(encoding="utf-8")
     params = params.replace("quantization: none", f"quantization: {quantization}")
     (project / "params.yaml").write_text(params, encoding="utf-8")
-    trained = run(project, sys.executable, "-m", "stages.train", "gpt2-tiny")
-    example, _, steps = trained.stderr.partition("<<<\n")
+    said, details = trained_and_examined(project, "gpt2-tiny")
+    example, _, steps = said.partition("<<<\n")
     assert example.startswith("first example: ")
-    assert all(line.startswith("step ") for line in steps.splitlines()), trained.stderr
-    run(project, sys.executable, "-m", "stages.evaluate", "gpt2-tiny")
-    scores = json.loads((project / "metrics/candidates/gpt2-tiny.json").read_text("utf-8"))
-    plain = json.loads((ROOT / "metrics/candidates/gpt2-tiny.json").read_text("utf-8"))
-    assert scores["parameters"] == plain["parameters"]
-    assert scores["after"]["f1"] > scores["before"]["f1"]
+    assert all(line.startswith("step ") for line in steps.splitlines()), said
+    plain = ExamDetails.read(reproduced_once / "metrics/details/gpt2-tiny.json")
+    assert details.parameters == plain.parameters
+    assert details.model_bytes < plain.model_bytes
+    assert details.base_scores is not None
+    assert details.scores.f1 > details.base_scores.f1
 
 
 def test_modules_that_are_not_there_are_refused(prepared_project: Path) -> None:
@@ -243,7 +276,7 @@ def test_a_full_disk_leaves_nothing_half_written(prepared_project: Path, blocks:
     assert "no space left on the disk; nothing was replaced" in result.stderr
     assert "Traceback" not in result.stderr
     left = {path.name for path in (project / "models/adapters").rglob("*")}
-    assert left == {"gpt2-tiny", "old", ".gitignore"}
+    assert left == {"gpt2-tiny", "old"}
     assert not (project / "metrics/curves/gpt2-tiny.tsv").exists()
 
 
@@ -273,26 +306,21 @@ def test_a_loss_that_explodes_ends_the_training(prepared_project: Path) -> None:
     ],
     ids=["full", "bfloat16-dora", "published"],
 )
-def test_other_ways_of_training_learn_and_answer(
-    prepared_project: Path, changes: dict[str, str]
-) -> None:
+def test_other_ways_of_training_learn_and_answer(project: Path, changes: dict[str, str]) -> None:
     """All weights, half precision, peft's options, the published recipe: trained, examined."""
-    project = prepared_project
     params = (project / "params.yaml").read_text(encoding="utf-8")
     for old, new in changes.items():
         assert old in params
         params = params.replace(old, new)
     (project / "params.yaml").write_text(params, encoding="utf-8")
-    run(project, sys.executable, "-m", "stages.train", "gpt2-tiny")
-    run(project, sys.executable, "-m", "stages.evaluate", "gpt2-tiny")
-    scores = json.loads((project / "metrics/candidates/gpt2-tiny.json").read_text("utf-8"))
+    _, details = trained_and_examined(project, "gpt2-tiny")
+    assert details.base_scores is not None
     if "loss: answer" not in changes:
-        assert scores["after"]["f1"] > scores["before"]["f1"]
+        assert details.scores.f1 > details.base_scores.f1
     with (project / "metrics/curves/gpt2-tiny.tsv").open(encoding="utf-8") as file:
         losses = [float(row.split("\t")[2]) for row in list(file)[1:] if row.split("\t")[2]]
     assert losses[-1] < losses[0]
-    details = json.loads((project / "metrics/details/gpt2-tiny.json").read_text("utf-8"))
-    assert details["windows"] == details["questions"]
+    assert details.windows == details.questions
     trained = json.loads((project / "models/adapters/gpt2-tiny/training.json").read_text("utf-8"))
     assert isinstance(trained["max_tokens_per_batch"], int)
     assert trained["gradient_checkpointing"] is False

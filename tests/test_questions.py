@@ -1,8 +1,10 @@
 """Prepared questions come back through the `datasets` library as they were written."""
 
+import sys
 from pathlib import Path
 
 import pytest
+from conftest import run
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -67,3 +69,22 @@ def test_a_damaged_file_is_named(tmp_path: Path, line: str) -> None:
         read_question_file(path)
     with pytest.raises(DataError, match="not found; run `dvc repro prepare` first"):
         read_question_file(tmp_path / "absent.jsonl")
+
+
+def test_a_full_disk_is_not_the_files_fault(tmp_path: Path) -> None:
+    """The library's cache needs room; that there is none is said as of any other file."""
+    path = tmp_path / "train.jsonl"
+    write_question_file(
+        path, [Question(str(n), "t", "c " * 500, "q", ("x",), (0,)) for n in range(50)]
+    )
+    code = (
+        "from pathlib import Path\n"
+        "from vestibular.core.errors import exit_on_error\n"
+        "from vestibular.core.questions import read_question_file\n"
+        "exit_on_error(read_question_file)(Path('train.jsonl'))"
+    )
+    limited = f'trap "" XFSZ; ulimit -f 10; exec {sys.executable} -c "{code}"'
+    said = run(tmp_path, "bash", "-c", limited, status=2).stderr
+    assert "no space left on the disk" in said
+    assert "train.jsonl" not in said
+    assert said.count("\n") == 1

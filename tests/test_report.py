@@ -142,7 +142,7 @@ def test_few_documents_are_a_notice() -> None:
     alone = exam({"a": 0.9, "b": 0.5}, count=9).selection
     shown = first_screen(alone, COSTS)
     assert shown["answers"][1]["figure"] == "unknown"
-    assert "All questions are about one document" in shown["notices"][0]
+    assert "With one document there is no interval" in shown["notices"][0]
     assert all(row["scores"].f1.low is None for row in board(alone))
 
 
@@ -281,7 +281,7 @@ def test_the_plain_sort_claims_no_more() -> None:
     assert "EM 0." in shown["headline"]
     assert shown["answers"][2]["figure"] == "the plain sort"
     assert shown["answers"][0]["text"] == "Rank 1 of 2 by EM, then F1; runner-up b."
-    assert "A true difference of 0." in shown["answers"][1]["text"]
+    assert "A true difference in exact match of 0." in shown["answers"][1]["text"]
 
 
 def test_one_candidate_has_nobody_to_beat() -> None:

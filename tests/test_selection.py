@@ -15,7 +15,6 @@ from vestibular.core.questions import Question, write_questions
 from vestibular.core.repeats import HeldOut, Repeat, repeat_path
 from vestibular.core.runs import Run
 from vestibular.selection.leaderboard import Leaderboard, as_text, leaderboard
-from vestibular.selection.leftovers import remove_leftovers
 from vestibular.selection.production import write_refusal
 from vestibular.selection.result import Selection
 from vestibular.selection.results import CandidateResult, read_out_of_fold, read_result
@@ -193,37 +192,3 @@ def test_answers_out_of_fold_stand_in_the_questions_order(in_folder: Path) -> No
     AnsweredQuestion.write_lines(Run("a", "fold-1").predictions, [answer("q1")])
     with pytest.raises(DataError, match=r"a: fold-1: .*dvc repro evaluate_repeat@a-fold-1"):
         read_out_of_fold("a", ["fold-1", "fold-2"])
-
-
-def test_leftovers_do_not_count(in_folder: Path) -> None:
-    """What a stage made for what the settings no longer name goes; all else stays."""
-    repeats = {"fold-1": [answer("q0")], "seed-7": [answer("q0")]}
-    kept, gone = write_results("a", repeats), write_results("gone", repeats)
-    no_longer = [path for path in kept if "seed-7" in str(path)]
-    # nobody's but a user's: names like a candidate's, contents unlike a stage's
-    own = {
-        "metrics/predictions/notes.jsonl": "not JSON\n",
-        "metrics/predictions/mine.jsonl": '{"id": "q"}\n',
-        "metrics/predictions/.gitkeep": "",
-        "metrics/details/mine.json": "{}",
-        "metrics/exam/mine.json": "[]",
-        "metrics/curves/mine.tsv": "a\tb\n",
-        "metrics/repeats/gone-fold-1.md": "why",
-        "models/adapters/mine/README.md": "a model of my own",
-        "models/adapters/mine.zip": "x",
-        "models/repeats/other/training.json": "{}",
-    }
-    for place, text in own.items():
-        Path(place).parent.mkdir(parents=True, exist_ok=True)
-        Path(place).write_text(text, encoding="utf-8")
-    removed = remove_leftovers(["a"], ["fold-1"])
-    expected = {
-        path.parent if path.name == "training.json" else path for path in [*gone, *no_longer]
-    }
-    assert set(removed) == expected
-    assert len(removed) == len(expected)
-    assert not any(path.exists() for path in removed)
-    assert all(path.exists() for path in kept if path not in no_longer)
-    assert {place: Path(place).read_text("utf-8") for place in own} == own
-    assert read_result("a", 42, []).training == training_record(shortened=3)
-    assert remove_leftovers(["a"], ["fold-1"]) == []

@@ -171,16 +171,28 @@ def test_few_documents_are_named() -> None:
     one = asked([0] * COUNT)
     assert one.candidates["a"].scores.f1.low is None
     assert one.candidates["a"].gain.f1.p_value is None
-    assert "With one document there is no interval" in one.reasons[1]
+    assert "With one document there is no interval" in one.reasons[2]
     assert "F1 0.5" in one.reason
     two = asked([place % 2 for place in range(COUNT)])
     assert two.candidates["a"].scores.f1.low is not None
-    assert "Fewer than five documents" in two.reasons[1]
+    assert "There are only 2 documents: every interval rests on few." in two.reasons[2]
     assert "No corrected score of the choice: there are fewer than five" in "\n".join(two.reasons)
     giant = asked([max(0, place - 80) for place in range(COUNT)])
-    assert "One document holds 68% of the questions" in giant.reasons[1]
+    assert giant.reasons[2].startswith("One document holds 68% of the questions")
     assert giant.corrected is None
     assert "one document holds half of the questions or more" in "\n".join(giant.reasons)
+
+
+def test_nothing_is_detectable_where_it_is_nothing() -> None:
+    """Three documents of low scores could show no difference that there can be."""
+    questions = [
+        replace(question, title=f"t{place % 3}") for place, question in enumerate(QUESTIONS)
+    ]
+    both = {"a": examined(0.2), "b": examined(0.3)}
+    settings = SETTINGS.model_copy(update={"must_beat": ()})
+    said = verdict(questions, both, settings, PORTUGUESE, 1, 0)
+    assert said.smallest_detectable >= said.score("b").value
+    assert "Nothing can be told apart with these documents" in said.reasons[2]
 
 
 def test_below_a_reference_point_nothing_is_promoted() -> None:

@@ -6,8 +6,7 @@ import sys
 from pathlib import Path
 
 from vestibular import __version__
-from vestibular.commands import registry_commands
-from vestibular.core.environment import arithmetic_in_force, settle
+from vestibular.commands import answer_command, registry_commands
 from vestibular.core.errors import (
     DataError,
     NoGitError,
@@ -16,7 +15,7 @@ from vestibular.core.errors import (
     exit_on_error,
 )
 from vestibular.core.files import whole_file
-from vestibular.core.layout import LEADERBOARD, PARAMS, PRODUCTION, REPORT, SELECTION
+from vestibular.core.layout import LEADERBOARD, PARAMS, REPORT, SELECTION
 from vestibular.core.logs import quiet
 from vestibular.core.yaml_files import read_yaml
 from vestibular.mirror import commands as mirror_commands
@@ -55,24 +54,7 @@ def parser() -> argparse.ArgumentParser:
     # without a command: whoever types the name alone wants to see what there is
     top.set_defaults(run=lambda _: top.print_help())
 
-    answer = commands.add_parser(
-        "answer",
-        help="answer a question with the model in production",
-        description="Print the answer to a question about a text, and nothing else.",
-        epilog='example: vestibular answer --context edital.txt "Quem coordena o curso?"',
-    )
-    answer.add_argument("question", help="the question")
-    answer.add_argument(
-        "--context", required=True, metavar="FILE", help="the text, UTF-8; - for standard input"
-    )
-    answer.add_argument(
-        "--model",
-        type=Path,
-        default=PRODUCTION,
-        metavar="DIR",
-        help="folder with a model that `select` wrote (default: %(default)s)",
-    )
-    answer.set_defaults(run=run_answer)
+    answer_command.add_command(commands)
 
     plan = commands.add_parser(
         "plan",
@@ -173,26 +155,6 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
-def run_answer(arguments: argparse.Namespace) -> None:
-    """Print the production model's answer."""
-    context = read_text(arguments.context)
-    if not context.strip():
-        name = "standard input" if arguments.context == "-" else arguments.context
-        raise DataError(f"{name}: is empty; an answer needs a text to be found in")
-    if not arguments.question.strip():
-        raise DataError("the question is empty")
-    from vestibular.commands.description import base_folder, read_description
-
-    description = read_description(arguments.model)
-    base = base_folder(arguments.model, description)
-    settle(arithmetic_in_force(description.loading.arithmetic, base))
-    quiet()
-    # torch and its friends take seconds
-    from vestibular.commands.answering import Answerer
-
-    print(Answerer(arguments.model, base, description).answer(context, arguments.question))
-
-
 def run_plan(_: argparse.Namespace) -> None:
     """Print what each candidate will take."""
     params = load_params()
@@ -286,19 +248,3 @@ def run_neptune_server(arguments: argparse.Namespace) -> None:
     """Become the server's program."""
     command = [sys.executable, "-m", "neptune_server", *arguments.options]
     os.execv(sys.executable, command)  # noqa: S606 - no shell is needed
-
-
-def read_text(name: str) -> str:
-    """Read a UTF-8 file, or standard input for `-`.
-
-    Raises:
-        DataError: there is no such file, or it is not text.
-    """
-    try:
-        data = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
-    except OSError as error:
-        raise DataError(f"{name}: {(error.strerror or 'cannot be read').lower()}") from None
-    try:
-        return data.decode("utf-8")
-    except UnicodeDecodeError:
-        raise DataError(f"{name}: not UTF-8 text") from None

@@ -64,6 +64,14 @@ def first_line(error: BaseException) -> str:
     return (str(error).strip().splitlines() or [""])[0][:200] or type(error).__name__
 
 
+def caused_by_system(error: BaseException) -> OSError | None:
+    """Return the system's error that another library has wrapped into one of its own."""
+    cause = error.__cause__
+    while cause is not None and not (isinstance(cause, OSError) and cause.errno):
+        cause = cause.__cause__
+    return cause
+
+
 def out_of_memory(error: BaseException) -> bool:
     """Say whether torch, which is not imported here, or Python found no room in memory."""
     return (

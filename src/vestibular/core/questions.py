@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vestibular.core.errors import DataError, first_line
+from vestibular.core.errors import DataError, caused_by_system, first_line
 from vestibular.core.files import write_json_lines
 
 if TYPE_CHECKING:
@@ -96,6 +96,9 @@ def load_question_dataset(path: Path) -> "Dataset":
                 str(path), features=features, cache_dir=cache, keep_in_memory=True
             )
         except (datasets.exceptions.DatasetsError, ValueError) as error:
+            # a disk that is full is not the file's fault
+            if (cause := caused_by_system(error)) is not None:
+                raise OSError(cause.errno, cause.strerror, cache) from None
             raise DataError(
                 f"{path}: not as `prepare` wrote it ({first_line(error)}); run `dvc repro prepare`"
             ) from None

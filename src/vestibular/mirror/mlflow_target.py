@@ -4,26 +4,23 @@ import json
 import os
 import time
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from vestibular.mirror.mlflow_values import MARKS_TAG, as_text, is_same, marks_as_tags, marks_tags
 from vestibular.mirror.pushing import one_line
 from vestibular.mirror.records import Point, Run, Stage, Value
 from vestibular.mirror.target import Call, Marks, TargetGoneError, read_marks, size_of, staged
 
 ADDRESS = "sqlite:///mlflow.db"
-RUN_TAG, MARKS_TAG, STAGE_TAG = "vestibular.run", "vestibular.marks", "stage"
+RUN_TAG, STAGE_TAG = "vestibular.run", "stage"
 ADAPTER = "finetuning/adapter"
 MEASURED = ("finetuning/", "evaluation/")
 """Numbers below these are results, which MLflow compares: metrics, and not tags."""
 PARAMETERS = "parameters/"
 STATES = {"running": "RUNNING", "finished": "FINISHED", "failed": "FAILED", "killed": "KILLED"}
 MOST_AT_ONCE = 100
-LONGEST_TAG = 7_500
-"""Characters; MLflow takes 8,000."""
-SAME = 1e-5
-"""Two values of a step nearer than this, in parts of the value, are one: a curve is rounded."""
 
 
 class MlflowTarget:
@@ -87,7 +84,7 @@ class MlflowTarget:
         """Return the marks of a run; none if MLflow does not know it."""
         tags = self._runs[run.id].data.tags if run.id in self._runs else {}
         marks: Marks = {}
-        for tag in _marks_tags(tags):
+        for tag in marks_tags(tags):
             marks |= read_marks(tags[tag])
         return marks
 
@@ -140,7 +137,7 @@ class MlflowTarget:
         metrics = [
             Metric(name, point.value, round(point.time * 1000), point.step)
             for point in points
-            if point.step not in known or not _same(known[point.step], point.value)
+            if point.step not in known or not is_same(known[point.step], point.value)
         ]
         if metrics:
             self._call(f"log {name}")
@@ -180,7 +177,7 @@ class MlflowTarget:
         run_id = self._run_id(run)
         known = self._runs[run.id].data.tags
         # a tag that is not needed any more holds none
-        tags = dict.fromkeys(_marks_tags(known), "{}") | _parts(marks)
+        tags = dict.fromkeys(marks_tags(known), "{}") | marks_as_tags(marks)
         changed = [RunTag(tag, text) for tag, text in tags.items() if known.get(tag) != text]
         self._call("save the marks")
         for start in range(0, len(changed), MOST_AT_ONCE):
@@ -275,35 +272,3 @@ class MlflowTarget:
             for other in self._client.search_model_versions(f"name='{self._name}'"):
                 if str(other.version) != version and other.tags.get(STAGE_TAG) == stage:
                     self._tag(str(other.version), STAGE_TAG, "archived")
-
-
-def _parts(marks: Marks) -> dict[str, str]:
-    """Return marks as texts of a tag's length, by the tag's name; each is marks of its own."""
-    parts: list[Marks] = [{}]
-    length = 0
-    for name, mark in marks.items():
-        length += len(json.dumps({name: mark}))
-        if length > LONGEST_TAG:
-            parts.append({})
-            length = len(json.dumps({name: mark}))
-        parts[-1][name] = mark
-    return {
-        f"{MARKS_TAG}.{number}" if number else MARKS_TAG: json.dumps(part)
-        for number, part in enumerate(parts)
-    }
-
-
-def _marks_tags(tags: Iterable[str]) -> list[str]:
-    """Return the names of those tags that hold marks."""
-    return [tag for tag in tags if tag == MARKS_TAG or tag.startswith(f"{MARKS_TAG}.")]
-
-
-def as_text(value: Value) -> str:
-    """Return a value as text; a whole number without a point."""
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return str(value)
-
-
-def _same(one: float, other: float) -> bool:
-    return abs(one - other) <= SAME * max(abs(one), abs(other))

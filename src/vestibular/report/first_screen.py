@@ -17,7 +17,7 @@ from vestibular.report.figures import (
     size,
 )
 from vestibular.selection.phrases import listed, probability
-from vestibular.selection.remarks import cost_say
+from vestibular.selection.remarks import cost_say, detectable, weakness
 from vestibular.selection.result import Gap, Selection
 from vestibular.selection.wording import permission
 
@@ -38,9 +38,8 @@ def first_screen(selection: Selection, costs: Mapping[str, CandidateCosts]) -> d
             f"{name} is in production although it is not above "
             f"{points(selection, name, selection.below)}: {permission(selection)} is set."
         )
-    asked = selection.questions
-    if asked.few or asked.dominated:
-        notices.append(_few_documents(selection))
+    if (weak := weakness(selection)) is not None:
+        notices.append(weak)
     if selection.cost_say is not None and not selection.cost_say.has_say:
         notices.append((cost_say(selection) or "").replace("`", ""))
     return {
@@ -140,21 +139,6 @@ def standing(selection: Selection) -> str:
     return f"ahead of {other}, but not significantly"
 
 
-def _few_documents(selection: Selection) -> str:
-    asked = selection.questions
-    if asked.documents == 1:
-        return "All questions are about one document: nothing tells how sure any figure is."
-    said = []
-    if asked.few:
-        said.append(f"There are only {asked.documents} documents: every interval rests on few.")
-    if asked.dominated:
-        said.append(
-            f"One document holds {asked.largest_share:.0%} of the questions; the intervals weigh "
-            "it like one of many."
-        )
-    return " ".join(said)
-
-
 def _which(selection: Selection, name: str) -> dict[str, str]:
     rule = selection.rule
     metrics = (
@@ -188,13 +172,8 @@ def _how_sure(selection: Selection, name: str) -> dict[str, str]:
     gap = gap_to(selection, name, other)
     if gap.p_value is None:
         return {"figure": "unknown", "text": "With one document nothing tells how sure it is."}
-    least = selection.smallest_detectable
-    room = ""
-    if least is not None:
-        room = (
-            f" A true difference of {least:.3f} would be found {selection.method.power:.0%} of the "
-            "time."
-        )
+    found = detectable(selection)
+    room = "" if found is None else f" {found}"
     return {
         "figure": probability(gap.p_value),
         "text": f"{label} {signed(gap.value)} against {other}, 95 % interval "

@@ -46,24 +46,32 @@ def correction(found: Selection) -> str:
 
 
 def documents(found: Selection) -> str:
-    """Say what the candidates are compared on, and what that cannot bear."""
+    """Say what the candidates are compared on."""
     asked = found.questions
     basis = "the validation questions"
     if asked.folds:
         basis = f"the out-of-fold answers of a {asked.folds}-fold cross-validation"
-    said = f"Compared on {basis}: {counted(asked.count, 'question')} of "
-    said += f"{counted(asked.documents, 'document')} "
-    said += f"(as good as {asked.effective_documents:.1f} equal ones)."
+    return (
+        f"Compared on {basis}: {counted(asked.count, 'question')} of "
+        f"{counted(asked.documents, 'document')} (as good as {asked.effective_documents:.1f} "
+        "equal ones)."
+    )
+
+
+def weakness(found: Selection) -> str | None:
+    """Say what the documents cannot bear; None if there is nothing of the kind."""
+    asked = found.questions
     if asked.documents == 1:
-        return f"{said} With one document there is no interval: nothing tells how documents differ."
+        return "With one document there is no interval: nothing tells how documents differ."
+    said = []
     if asked.few:
-        said += " Fewer than five documents: every interval rests on few."
+        said.append(f"There are only {asked.documents} documents: every interval rests on few.")
     if asked.dominated:
-        said += (
-            f" One document holds {asked.largest_share:.0%} of the questions: the intervals are "
+        said.append(
+            f"One document holds {asked.largest_share:.0%} of the questions: the intervals are "
             "about new documents, and weigh it like one of them."
         )
-    return said
+    return " ".join(said) or None
 
 
 def detectable(found: Selection) -> str | None:
@@ -71,8 +79,12 @@ def detectable(found: Selection) -> str | None:
     least, label = found.smallest_detectable, METRIC_NAMES[found.metric]
     if least is None or found.leader is None:
         return None
-    if least >= found.score(found.leader).value:
-        return f"No difference in {label} as large as there can be here would surely be found."
+    most = found.score(found.leader).value
+    if least >= most:
+        return (
+            "Nothing can be told apart with these documents: not even a true difference in "
+            f"{label} of {number(most)} would be found four times in five."
+        )
     return f"A true difference in {label} of {number(least)} is found four times in five."
 
 
@@ -89,7 +101,12 @@ def budgets(found: Selection) -> str | None:
 
 def notes(found: Selection) -> list[str]:
     """Say what every reader of the choice has to know beside its reason."""
-    said: list[str | None] = [correction(found), cost_say(found), budgets(found)]
+    said: list[str | None] = [
+        weakness(found),
+        correction(found),
+        cost_say(found),
+        budgets(found),
+    ]
     worst = found.worst_document
     if worst is not None and found.winner is not None:
         said.append(

@@ -120,7 +120,7 @@ def verdict(
         leader=choice.leader,
         runner_up=others[0] if choice.winner and others else None,
         below=found[choice.winner].below if choice.winner else (),
-        unclear=shown.unclear if shown else (),
+        unclear=shown.unclear if shown and not published else (),
         metric=metric,
         rule=settings,
         questions=_basis(compared.clusters, folds, candidates),

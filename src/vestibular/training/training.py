@@ -14,32 +14,20 @@ from transformers import (
     PrinterCallback,
     ProgressCallback,
     Trainer,
-    TrainerCallback,
-    TrainerControl,
-    TrainerState,
-    TrainingArguments,
 )
 
-from vestibular.core.errors import ParamsError
-from vestibular.core.layout import PARAMS
 from vestibular.modeling.batching import Batching, by_length, epoch_batches, rows, steps_per_epoch
 from vestibular.modeling.determinism import as_deterministic_as_can_be
 from vestibular.modeling.encoding import EncodedQuestion
 from vestibular.modeling.tensors import Inputs, collate, label_loss
 from vestibular.tracking.checkpoints import last_complete
 from vestibular.training.arguments import trainer_arguments
+from vestibular.training.callbacks import LOGGED, Bar, PlainLines, Record, StopAtNonsense
 from vestibular.training.progress import Progress
 from vestibular.training.saving import disk_errors
 from vestibular.training.settings import TrainSettings
 
 CURVE = ["step", "epoch", "loss", "validation_loss", "learning_rate", "gradient_norm"]
-LOGGED = {
-    "loss": "loss",
-    "eval_loss": "validation_loss",
-    "learning_rate": "learning_rate",
-    "grad_norm": "gradient_norm",
-}
-"""The Trainer's names of what is logged, and the curve's."""
 
 
 @dataclass(frozen=True)
@@ -198,69 +186,6 @@ class QuestionTrainer(Trainer):
         return {name: tensor.to(self.args.device) for name, tensor in inputs.items()}
 
 
-class StopAtNonsense(TrainerCallback):
-    """End a training whose loss is no number any more: nothing can come of it."""
-
-    def on_log(
-        self,
-        args: TrainingArguments,
-        state: TrainerState,
-        control: TrainerControl,
-        logs: dict[str, float] | None = None,
-        **_: Any,
-    ) -> None:
-        """Look at the loss and the gradient that were just logged.
-
-        Raises:
-            ParamsError: one of them is infinite or not a number.
-        """
-        # float16's loss scale is found by overflows: steps with one are left out, not learned
-        for name in ("loss", "eval_loss") if args.fp16 else ("loss", "eval_loss", "grad_norm"):
-            if logs and not math.isfinite(logs.get(name, 0.0)):
-                raise ParamsError(
-                    f"{PARAMS}: train.learning_rate: {args.learning_rate:g} is too high: at step "
-                    f"{state.global_step} the {name} is {logs[name]}; lower it and run again"
-                )
-
-
-class Record(TrainerCallback):
-    """Hand what was logged to the spool, before anybody judges it."""
-
-    def __init__(self, record: Callable[[int, dict[str, float]], None]) -> None:
-        self._record = record
-
-    def on_log(
-        self,
-        args: TrainingArguments,
-        state: TrainerState,
-        control: TrainerControl,
-        logs: dict[str, float] | None = None,
-        **_: Any,
-    ) -> None:
-        """Pass on the numbers that the loss curve is made of."""
-        values = {name: (logs or {})[key] for key, name in LOGGED.items() if key in (logs or {})}
-        if values and state.is_world_process_zero:
-            self._record(state.global_step, values)
-
-
-class PlainLines(TrainerCallback):
-    """A line of text at each logged step, for logs that no terminal shows."""
-
-    def on_log(
-        self,
-        args: TrainingArguments,
-        state: TrainerState,
-        control: TrainerControl,
-        logs: dict[str, float] | None = None,
-        **_: Any,
-    ) -> None:
-        """Print the loss that was just logged."""
-        for key, name in (("loss", "loss"), ("eval_loss", "validation loss")):
-            if logs and key in logs:
-                place = f"step {state.global_step}/{state.max_steps}"
-                print(f"{place}  {name} {logs[key]:.4f}", file=sys.stderr, flush=True)
-
-
 def fine_tune(
     model: Any,
     questions: Sequence[EncodedQuestion],
@@ -323,15 +248,6 @@ def fine_tune(
         epoch_seconds=progress.epoch_seconds,
         mean_loss=float(f"{progress.loss_sum() / len(steps):.6g}"),
     )
-
-
-class Bar(ProgressCallback):
-    """The Trainer's progress bar, with the loss on it and no dictionaries between."""
-
-    def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
-        """Show the loss at the end of the bar."""
-        if self.training_bar is not None and logs and "loss" in logs:
-            self.training_bar.set_postfix_str(f"loss {logs['loss']:.4f}")
 
 
 def loss_curve(
