@@ -16,6 +16,7 @@ from vestibular.core.files import folder_sha256
 from vestibular.core.layout import PARAMS, PINS
 from vestibular.core.settings import Arithmetic, Precision, Quantization
 from vestibular.core.unusable_bases import (
+    check_configuration,
     check_folder,
     read_configuration,
     refuse_by_configuration,
@@ -193,19 +194,20 @@ def configuration(name: str, candidate: BaseChoice) -> Path:
     From the hub only those small files are downloaded, unless the cache has them.
 
     Raises:
-        BaseModelError: they cannot be had.
+        BaseModelError: they cannot be had, or say that the model can be no base.
     """
     where = f"{PARAMS}: candidates.{name}"
     folder = Path(candidate.base_model)
     if folder.is_dir():
-        if not (folder / "config.json").is_file():
-            raise BaseModelError(f"{where}.base_model: {folder}: has no config.json")
+        check_configuration(folder, f"{where}.base_model")
         return folder
+    if folder.is_file():
+        refuse_file(f"{where}.base_model", folder)
     # imported here: only hub models need it, and it costs a third of a second
     import huggingface_hub
 
     try:
-        return Path(
+        snapshot = Path(
             huggingface_hub.snapshot_download(
                 candidate.base_model,
                 revision=candidate.revision,
@@ -219,6 +221,8 @@ def configuration(name: str, candidate: BaseChoice) -> Path:
             f"its configuration is not in the hub's cache and cannot be downloaded "
             f"({type(error).__name__})"
         ) from None
+    check_configuration(snapshot, f"{where}.base_model: {candidate.base_model}")
+    return snapshot
 
 
 def longest_input(folder: Path, max_length: int) -> int:
