@@ -74,10 +74,19 @@ def test_code_beside_a_known_architecture_is_left_alone(folder: Path) -> None:
     check_folder(folder, "here")
 
 
+SAYS = {
+    "encoder": "is no causal language model",
+    "encoder-decoder": "is an encoder-decoder",
+    "gguf": "holds GGUF files",
+    "adapter": "is an adapter",
+}
+
+
 @pytest.mark.slow
+@pytest.mark.parametrize("command", ["stages.prepare", "vestibular plan"])
 @pytest.mark.parametrize("kind", ["encoder", "encoder-decoder", "gguf", "adapter"])
-def test_a_run_ends_before_any_training(project: Path, kind: str) -> None:
-    """`prepare` ends in one message, in seconds, and leaves nothing to train."""
+def test_a_run_ends_before_any_training(project: Path, kind: str, command: str) -> None:
+    """`prepare` and `plan` end in one message, in seconds, and leave nothing to train."""
     import transformers
 
     base = project / "demo/bases/other"
@@ -102,7 +111,7 @@ def test_a_run_ends_before_any_training(project: Path, kind: str) -> None:
     params.write_text(text, encoding="utf-8")
     started = time.monotonic()
     said = subprocess.run(
-        [sys.executable, "-m", "stages.prepare"],
+        [sys.executable, "-m", *command.split()],
         cwd=project,
         env=environment(),
         capture_output=True,
@@ -112,6 +121,7 @@ def test_a_run_ends_before_any_training(project: Path, kind: str) -> None:
     taken = time.monotonic() - started
     assert said.returncode == 2, said.stdout + said.stderr
     assert "demo/bases/other" in said.stderr
+    assert SAYS[kind] in said.stderr
     assert "Traceback" not in said.stderr
     assert said.stderr.count("\n") == 1
     assert not (project / "data/bases").exists()
