@@ -54,7 +54,8 @@ def test_what_is_written_keeps_to_the_umask(tmp_path: Path, umask: int, file_mod
         for _ in range(2):
             write_table(tmp_path / "scores.tsv", ["a"], [[1]])
             with whole_folder(tmp_path / "model") as temporary:
-                (temporary / "weights").touch()
+                # as a library that thinks that nobody else is to read it
+                (temporary / "weights").touch(mode=0o600)
     finally:
         os.umask(before)
     modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.rglob("*")}

@@ -24,8 +24,10 @@ def whole_file(path: Path) -> Iterator[Path]:
     temporary = _beside(path)
     # not `tempfile`: its files are the owner's alone, whatever the umask says
     temporary.touch(exist_ok=False)
+    permissions = _permissions(temporary)
     try:
         yield temporary
+        temporary.chmod(permissions)
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
@@ -40,8 +42,13 @@ def whole_folder(path: Path) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = _beside(path)
     temporary.mkdir()
+    permissions = _permissions(temporary)
     try:
         yield temporary
+        for file in temporary.rglob("*"):
+            # safetensors makes files for their owner alone; a further link is another's file
+            if file.is_file() and not file.is_symlink() and file.stat().st_nlink == 1:
+                file.chmod(permissions)
         if path.exists():
             shutil.rmtree(path)
         temporary.replace(path)
@@ -52,6 +59,11 @@ def whole_folder(path: Path) -> Iterator[Path]:
 def _beside(path: Path) -> Path:
     """Return a hidden path that nothing else has, on the same disk as `path`."""
     return path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+
+
+def _permissions(new: Path) -> int:
+    """Return what a file may have here, from a file or folder that has just been made."""
+    return new.stat().st_mode & 0o666
 
 
 def to_json(value: object) -> str:
