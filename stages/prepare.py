@@ -6,11 +6,23 @@ python -m stages.prepare
 from pathlib import Path
 
 from vestibular.core.base_models import Pin, PinnedBase, locate, longest_input, pin
-from vestibular.core.errors import ParamsError, VestibularError, exit_on_error
+from vestibular.core.data_audit import AuditRow
+from vestibular.core.errors import DataError, ParamsError, VestibularError, exit_on_error
 from vestibular.core.files import whole_folder, write_json
-from vestibular.core.layout import BASE_EXAM, DATA_METRICS, PARAMS, PINS, PREPARED, REPEATS
+from vestibular.core.layout import (
+    BASE_EXAM,
+    DATA_AUDIT,
+    DATA_METRICS,
+    PARAMS,
+    PINS,
+    PREPARED,
+    REFUSED_DATA,
+    REPEATS,
+)
 from vestibular.core.questions import write_question_file, write_questions
+from vestibular.core.work_folder import work_folder
 from vestibular.data.dataset import load_dataset
+from vestibular.data.findings import refused_rows
 from vestibular.data.folds import count_leaks_between, plan_repeats
 from vestibular.modeling.capability import ways
 from vestibular.params.project import Params, load_params
@@ -25,7 +37,8 @@ def main() -> None:
     dataset, pins = None, {}
     try:
         dataset = load_dataset(params.data, params.evaluate.rules, params.seed)
-    except VestibularError as fault:
+    except DataError as fault:
+        _write_refusal(fault)
         faults.append(fault)
     for name in params.candidates:
         try:
@@ -42,7 +55,11 @@ def main() -> None:
     if dataset is None or faults:
         raise VestibularError("\n".join(dict.fromkeys(map(str, faults))))
     repeats = plan_repeats(dataset.questions, params.folds, params.seeds, params.seed)
-    between_folds = count_leaks_between(repeats, params.data.leaks)
+    try:
+        between_folds = count_leaks_between(repeats, params.data.leaks)
+    except DataError as fault:
+        _write_refusal(fault)
+        raise
     # a fold asks training questions too
     asked_of_bases = ("train", "validation") if params.folds else ("validation",)
 
@@ -60,10 +77,16 @@ def main() -> None:
     with whole_folder(PINS) as folder:
         for name, pinned in pins.items():
             pinned.write(folder / f"{name}.json")
-    metrics = dataset.metrics.model_copy(update={"leaked_between_folds": between_folds})
+    AuditRow.write_lines(DATA_AUDIT, dataset.audit_rows())
+    metrics = dataset.metrics(between_folds)
     metrics.write(DATA_METRICS)
+    (work_folder() / REFUSED_DATA).unlink(missing_ok=True)
     if metrics.drawn is not None and metrics.drawn.warning is not None:
         print(f"{PARAMS}: {metrics.drawn.warning}")
+
+
+def _write_refusal(fault: DataError) -> None:
+    AuditRow.write_lines(work_folder() / REFUSED_DATA, refused_rows(fault))
 
 
 def just_pinned(pinned: Pin) -> Path:
