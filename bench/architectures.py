@@ -1,11 +1,12 @@
 """Which ways are right for each causal architecture of transformers, as a table for the docs.
 
-    python -m bench.architectures            check all of them anew, and write the table
+    python -m bench.architectures            check what has no result yet, and write the table
     python -m bench.architectures NAME ...   check these again, and write the table
 
 The check is the one that the pipeline makes (`vestibular/modeling/proving.py`), on the default
 configuration of each type of model in transformers' list of causal language models. Each is checked
-in a process of its own. All take some hours of one core; a result is kept as soon as it is there.
+in a process of its own. All take some hours of one core; a result is kept as soon as it is there,
+and counts as long as the versions of the packages and the code of the check are the same.
 """
 
 import argparse
@@ -19,10 +20,14 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from vestibular.core.files import folder_sha256
+from vestibular.modeling.capability import PACKAGES
+
 RESULTS = Path("bench/results/architectures.json")
 TABLE = Path("docs/architectures.md")
-SECONDS = 3600
+SECONDS = 300
 """After which a check is given up."""
+CODE = Path("src/vestibular/modeling")
 NOT_BUILT = "cannot be built"
 """How the check's reason begins where the default configuration makes no model."""
 REASON = 160
@@ -39,13 +44,23 @@ def main() -> None:
         print(json.dumps(check(arguments.names[0])))
         return
     every = causal_types()
-    found = json.loads(RESULTS.read_text(encoding="utf-8")) if arguments.names else {}
+    found = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
+    now = made_by()
     for name in arguments.names or every:
-        found[name] = checked_apart(name)
-        print(f"{name}: {found[name]}", flush=True)
+        if arguments.names or found.get(name, {}).get("made_by") != now:
+            found[name] = {**checked_apart(name), "made_by": now}
+            print(f"{name}: {found[name]}", flush=True)
         ordered = {each: found[each] for each in every if each in found}
         RESULTS.write_text(json.dumps(ordered, indent=1) + "\n", encoding="utf-8")
-        TABLE.write_text(as_markdown(ordered), encoding="utf-8")
+        TABLE.write_text(as_markdown(ordered, len(every)), encoding="utf-8")
+
+
+def made_by() -> dict[str, str]:
+    """Return what a result depends on beside the architecture: packages, and the check's code."""
+    return {
+        **{name: version(name) for name in PACKAGES},
+        "check": folder_sha256(CODE, "*.py")[:16],
+    }
 
 
 def causal_types() -> list[str]:
@@ -58,6 +73,10 @@ def causal_types() -> list[str]:
 def checked_apart(name: str) -> dict[str, Any]:
     """Check one architecture in a process of its own, which may take all memory or hang."""
     started = time.monotonic()
+
+    def seconds() -> int:
+        return round(time.monotonic() - started)
+
     command = [sys.executable, "-m", "bench.architectures", "--here", name]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS)
@@ -65,9 +84,9 @@ def checked_apart(name: str) -> dict[str, Any]:
         return {"refused": f"the check took more than {SECONDS} s", "seconds": SECONDS}
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-        return {"refused": f"the check failed: {last}", "seconds": SECONDS}
+        return {"refused": f"the check failed: {last}", "seconds": seconds()}
     result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return {**result, "seconds": round(time.monotonic() - started)}
+    return {**result, "seconds": seconds()}
 
 
 def check(name: str) -> dict[str, Any]:
@@ -89,17 +108,20 @@ def check(name: str) -> dict[str, Any]:
 
 
 def kind(row: dict[str, Any]) -> str:
-    """Return in which of the five groups an architecture is: by its exam, or refused."""
+    """Return in which group an architecture is: by its exam, or refused."""
     if not row["refused"]:
         return str(row["exam"])
+    if row["refused"].startswith("the check"):
+        return "not checked"
     return "not buildable" if row["refused"].startswith(NOT_BUILT) else "refused"
 
 
-def as_markdown(found: dict[str, dict[str, Any]]) -> str:
-    """Return the page of the docs."""
+def as_markdown(found: dict[str, dict[str, Any]], types: int) -> str:
+    """Return the page of the docs, given how many types there are in all."""
     counts = Counter(kind(row) for row in found.values())
     trained = Counter(row["training"] for row in found.values() if not row["refused"])
-    packages = ", ".join(f"{name} {version(name)}" for name in ("transformers", "peft", "torch"))
+    packages = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
+    earlier = sum(row["made_by"] != made_by() for row in found.values())
     lines = [
         "# Architectures",
         "",
@@ -108,8 +130,9 @@ def as_markdown(found: dict[str, dict[str, Any]]) -> str:
         "Nobody looks up an architecture's name: before a model is used, a small one of the same "
         "configuration is asked and taught in the fastest way, and what it says is compared with "
         "one question at a time (`src/vestibular/modeling/proving.py`). `vestibular plan` prints "
-        "the result for each candidate. This is what comes of the default configuration of each "
-        f"of the {len(found)} types of causal language models of transformers ({packages}).",
+        "the result for each candidate. This is what comes of the default configuration of "
+        f"{len(found)} of the {types} types of causal language models of transformers "
+        f"({packages}); {earlier or 'none'} of these results come from earlier code or packages.",
         "",
         "In the exam a context's questions go through a model together (`shared`: the context "
         "once, with masks by kind of layer and by position), beside each other with their whole "
@@ -117,15 +140,16 @@ def as_markdown(found: dict[str, dict[str, Any]]) -> str:
         "questions (`shared`), one question (`padded`), or one question and no other row beside "
         "it (`single`). The answers and what is learned are the same in each.",
         "",
-        "| | shared | padded | single | refused | not buildable |",
-        "|---|---|---|---|---|---|",
+        "| | shared | padded | single | refused | not buildable | not checked |",
+        "|---|---|---|---|---|---|---|",
         f"| exam | {counts['shared']} | {counts['padded']} | {counts['single']} | "
-        f"{counts['refused']} | {counts['not buildable']} |",
-        f"| training | {trained['shared']} | {trained['padded']} | {trained['single']} | | |",
+        f"{counts['refused']} | {counts['not buildable']} | {counts['not checked']} |",
+        f"| training | {trained['shared']} | {trained['padded']} | {trained['single']} | | | |",
         "",
         "Refused: encoders, whose tokens see what follows them, encoder-decoders, and what needs "
         "more than text. Not buildable: the default configuration lacks something, or a package "
-        "that is not installed; a real model's own configuration may well work.",
+        "that is not installed; a real model's own configuration may well work. Not checked: the "
+        f"check took more than {SECONDS} s of two busy cores, or failed.",
         "",
         "| architecture | training | exam | adapter (`auto`) | reason |",
         "|---|---|---|---|---|",
@@ -138,6 +162,7 @@ def as_markdown(found: dict[str, dict[str, Any]]) -> str:
         else:
             targets = row["targets"]
             where = f"`{targets}`" if isinstance(targets, str) else ", ".join(targets)
+            where = where.replace("|", "\\|")
             cells = [name, row["training"], row["exam"], where]
         lines.append("| " + " | ".join([*cells, short.replace("|", "\\|")]) + " |")
     return "\n".join([*lines, ""])

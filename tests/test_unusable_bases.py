@@ -8,8 +8,10 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from conftest import environment
+from safetensors.numpy import save_file
 
 from vestibular.core.errors import BaseModelError
 from vestibular.core.unusable_bases import check_folder, refuse_by_names, refuse_file
@@ -19,7 +21,7 @@ from vestibular.core.unusable_bases import check_folder, refuse_by_names, refuse
 def folder(tmp_path: Path) -> Path:
     """A folder that passes."""
     (tmp_path / "config.json").write_text('{"model_type": "llama"}', encoding="utf-8")
-    (tmp_path / "model.safetensors").write_bytes(b"weights")
+    save_file({"a": np.zeros(3)}, tmp_path / "model.safetensors")
     check_folder(tmp_path, "here")
     return tmp_path
 
@@ -72,10 +74,19 @@ def test_code_beside_a_known_architecture_is_left_alone(folder: Path) -> None:
     check_folder(folder, "here")
 
 
+SAYS = {
+    "encoder": "is no causal language model",
+    "encoder-decoder": "is an encoder-decoder",
+    "gguf": "holds GGUF files",
+    "adapter": "is an adapter",
+}
+
+
 @pytest.mark.slow
+@pytest.mark.parametrize("command", ["stages.prepare", "vestibular plan"])
 @pytest.mark.parametrize("kind", ["encoder", "encoder-decoder", "gguf", "adapter"])
-def test_a_run_ends_before_any_training(project: Path, kind: str) -> None:
-    """`prepare` ends in one message, in seconds, and leaves nothing to train."""
+def test_a_run_ends_before_any_training(project: Path, kind: str, command: str) -> None:
+    """`prepare` and `plan` end in one message, in seconds, and leave nothing to train."""
     import transformers
 
     base = project / "demo/bases/other"
@@ -100,7 +111,7 @@ def test_a_run_ends_before_any_training(project: Path, kind: str) -> None:
     params.write_text(text, encoding="utf-8")
     started = time.monotonic()
     said = subprocess.run(
-        [sys.executable, "-m", "stages.prepare"],
+        [sys.executable, "-m", *command.split()],
         cwd=project,
         env=environment(),
         capture_output=True,
@@ -110,6 +121,7 @@ def test_a_run_ends_before_any_training(project: Path, kind: str) -> None:
     taken = time.monotonic() - started
     assert said.returncode == 2, said.stdout + said.stderr
     assert "demo/bases/other" in said.stderr
+    assert SAYS[kind] in said.stderr
     assert "Traceback" not in said.stderr
     assert said.stderr.count("\n") == 1
     assert not (project / "data/bases").exists()

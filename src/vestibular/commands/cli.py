@@ -7,6 +7,7 @@ from pathlib import Path
 
 from vestibular import __version__
 from vestibular.commands import answer_command, registry_commands
+from vestibular.core.base_models import configuration
 from vestibular.core.errors import (
     DataError,
     NoGitError,
@@ -159,7 +160,9 @@ def run_plan(_: argparse.Namespace) -> None:
     """Print what each candidate will take."""
     params = load_params()
     quiet()
-    # torch and its friends take seconds
+    # what its files alone refuse needs none of the seconds that torch and its friends take
+    for name in params.candidates:
+        configuration(name, params.candidate(name))
     from vestibular.commands.forecast import forecasts
     from vestibular.commands.forecast_text import as_text as plan_text
 

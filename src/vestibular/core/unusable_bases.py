@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from vestibular.core.errors import BaseModelError
-from vestibular.core.weights import WEIGHTS
+from vestibular.core.weights import WEIGHTS, check_files
 
 ADAPTER = "adapter_config.json"
 GGUF = "*.gguf"
@@ -82,15 +82,27 @@ def check_folder(folder: Path, where: str) -> None:
         where: its place in the settings.
 
     Raises:
-        BaseModelError: something is missing, or it is an adapter, a GGUF file, quantized
+        BaseModelError: something is missing or cut off, or it is an adapter, a GGUF file, quantized
             already, an encoder-decoder, or needs code of its own.
+    """
+    check_configuration(folder, where)
+    if not any(path.stat().st_size for pattern in WEIGHTS for path in folder.glob(pattern)):
+        raise BaseModelError(
+            f"{where}: {folder}: has no weights ({' or '.join(WEIGHTS)}); copy them there"
+        )
+    check_files(folder)
+
+
+def check_configuration(folder: Path, where: str) -> None:
+    """Make sure that a folder, with or without weights, describes a model that can be a base.
+
+    Raises:
+        BaseModelError: as `check_folder`, but for missing weights.
     """
     named = f"{where}: {folder}"
     refuse_by_names(named, [path.name for path in folder.iterdir()])
     if not (folder / "config.json").is_file():
         raise BaseModelError(f"{named}: has no config.json, so it is no model's folder")
-    if not any(path.stat().st_size for pattern in WEIGHTS for path in folder.glob(pattern)):
-        raise BaseModelError(f"{named}: has no weights ({' or '.join(WEIGHTS)}); copy them there")
     refuse_by_configuration(folder, where)
 
 

@@ -63,6 +63,10 @@ class Sitting:
     """Seconds for all questions."""
     budget: int
     """Most tokens of prompts and answers at a time."""
+    cut: int
+    """Answers that `evaluate.max_new_tokens` cut off."""
+    longer: int
+    """Questions all of whose references are longer than that."""
 
     def details(self, base_scores: Scores | None = None) -> ExamDetails:
         """Return everything that is the same on every machine.
@@ -87,13 +91,8 @@ class Sitting:
             evaluation.operations(shape, self.encoded, self.answers),
             shape.recurrent_layers,
             one.way,
-            sum(answer.is_cut for answer in self.answers),
-            evaluation.longer_references(
-                one.tokenizer,
-                self.params.prompt,
-                self.questions,
-                self.params.evaluate.max_new_tokens,
-            ),
+            self.cut,
+            self.longer,
         )
 
     def cost(self) -> ExamCost:
@@ -122,6 +121,7 @@ def load_examinee(base: Path, pinned: PinnedBase, trained: Path | None = None) -
         BaseModelError: one of the folders does not hold what it should.
     """
     memory.return_freed_memory()
+    way = capability.ways(base).exam
     device = models.pick_device()
     dtype = models.pick_precision(pinned.precision, device)
     tokenizer = models.load_tokenizer(trained or base)
@@ -133,7 +133,6 @@ def load_examinee(base: Path, pinned: PinnedBase, trained: Path | None = None) -
     model_bytes = model.get_memory_footprint()
     if trained is not None and adapter:
         model = models.load_adapter(model, trained)
-    way = capability.ways(base).exam
     # from here on: the check is one on a CPU
     determinism.ask_for_deterministic_kernels(device)
     return Examinee(base, model, tokenizer, device, model_bytes, trained is not None, dtype, way)
@@ -185,7 +184,18 @@ def sit(
         params.data.unanswerable,
         untouched=not examinee.tuned,
     )
-    return Sitting(examinee, params, questions, encoded, answers, rows, seconds, budget)
+    most = params.evaluate.max_new_tokens
+    cut = sum(answer.is_cut for answer in answers)
+    longer = evaluation.longer_references(examinee.tokenizer, params.prompt, questions, most)
+    if cut or longer:
+        print(
+            f"{title}: {cut} of {len(answers)} answers were cut off at evaluate.max_new_tokens "
+            f"({most}); {longer} questions have no reference that short",
+            file=sys.stderr,
+        )
+    return Sitting(
+        examinee, params, questions, encoded, answers, rows, seconds, budget, cut, longer
+    )
 
 
 def _answers(

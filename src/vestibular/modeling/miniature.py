@@ -9,7 +9,9 @@ something: freshly initialised weights attend to all tokens nearly alike, and no
 import copy
 import re
 from collections import Counter
-from typing import Any
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -71,7 +73,7 @@ def cut(config: PreTrainedConfig, inner: int | None = None, per_kind: int = 2) -
     _cut_layers(text, layers_to_keep(config, per_kind))
     for part in parts(small):
         if part is not text and part is not small:
-            _cut_layers(part, list(range(2)))
+            _cut_layers(part, Kept((0, 1), "same"))
         for name, value in list(vars(part).items()):
             changed = _cut_value(part, name, value, inner)
             if changed is not value:
@@ -115,31 +117,51 @@ def _fewer_experts(part: PreTrainedConfig, number: int) -> int:
     return min(number, size * groups)
 
 
-def layers_to_keep(config: PreTrainedConfig, per_kind: int = 2) -> list[int]:
-    """Return which layers of a decoder show everything that is in it, in the miniature's order.
+@dataclass(frozen=True)
+class Kept:
+    """Which layers are kept, and what becomes of the numbers of layers of some sort."""
 
-    Where lists in the configuration tell all kinds of layers apart, one layer of each comes
-    first, then a second one of each. Otherwise the kinds stand in an order that the model's own
-    code decides, and the fewest first layers that hold all kinds are kept.
+    places: tuple[int, ...]
+    counts: Literal["same", "in proportion", "first", "last"]
+    """Such a number stays, shrinks with the layers, or counts those kept of the first so many
+    layers, or of the last: a configuration does not tell which layers it is about."""
+
+
+def layers_to_keep(config: PreTrainedConfig, per_kind: int = 2) -> Kept:
+    """Return the fewest layers that show everything that is in a decoder.
+
+    One layer of each kind and then a second one, where lists in the configuration decide what a
+    layer is; some of each in their order, where numbers of layers do as well; or else the first
+    layers, where the model's own code decides. What is built of them is compared with the whole.
     """
-    text = config.get_text_config(decoder=True)
-    number = text.num_hidden_layers
+    number = config.get_text_config(decoder=True).num_hidden_layers
     kinds = _kinds(config, number)
-    listed = {each[0] for each in kinds}
     places: dict[Any, list[int]] = {}
     for place, kind in enumerate(kinds):
         places.setdefault(kind, []).append(place)
-    if len(listed) == len(places):
-        rounds = [[found[turn : turn + 1] for found in places.values()] for turn in range(per_kind)]
-        return [place for turn in rounds for found in turn for place in found]
     wanted = {kind: min(per_kind, len(found)) for kind, found in places.items()}
-    for fewer in range(2, number):
+    for kept in _candidates(list(places.values()), number, per_kind):
         shorter = copy.deepcopy(config)
-        _cut_layers(shorter.get_text_config(decoder=True), list(range(fewer)))
-        shown = Counter(_kinds(shorter, fewer))
-        if all(shown[kind] >= count for kind, count in wanted.items()):
-            return list(range(fewer))
-    return list(range(number))
+        _cut_layers(shorter.get_text_config(decoder=True), kept)
+        shown = _kinds(shorter, len(kept.places))
+        if not any(built for _, built in kinds):
+            # the whole cannot be built, and the lists have to do
+            shown = [(listed, ()) for listed, _ in shown]
+        count = Counter(shown)
+        if all(count[kind] >= least for kind, least in wanted.items()):
+            return kept
+    return Kept(tuple(range(number)), "same")
+
+
+def _candidates(kinds: list[list[int]], number: int, per_kind: int) -> Iterator[Kept]:
+    """Yield what might be kept of layers, given the places of each kind, the fewest first."""
+    turns = [[each[turn] for each in kinds if turn < len(each)] for turn in range(per_kind)]
+    in_turn = tuple(place for turn in turns for place in turn)
+    yield Kept(in_turn, "in proportion")
+    yield Kept(tuple(sorted(in_turn)), "first")
+    yield Kept(tuple(sorted(in_turn)), "last")
+    for fewer in range(2, number):
+        yield Kept(tuple(range(fewer)), "same")
 
 
 def _kinds(config: PreTrainedConfig, number: int) -> list[Any]:
@@ -189,25 +211,28 @@ def _is_places(name: str, value: Any, number: int) -> bool:
     )
 
 
-def _cut_layers(part: PreTrainedConfig, kept: list[int]) -> None:
-    number = getattr(part, "num_hidden_layers", None)
-    if not isinstance(number, int) or number <= len(kept):
+def _cut_layers(part: PreTrainedConfig, kept: Kept) -> None:
+    number, left = getattr(part, "num_hidden_layers", None), len(kept.places)
+    if not isinstance(number, int) or number <= left:
         return
-    whole = kept == list(range(len(kept)))
     lists = _lists(part, number)
     for name, value in list(vars(part).items()):
         if name in lists:
-            changed: Any = [value[place] for place in kept]
+            changed: Any = [value[place] for place in kept.places]
         elif _is_places(name, value, number):
-            changed = [new for new, place in enumerate(kept) if place in value]
-        elif not whole and LAYERS.search(name) and type(value) is int and 0 < value < number:
-            # such as the number of layers that share another one's keys
-            changed = max(1, round(value * len(kept) / number))
+            changed = [new for new, place in enumerate(kept.places) if place in value]
+        elif LAYERS.search(name) and type(value) is int and 0 < value < number:
+            changed = {
+                "same": value,
+                "in proportion": max(1, round(value * left / number)),
+                "first": sum(place < value for place in kept.places),
+                "last": sum(place >= number - value for place in kept.places),
+            }[kept.counts]
         else:
             continue
         # some configurations compare a list with the number of layers at once
         object.__setattr__(part, name, changed)
-    part.num_hidden_layers = len(kept)
+    part.num_hidden_layers = left
 
 
 def enliven(model: nn.Module) -> None:

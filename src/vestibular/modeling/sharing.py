@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 from transformers import DynamicCache
+from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
 
 from vestibular.modeling.answers import Answer, Watch
 from vestibular.modeling.attention import layer_kinds, masks
@@ -153,8 +154,7 @@ def _encode_trunks(model: Any, batch: Sequence[_Asked]) -> tuple[DynamicCache, T
     ids, lengths = _pad(trunks, model.device)
     columns = torch.arange(ids.shape[1], device=model.device)
     seen = columns < lengths[:, None]
-    # without a configuration every layer keeps all its keys, a sliding window's too
-    cache = DynamicCache()
+    cache = _unlimited_cache(model)
     if ids.shape[1]:
         nowhere = torch.zeros(0, dtype=torch.long, device=model.device)
         logits_at(
@@ -171,6 +171,16 @@ def _encode_trunks(model: Any, batch: Sequence[_Asked]) -> tuple[DynamicCache, T
         # takes repeated rows, and the states of layers without keys
         cache.reorder_cache(owner)  # type: ignore[arg-type]
     return cache, lengths[owner], seen[owner]
+
+
+def _unlimited_cache(model: Any) -> DynamicCache:
+    """Return an empty cache in which windows keep all keys: the masks alone limit what is seen."""
+    cache = DynamicCache(config=model.config.get_text_config(decoder=True))
+    cache.layers = [
+        DynamicLayer() if isinstance(layer, DynamicSlidingWindowLayer) else layer
+        for layer in cache.layers
+    ]
+    return cache
 
 
 def _pad(sequences: Sequence[tuple[int, ...]], device: torch.device) -> tuple[Tensor, Tensor]:
