@@ -312,8 +312,8 @@ def test_leaks_by_hand() -> None:
         question("v5", "outro texto", "Nada de igual?", "x"),
     ]
     leaks = find_leaks(train, validation)
-    assert leaks.validation_ids == {"v1", "v3"}
-    assert leaks.training_ids == {"t1", "t2"}
+    assert {validation[place].id for place in leaks.validation} == {"v1", "v3"}
+    assert {train[place].id for place in leaks.train} == {"t1", "t2"}
     assert leaks.as_metrics(0).model_dump(exclude={"version"}) == {
         "questions": 5,
         "contexts": 4,

@@ -165,11 +165,15 @@ def _without_leaks(
             f"data.leaks: fail: training gives {leaks.leaked} of {counts['questions']} "
             f"validation questions away ({counts['overlapping_contexts']} of "
             f"{counts['contexts']} contexts overlap); write drop_from_train to leave the "
-            f"{len(leaks.training_ids)} training questions out, or report to count them only",
+            f"{len(leaks.train)} training questions out, or report to count them only",
         )
     train, validation = questions["train"], questions["validation"]
     if action == "drop_from_train":
-        train = [question for question in train if question.id not in leaks.training_ids]
+        for place in sorted(leaks.train):
+            given = train[place]
+            origin = trained.origins[given.id]
+            trained.findings.add("gives_answer_away", origin, given.question, "left out", given.id)
+        train = [question for place, question in enumerate(train) if place not in leaks.train]
         if not train:
             raise refusal(
                 "leaks",
@@ -177,17 +181,9 @@ def _without_leaks(
                 "data.leaks: drop_from_train: no training question would be left; the two splits "
                 "hold the same texts",
             )
-        for question in questions["train"]:
-            if question.id in leaks.training_ids:
-                trained.findings.add(
-                    "gives_answer_away",
-                    trained.origins[question.id],
-                    question.question,
-                    "left out",
-                    question.id,
-                )
     else:
         validation = [
-            replace(question, leaked=question.id in leaks.validation_ids) for question in validation
+            replace(question, leaked=place in leaks.validation)
+            for place, question in enumerate(validation)
         ]
     return {"train": train, "validation": validation}
