@@ -3,6 +3,7 @@
 python -m stages.prepare
 """
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from vestibular.core.base_models import Pin, PinnedBase, locate, longest_input, pin
@@ -25,6 +26,7 @@ from vestibular.data.dataset import load_dataset
 from vestibular.data.findings import refused_rows
 from vestibular.data.folds import count_leaks_between, plan_repeats
 from vestibular.modeling.capability import ways
+from vestibular.modeling.spelled_tokens import special_tokens
 from vestibular.params.project import Params, load_params
 
 
@@ -37,7 +39,7 @@ def main() -> None:
     dataset, pins = None, {}
     try:
         dataset = load_dataset(params.data, params.evaluate.rules, params.seed)
-    except DataError as fault:
+    except VestibularError as fault:
         _write_refusal(fault)
         faults.append(fault)
     for name in params.candidates:
@@ -54,6 +56,7 @@ def main() -> None:
                 faults.append(fault)
     if dataset is None or faults:
         raise VestibularError("\n".join(dict.fromkeys(map(str, faults))))
+    dataset.note_special_tokens(special_tokens_of(pins.values()))
     repeats = plan_repeats(dataset.questions, params.folds, params.seeds, params.seed)
     try:
         between_folds = count_leaks_between(repeats, params.data.leaks)
@@ -85,13 +88,22 @@ def main() -> None:
         print(f"{PARAMS}: {metrics.drawn.warning}")
 
 
-def _write_refusal(fault: DataError) -> None:
+def _write_refusal(fault: VestibularError) -> None:
     AuditRow.write_lines(work_folder() / REFUSED_DATA, refused_rows(fault))
 
 
 def just_pinned(pinned: Pin) -> Path:
     """Return the folder of a base whose bytes have just been hashed."""
     return Path(pinned.base_model) if pinned.sha256 is not None else locate(pinned)
+
+
+def special_tokens_of(pins: Iterable[PinnedBase]) -> frozenset[str]:
+    """Return what any candidate's tokenizer takes for a token that controls the model."""
+    # imported here: it comes with torch
+    from vestibular.modeling.models import load_tokenizer
+
+    tokenizers = (load_tokenizer(just_pinned(pinned.pin)) for pinned in pins)
+    return frozenset().union(*map(special_tokens, tokenizers))
 
 
 def try_base(params: Params, name: str, pinned: PinnedBase) -> PinnedBase:

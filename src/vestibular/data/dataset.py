@@ -18,6 +18,7 @@ from vestibular.data.settings import DataSettings
 from vestibular.data.splits import drawn_split, split_by_document
 from vestibular.data.squad import read_squad
 from vestibular.data.tables import read_table
+from vestibular.modeling.spelled_tokens import spelled_in
 from vestibular.scoring.normalization import Normalization
 
 
@@ -34,6 +35,26 @@ class Dataset:
     leaks: LeakMetrics
     drawn: DrawnSplit | None
     """Null where the source has a validation split."""
+
+    def note_special_tokens(self, tokens: frozenset[str]) -> None:
+        """Write down which texts spell a tokenizer's special tokens; a context is looked at once.
+
+        Args:
+            tokens: those of all candidates.
+        """
+        seen: set[str] = set()
+        for split, questions in self.questions.items():
+            audited = self.audits[split]
+            for one in questions:
+                texts = [("question", one.question), *(("answers", text) for text in one.answers)]
+                if one.context not in seen:
+                    seen.add(one.context)
+                    texts.append(("context", one.context))
+                for place, text in texts:
+                    for token in spelled_in(tokens, text):
+                        origin = audited.origins[one.id].at(place)
+                        what = "kept; every candidate reads it as text"
+                        audited.findings.add("special_token", origin, token, what, one.id)
 
     def metrics(self, leaked_between_folds: int = 0) -> DataMetrics:
         """Return `metrics/data.json`: sums over the rows that were written down."""

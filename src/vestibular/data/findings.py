@@ -7,7 +7,7 @@ from pathlib import Path
 
 from vestibular.core.data_audit import MOST_SHOWN, Action, AuditRow
 from vestibular.core.data_metrics import Converted, Faults, LeftOut
-from vestibular.core.errors import DataError
+from vestibular.core.errors import DataError, VestibularError
 from vestibular.core.layout import PARAMS, REFUSED_DATA
 
 FAULTS_SHOWN = 10
@@ -143,7 +143,7 @@ def refused(kind: str, origin: Origin, what: str) -> Finding:
     return Finding(kind, "refused", origin, what, "nothing was prepared")
 
 
-def refused_rows(error: DataError) -> list[AuditRow]:
+def refused_rows(error: VestibularError) -> list[AuditRow]:
     """Return the lines of the file that says why the data were refused."""
     if isinstance(error, RefusedDataError):
         return [finding.as_row(None) for finding in error.findings]

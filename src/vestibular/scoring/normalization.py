@@ -41,6 +41,7 @@ _ASCII = str.maketrans("", "", string.punctuation)
 _HAN_OF_MLQA = re.compile("([\u4e00-\u9fa5])")
 """The Chinese characters that the script cuts apart."""
 
+
 @functools.cache
 def _unicode_punctuation() -> dict[int, None]:
     """Return what drops all of Unicode's punctuation, and the symbols of ASCII."""
