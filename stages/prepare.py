@@ -20,6 +20,7 @@ from vestibular.core.layout import (
     REFUSED_DATA,
     REPEATS,
 )
+from vestibular.core.logs import quiet
 from vestibular.core.questions import write_question_file, write_questions
 from vestibular.core.work_folder import work_folder
 from vestibular.data.dataset import load_dataset
@@ -108,6 +109,7 @@ def special_tokens_of(pins: Iterable[PinnedBase]) -> frozenset[str]:
 
 def try_base(params: Params, name: str, pinned: PinnedBase) -> PinnedBase:
     """Make sure that a base model can be asked and taught; return the pin with its chat prompt."""
+    quiet()
     # imported here: torch and its friends take seconds
     from vestibular.modeling.base_checks import check_base
 
