@@ -2,6 +2,7 @@
 
 import errno
 import os
+import stat
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,26 @@ def test_a_failed_write_leaves_the_old_folder(tmp_path: Path) -> None:
         (temporary / "new").touch()
     assert [path.name for path in folder.iterdir()] == ["new"]
     assert list(tmp_path.iterdir()) == [folder]
+
+
+@pytest.mark.parametrize(("umask", "file_mode"), [(0o077, 0o600), (0o002, 0o664), (0o027, 0o640)])
+def test_what_is_written_keeps_to_the_umask(tmp_path: Path, umask: int, file_mode: int) -> None:
+    """Private data stays private, and a shared folder shared; a file written again, too."""
+    before = os.umask(umask)
+    try:
+        for _ in range(2):
+            write_table(tmp_path / "scores.tsv", ["a"], [[1]])
+            with whole_folder(tmp_path / "model") as temporary:
+                # as a library that thinks that nobody else is to read it
+                (temporary / "weights").touch(mode=0o600)
+    finally:
+        os.umask(before)
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.rglob("*")}
+    assert modes == {
+        "scores.tsv": file_mode,
+        "model": 0o777 & ~umask,
+        "weights": file_mode,
+    }
 
 
 def test_a_full_disk_is_one_message_and_exit_code_2(capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,9 +3,8 @@
 import contextlib
 import hashlib
 import json
-import os
+import secrets
 import shutil
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -22,12 +21,13 @@ def whole_file(path: Path) -> Iterator[Path]:
     If the block fails, the temporary file goes and whatever was at `path` stays as it was.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
+    temporary = _beside(path)
+    # not `tempfile`: its files are the owner's alone, whatever the umask says
+    temporary.touch(exist_ok=False)
+    permissions = _permissions(temporary)
     try:
         yield temporary
-        temporary.chmod(0o644)
+        temporary.chmod(permissions)
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
@@ -40,15 +40,30 @@ def whole_folder(path: Path) -> Iterator[Path]:
     If the block fails, the temporary folder goes and whatever was at `path` stays as it was.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    temporary = _beside(path)
+    temporary.mkdir()
+    permissions = _permissions(temporary)
     try:
         yield temporary
-        temporary.chmod(0o755)
+        for file in temporary.rglob("*"):
+            # safetensors makes files for their owner alone; a further link is another's file
+            if file.is_file() and not file.is_symlink() and file.stat().st_nlink == 1:
+                file.chmod(permissions)
         if path.exists():
             shutil.rmtree(path)
         temporary.replace(path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _beside(path: Path) -> Path:
+    """Return a hidden path that nothing else has, on the same disk as `path`."""
+    return path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+
+
+def _permissions(new: Path) -> int:
+    """Return what a file may have here, from a file or folder that has just been made."""
+    return new.stat().st_mode & 0o666
 
 
 def to_json(value: object) -> str:
