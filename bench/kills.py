@@ -225,11 +225,10 @@ def state(project: Path) -> dict[str, str]:
 
 def differences(before: dict[str, str], after: dict[str, str]) -> list[str]:
     """Return what differs between two states, a line a file."""
-    return [
-        f"{name}: {'left behind' if name not in before else 'gone' if name not in after else 'other bytes'}"
-        for name in sorted({**before, **after})
-        if before.get(name) != after.get(name)
-    ]
+    left, gone = after.keys() - before.keys(), before.keys() - after.keys()
+    changed = {name for name in before.keys() & after.keys() if before[name] != after[name]}
+    kinds = (("left behind", left), ("gone", gone), ("other bytes", changed))
+    return [f"{name}: {kind}" for kind, names in kinds for name in sorted(names)]
 
 
 if __name__ == "__main__":

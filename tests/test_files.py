@@ -2,7 +2,10 @@
 
 import errno
 import os
+import signal
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -135,3 +138,21 @@ def test_a_result_that_git_could_not_merge_is_made_anew(tmp_path: Path) -> None:
     path.write_text("<<<<<<< HEAD\n{}\n=======\n{}\n>>>>>>> other\n", encoding="utf-8")
     with pytest.raises(DataError, match=r"leaderboard\.json: not JSON: .*`dvc repro`"):
         read_json(path)
+
+
+def test_what_a_killed_process_left_goes(tmp_path: Path) -> None:
+    """With the next writing of the same name; what a living one is writing stays."""
+    script = (
+        "import os, signal, sys; from pathlib import Path; from vestibular.core.files import *\n"
+        "with whole_folder(Path(sys.argv[1], 'a')) as folder, whole_file(Path(sys.argv[1], 'b')):\n"
+        "    (folder / 'x').touch(); os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    killed = subprocess.run([sys.executable, "-c", script, tmp_path], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    assert len(list(tmp_path.iterdir())) == 2
+    with whole_folder(tmp_path / "a"), whole_folder(tmp_path / "a"):
+        # the other name's is not looked for
+        assert sorted(path.name[:3] for path in tmp_path.iterdir()) == [".a.", ".a.", ".b."]
+    with whole_file(tmp_path / "b"):
+        pass
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b"]

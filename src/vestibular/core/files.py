@@ -3,6 +3,9 @@
 import contextlib
 import hashlib
 import json
+import os
+import platform
+import re
 import secrets
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
@@ -57,8 +60,23 @@ def whole_folder(path: Path) -> Iterator[Path]:
 
 
 def _beside(path: Path) -> Path:
-    """Return a hidden path that nothing else has, on the same disk as `path`."""
-    return path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    """Return a hidden path that nothing else has, on the same disk as `path`.
+
+    What a killed process has left of this kind goes: nobody else would know it for what it is.
+    """
+    # imported here: light commands write nothing
+    import psutil
+
+    here = re.escape(f".{path.name}.{platform.node()}-")
+    for other in path.parent.iterdir():
+        left = re.fullmatch(rf"{here}(\d+)-[0-9a-f]{{8}}", other.name)
+        if left and not psutil.pid_exists(int(left[1])):
+            if other.is_dir():
+                shutil.rmtree(other, ignore_errors=True)
+            else:
+                other.unlink(missing_ok=True)
+    owner = f"{platform.node()}-{os.getpid()}"
+    return path.with_name(f".{path.name}.{owner}-{secrets.token_hex(4)}")
 
 
 def _permissions(new: Path) -> int:
