@@ -78,6 +78,13 @@ def cut(config: PreTrainedConfig, inner: int | None = None, per_kind: int = 2) -
             changed = _cut_value(part, name, value, inner)
             if changed is not value:
                 setattr(part, name, changed)
+        _set_own(
+            part,
+            {
+                place: {name: _cut_value(part, name, value, inner) for name, value in own.items()}
+                for place, own in _own(part).items()
+            },
+        )
         for name in ("pad_token_id", "bos_token_id", "eos_token_id"):
             token = getattr(part, name, None)
             if isinstance(token, list) or (isinstance(token, int) and token >= VOCABULARY):
@@ -215,7 +222,7 @@ def _cut_layers(part: PreTrainedConfig, kept: Kept) -> None:
     number, left = getattr(part, "num_hidden_layers", None), len(kept.places)
     if not isinstance(number, int) or number <= left:
         return
-    lists = _lists(part, number)
+    lists, own = _lists(part, number), _own(part)
     for name, value in list(vars(part).items()):
         if name in lists:
             changed: Any = [value[place] for place in kept.places]
@@ -233,6 +240,19 @@ def _cut_layers(part: PreTrainedConfig, kept: Kept) -> None:
         # some configurations compare a list with the number of layers at once
         object.__setattr__(part, name, changed)
     part.num_hidden_layers = left
+    _set_own(part, {new: own[place] for new, place in enumerate(kept.places) if place in own})
+
+
+def _own(part: PreTrainedConfig) -> dict[int, dict[str, Any]]:
+    """Return the values that layers have of their own, by a layer's place."""
+    if not part.is_heterogeneous:
+        return {}
+    return {int(place): own for place, own in part.to_dict()["per_layer_config"].items()}
+
+
+def _set_own(part: PreTrainedConfig, own: dict[int, dict[str, Any]]) -> None:
+    if part.is_heterogeneous:
+        part.per_layer_config = dict(own.items())
 
 
 def enliven(model: nn.Module) -> None:
