@@ -34,9 +34,9 @@ def main() -> None:
             faults.append(fault)
     if not faults:
         # what takes torch, and with it seconds, comes last
-        for pinned in pins.values():
+        for name, pinned in pins.items():
             try:
-                ways(just_pinned(pinned.pin))
+                pins[name] = try_base(params, name, pinned)
             except VestibularError as fault:
                 faults.append(fault)
     if dataset is None or faults:
@@ -69,6 +69,19 @@ def main() -> None:
 def just_pinned(pinned: Pin) -> Path:
     """Return the folder of a base whose bytes have just been hashed."""
     return Path(pinned.base_model) if pinned.sha256 is not None else locate(pinned)
+
+
+def try_base(params: Params, name: str, pinned: PinnedBase) -> PinnedBase:
+    """Make sure that a base model can be asked and taught; return the pin with its chat prompt."""
+    # imported here: torch and its friends take seconds
+    from vestibular.modeling.base_checks import check_base
+
+    folder = just_pinned(pinned.pin)
+    ways(folder)
+    train = params.candidate(name).train
+    targets = train.lora.target_modules if train.method == "lora" else "auto"
+    chat = check_base(folder, params.prompt, targets)
+    return pinned.model_copy(update={"chat_prompt_sha256": chat})
 
 
 def pin_base(params: Params, name: str) -> PinnedBase:

@@ -40,14 +40,16 @@ def main(spool: Spool) -> None:
     repeat = run.plan()
     name, settings = run.name, params.train
     seed = params.seed if repeat is None else repeat.seed
-    pin = read_pin(run.candidate).pin
+    pinned = read_pin(run.candidate)
+    pin = pinned.pin
     base = locate(pin)
     environment = settle(arithmetic_in_force(settings.arithmetic, base))
     questions = learned_questions(repeat)
     validation = asked_questions(repeat)
-    inputs = training_inputs(seed, params.prompt, settings, pin, data_sha256(repeat))
+    inputs = training_inputs(seed, params.prompt, settings, pinned, data_sha256(repeat))
     script = file_sha256(Path(__file__))
-    key, identity = training_key(**inputs, script=script), run_id(candidate=name, **inputs)
+    key = training_key(**inputs, script=script)
+    identity = run_id(candidate=name, training=key)
     work = f"the training of {name}"
     with (
         exclusive_lock(Path(".vestibular/locks", run.stage("train")), work),
@@ -138,10 +140,12 @@ def main(spool: Spool) -> None:
                 reason=ways.reason,
                 max_tokens_per_batch=int(settings.max_tokens_per_batch),
                 gradient_checkpointing=bool(settings.gradient_checkpointing),
+                settings=run_id(candidate=name, **inputs),
                 run=identity,
             )
             record.write(folder / TRAINING_FILE)
-        spool.record("trained", values=record.model_dump(mode="json", exclude={"run", "version"}))
+        told = record.model_dump(mode="json", exclude={"run", "settings", "version"})
+        spool.record("trained", values=told)
         spool.files("adapter", run.adapter)
         if run.is_own:
             write_table(CURVES / f"{name}.tsv", CURVE, trained.curve)

@@ -98,9 +98,9 @@ class Spooled:
             said.append({"name": name, "path": path, "md5": md5})
         return said
 
-    def win(self, run: str, candidate: str, promoted: bool = True) -> None:
+    def win(self, run: str, candidate: str, promoted: bool = True, settings: str = "") -> None:
         """Put a run's model where `select` puts it, or where it promotes none."""
-        record = training_record(run=run, questions=3)
+        record = training_record(run=run, questions=3, mean_loss=1.6, settings=settings)
         record.write(self.folder / "models/adapters" / candidate / "training.json")
         production = self.folder / "models/production/training.json"
         production.parent.mkdir(exist_ok=True)

@@ -3,6 +3,7 @@
 import json
 import shutil
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +81,9 @@ def test_cross_validation_and_seeds(reproduced_project: Path) -> None:
         assert places is not None
         held_out.append([*places.train, *(trained + place for place in places.validation)])
     assert sorted(held_out[0] + held_out[1]) == list(range(len(questions)))
-    assert all(abs(len(fold) / len(questions) - 0.5) < 0.01 for fold in held_out)
+    # whole documents, the largest first, each to the emptier fold
+    largest = max(Counter(question["title"] for question in questions).values())
+    assert abs(len(held_out[0]) - len(held_out[1])) <= largest
     for part in ("context", "title"):
         first, second = ({questions[place][part] for place in fold} for fold in held_out)
         assert first

@@ -455,6 +455,8 @@ def test_a_training_of_version_1_is_read(in_folder: Path) -> None:
     assert (found.questions, found.shortened, found.run) == (768, 3, "0123456789abcdef")
     content = json.loads(TRAINING_1)
     assert found.mean_loss is None
+    # a run's name was a hash of its settings then
+    assert found.settings == found.run
     assert content.items() <= json.loads(found.to_text()).items()
     del content["run"]
     path.write_text(json.dumps(content), encoding="utf-8")

@@ -412,7 +412,7 @@ def test_what_has_not_changed_is_not_read_again(
 
 
 def test_settings_that_are_not_the_runs_are_left_out(spooled: Spooled) -> None:
-    """Without its spool a run's name alone tells whether the settings here are its own."""
+    """Without its spool a hash beside the adapter tells whether the settings here are its own."""
     prepared, pins = spooled.folder / "data/prepared", spooled.folder / "data/bases"
     prepared.mkdir(parents=True)
     (prepared / "train.jsonl").write_text("{}", encoding="utf-8")
@@ -421,8 +421,8 @@ def test_settings_that_are_not_the_runs_are_left_out(spooled: Spooled) -> None:
         **base, quantization="none", precision="auto", arithmetic="auto", max_length=512
     ).write(pins / "gpt2-tiny.json")
     params = load_params()
-    # as `stages.train` names it
-    name = run_id(
+    # as `stages.train` writes it
+    settings = run_id(
         candidate="gpt2-tiny",
         seed=params.seed,
         prompt=params.prompt.model_dump(),
@@ -431,7 +431,7 @@ def test_settings_that_are_not_the_runs_are_left_out(spooled: Spooled) -> None:
         data=folder_sha256(prepared),
     )
     spooled.adapter("gpt2-tiny")
-    spooled.win(name, "gpt2-tiny")
+    spooled.win("aaaa", "gpt2-tiny", settings=settings)
 
     def fields() -> dict[str, Any]:
         (run,) = Sources(load_params(), spooled.folder / ".vestibular/spool").read()

@@ -200,7 +200,7 @@ def test_a_training_that_could_not_write_its_end_does_so_later(project: Path) ->
     adapters.touch()
     assert "Traceback" not in run(project, *command, status=2).stderr
     markers = project.glob(".vestibular/checkpoints/*/checkpoint-*/complete")
-    before = max(float(marker.read_text(encoding="utf-8")) for marker in markers)
+    before = max(json.loads(marker.read_text(encoding="utf-8"))["seconds"] for marker in markers)
     adapters.unlink()
     run(project, *command)
     cost = TrainingCost.read(cost_file(project, "gpt2-tiny", "train"))

@@ -159,8 +159,7 @@ def test_the_first_screen_answers(opened: Open, made: Exam) -> None:
         "return [node.getBoundingClientRect().bottom, document.querySelector('header').innerText]"
     )
     assert bottom < DESK[1] / 2
-    winner = made.selection["winner"]
-    assert f"{winner} goes into production" in text
+    assert f"{made.selection.winner} goes into production" in text
     for words in ("Which?", "How sure?", "Why?", "At what cost?", "95 % interval", "operations"):
         assert words in text
 

@@ -8,8 +8,10 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from conftest import environment
+from safetensors.numpy import save_file
 
 from vestibular.core.errors import BaseModelError
 from vestibular.core.unusable_bases import check_folder, refuse_by_names, refuse_file
@@ -19,7 +21,7 @@ from vestibular.core.unusable_bases import check_folder, refuse_by_names, refuse
 def folder(tmp_path: Path) -> Path:
     """A folder that passes."""
     (tmp_path / "config.json").write_text('{"model_type": "llama"}', encoding="utf-8")
-    (tmp_path / "model.safetensors").write_bytes(b"weights")
+    save_file({"a": np.zeros(3)}, tmp_path / "model.safetensors")
     check_folder(tmp_path, "here")
     return tmp_path
 

@@ -5,9 +5,10 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-from vestibular.core.base_models import COMMIT, hub_errors, pin
+from vestibular.core.base_models import COMMIT, pin
 from vestibular.core.errors import DataError
 from vestibular.core.files import file_sha256, whole_file
+from vestibular.core.hub import hub_errors
 from vestibular.core.layout import PARAMS
 from vestibular.data.settings import DataSettings, HubDataset
 from vestibular.params.project import Params

@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-from vestibular.core.base_models import COMMIT, hub_errors
+from vestibular.core.base_models import COMMIT
 from vestibular.core.errors import BaseModelError
+from vestibular.core.hub import hub_errors
 from vestibular.core.yaml_files import replace_values
 from vestibular.params.project import load_params
 

@@ -4,15 +4,15 @@ A pin is either a model on the Hugging Face hub at one commit, or a local folder
 of its content. Nothing here imports torch.
 """
 
-import os
 import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from vestibular.core.errors import BaseModelError
 from vestibular.core.file_formats import FileFormat
 from vestibular.core.files import folder_sha256
+from vestibular.core.hub import OTHER_FILES, hub_errors, snapshot
 from vestibular.core.layout import PARAMS, PINS
 from vestibular.core.settings import Arithmetic, Precision, Quantization
 from vestibular.core.unusable_bases import (
@@ -20,17 +20,12 @@ from vestibular.core.unusable_bases import (
     check_folder,
     read_configuration,
     refuse_by_configuration,
-    refuse_by_names,
     refuse_file,
 )
-from vestibular.core.weights import WEIGHTS, weight_files
+from vestibular.core.weights import check_files
 
 COMMIT = re.compile(r"[0-9a-f]{40}")
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
-TOKENIZERS = ("tokenizer.json", "*.model", "vocab.json", "vocab.txt")
-"""Patterns of what holds a tokenizer's words."""
-OTHER_FILES = ("*.json", "*.model", "*.txt", "*.jinja")
-"""Patterns of what else a model and its tokenizer consist of."""
 
 
 @dataclass(frozen=True)
@@ -61,11 +56,10 @@ class BaseChoice(Protocol):
 class PinnedBase(FileFormat):
     """`data/bases/<candidate>.json`: a base model's exact version, and how it is loaded.
 
-    How it is loaded stands here, and not in the settings alone, so that a candidate's own
-    learning rate does not examine its base again.
+    How it is loaded stands here too, so that a learning rate does not examine its base again.
     """
 
-    VERSION = 2
+    VERSION = 3
     MADE_BY = "dvc repro prepare"
 
     base_model: str
@@ -82,6 +76,13 @@ class PinnedBase(FileFormat):
     """How a CPU computes with them."""
     max_length: int
     """Longest prompt and answer together, in tokens, as the settings say."""
+    chat_prompt_sha256: str | None = None
+    """Of what the model's chat template makes of one question; null without one."""
+
+    @classmethod
+    def upgrade(cls, content: dict[str, Any], version: int) -> dict[str, Any]:
+        """Take version 2 as it is: it did not know what a chat template makes of a question."""
+        return content if version == 2 else super().upgrade(content, version)
 
     @property
     def pin(self) -> Pin:
@@ -133,7 +134,9 @@ def pin(name: str, candidate: BaseChoice, bases: Path) -> Pin:
             "folder: there is none"
         )
     result = Pin(candidate.base_model, revision=candidate.revision)
-    refuse_by_configuration(locate(result), f"{where}.base_model: {candidate.base_model}")
+    folder = locate(result)
+    check_files(folder)
+    refuse_by_configuration(folder, f"{where}.base_model: {candidate.base_model}")
     return result
 
 
@@ -155,7 +158,7 @@ def locate(pin: Pin, search: tuple[Path, ...] = (Path(),)) -> Path:
         BaseModelError: the files are missing and cannot be had, or are not those pinned.
     """
     if pin.revision is not None:
-        return _hub_snapshot(pin.base_model, pin.revision)
+        return snapshot(pin.base_model, pin.revision)
     for base in search:
         folder = base / pin.base_model
         if folder.is_dir():
@@ -228,69 +231,3 @@ def configuration(name: str, candidate: BaseChoice) -> Path:
 def longest_input(folder: Path, max_length: int) -> int:
     """Return how many tokens may go through a model: its own limit or `max_length`."""
     return min(max_length, positions(folder) or max_length)
-
-
-def _hub_snapshot(repository: str, revision: str) -> Path:
-    # imported here: only hub models need it, and it costs a third of a second
-    import huggingface_hub
-    from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
-
-    cached = huggingface_hub.try_to_load_from_cache(repository, "config.json", revision=revision)
-    if isinstance(cached, str):
-        folder = Path(cached).parent
-        # a download that was cut off leaves some of the files there
-        if _has_weights(folder) and any(any(folder.glob(pattern)) for pattern in TOKENIZERS):
-            return folder
-    try:
-        names = huggingface_hub.list_repo_files(repository, revision=revision)
-        refuse_by_names(repository, names)
-        patterns = [_first_matching(repository, names), *OTHER_FILES]
-        return Path(
-            huggingface_hub.snapshot_download(
-                repository, revision=revision, allow_patterns=patterns, ignore_patterns="*/*"
-            )
-        )
-    except RevisionNotFoundError:
-        raise BaseModelError(f"{repository}: the hub has no revision {revision}") from None
-    except RepositoryNotFoundError:
-        raise BaseModelError(
-            f"{repository}: neither a folder here nor a model on the hub that you may see"
-        ) from None
-    except hub_errors() as error:
-        reason = (
-            "HF_HUB_OFFLINE is set"
-            if os.environ.get("HF_HUB_OFFLINE")
-            else f"the hub cannot be reached ({type(error).__name__})"
-        )
-        raise BaseModelError(
-            f"{repository}@{revision}: not all of it is in the hub's cache, and {reason}. On a "
-            f"machine with a network run `hf download {repository} --revision {revision}` and "
-            f"copy its cache here; or add `--local-dir DIR`, put that folder below the one that "
-            f"`bases` names in {PARAMS}, and write it as base_model"
-        ) from None
-
-
-def _has_weights(folder: Path) -> bool:
-    """Say whether a folder holds all of a model's weights, in one file or in several."""
-    files = weight_files(folder)
-    return bool(files) and all(path.is_file() for path in files)
-
-
-def hub_errors() -> tuple[type[Exception], ...]:
-    """Return what the hub's client raises where it cannot have something.
-
-    Its own errors are system errors too, but for that about a name; those of its connection are
-    not.
-    """
-    # imported here: only hub models need them
-    import httpx2
-    from huggingface_hub.errors import HFValidationError
-
-    return httpx2.HTTPError, HFValidationError, OSError
-
-
-def _first_matching(repository: str, names: list[str]) -> str:
-    for pattern in WEIGHTS:
-        if any(Path(name).match(pattern) and "/" not in name for name in names):
-            return pattern
-    raise BaseModelError(f"{repository}: has no weights on the hub ({' or '.join(WEIGHTS)})")

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from vestibular.core.base_models import Pin
+from vestibular.core.base_models import PinnedBase
 from vestibular.core.errors import ParamsError
 from vestibular.core.files import folder_sha256
 from vestibular.core.layout import (
@@ -131,7 +131,7 @@ def data_sha256(repeat: Repeat | None) -> str:
 
 
 def training_inputs(
-    seed: int, prompt: PromptSettings, train: Settings, pin: Pin, data: str
+    seed: int, prompt: PromptSettings, train: Settings, base: PinnedBase, data: str
 ) -> dict[str, Any]:
     """Return what makes a training that training, code and packages left aside.
 
@@ -139,13 +139,14 @@ def training_inputs(
         seed: of the order of the questions and of dropout.
         prompt: how a question is put.
         train: the candidate's settings.
-        pin: the candidate's base model.
+        base: the candidate's base model.
         data: what `data_sha256` says.
     """
     return {
         "seed": seed,
         "prompt": prompt.model_dump(),
         "train": train.model_dump(),
-        "base": pin.as_json(),
+        "base": base.pin.as_json(),
+        "chat_prompt": base.chat_prompt_sha256,
         "data": data,
     }

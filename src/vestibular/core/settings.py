@@ -58,6 +58,8 @@ class PromptSettings(Settings):
     """What stands between the prompt and the answer; belongs to the answer's tokens."""
     chat: bool
     """Whether the prompt is sent as a user's message, by the tokenizer's own chat template."""
+    chat_template_kwargs: dict[str, Any] = Field(default_factory=dict)
+    """What else the template takes, such as `enable_thinking: false`."""
 
     @field_validator("template")
     @classmethod

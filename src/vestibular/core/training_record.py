@@ -8,7 +8,7 @@ from vestibular.core.file_formats import FileFormat
 class TrainingRecord(FileFormat):
     """`training.json` in an adapter's folder, and in `models/production`."""
 
-    VERSION = 2
+    VERSION = 3
     MADE_BY = "dvc repro"
 
     questions: int
@@ -31,9 +31,14 @@ class TrainingRecord(FileFormat):
     gradient_checkpointing: bool
     """Whether activations were recomputed, `auto` resolved."""
     run: str = ""
-    """Name of the run: a hash of candidate, data, base and settings."""
+    """Name of the run: a hash of candidate, data, base, settings, code and packages."""
+    settings: str = ""
+    """The same without code and packages: tells whether settings are those of this training."""
 
     @classmethod
     def upgrade(cls, content: dict[str, Any], version: int) -> dict[str, Any]:
-        """Leave the mean loss unknown: version 1 did not keep it."""
-        return {**content, "mean_loss": None}
+        """Leave the mean loss unknown, which version 1 did not keep.
+
+        The name of a run of versions 1 and 2 covered neither code nor packages.
+        """
+        return {"mean_loss": None, **content, "settings": content.get("run", "")}

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from vestibular.core.errors import BaseModelError
-from vestibular.core.weights import WEIGHTS
+from vestibular.core.weights import WEIGHTS, check_files
 
 ADAPTER = "adapter_config.json"
 GGUF = "*.gguf"
@@ -82,7 +82,7 @@ def check_folder(folder: Path, where: str) -> None:
         where: its place in the settings.
 
     Raises:
-        BaseModelError: something is missing, or it is an adapter, a GGUF file, quantized
+        BaseModelError: something is missing or cut off, or it is an adapter, a GGUF file, quantized
             already, an encoder-decoder, or needs code of its own.
     """
     check_configuration(folder, where)
@@ -90,6 +90,7 @@ def check_folder(folder: Path, where: str) -> None:
         raise BaseModelError(
             f"{where}: {folder}: has no weights ({' or '.join(WEIGHTS)}); copy them there"
         )
+    check_files(folder)
 
 
 def check_configuration(folder: Path, where: str) -> None:

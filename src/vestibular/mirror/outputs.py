@@ -103,8 +103,8 @@ def _from_outputs(candidate: str, params: Params) -> Run | None:
         # an adapter from before runs had names
         return None
     run = Run(record.run, candidate, started=training.stat().st_mtime)
-    content = record.model_dump(mode="json", exclude={"run", "version"})
-    _read_settings(run, params)
+    content = record.model_dump(mode="json", exclude={"run", "settings", "version"})
+    _read_settings(run, params, record.settings)
     run.fields |= flatten("finetuning", content)
     run.fields["run/state"] = run.state
     _read_exam(run)
@@ -147,19 +147,19 @@ def _read_costs(run: Run) -> None:
         run.fields["run/ended"] = timestamp(run.ended)
 
 
-def _read_settings(run: Run, params: Params) -> None:
+def _read_settings(run: Run, params: Params, recorded: str) -> None:
     """Add the settings and the base model, if those that lie here are the run's own.
 
-    Nothing but its name, a hash of them, tells what an adapter was trained with: where the
+    Nothing but `recorded`, a hash of them, tells what an adapter was trained with: where the
     settings have changed since, the run's are not known.
     """
     if not (PINS / f"{run.candidate}.json").exists():
         return
-    pin = read_pin(run.candidate).pin
+    pinned = read_pin(run.candidate)
     data = folder_mark(PREPARED)
     candidate = params.candidate(run.candidate)
-    inputs = training_inputs(params.seed, params.prompt, candidate.train, pin, data)
-    if run_id(candidate=run.candidate, **inputs) != run.id:
+    inputs = training_inputs(params.seed, params.prompt, candidate.train, pinned, data)
+    if run_id(candidate=run.candidate, **inputs) != recorded:
         return
     everything = params.model_dump(mode="json")
     own = {**everything, **candidate.model_dump(mode="json")}
@@ -167,7 +167,7 @@ def _read_settings(run: Run, params: Params) -> None:
         "finetuning": {key: own[key] for key in RUN_SETTINGS},
         "evaluation": {key: everything[key] for key in ("prompt", "data", "evaluate")},
     }
-    run.base = pin.as_json()
+    run.base = pinned.pin.as_json()
     run.fields |= flatten("parameters", run.settings["finetuning"])
     run.fields |= flatten("base_model", run.base)
     run.fields["data/sha256"] = data

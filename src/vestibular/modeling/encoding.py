@@ -85,9 +85,28 @@ def encode_prompt(
         raise DataError(
             "prompt.chat: the model's tokenizer has no chat template; write `chat: false`"
         )
-    message = [{"role": "user", "content": text}]
-    text = tokenizer.apply_chat_template(message, add_generation_prompt=True, tokenize=False)
+    text = apply_chat_template(tokenizer, prompt, text)
     return tuple(tokenizer(text, add_special_tokens=False)["input_ids"])
+
+
+def apply_chat_template(
+    tokenizer: Tokenizer, prompt: "PromptSettings", text: str, **options: Any
+) -> str:
+    """Write a user's message as the model was taught to read it, ready for the answer.
+
+    Args:
+        tokenizer: has a chat template.
+        prompt: says what else the template takes.
+        text: the message.
+        options: what the template is to take besides, or in place of it.
+    """
+    written: str = tokenizer.apply_chat_template(
+        [{"role": "user", "content": text}],
+        add_generation_prompt=True,
+        tokenize=False,
+        **(prompt.chat_template_kwargs | options),
+    )
+    return written
 
 
 def encode_for_training(

@@ -125,6 +125,24 @@ def described(chosen: list[str], everything: list[str]) -> Targets:
     )
 
 
+def unknown_names(model: Any, targets: Targets) -> list[str]:
+    """Return those of a list of names that no module of a model has; peft takes one as enough.
+
+    Args:
+        model: the model, on any device.
+        targets: modules as peft takes them; a text is a pattern, or a word for several modules,
+            and peft itself says if it fits none.
+    """
+    if isinstance(targets, str):
+        return []
+    names = [name for name, _ in model.named_modules()]
+    return [
+        target
+        for target in targets
+        if not any(name == target or name.endswith(f".{target}") for name in names)
+    ]
+
+
 def narrowed(targets: Targets, idle: set[str], model: Any) -> Targets:
     """Return modules without those of a kind that an adapter does nothing on.
 

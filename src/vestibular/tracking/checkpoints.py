@@ -22,11 +22,14 @@ LIBRARY = Path(vestibular.__file__).parent
 
 
 def training_key(**inputs: object) -> str:
-    """Return a hash of everything that a training depends on, code and packages included."""
+    """Return a hash of everything that a training depends on, code and packages included.
+
+    A package's version counts without its build (`+cpu`): a run has one name on all machines.
+    """
     everything = {
         **inputs,
         "code": {name: folder_sha256(LIBRARY / name, "*.py") for name in CODE},
-        "packages": {name: version(name) for name in PACKAGES},
+        "packages": {name: version(name).partition("+")[0] for name in PACKAGES},
     }
     text = json.dumps(everything, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -38,10 +38,7 @@ def spool_folder() -> Path:
 
 
 def run_id(**inputs: object) -> str:
-    """Return a hash of what makes a run that run: candidate, data, base, settings.
-
-    Equal inputs give the same run, on any machine and with any version of the code.
-    """
+    """Return a hash of what makes a run that run, the same on any machine."""
     text = json.dumps(inputs, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
