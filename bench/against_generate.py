@@ -3,9 +3,10 @@
     python -m bench.against_generate --base DIR --data data/faquad [--precision bfloat16]
 
 The questions with the longest prompts are asked, in the way that the check finds for the model's
-architecture, and one at a time by `generate`. In float32 every answer has to be the same. In
-bfloat16 two answers may part where two tokens are as likely within rounding: the gap between them,
-in nats, is printed.
+architecture, and one at a time by `generate`. With `--least 600` a context is first joined with
+those that follow it in its document, until it has so many tokens. In float32 every answer has to be
+the same. In bfloat16 two answers may part where two tokens are as likely within rounding: the gap
+between them, in nats, is printed.
 """
 
 import argparse
@@ -35,6 +36,7 @@ def main() -> None:
     parser.add_argument("--precision", choices=["float32", "bfloat16"], default="float32")
     parser.add_argument("--questions", type=int, default=24)
     parser.add_argument("--new-tokens", type=int, default=16)
+    parser.add_argument("--least", type=int, default=0, help="tokens of a context, at least")
     options = parser.parse_args()
     quiet()
     device = pick_device()
@@ -43,7 +45,7 @@ def main() -> None:
     tokenizer = load_tokenizer(options.base)
     dtype = getattr(torch, options.precision)
     model = load_base(options.base, "none", device, dtype).eval()
-    asked = longest(tokenizer, options.data, options.questions)
+    asked = longest(tokenizer, options.data, options.questions, options.least)
     lengths = [len(question.prompt) for question in asked]
     print(f"{len(asked)} questions of {min(lengths)} to {max(lengths)} tokens")
     ends = end_tokens(tokenizer, model)
@@ -64,13 +66,18 @@ def main() -> None:
     print(f"{equal} of {len(asked)} answers are equal")
 
 
-def longest(tokenizer: Any, data: Path, count: int) -> list[EncodedQuestion]:
+def longest(tokenizer: Any, data: Path, count: int, least: int) -> list[EncodedQuestion]:
     """Return the questions with the longest prompts, without answers."""
     encoded = []
     for name in ("train.json", "dev.json"):
         for document in json.loads((data / name).read_text(encoding="utf-8"))["data"]:
-            for paragraph in document["paragraphs"]:
+            paragraphs = document["paragraphs"]
+            for place, paragraph in enumerate(paragraphs):
                 context = paragraph["context"]
+                for following in paragraphs[place + 1 :]:
+                    if len(tokenizer(context)["input_ids"]) >= least:
+                        break
+                    context += "\n" + following["context"]
                 for row in paragraph["qas"]:
                     prompt = encode_prompt(tokenizer, PROMPT, context, row["question"])
                     encoded.append(EncodedQuestion(row["id"], prompt, (), context, False))

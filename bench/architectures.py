@@ -4,9 +4,10 @@
     python -m bench.architectures NAME ...   check these again, and write the table
 
 The check is the one that the pipeline makes (`vestibular/modeling/proving.py`), on the default
-configuration of each type of model in transformers' list of causal language models. Each is checked
-in a process of its own. All take some hours of one core; a result is kept as soon as it is there,
-and counts as long as the versions of the packages and the code of the check are the same.
+configuration of each type of model in transformers' list of causal language models, with a few
+values of published models. Each is checked in a process of its own. All take some hours of one
+core; a result is kept as soon as it is there, and counts as long as the versions of the packages
+and the code of the check are the same.
 """
 
 import argparse
@@ -23,11 +24,25 @@ from typing import Any
 from vestibular.core.files import folder_sha256
 from vestibular.modeling.capability import PACKAGES
 
+
+def _hybrid(usual: str, number: int, attention: tuple[int, ...]) -> list[str]:
+    return ["full_attention" if place in attention else usual for place in range(number)]
+
+
 RESULTS = Path("bench/results/architectures.json")
 TABLE = Path("docs/architectures.md")
-SECONDS = 300
+SECONDS = 600
 """After which a check is given up."""
 CODE = Path("src/vestibular/modeling")
+PUBLISHED: dict[str, dict[str, Any]] = {
+    "bamba": {"attn_layer_indices": [9, 18, 27]},
+    "deepseek_v2": {"num_experts_per_tok": 6},
+    "granitemoehybrid": {"layer_types": _hybrid("linear_attention", 40, (5, 15, 25, 35))},
+    "lfm2": {"layer_types": _hybrid("conv", 16, (2, 5, 8, 10, 12, 14))},
+    "lfm2_moe": {"layer_types": _hybrid("conv", 24, (2, 6, 10, 14, 18, 21))},
+}
+"""Values of published models, where the default configuration has none, or lacks kinds of layers
+that the architecture is made for."""
 NOT_BUILT = "cannot be built"
 """How the check's reason begins where the default configuration makes no model."""
 REASON = 160
@@ -46,7 +61,8 @@ def main() -> None:
     every = causal_types()
     found = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
     now = made_by()
-    for name in arguments.names or every:
+    # what has no result at all comes first
+    for name in arguments.names or sorted(every, key=lambda name: name in found):
         if arguments.names or found.get(name, {}).get("made_by") != now:
             found[name] = {**checked_apart(name), "made_by": now}
             print(f"{name}: {found[name]}", flush=True)
@@ -101,7 +117,10 @@ def check(name: str) -> dict[str, Any]:
     from vestibular.modeling.proving import try_out
 
     try:
-        config = CONFIG_MAPPING[name]()
+        values = dict(PUBLISHED.get(name, {}))
+        if "layer_types" in values:
+            values["num_hidden_layers"] = len(values["layer_types"])
+        config = CONFIG_MAPPING[name](**values)
     except CANNOT_BE_BUILT as error:
         return {"refused": f"{NOT_BUILT} from its default configuration ({first_line(error)})"}
     return asdict(try_out(config))
@@ -130,7 +149,8 @@ def as_markdown(found: dict[str, dict[str, Any]], types: int) -> str:
         "Nobody looks up an architecture's name: before a model is used, a small one of the same "
         "configuration is asked and taught in the fastest way, and what it says is compared with "
         "one question at a time (`src/vestibular/modeling/proving.py`). `vestibular plan` prints "
-        "the result for each candidate. This is what comes of the default configuration of "
+        "the result for each candidate. This is what comes of the default configuration "
+        f"(of {', '.join(PUBLISHED)} with values of published models) of "
         f"{len(found)} of the {types} types of causal language models of transformers "
         f"({packages}); {earlier or 'none'} of these results come from earlier code or packages.",
         "",
