@@ -12,15 +12,16 @@ and the code of the check are the same.
 
 import argparse
 import json
-import subprocess
-import sys
+import multiprocessing
 import time
 from collections import Counter
 from dataclasses import asdict
 from importlib.metadata import version
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+from vestibular.core.errors import first_line
 from vestibular.core.files import folder_sha256
 from vestibular.modeling.capability import PACKAGES
 
@@ -53,11 +54,7 @@ def main() -> None:
     """Check the architectures named, or all, and write the table of all that are known."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("names", nargs="*", help="types of models, as transformers calls them")
-    parser.add_argument("--here", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    if arguments.here:
-        print(json.dumps(check(arguments.names[0])))
-        return
     every = causal_types()
     found = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
     now = made_by()
@@ -88,26 +85,39 @@ def causal_types() -> list[str]:
 
 def checked_apart(name: str) -> dict[str, Any]:
     """Check one architecture in a process of its own, which may take all memory or hang."""
+    apart = multiprocessing.get_context("forkserver")
+    # imported once, in the process that the others are copies of
+    apart.set_forkserver_preload(["vestibular.modeling.proving"])
+    receiver, sender = apart.Pipe(duplex=False)
+    process = apart.Process(target=send_check, args=(name, sender))
     started = time.monotonic()
-
-    def seconds() -> int:
-        return round(time.monotonic() - started)
-
-    command = [sys.executable, "-m", "bench.architectures", "--here", name]
+    process.start()
+    # without this copy the pipe ends with the process
+    sender.close()
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS)
-    except subprocess.TimeoutExpired:
-        return {"refused": f"the check took more than {SECONDS} s", "seconds": SECONDS}
-    if done.returncode:
-        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-        return {"refused": f"the check failed: {last}", "seconds": seconds()}
-    result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return {**result, "seconds": seconds()}
+        if receiver.poll(SECONDS):
+            result: dict[str, Any] = receiver.recv()
+        else:
+            result = {"refused": f"the check took more than {SECONDS} s"}
+    except EOFError:
+        process.join()
+        result = {"refused": f"the check failed: its process ended with {process.exitcode}"}
+    process.kill()
+    process.join()
+    return {**result, "seconds": round(time.monotonic() - started)}
+
+
+def send_check(name: str, sender: Connection) -> None:
+    """Check one architecture and send the result, or the error, to the process that waits."""
+    try:
+        result = check(name)
+    except Exception as error:  # whatever it is: the table shows it
+        result = {"refused": f"the check failed: {type(error).__name__}: {first_line(error)}"}
+    sender.send(result)
 
 
 def check(name: str) -> dict[str, Any]:
     """Check one architecture by its default configuration."""
-    from vestibular.core.errors import first_line
     from vestibular.core.logs import quiet
 
     quiet()
