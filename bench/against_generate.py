@@ -6,11 +6,13 @@ The questions with the longest prompts are asked, in the way that the check find
 architecture, and one at a time by `generate`. With `--least 600` a context is first joined with
 those that follow it in its document, until it has so many tokens. In float32 every answer has to be
 the same. In bfloat16 two answers may part where two tokens are as likely within rounding: the gap
-between them, in nats, is printed.
+between them, in nats, is printed, and how far neighbouring numbers of the size of their logits are
+apart.
 """
 
 import argparse
 import json
+import math
 import time
 from pathlib import Path
 from typing import Any
@@ -55,11 +57,11 @@ def main() -> None:
     started = time.perf_counter()
     equal = 0
     for question, answer in zip(asked, ours, strict=True):
-        theirs, gap = generate(model, question, ends, options.new_tokens, answer.tokens)
+        theirs, gap, step = generate(model, question, ends, options.new_tokens, answer.tokens)
         equal += answer.tokens == theirs
         if answer.tokens != theirs:
             print(
-                f"{question.id}: parts with a gap of {gap:.3g} nats: "
+                f"{question.id}: parts with a gap of {gap:.3g} nats, numbers {step:.3g} apart: "
                 f"{tokenizer.decode(answer.tokens)!r}, generate {tokenizer.decode(theirs)!r}"
             )
     print(f"generate, one at a time: {time.perf_counter() - started:.0f} s")
@@ -90,8 +92,11 @@ def generate(
     ends: tuple[int, ...],
     new_tokens: int,
     ours: tuple[int, ...],
-) -> tuple[tuple[int, ...], float]:
-    """Return generate's answer, and how much likelier its token is where it parts with ours."""
+) -> tuple[tuple[int, ...], float, float]:
+    """Return generate's answer, and how much likelier its token is where it parts with ours.
+
+    And how far neighbouring numbers of that logit's size are apart.
+    """
     ids = torch.tensor([question.prompt], device=model.device)
     output = model.generate(
         input_ids=ids,
@@ -107,14 +112,16 @@ def generate(
     length = next((place for place, token in enumerate(said) if token in ends), len(said))
     theirs = tuple(said[:length])
     if theirs == ours:
-        return theirs, 0.0
+        return theirs, 0.0, 0.0
     place = next(
         (i for i, pair in enumerate(zip(ours, theirs, strict=False)) if pair[0] != pair[1]),
         min(len(ours), len(theirs)),
     )
-    odds = output.logits[place][0].float().log_softmax(-1)
+    logits = output.logits[place][0]
+    odds = logits.float().log_softmax(-1)
     other = odds[list(ends)].max() if place == len(ours) else odds[ours[place]]
-    return theirs, float(odds.max() - other)
+    step = torch.finfo(model.dtype).eps * 2.0 ** math.floor(math.log2(float(logits.max())))
+    return theirs, float(odds.max() - other), step
 
 
 if __name__ == "__main__":
