@@ -174,8 +174,9 @@ def _candidates(kinds: list[list[int]], number: int, per_kind: int) -> Iterator[
 def _kinds(config: PreTrainedConfig, number: int) -> list[Any]:
     """Describe each layer by what the configuration lists for it and by what it is made of."""
     text = config.get_text_config(decoder=True)
-    listed = zip(*(value for value in _lists(text, number).values()), strict=True)
-    described = [tuple(map(repr, each)) for each in listed] or [()] * number
+    own = _own(text)
+    lists = [*_lists(text, number).values(), [own.get(place) for place in range(number)]]
+    described = [tuple(map(repr, each)) for each in zip(*lists, strict=True)]
     try:
         built = structures(skeleton(config), number)
     except CANNOT_BE_BUILT:
