@@ -9,6 +9,7 @@ from vestibular.core.base_models import Pin, PinnedBase, locate, longest_input, 
 from vestibular.core.errors import ParamsError, VestibularError, exit_on_error
 from vestibular.core.files import whole_folder, write_json
 from vestibular.core.layout import BASE_EXAM, DATA_METRICS, PARAMS, PINS, PREPARED, REPEATS
+from vestibular.core.logs import quiet
 from vestibular.core.questions import write_question_file, write_questions
 from vestibular.data.dataset import load_dataset
 from vestibular.data.folds import count_leaks_between, plan_repeats
@@ -73,6 +74,7 @@ def just_pinned(pinned: Pin) -> Path:
 
 def try_base(params: Params, name: str, pinned: PinnedBase) -> PinnedBase:
     """Make sure that a base model can be asked and taught; return the pin with its chat prompt."""
+    quiet()
     # imported here: torch and its friends take seconds
     from vestibular.modeling.base_checks import check_base
 

@@ -4,7 +4,9 @@ import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 from vestibular.core.base_models import Pin, locate, pin
 from vestibular.core.errors import BaseModelError
@@ -13,6 +15,7 @@ from vestibular.params.project import Candidate, load_params
 TRAIN = load_params(Path(__file__).parents[1] / "params.yaml").train
 COMMIT = "607a30d783dfa663caf39e06633721c8d4cfcd7e"
 BASES = Path("bases")
+WEIGHTS = {"a": np.zeros(3)}
 
 
 def candidate(base_model: str, revision: str | None = None) -> Candidate:
@@ -24,7 +27,7 @@ def folder(in_folder: Path) -> Path:
     path = BASES / "tiny"
     path.mkdir(parents=True)
     (path / "config.json").write_text("{}", encoding="utf-8")
-    (path / "model.safetensors").write_bytes(b"weights")
+    save_file(WEIGHTS, path / "model.safetensors")
     return path
 
 
@@ -91,7 +94,7 @@ def test_a_hub_model_comes_from_the_cache(in_folder: Path, monkeypatch: pytest.M
     snapshot = in_folder / "hub/models--openai-community--gpt2/snapshots" / COMMIT
     snapshot.mkdir(parents=True)
     (snapshot / "config.json").write_text("{}", encoding="utf-8")
-    (snapshot / "model.safetensors").write_bytes(b"weights")
+    save_file(WEIGHTS, snapshot / "model.safetensors")
     (snapshot / "tokenizer.json").write_text("{}", encoding="utf-8")
     assert pin("x", candidate("openai-community/gpt2", COMMIT), BASES) == Pin(
         "openai-community/gpt2", revision=COMMIT

@@ -217,7 +217,7 @@ def test_who_will_not_wait_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("model.safetensors", b"x" * 5000, "no causal language model can be loaded"),
+        ("model.safetensors", b"x" * 5000, "is cut off or damaged"),
         ("tokenizer.json", b"{}", "no tokenizer can be loaded"),
         ("config.json", b"[]", "config.json: must be a JSON object"),
         ("config.json", "+layer", "the weights lack"),
@@ -238,11 +238,12 @@ def test_a_broken_base_is_refused_before_training(
     assert isinstance(content, bytes)
     path.write_bytes(content)
     command = [sys.executable, "-m", "stages.prepare"]
-    if "must be a JSON object" not in message:
+    if message == "the weights lack":
+        # their names are compared with the model's where they are loaded
         run(tmp_path, *command)
         command = [sys.executable, "-m", "stages.train", "gpt2-tiny"]
     result = run(tmp_path, *command, status=2)
-    assert f"demo/bases/gpt2-tiny{'/' if 'must be' in message else ''}" in result.stderr
+    assert "demo/bases/gpt2-tiny" in result.stderr
     assert message in result.stderr
     assert result.stderr.count("\n") == 1
 
