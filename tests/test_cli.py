@@ -98,7 +98,9 @@ def test_help_teaches(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     [
         (["vestibular", "answer", "--context", "absent.txt", "Quem?"], "absent.txt: no such file"),
         (["vestibular", "answer", "--context", "empty.txt", "Quem?"], "empty.txt: is empty"),
+        (["vestibular", "answer", "--context", "mark.txt", "Quem?"], "mark.txt: is empty"),
         (["vestibular", "answer", "--context", "-", " "], "the question is empty"),
+        (["vestibular", "answer", "--context", "-", "\ufeff\u200b"], "the question is empty"),
         (["vestibular", "answer", "--context", "latin.txt", "Quem?"], "latin.txt: not UTF-8"),
         (["vestibular", "answer", "--context", "-", "--model", "m", "Quem?"], "m/model.json"),
         (["vestibular", "answer", "--context", "-", "--model", "no", "Q"], "no: holds no model: x"),
@@ -128,6 +130,7 @@ def test_bad_input_is_one_line_and_exit_code_2(
     shutil.copytree(ROOT / "demo/bases", tmp_path / "demo/bases")
     shutil.copy(ROOT / "params.yaml", tmp_path)
     (tmp_path / "empty.txt").touch()
+    (tmp_path / "mark.txt").write_text(" \n", encoding="utf-8-sig")
     (tmp_path / "no").mkdir()
     (tmp_path / "no/refusal.json").write_text('{"reason": "x"}', encoding="utf-8")
     (tmp_path / "latin.txt").write_bytes("ação".encode("latin-1"))
