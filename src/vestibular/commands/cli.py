@@ -112,16 +112,19 @@ def parser() -> argparse.ArgumentParser:
 
     compare = commands.add_parser(
         "compare",
-        help="say whether the scores of two git revisions differ beyond noise",
+        help="say whether the scores of two runs differ beyond noise",
         description="Compare each candidate's answers of two runs, question by question: whether "
         "the difference is beyond noise, which questions flipped, and what changed in settings, "
         "data, base and code. The answers come from DVC's cache; nothing is checked out. Where "
         "they are not there, the scores that git holds are shown.",
-        epilog="example: vestibular compare HEAD~1",
+        epilog="OLD and NEW are commits, branches, tags or DVC experiments; for example: "
+        "vestibular compare HEAD~1",
     )
-    compare.add_argument("old", metavar="REV", help="a git revision: a commit, branch or tag")
     compare.add_argument(
-        "new", metavar="REV", nargs="?", help="the later one (default: the working tree's last run)"
+        "old", metavar="OLD", nargs="?", default="HEAD", help="the earlier run (default: HEAD)"
+    )
+    compare.add_argument(
+        "new", metavar="NEW", nargs="?", help="the later run (default: the working tree's last)"
     )
     compare.add_argument("--all", action="store_true", help="show every question that flipped")
     compare.set_defaults(run=run_compare)
