@@ -26,7 +26,6 @@ from vestibular.selection.leaderboard import Leaderboard, as_text
 
 EXPERIMENT_OPTIONS = (
     "--only-changed",
-    "--hide-workspace",
     *("--drop", "Created"),
     # every dependency's hash and every candidate's scores have a path in their column's name
     *("--drop", ".*/"),
@@ -213,18 +212,20 @@ def run_report(arguments: argparse.Namespace) -> None:
     if not REPORT.exists():
         raise DataError(f"{REPORT}: not found; run `dvc repro` first")
     # first: whatever becomes of the commit, the page is there
-    print(REPORT.resolve().as_uri(), flush=True)
+    if arguments.output is None:
+        print(REPORT.resolve().as_uri(), flush=True)
     try:
         commit = commit_of(REPORT)
         said = f"commit {commit}" if commit else "not committed yet: no commit's dvc.lock holds it"
         in_copy = commit or "not committed"
     except (NoRepositoryError, NoGitError, ShallowHistoryError) as error:
         said, in_copy = f"commit unknown: {error}", "unknown"
-    print(said)
     if arguments.output is not None:
         text = with_commit(REPORT.read_text(encoding="utf-8"), in_copy)
         with whole_file(arguments.output) as temporary:
             temporary.write_text(text, encoding="utf-8")
+        print(arguments.output.resolve().as_uri())
+    print(said)
 
 
 def run_compare(arguments: argparse.Namespace) -> None:
