@@ -3,17 +3,31 @@
 python -m stages.prepare
 """
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from vestibular.core.base_models import Pin, PinnedBase, locate, longest_input, pin
-from vestibular.core.errors import ParamsError, VestibularError, exit_on_error
+from vestibular.core.data_audit import AuditRow
+from vestibular.core.errors import DataError, ParamsError, VestibularError, exit_on_error
 from vestibular.core.files import whole_folder, write_json
-from vestibular.core.layout import BASE_EXAM, DATA_METRICS, PARAMS, PINS, PREPARED, REPEATS
+from vestibular.core.layout import (
+    BASE_EXAM,
+    DATA_AUDIT,
+    DATA_METRICS,
+    PARAMS,
+    PINS,
+    PREPARED,
+    REFUSED_DATA,
+    REPEATS,
+)
 from vestibular.core.logs import quiet
 from vestibular.core.questions import write_question_file, write_questions
+from vestibular.core.work_folder import work_folder
 from vestibular.data.dataset import load_dataset
+from vestibular.data.findings import refused_rows
 from vestibular.data.folds import count_leaks_between, plan_repeats
 from vestibular.modeling.capability import ways
+from vestibular.modeling.spelled_tokens import special_tokens
 from vestibular.params.project import Params, load_params
 
 
@@ -27,6 +41,7 @@ def main() -> None:
     try:
         dataset = load_dataset(params.data, params.evaluate.rules, params.seed)
     except VestibularError as fault:
+        _write_refusal(fault)
         faults.append(fault)
     for name in params.candidates:
         try:
@@ -42,8 +57,13 @@ def main() -> None:
                 faults.append(fault)
     if dataset is None or faults:
         raise VestibularError("\n".join(dict.fromkeys(map(str, faults))))
+    dataset.note_special_tokens(special_tokens_of(pins.values()))
     repeats = plan_repeats(dataset.questions, params.folds, params.seeds, params.seed)
-    between_folds = count_leaks_between(repeats, params.data.leaks)
+    try:
+        between_folds = count_leaks_between(repeats, params.data.leaks)
+    except DataError as fault:
+        _write_refusal(fault)
+        raise
     # a fold asks training questions too
     asked_of_bases = ("train", "validation") if params.folds else ("validation",)
 
@@ -61,15 +81,30 @@ def main() -> None:
     with whole_folder(PINS) as folder:
         for name, pinned in pins.items():
             pinned.write(folder / f"{name}.json")
-    metrics = dataset.metrics.model_copy(update={"leaked_between_folds": between_folds})
+    AuditRow.write_lines(DATA_AUDIT, dataset.audit_rows())
+    metrics = dataset.metrics(between_folds)
     metrics.write(DATA_METRICS)
+    (work_folder() / REFUSED_DATA).unlink(missing_ok=True)
     if metrics.drawn is not None and metrics.drawn.warning is not None:
         print(f"{PARAMS}: {metrics.drawn.warning}")
+
+
+def _write_refusal(fault: VestibularError) -> None:
+    AuditRow.write_lines(work_folder() / REFUSED_DATA, refused_rows(fault))
 
 
 def just_pinned(pinned: Pin) -> Path:
     """Return the folder of a base whose bytes have just been hashed."""
     return Path(pinned.base_model) if pinned.sha256 is not None else locate(pinned)
+
+
+def special_tokens_of(pins: Iterable[PinnedBase]) -> frozenset[str]:
+    """Return what any candidate's tokenizer takes for a token that controls the model."""
+    # imported here: it comes with torch
+    from vestibular.modeling.models import load_tokenizer
+
+    tokenizers = (load_tokenizer(just_pinned(pinned.pin)) for pinned in pins)
+    return frozenset().union(*map(special_tokens, tokenizers))
 
 
 def try_base(params: Params, name: str, pinned: PinnedBase) -> PinnedBase:

@@ -52,12 +52,19 @@ ROWS: list[dict[str, Any]] = [
 
 
 def settings(folder: Path, kind: str, **changes: Any) -> DataSettings:
+    """Settings for a folder, with a validation file of one question."""
     suffix = {"squad": "json"}.get(kind, kind)
+    other = folder / f"other.{suffix}"
+    names = (changes.get("columns") or COLUMNS).values()
+    if kind == "squad":
+        write_squad(other, "1.1", ROWS[:1])
+    else:
+        write_table(other, [{**dict.fromkeys(names), **ROWS[0]}])
     values: dict[str, Any] = {
         "source": str(folder),
         "format": kind,
         "train": f"train.{suffix}",
-        "validation": f"train.{suffix}",
+        "validation": f"other.{suffix}",
         "unanswerable": "sem resposta",
         "leaks": "report",
         "columns": None if kind == "squad" else COLUMNS,
@@ -65,9 +72,9 @@ def settings(folder: Path, kind: str, **changes: Any) -> DataSettings:
     return DataSettings.model_validate({**values, **changes})
 
 
-def write_squad(path: Path, version: str) -> None:
+def write_squad(path: Path, version: str, rows: list[dict[str, Any]] = ROWS) -> None:
     data: list[dict[str, Any]] = []
-    for row in ROWS:
+    for row in rows:
         if not data or data[-1]["title"] != row["documento"]:
             data.append({"title": row["documento"], "paragraphs": []})
         asked = {"id": row["nome"], "question": row["pergunta"], "answers": row["respostas"]}
@@ -84,7 +91,7 @@ def write_table(path: Path, rows: list[dict[str, Any]] = ROWS) -> None:
         pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), path)
     else:
         with path.open("w", encoding="utf-8-sig", newline="") as file:
-            writer = csv.DictWriter(file, list(COLUMNS.values()), delimiter=";")
+            writer = csv.DictWriter(file, list(rows[0]), delimiter=";")
             writer.writeheader()
             writer.writerows({**row, "respostas": json.dumps(row["respostas"])} for row in rows)
 
@@ -128,7 +135,7 @@ def test_a_source_without_offsets_has_no_wrong_ones(tmp_path: Path) -> None:
     rows = [{**row, "respostas": "dirige"} for row in ROWS]
     write_table(tmp_path / "train.jsonl", rows)
     found = load_dataset(settings(tmp_path, "jsonl"), Normalization(), 42)
-    assert found.metrics.train.faults.wrong_answer_start == 0
+    assert found.metrics().train.faults.wrong_answer_start == 0
     assert [question.answer_starts for question in found.questions["train"][:2]] == [(5,), (4,)]
 
 
@@ -164,7 +171,7 @@ def test_a_missing_column_is_named(tmp_path: Path, kind: str) -> None:
             "row 2: column respostas: has 2 texts but 1 answer_start",
         ),
         (
-            {"respostas": [{"text": "a", "answer_start": "0"}]},
+            {"respostas": [{"text": "a", "answer_start": "zero"}]},
             "row 2: column respostas: answer_start must be a whole number",
         ),
     ],
@@ -259,15 +266,15 @@ def test_a_drawn_split_far_from_what_was_asked_warns(tmp_path: Path) -> None:
     ]
     write_table(tmp_path / "train.jsonl", rows)
     whole = settings(tmp_path, "jsonl", validation=None, validation_size=0.1)
-    drawn = [load_dataset(whole, Normalization(), seed).metrics.drawn for seed in range(12)]
+    drawn = [load_dataset(whole, Normalization(), seed).drawn for seed in range(12)]
     shares = {each.share for each in drawn}
     assert len(shares) > 1
     for each in drawn:
         assert each.asked == 0.1
         assert (each.warning is None) == (0.05 <= each.share <= 0.15)
     assert any(each.warning and "10% was asked for, and 9" in each.warning for each in drawn)
-    given = settings(tmp_path, "jsonl", validation="train.jsonl")
-    assert load_dataset(given, Normalization(), 1).metrics.drawn is None
+    given = settings(tmp_path, "jsonl")
+    assert load_dataset(given, Normalization(), 1).drawn is None
 
 
 def test_texts_that_overlap_are_on_one_side_of_a_drawn_split(tmp_path: Path) -> None:
@@ -305,8 +312,8 @@ def test_leaks_by_hand() -> None:
         question("v5", "outro texto", "Nada de igual?", "x"),
     ]
     leaks = find_leaks(train, validation)
-    assert leaks.validation_ids == {"v1", "v3"}
-    assert leaks.training_ids == {"t1", "t2"}
+    assert {validation[place].id for place in leaks.validation} == {"v1", "v3"}
+    assert {train[place].id for place in leaks.train} == {"t1", "t2"}
     assert leaks.as_metrics(0).model_dump(exclude={"version"}) == {
         "questions": 5,
         "contexts": 4,
@@ -321,7 +328,7 @@ def test_leaks_by_hand() -> None:
 def test_faquads_own_split_leaks(faquad: Path) -> None:
     """12 of 38 validation contexts overlap by half or more, touching 14 of 63 questions."""
     splits = [
-        audit(read_squad(faquad / f"{name}.json"), faquad, None, Normalization())[0]
+        audit(read_squad(faquad / f"{name}.json").records, faquad, None, Normalization())[0]
         for name in ("train", "dev")
     ]
     found = find_leaks(*splits).as_metrics(0).model_dump()
@@ -335,7 +342,7 @@ def test_no_context_of_faquad_is_in_two_folds_nor_a_half_of_one(faquad: Path) ->
         question
         for name in ("train", "dev")
         for question in audit(
-            read_squad(faquad / f"{name}.json"), faquad, None, Normalization("squad", "pt")
+            read_squad(faquad / f"{name}.json").records, faquad, None, Normalization("squad", "pt")
         )[0]
     ]
     folds = deal_folds(questions, 5)
@@ -391,12 +398,12 @@ def test_what_becomes_of_leaks(tmp_path: Path) -> None:
     files = settings(tmp_path, "squad", validation="dev.json")
     reported = load_dataset(files, Normalization(), 42)
     assert [question.leaked for question in reported.questions["validation"]] == [True, False]
-    assert reported.metrics.leaks.dropped_from_train == 0
+    assert reported.leaks.dropped_from_train == 0
     dropped = load_dataset(
         files.model_copy(update={"leaks": "drop_from_train"}), Normalization(), 42
     )
     assert {question.context for question in dropped.questions["train"]} == {ROWS[0]["texto"]}
     assert not any(question.leaked for question in dropped.questions["validation"])
-    assert dropped.metrics.leaks.dropped_from_train == 3
+    assert dropped.leaks.dropped_from_train == 3
     with pytest.raises(DataError, match=r"gives 1 of 2 validation questions away"):
         load_dataset(files.model_copy(update={"leaks": "fail"}), Normalization(), 42)

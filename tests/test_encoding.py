@@ -152,7 +152,7 @@ def test_a_tokenizers_own_end_does_not_end_the_prompt() -> None:
 def test_faquads_prompts_with_gpt2(faquad: Path, gpt2_tokenizer: Any) -> None:
     """FaQuAD's training prompts with their answers: mean 369 tokens, 95 % 538, longest 810."""
     path = faquad / "train.json"
-    questions, _ = audit(read_squad(path), path, None, Normalization())
+    questions, _ = audit(read_squad(path).records, path, None, Normalization())
     encoded = [encode_for_training(gpt2_tokenizer, PROMPT, q, 1024) for q in questions]
     lengths = [question.length for question in encoded]
     assert round(np.mean(lengths)) == 369

@@ -58,12 +58,15 @@ def test_faquads_settings_run_offline(
     monkeypatch.setenv("HF_HUB_CACHE", str(cache))
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     params = (project / "params/faquad.yaml").read_text(encoding="utf-8")
-    for sha256 in (
-        "33d32022638a4ad252420d44544585279903a83637a974c6fe6c2e53f1c7b294",
-        "151a53fe71720a7d26024ea577f9edfd2b89d67bb7c05afbc843942cf3e7731e",
+    # two files of one content would be refused
+    stand_ins = {"train": tmp_path / "train.json", "dev": project / "demo/data/dev.json"}
+    stand_ins["train"].write_bytes(stand_ins["dev"].read_bytes() + b"\n")
+    for name, sha256 in (
+        ("train", "33d32022638a4ad252420d44544585279903a83637a974c6fe6c2e53f1c7b294"),
+        ("dev", "151a53fe71720a7d26024ea577f9edfd2b89d67bb7c05afbc843942cf3e7731e"),
     ):
         assert sha256 in params
-        params = params.replace(sha256, file_sha256(project / "demo/data/dev.json"))
+        params = params.replace(sha256, file_sha256(stand_ins[name]))
     # models that have learned nothing do not stop: short answers, one epoch
     for old, new in (("epochs: 20", "epochs: 1"), ("max_new_tokens: 160", "max_new_tokens: 8")):
         assert old in params
@@ -79,8 +82,8 @@ def test_faquads_settings_run_offline(
     assert "HF_HUB_OFFLINE is set" in message
     assert not (project / "data/prepared").exists()
 
-    for name in ("train", "dev"):
-        shutil.copy(project / "demo/data/dev.json", project / f"data/faquad/{name}.json")
+    for name, path in stand_ins.items():
+        shutil.copy(path, project / f"data/faquad/{name}.json")
     tiny_hub(cache, project / "params/faquad.yaml", project / "demo/bases/gpt2-tiny")
     assert "is there already" in run(project, "vestibular", "fetch").stdout
     plan = run(project, "vestibular", "plan").stdout

@@ -2,6 +2,10 @@
 
 import errno
 import os
+import signal
+import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -43,6 +47,26 @@ def test_a_failed_write_leaves_the_old_folder(tmp_path: Path) -> None:
         (temporary / "new").touch()
     assert [path.name for path in folder.iterdir()] == ["new"]
     assert list(tmp_path.iterdir()) == [folder]
+
+
+@pytest.mark.parametrize(("umask", "file_mode"), [(0o077, 0o600), (0o002, 0o664), (0o027, 0o640)])
+def test_what_is_written_keeps_to_the_umask(tmp_path: Path, umask: int, file_mode: int) -> None:
+    """Private data stays private, and a shared folder shared; a file written again, too."""
+    before = os.umask(umask)
+    try:
+        for _ in range(2):
+            write_table(tmp_path / "scores.tsv", ["a"], [[1]])
+            with whole_folder(tmp_path / "model") as temporary:
+                # as a library that thinks that nobody else is to read it
+                (temporary / "weights").touch(mode=0o600)
+    finally:
+        os.umask(before)
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.rglob("*")}
+    assert modes == {
+        "scores.tsv": file_mode,
+        "model": 0o777 & ~umask,
+        "weights": file_mode,
+    }
 
 
 def test_a_full_disk_is_one_message_and_exit_code_2(capsys: pytest.CaptureFixture[str]) -> None:
@@ -114,3 +138,21 @@ def test_a_result_that_git_could_not_merge_is_made_anew(tmp_path: Path) -> None:
     path.write_text("<<<<<<< HEAD\n{}\n=======\n{}\n>>>>>>> other\n", encoding="utf-8")
     with pytest.raises(DataError, match=r"leaderboard\.json: not JSON: .*`dvc repro`"):
         read_json(path)
+
+
+def test_what_a_killed_process_left_goes(tmp_path: Path) -> None:
+    """With the next writing of the same name; what a living one is writing stays."""
+    script = (
+        "import os, signal, sys; from pathlib import Path; from vestibular.core.files import *\n"
+        "with whole_folder(Path(sys.argv[1], 'a')) as folder, whole_file(Path(sys.argv[1], 'b')):\n"
+        "    (folder / 'x').touch(); os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    killed = subprocess.run([sys.executable, "-c", script, tmp_path], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    assert len(list(tmp_path.iterdir())) == 2
+    with whole_folder(tmp_path / "a"), whole_folder(tmp_path / "a"):
+        # the other name's is not looked for
+        assert sorted(path.name[:3] for path in tmp_path.iterdir()) == [".a.", ".a.", ".b."]
+    with whole_file(tmp_path / "b"):
+        pass
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b"]

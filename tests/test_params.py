@@ -107,6 +107,12 @@ def test_all_faults_come_in_one_message(tmp_path: Path) -> None:
         ("repeats: []", "repeats: [fold_1]", "repeats: fold_1: must be fold-N or seed-N"),
         ("repeats: []", "repeats: [fold-0]", "repeats: fold-0: must be fold-N or seed-N"),
         ("repeats: []", "repeats: [seed-007]", "repeats: seed-007: must be fold-N or seed-N"),
+        (
+            "language: pt",
+            "language: off",
+            "data.language: must be a valid string (got False); YAML takes it for that: put it "
+            "in quotes if it is text",
+        ),
         ("repeats: []", "repeats: [7]", "repeats.0: must be a valid string (got 7)"),
         ("repeats: []", "repeats: [seed-7, seed-7]", "repeats: names one twice, or the seed that"),
         ("repeats: []", "repeats: [seed--1]", "repeats: seed--1: must be fold-N or seed-N"),

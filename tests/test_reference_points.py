@@ -64,7 +64,7 @@ def test_annotators_are_scored_against_each_other() -> None:
 def test_faquads_validation_questions(faquad: Path) -> None:
     """The whole context and the overlap sentence score what is known of them, by SQuAD's rules."""
     path = faquad / "dev.json"
-    questions, _ = audit(read_squad(path), path, None, Normalization())
+    questions, _ = audit(read_squad(path).records, path, None, Normalization())
     assert len(questions) == 63
     means = {
         name: {metric: sum(values) / 63 for metric, values in scores.items()}

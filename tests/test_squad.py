@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from vestibular.core.data_metrics import Converted, Faults
 from vestibular.core.errors import DataError
 from vestibular.core.questions import read_questions, write_questions
 from vestibular.data.audit import audit
@@ -41,7 +42,7 @@ def write(folder: Path, content: Any) -> Path:
         ({"data": {}}, "data: not SQuAD: must be a valid list"),
         ({"data": [{"paragraphs": [{"qas": []}]}]}, "data[0].paragraphs[0].context"),
         (squad({"id": "1", "question": "?"}), "data[0].paragraphs[0].qas[0].answers"),
-        (squad(question("1", "?", ("Ana", "0"))), "qas[0].answers[0].answer_start"),
+        (squad(question("1", "?", ("Ana", "x"))), "qas[0].answers[0].answer_start"),
     ],
 )
 def test_what_is_not_squad_is_placed(tmp_path: Path, content: Any, message: str) -> None:
@@ -71,7 +72,7 @@ def test_faults_are_counted_and_mended(tmp_path: Path) -> None:
             question("d", "Onde?"),
         ),
     )
-    questions, found = audit(read_squad(path), path, None, Normalization())
+    questions, found = audit(read_squad(path).records, path, None, Normalization())
     assert [row.id for row in questions] == ["a", "a#2", "b"]
     assert questions[0].answer_starts == (20, 24)
     assert questions[2].answer_starts == (-1,)
@@ -82,15 +83,23 @@ def test_faults_are_counted_and_mended(tmp_path: Path) -> None:
         "questions": 3,
         "unanswerable": 0,
         "references_per_question": {"1": 2, "2": 1},
-        "left_out": {"empty_question": 1, "empty_context": 0, "no_answer": 1},
+        "rows": {"present": 5, "read": 3, "left_out": 2},
+        "contexts_without_spaces": 0,
+        "left_out": {
+            "empty_question": 1,
+            "empty_context": 0,
+            "no_answer": 1,
+            "gives_answer_away": 0,
+        },
         "faults": {
+            **dict.fromkeys(Faults.model_fields, 0),
             "wrong_answer_start": 2,
             "answer_not_in_context": 1,
             "empty_answer": 1,
-            "answer_of_articles_alone": 0,
             "duplicate_question": 1,
             "duplicate_id": 1,
         },
+        "converted": dict.fromkeys(Converted.model_fields, 0),
     }
 
 
@@ -109,24 +118,24 @@ def test_an_answer_of_which_scoring_leaves_nothing_is_counted(tmp_path: Path) ->
     path = tmp_path / "train.json"
     path.write_text(json.dumps(content), encoding="utf-8")
     for rules, count in ((Normalization("squad", "pt"), 2), (Normalization(), 1)):
-        _, found = audit(read_squad(path), path, None, rules)
-        assert found.faults["answer_of_articles_alone"] == count
+        _, found = audit(read_squad(path).records, path, None, rules)
+        assert found.findings.counts()["answer_of_articles_alone"] == count
 
 
 def test_no_valid_question_is_an_error(tmp_path: Path) -> None:
     """A split without a question that can be asked is refused, with the reasons."""
     path = write(tmp_path, squad(question("d", "Onde?")))
     with pytest.raises(DataError, match=r"no valid question left \(1 no_answer\)"):
-        audit(read_squad(path), path, None, Normalization())
+        audit(read_squad(path).records, path, None, Normalization())
     empty = write(tmp_path, {"data": []})
     with pytest.raises(DataError, match="the file has none"):
-        audit(read_squad(empty), empty, None, Normalization())
+        audit(read_squad(empty).records, empty, None, Normalization())
 
 
 def test_prepared_questions_come_back_as_written(tmp_path: Path) -> None:
     """Writing and reading a split changes nothing."""
     path = write(tmp_path, squad(question("a", "Quem é?", ("Bia", 20))))
-    questions, _ = audit(read_squad(path), path, None, Normalization())
+    questions, _ = audit(read_squad(path).records, path, None, Normalization())
     write_questions(tmp_path, "train", questions)
     assert read_questions(tmp_path, "train") == questions
 
@@ -137,7 +146,7 @@ IMPOSSIBLE = {**question("x", "Quem fundou o museu?"), "is_impossible": True}
 def test_a_question_without_an_answer_takes_the_stated_one(tmp_path: Path) -> None:
     """SQuAD v2.0's impossible questions are kept, with the answer that the settings state."""
     path = write(tmp_path, squad(question("a", "Quem dirige o museu?", ("Bia", 20)), IMPOSSIBLE))
-    questions, found = audit(read_squad(path), path, "sem resposta", Normalization())
+    questions, found = audit(read_squad(path).records, path, "sem resposta", Normalization())
     assert [row.answers for row in questions] == [("Bia",), ("sem resposta",)]
     assert [row.answerable for row in questions] == [True, False]
     assert found.as_metrics(questions, "ab").unanswerable == 1
@@ -147,7 +156,7 @@ def test_an_impossible_question_wants_a_stated_answer(tmp_path: Path) -> None:
     """Nothing is left out in silence: the message says which setting is missing."""
     path = write(tmp_path, squad(IMPOSSIBLE))
     with pytest.raises(DataError, match=r"question x is marked as impossible.*data\.unanswerable"):
-        audit(read_squad(path), path, None, Normalization())
+        audit(read_squad(path).records, path, None, Normalization())
 
 
 def test_faquad_audit(faquad: Path) -> None:
@@ -155,7 +164,7 @@ def test_faquad_audit(faquad: Path) -> None:
     found = {}
     for name in ("train", "dev"):
         path = faquad / f"{name}.json"
-        questions, faults = audit(read_squad(path), path, None, Normalization())
+        questions, faults = audit(read_squad(path).records, path, None, Normalization())
         found[name] = faults.as_metrics(questions, "ab").model_dump()
     assert (found["train"]["questions"], found["dev"]["questions"]) == (837, 63)
     assert (found["train"]["contexts"], found["dev"]["contexts"]) == (211, 38)

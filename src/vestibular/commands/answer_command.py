@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from vestibular.core.characters import is_visible
 from vestibular.core.environment import arithmetic_in_force, settle
 from vestibular.core.errors import DataError
 from vestibular.core.layout import PRODUCTION
@@ -36,10 +37,11 @@ def add_command(commands: Any) -> None:
 def run_answer(arguments: argparse.Namespace) -> None:
     """Print the production model's answer."""
     context = read_text(arguments.context)
-    if not context.strip():
+    if not is_visible(context):
         name = "standard input" if arguments.context == "-" else arguments.context
         raise DataError(f"{name}: is empty; an answer needs a text to be found in")
-    if not arguments.question.strip():
+    question = arguments.question.removeprefix("\ufeff")
+    if not is_visible(question):
         raise DataError("the question is empty")
     from vestibular.commands.description import base_folder, read_description
 
@@ -50,11 +52,11 @@ def run_answer(arguments: argparse.Namespace) -> None:
     # torch and its friends take seconds
     from vestibular.commands.answering import Answerer
 
-    print(Answerer(arguments.model, base, description).answer(context, arguments.question))
+    print(Answerer(arguments.model, base, description).answer(context, question))
 
 
 def read_text(name: str) -> str:
-    """Read a UTF-8 file, or standard input for `-`.
+    """Read a UTF-8 file, or standard input for `-`; a byte order mark is no text.
 
     Raises:
         DataError: there is no such file, or it is not text.
@@ -64,6 +66,6 @@ def read_text(name: str) -> str:
     except OSError as error:
         raise DataError(f"{name}: {(error.strerror or 'cannot be read').lower()}") from None
     try:
-        return data.decode("utf-8")
+        return data.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise DataError(f"{name}: not UTF-8 text") from None

@@ -1,6 +1,30 @@
-"""What `prepare` found out about the data."""
+"""What `prepare` found out about the data: sums over `data/audit.jsonl` (see `data_audit.py`)."""
+
+from typing import Self
+
+from pydantic import model_validator
 
 from vestibular.core.file_formats import FileFormat, Part
+
+
+class Rows(Part):
+    """The account of reading: every row of the source is read or left out."""
+
+    present: int
+    """Questions or rows of a table that the file holds, as counted while it was parsed; of one file
+    for both splits, those that fell to this one."""
+    read: int
+    """Questions that are kept."""
+    left_out: int
+    """Questions that are not."""
+
+    @model_validator(mode="after")
+    def _adds_up(self) -> Self:
+        if self.read + self.left_out != self.present:
+            raise ValueError(
+                f"{self.read} rows read and {self.left_out} left out are not {self.present}"
+            )
+        return self
 
 
 class LeftOut(Part):
@@ -9,6 +33,8 @@ class LeftOut(Part):
     empty_question: int
     empty_context: int
     no_answer: int
+    gives_answer_away: int = 0
+    """Training questions that give a validation answer away (`data.leaks: drop_from_train`)."""
 
 
 class Faults(Part):
@@ -18,15 +44,52 @@ class Faults(Part):
     """Stated offsets that do not point at the answer, and were mended."""
     answer_not_in_context: int
     """Answers that stand nowhere in their context."""
+    answer_in_other_form: int = 0
+    """Answers whose letters the context encodes in another way, as composed or decomposed
+    accents (Unicode NFC and NFD)."""
     empty_answer: int
-    """Answers without a text, which were left out beside others."""
+    """Answers without a visible character, which were left out beside others."""
     answer_of_articles_alone: int = 0
     """Answers of which scoring leaves nothing, since they are an article or a mark; only an answer
     that says nothing either is right then."""
+    answer_of_impossible: int = 0
+    """Answers to questions that are marked as impossible, which were left out."""
+    no_answer_though_possible: int = 0
+    """Questions that are marked as possible and have no answer; they are taken for impossible."""
+    start_without_answer: int = 0
+    """Offsets of questions that have no answer, which were left out."""
     duplicate_question: int
     """Questions that were asked about the same context before."""
     duplicate_id: int
     """Ids that were another question's, and got a suffix."""
+    missing_id: int = 0
+    """Questions without an id in a table that has a column of them; they got the file's name and
+    the row."""
+    special_token: int = 0
+    """Texts that spell a special token of a candidate's tokenizer, as `</s>`; they are read as
+    text, and control nothing."""
+
+
+class Converted(Part):
+    """Values that were read with what they plainly mean, by how they were written."""
+
+    id_as_number: int = 0
+    title_as_number: int = 0
+    answer_start_as_text: int = 0
+    answer_start_as_fraction: int = 0
+    """As `19.0`, which pandas makes of 19 in a column with gaps."""
+    answer_start_as_list: int = 0
+    """Cells of text that hold a list of offsets."""
+    answers_as_json: int = 0
+    """Cells of text that hold JSON, in a format that has lists of its own."""
+    answers_as_python: int = 0
+    """Cells of text that hold what Python prints for a list, a dictionary or an array."""
+    is_impossible_as_text: int = 0
+    is_impossible_as_number: int = 0
+    empty_as_nan: int = 0
+    """Cells that say "not a number" for nothing."""
+    byte_order_mark: int = 0
+    """Lines that begin with one, as in files that were joined."""
 
 
 class SplitMetrics(Part):
@@ -44,8 +107,14 @@ class SplitMetrics(Part):
     """Questions that their context does not answer."""
     references_per_question: dict[str, int]
     """Number of questions by their number of references."""
+    rows: Rows | None = None
+    """Null in a file of an earlier version."""
+    contexts_without_spaces: int = 0
+    """Contexts most of whose letters are of a script without spaces between words. There every
+    character counts as a word: in the leak audit, in the windows of the exam and in F1."""
     left_out: LeftOut
     faults: Faults
+    converted: Converted = Converted()
 
 
 class LeakMetrics(Part):

@@ -7,6 +7,8 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
+from vestibular.core.characters import composed
+
 
 class Sourced(Protocol):
     """Whatever has a context, and perhaps the title of the document that it is from."""
@@ -27,7 +29,7 @@ def document_numbers(
 
     Questions are of one document if they share a title or a context, directly or through other
     questions: a context that stands under two titles joins both. Titles are equal whatever their
-    case and white space. An empty title joins nothing.
+    case, white space and encoding of accents (NFC). An empty title joins nothing.
 
     Args:
         questions: those to be sorted.
@@ -43,13 +45,13 @@ def document_numbers(
         return key
 
     for question in questions:
-        if title := " ".join(question.title.split()).casefold():
-            parents[root(("title", title))] = root(("context", question.context))
+        if title := " ".join(composed(question.title).split()).casefold():
+            parents[root(("title", title))] = root(("context", composed(question.context)))
     for one, other in alike:
-        parents[root(("context", one))] = root(("context", other))
+        parents[root(("context", composed(one)))] = root(("context", composed(other)))
     numbers: dict[tuple[str, str], int] = {}
     return [
-        numbers.setdefault(root(("context", question.context)), len(numbers))
+        numbers.setdefault(root(("context", composed(question.context))), len(numbers))
         for question in questions
     ]
 

@@ -4,8 +4,10 @@ import contextlib
 import hashlib
 import json
 import os
+import platform
+import re
+import secrets
 import shutil
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -22,12 +24,13 @@ def whole_file(path: Path) -> Iterator[Path]:
     If the block fails, the temporary file goes and whatever was at `path` stays as it was.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
+    temporary = _beside(path)
+    # not `tempfile`: its files are the owner's alone, whatever the umask says
+    temporary.touch(exist_ok=False)
+    permissions = _permissions(temporary)
     try:
         yield temporary
-        temporary.chmod(0o644)
+        temporary.chmod(permissions)
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
@@ -40,15 +43,45 @@ def whole_folder(path: Path) -> Iterator[Path]:
     If the block fails, the temporary folder goes and whatever was at `path` stays as it was.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    temporary = _beside(path)
+    temporary.mkdir()
+    permissions = _permissions(temporary)
     try:
         yield temporary
-        temporary.chmod(0o755)
+        for file in temporary.rglob("*"):
+            # safetensors makes files for their owner alone; a further link is another's file
+            if file.is_file() and not file.is_symlink() and file.stat().st_nlink == 1:
+                file.chmod(permissions)
         if path.exists():
             shutil.rmtree(path)
         temporary.replace(path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _beside(path: Path) -> Path:
+    """Return a hidden path that nothing else has, on the same disk as `path`.
+
+    What a killed process has left of this kind goes: nobody else would know it for what it is.
+    """
+    # imported here: light commands write nothing
+    import psutil
+
+    here = re.escape(f".{path.name}.{platform.node()}-")
+    for other in path.parent.iterdir():
+        left = re.fullmatch(rf"{here}(\d+)-[0-9a-f]{{8}}", other.name)
+        if left and not psutil.pid_exists(int(left[1])):
+            if other.is_dir():
+                shutil.rmtree(other, ignore_errors=True)
+            else:
+                other.unlink(missing_ok=True)
+    owner = f"{platform.node()}-{os.getpid()}"
+    return path.with_name(f".{path.name}.{owner}-{secrets.token_hex(4)}")
+
+
+def _permissions(new: Path) -> int:
+    """Return what a file may have here, from a file or folder that has just been made."""
+    return new.stat().st_mode & 0o666
 
 
 def to_json(value: object) -> str:

@@ -10,6 +10,10 @@ REPEATS = Path("data/repeats")
 BASE_EXAM = Path("data/base_exam.jsonl")
 """What the untouched bases are asked: the validation questions, or all where there are folds."""
 PINS = Path("data/bases")
+DATA_AUDIT = Path("data/audit.jsonl")
+"""What `prepare` converted, mended, noted and left out, a row each."""
+REFUSED_DATA = "refused_data.jsonl"
+"""In the work folder: the rows because of which the last `prepare` refused the data."""
 
 ADAPTERS = Path("models/adapters")
 TRAINING_FILE = "training.json"

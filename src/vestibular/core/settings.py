@@ -6,6 +6,7 @@ those that concern it, and `vestibular.params` joins them all.
 
 import difflib
 from collections.abc import Callable, Iterable, Mapping
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -125,7 +126,10 @@ def _explain(fault: Any, location: Location) -> str:
     message = message.replace("Input should be", "must be")
     if fault["type"] == "value_error":
         return message
-    return f"{message[0].lower()}{message[1:]} (got {_shorten(fault['input'])})"
+    # Norwegian's code `no`, a version `1.0`, a day
+    mistaken = fault["type"] == "string_type" and isinstance(fault["input"], bool | float | date)
+    quotes = "; YAML takes it for that: put it in quotes if it is text" if mistaken else ""
+    return f"{message[0].lower()}{message[1:]} (got {_shorten(fault['input'])}){quotes}"
 
 
 def _suggest(key: str) -> str:

@@ -1,4 +1,4 @@
 """Reads a dataset, audits it, splits it and finds leaks: what the stage `prepare` does.
 
-May import `core`.
+May import `core`, `modeling` and `scoring`.
 """

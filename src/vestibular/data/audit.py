@@ -1,18 +1,20 @@
-"""Checks questions one by one, counting what is wrong and mending what can be mended.
+"""Checks questions one by one, writing down what is wrong and mending what can be mended.
 
 A question that cannot be asked or scored (no words, no context, no answer) is left out and
-counted; nothing else is.
+written down; nothing else is.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from vestibular.core.data_metrics import Faults, LeftOut, SplitMetrics
+from vestibular.core.characters import composed, is_visible, mostly_without_spaces
+from vestibular.core.data_metrics import Rows, SplitMetrics
 from vestibular.core.documents import document_numbers
-from vestibular.core.errors import DataError
 from vestibular.core.questions import Question
+from vestibular.data.findings import Findings, Origin, RefusedDataError, refusal, refused
+from vestibular.data.locating import composed_places, places
 from vestibular.data.records import Record, SourceAnswer
 from vestibular.scoring.normalization import Normalization
 
@@ -21,33 +23,48 @@ from vestibular.scoring.normalization import Normalization
 class Audit:
     """What was found in one split."""
 
-    left_out: Counter[str] = field(default_factory=Counter)
-    """Questions that cannot be asked or scored, by reason."""
-    faults: Counter[str] = field(default_factory=Counter)
-    """Answers and questions that are kept, by what is wrong with them."""
+    findings: Findings
+    present: int
+    """Rows of the source that are this split's."""
+    origins: dict[str, Origin]
+    """Where each question that is kept stands, by its id."""
 
     def as_metrics(self, questions: Sequence[Question], sha256: str) -> SplitMetrics:
         """Return the counts for the `questions` that are kept, every kind of fault named."""
         references = Counter(len(question.answers) for question in questions)
+        contexts = {question.context for question in questions}
+        left_out, faults, converted = self.findings.as_metrics()
         return SplitMetrics(
             sha256=sha256,
             documents=len(set(document_numbers(questions))),
-            contexts=len({question.context for question in questions}),
+            contexts=len(contexts),
             questions=len(questions),
             unanswerable=sum(not question.answerable for question in questions),
             references_per_question={str(count): references[count] for count in sorted(references)},
-            left_out=LeftOut(**{reason: self.left_out[reason] for reason in LeftOut.model_fields}),
-            faults=Faults(**{fault: self.faults[fault] for fault in Faults.model_fields}),
+            rows=Rows(
+                present=self.present,
+                read=len(questions),
+                left_out=sum(left_out.model_dump().values()),
+            ),
+            contexts_without_spaces=sum(map(mostly_without_spaces, contexts)),
+            left_out=left_out,
+            faults=faults,
+            converted=converted,
         )
 
 
 def audit(
-    records: Iterable[Record], source: Path, unanswerable: str | None, rules: Normalization
+    records: Sequence[Record],
+    source: Path,
+    unanswerable: str | None,
+    rules: Normalization,
+    findings: Findings | None = None,
 ) -> tuple[list[Question], Audit]:
-    """Check questions one by one, counting and mending faults.
+    """Check questions one by one, writing down and mending faults.
 
     An answer's offset that does not point at its text is replaced by the nearest place where
-    the text stands. A repeated id gets a suffix, so that every id is one question's.
+    the text stands. A repeated id gets a suffix that no other id has, so that every id is one
+    question's. Texts stay as they are written; they are compared in Unicode's composed form.
 
     Args:
         records: the questions as the source states them.
@@ -55,42 +72,57 @@ def audit(
         unanswerable: answer to a question that its context does not answer; if it is None, a
             question without an answer is left out.
         rules: what of an answer's spelling does not count.
+        findings: what was found in these questions so far, which grows here.
 
     Raises:
         DataError: no question is left, or some are marked as impossible and no answer to them
             is stated.
     """
-    found = Audit()
-    questions: list[Question] = []
-    asked: set[tuple[str, str]] = set()
-    ids: Counter[str] = Counter()
-    for record in records:
-        if record.impossible and unanswerable is None:
-            raise DataError(
-                f"{source}: question {record.id} is marked as impossible to answer; write in "
-                "params.yaml as data.unanswerable what the model should answer then"
+    found = Findings() if findings is None else findings
+    if unanswerable is None and (impossible := [one for one in records if one.impossible]):
+        raise RefusedDataError(
+            refused(
+                "impossible_without_setting",
+                record.origin,
+                f"question {record.id} is marked as impossible to answer; write in params.yaml "
+                "as data.unanswerable what the model should answer then",
             )
-        answers = [answer for answer in record.answers if answer.text.strip()]
-        if record.impossible:
-            answers = []
+            for record in impossible
+        )
+    ids = _Ids(records)
+    asked: set[tuple[str, str]] = set()
+    questions: list[Question] = []
+    origins: dict[str, Origin] = {}
+    for record in records:
+        answers = [
+            answer for answer in record.answers if is_visible(answer.text) and not record.impossible
+        ]
         if reason := _unusable(record, answers, unanswerable):
-            found.left_out[reason] += 1
+            stands = {"empty_question": record.question, "empty_context": record.context}
+            found.add(
+                reason,
+                record.origin,
+                stands.get(reason, "no answer"),
+                "left out",
+                question=record.id,
+            )
             continue
-        if not record.impossible:
-            found.faults["empty_answer"] += len(record.answers) - len(answers)
+        _note_left_out_answers(record, answers, found)
+        key = composed(record.context), composed(record.question)
+        if key in asked:
+            found.add("duplicate_question", record.origin, record.question, "kept", record.id)
+        asked.add(key)
+        name = ids.unique(record, found)
         texts = tuple(answer.text for answer in answers)
-        # no answer but an empty one, or an article, is right then
-        found.faults["answer_of_articles_alone"] += sum(not rules.text(text) for text in texts)
-        starts = tuple(_locate(record.context, answer, found) for answer in answers)
-        if (record.context, record.question) in asked:
-            found.faults["duplicate_question"] += 1
-        asked.add((record.context, record.question))
-        ids[record.id] += 1
-        if ids[record.id] > 1:
-            found.faults["duplicate_id"] += 1
+        for text in texts:
+            # no answer but an empty one, or an article, is right then
+            if not rules.text(text):
+                found.add("answer_of_articles_alone", record.origin, text, "kept", record.id)
+        starts = tuple(_locate(record, answer, found) for answer in answers)
+        origins[name] = record.origin
         questions.append(
             Question(
-                id=record.id if ids[record.id] == 1 else f"{record.id}#{ids[record.id]}",
+                id=name,
                 title=record.title,
                 context=record.context,
                 question=record.question,
@@ -100,34 +132,68 @@ def audit(
             )
         )
     if not questions:
-        reasons = ", ".join(f"{count} {reason}" for reason, count in found.left_out.items())
-        raise DataError(f"{source}: no valid question left ({reasons or 'the file has none'})")
-    return questions, found
+        counts = found.as_metrics()[0].model_dump().items()
+        reasons = ", ".join(f"{count} {reason}" for reason, count in counts if count)
+        what = f"no valid question left ({reasons or 'the file has none'})"
+        raise refusal("no_question", Origin(source), what)
+    return questions, Audit(found, len(records), origins)
+
+
+def _note_left_out_answers(record: Record, kept: Sequence[SourceAnswer], found: Findings) -> None:
+    """Write down what of a question's answers does not count."""
+    kind = "answer_of_impossible" if record.impossible else "empty_answer"
+    for answer in record.answers:
+        if answer not in kept:
+            found.add(kind, record.origin, answer.text, "the answer was left out", record.id)
+    if not kept and record.impossible is False:
+        what = "marked as possible, without an answer"
+        done = "taken for one that its context does not answer"
+        found.add("no_answer_though_possible", record.origin, what, done, record.id)
 
 
 def _unusable(record: Record, answers: list[SourceAnswer], unanswerable: str | None) -> str | None:
-    if not record.question.strip():
+    if not is_visible(record.question):
         return "empty_question"
-    if not record.context.strip():
+    if not is_visible(record.context):
         return "empty_context"
     if not answers and unanswerable is None:
         return "no_answer"
     return None
 
 
-def _locate(context: str, answer: SourceAnswer, found: Audit) -> int:
+class _Ids:
+    """Gives every question an id of its own."""
+
+    def __init__(self, records: Sequence[Record]) -> None:
+        self.taken = {record.id for record in records}
+        self.seen: Counter[str] = Counter()
+
+    def unique(self, record: Record, found: Findings) -> str:
+        """Return the record's id, with a suffix that makes it new if another question has it."""
+        self.seen[record.id] += 1
+        if self.seen[record.id] == 1:
+            return record.id
+        while (name := f"{record.id}#{self.seen[record.id]}") in self.taken:
+            self.seen[record.id] += 1
+        self.taken.add(name)
+        found.add("duplicate_id", record.origin, record.id, f"called {name}", record.id)
+        return name
+
+
+def _locate(record: Record, answer: SourceAnswer, found: Findings) -> int:
     """Return where the answer stands, the place nearest to the stated one; -1 for nowhere."""
-    stated, text = answer.start, answer.text
+    stated, text, context = answer.start, answer.text, record.context
     if stated is not None and stated >= 0 and context.startswith(text, stated):
         return stated
+    standing = places(context, text)
+    if not standing and (standing := composed_places(context, text)):
+        found.add("answer_in_other_form", record.origin, text, "kept as it is written", record.id)
+    place = min(standing, key=lambda place: abs(place - (stated or 0))) if standing else -1
     # a source without offsets has none that are wrong
-    found.faults["wrong_answer_start"] += stated is not None
-    places = []
-    place = context.find(text)
-    while place >= 0:
-        places.append(place)
-        place = context.find(text, place + 1)
-    if not places:
-        found.faults["answer_not_in_context"] += 1
-        return -1
-    return min(places, key=lambda place: abs(place - (stated or 0)))
+    if stated is not None and place != stated:
+        where = f"moved to {place}" if standing else "taken for unknown"
+        what = f"{stated} for {text!r}"
+        found.add("wrong_answer_start", record.origin, what, f"the offset was {where}", record.id)
+    if not standing:
+        found.add("answer_not_in_context", record.origin, text, "kept", record.id)
+    return place

@@ -1,21 +1,24 @@
 """A dataset's two splits: read in any format, audited, divided, and looked through for leaks."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from vestibular.core.data_metrics import DataMetrics
+from vestibular.core.data_audit import AuditRow
+from vestibular.core.data_metrics import DataMetrics, DrawnSplit, LeakMetrics
 from vestibular.core.errors import DataError
 from vestibular.core.files import file_sha256
 from vestibular.core.layout import PARAMS
 from vestibular.core.questions import Question
 from vestibular.data.audit import Audit, audit
+from vestibular.data.findings import Origin, refusal
 from vestibular.data.leaks import Leaks, find_leaks
-from vestibular.data.records import Record
+from vestibular.data.records import Source
 from vestibular.data.settings import DataSettings
 from vestibular.data.splits import drawn_split, split_by_document
 from vestibular.data.squad import read_squad
 from vestibular.data.tables import read_table
+from vestibular.modeling.spelled_tokens import spelled_in
 from vestibular.scoring.normalization import Normalization
 
 
@@ -25,8 +28,51 @@ class Dataset:
 
     questions: dict[str, list[Question]]
     """`train` and `validation`."""
-    metrics: DataMetrics
-    """What the audits found, with the files' hashes."""
+    audits: dict[str, Audit]
+    """What was found in each."""
+    files: dict[str, Path]
+    """The file that each split is from."""
+    leaks: LeakMetrics
+    drawn: DrawnSplit | None
+    """Null where the source has a validation split."""
+
+    def note_special_tokens(self, tokens: frozenset[str]) -> None:
+        """Write down which texts spell a tokenizer's special tokens; a context is looked at once.
+
+        Args:
+            tokens: those of all candidates.
+        """
+        seen: set[str] = set()
+        for split, questions in self.questions.items():
+            audited = self.audits[split]
+            for one in questions:
+                texts = [("question", one.question), *(("answers", text) for text in one.answers)]
+                if one.context not in seen:
+                    seen.add(one.context)
+                    texts.append(("context", one.context))
+                for place, text in texts:
+                    for token in spelled_in(tokens, text):
+                        origin = audited.origins[one.id].at(place)
+                        what = "kept; every candidate reads it as text"
+                        audited.findings.add("special_token", origin, token, what, one.id)
+
+    def metrics(self, leaked_between_folds: int = 0) -> DataMetrics:
+        """Return `metrics/data.json`: sums over the rows that were written down."""
+        splits = {
+            split: audited.as_metrics(self.questions[split], file_sha256(self.files[split]))
+            for split, audited in self.audits.items()
+        }
+        return DataMetrics(
+            **splits,
+            leaks=self.leaks,
+            leaked_between_folds=leaked_between_folds,
+            drawn=self.drawn,
+        )
+
+    def audit_rows(self) -> Iterator[AuditRow]:
+        """Yield the lines of `data/audit.jsonl`, those of training first."""
+        for split, audited in self.audits.items():
+            yield from (finding.as_row(split) for finding in audited.findings.rows)
 
 
 def load_dataset(settings: DataSettings, rules: Normalization, seed: int) -> Dataset:
@@ -47,24 +93,55 @@ def load_dataset(settings: DataSettings, rules: Normalization, seed: int) -> Dat
     }
     for split, path in paths.items():
         _check_file(path, split, settings)
-    records = {split: _read(path, settings) for split, path in paths.items()}
+    _refuse_one_content(paths)
+    sources = {split: _read(path, settings) for split, path in paths.items()}
+    records = {split: source.records for split, source in sources.items()}
+    found = {split: source.findings for split, source in sources.items()}
     if settings.validation_size is not None:
-        train, validation = split_by_document(records["train"], settings.validation_size, seed)
+        train, validation = split_by_document(
+            records["train"], settings.validation_size, seed, paths["train"]
+        )
         records = {"train": train, "validation": validation}
+        found = sources["train"].findings.divided(
+            {one.origin.row or 0: split for split, ones in records.items() for one in ones}
+        )
+    files = {split: paths.get(split, paths["train"]) for split in records}
+    if sum(map(len, records.values())) != sum(source.present for source in sources.values()):
+        raise RuntimeError("the rows that were read are not all that the files hold")
     questions: dict[str, list[Question]] = {}
     audits: dict[str, Audit] = {}
-    for split, found in records.items():
-        path = paths.get(split, paths["train"])
-        questions[split], audits[split] = audit(found, path, settings.unanswerable, rules)
+    for split, ones in records.items():
+        questions[split], audits[split] = audit(
+            ones, files[split], settings.unanswerable, rules, found[split]
+        )
     leaks = find_leaks(questions["train"], questions["validation"])
-    questions = _without_leaks(questions, leaks, settings.leaks)
-    metrics = _metrics(paths, questions, audits, leaks, settings.leaks)
+    asked = len(questions["train"])
+    questions = _without_leaks(questions, leaks, settings.leaks, audits["train"])
+    drawn = None
     if settings.validation_size is not None:
         drawn = drawn_split(
             len(questions["train"]), len(questions["validation"]), settings.validation_size
         )
-        metrics = metrics.model_copy(update={"drawn": drawn})
-    return Dataset(questions, metrics)
+    dropped = asked - len(questions["train"])
+    return Dataset(questions, audits, files, leaks.as_metrics(dropped), drawn)
+
+
+def _refuse_one_content(paths: Mapping[str, Path]) -> None:
+    """Make sure that nobody is examined on the questions that were learned.
+
+    Raises:
+        DataError: the two files hold the same bytes.
+    """
+    if (
+        len(paths) == 2
+        and len({file_sha256(path) for path in paths.values() if path.is_file()}) == 1
+    ):
+        train, validation = paths.values()
+        what = (
+            f"holds the same bytes as {train}; name a file with other questions, or write "
+            "data.validation_size to hold out a part of one file"
+        )
+        raise refusal("one_content", Origin(validation), what)
 
 
 def _check_file(path: Path, split: str, settings: DataSettings) -> None:
@@ -83,55 +160,51 @@ def _check_file(path: Path, split: str, settings: DataSettings) -> None:
         )
     expected = getattr(settings.sha256, split, None)
     if expected and path.is_file() and (found := file_sha256(path)) != expected:
-        raise DataError(
-            f"{path}: is not the file that is meant: its SHA-256 is {found}, and {PARAMS} says "
+        raise refusal(
+            "wrong_file",
+            Origin(path),
+            f"is not the file that is meant: its SHA-256 is {found}, and {PARAMS} says "
             f"{expected} under data.sha256.{split}; put the right file there"
-            + (", or remove it and run `vestibular fetch`" if address else "")
+            + (", or remove it and run `vestibular fetch`" if address else ""),
         )
 
 
-def _read(path: Path, settings: DataSettings) -> list[Record]:
+def _read(path: Path, settings: DataSettings) -> Source:
     if settings.columns is None:
         return read_squad(path)
     return read_table(path, settings.format, settings.columns)
 
 
 def _without_leaks(
-    questions: Mapping[str, list[Question]], leaks: Leaks, action: str
+    questions: Mapping[str, list[Question]], leaks: Leaks, action: str, trained: Audit
 ) -> dict[str, list[Question]]:
     if leaks.leaked and action == "fail":
         counts = leaks.counts
-        raise DataError(
-            f"{PARAMS}: data.leaks: fail: training gives {leaks.leaked} of {counts['questions']} "
+        raise refusal(
+            "leaks",
+            Origin(PARAMS),
+            f"data.leaks: fail: training gives {leaks.leaked} of {counts['questions']} "
             f"validation questions away ({counts['overlapping_contexts']} of "
             f"{counts['contexts']} contexts overlap); write drop_from_train to leave the "
-            f"{len(leaks.training_ids)} training questions out, or report to count them only"
+            f"{len(leaks.train)} training questions out, or report to count them only",
         )
     train, validation = questions["train"], questions["validation"]
     if action == "drop_from_train":
-        train = [question for question in train if question.id not in leaks.training_ids]
+        for place in sorted(leaks.train):
+            given = train[place]
+            origin = trained.origins[given.id]
+            trained.findings.add("gives_answer_away", origin, given.question, "left out", given.id)
+        train = [question for place, question in enumerate(train) if place not in leaks.train]
         if not train:
-            raise DataError(
-                f"{PARAMS}: data.leaks: drop_from_train: no training question would be left; "
-                "the two splits hold the same texts"
+            raise refusal(
+                "leaks",
+                Origin(PARAMS),
+                "data.leaks: drop_from_train: no training question would be left; the two splits "
+                "hold the same texts",
             )
     else:
         validation = [
-            replace(question, leaked=question.id in leaks.validation_ids) for question in validation
+            replace(question, leaked=place in leaks.validation)
+            for place, question in enumerate(validation)
         ]
     return {"train": train, "validation": validation}
-
-
-def _metrics(
-    paths: Mapping[str, Path],
-    questions: Mapping[str, list[Question]],
-    audits: Mapping[str, Audit],
-    leaks: Leaks,
-    action: str,
-) -> DataMetrics:
-    dropped = len(leaks.training_ids) if action == "drop_from_train" else 0
-    found = {
-        split: audits[split].as_metrics(kept, file_sha256(paths.get(split, paths["train"])))
-        for split, kept in questions.items()
-    }
-    return DataMetrics(**found, leaks=leaks.as_metrics(dropped))

@@ -1,13 +1,12 @@
 """Deals the documents out to the folds of a cross-validation."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 from vestibular.core.errors import DataError, ParamsError
 from vestibular.core.layout import PARAMS
 from vestibular.core.questions import Question
 from vestibular.core.repeats import HeldOut, Repeat
-from vestibular.data.leaks import find_leaks, joined_documents
+from vestibular.data.leaks import LeakAudit, joined_documents
 
 
 def plan_repeats(
@@ -28,23 +27,20 @@ def plan_repeats(
         ParamsError: there are fewer documents than folds.
     """
     trained = len(questions["train"])
-    # ids are one question's within a split alone
-    together = [
-        replace(question, id=str(place))
-        for place, question in enumerate([*questions["train"], *questions["validation"]])
-    ]
+    together = [*questions["train"], *questions["validation"]]
     fold_of = deal_folds(together, len(folds))
+    audit = LeakAudit(together if folds else [])
     repeats = {}
     for number, name in enumerate(folds, start=1):
         places = [place for place, fold in enumerate(fold_of) if fold == number]
-        learned = [one for one, fold in zip(together, fold_of, strict=True) if fold != number]
-        given_away = find_leaks(learned, [together[place] for place in places]).validation_ids
+        learned = [place for place, fold in enumerate(fold_of) if fold != number]
+        given_away = audit.between(learned, places).validation
         repeats[name] = Repeat(
             seed=seed,
             held_out=HeldOut(
                 train=tuple(place for place in places if place < trained),
                 validation=tuple(place - trained for place in places if place >= trained),
-                leaked=tuple(n for n, place in enumerate(places) if str(place) in given_away),
+                leaked=tuple(n for n, place in enumerate(places) if place in given_away),
             ),
         )
     for name in seeds:
@@ -84,12 +80,12 @@ def deal_folds(questions: Sequence[Question], count: int) -> list[int]:
     Raises:
         ParamsError: there are fewer documents than folds.
     """
+    if count == 0:
+        return [0 for _ in questions]
     documents = joined_documents(questions)
     sizes = [0] * (max(documents) + 1)
     for document in documents:
         sizes[document] += 1
-    if count == 0:
-        return [0 for _ in questions]
     if len(sizes) < count:
         raise ParamsError(
             f"{PARAMS}: repeats: {count} folds need as many documents; there are {len(sizes)}, "

@@ -1,14 +1,15 @@
 """Leaks: what of the validation questions a model could have learned by heart in training."""
 
-import re
-from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
+import numpy as np
+
+from vestibular.core.characters import words
 from vestibular.core.data_metrics import LeakMetrics
 from vestibular.core.documents import Sourced, document_numbers
 from vestibular.core.questions import Question
+from vestibular.data.grams import Grams, Marks, Numbers, groups, sharers
 
 CONTEXT_GRAM = 8
 """Words in a row that two independent texts hardly share."""
@@ -18,17 +19,15 @@ LEAKING_OVERLAP = 0.5
 NEAR_EQUAL = 0.8
 """Share of word 3-grams in common, from which on two questions are nearly equal."""
 
-Gram = tuple[str, ...]
-
 
 @dataclass(frozen=True)
 class Leaks:
     """What the audit found between two splits."""
 
-    validation_ids: frozenset[str]
-    """Validation questions that training gives away."""
-    training_ids: frozenset[str]
-    """Training questions that give them away."""
+    validation: frozenset[int]
+    """Places of the validation questions that training gives away."""
+    train: frozenset[int]
+    """Places of the training questions that give them away."""
     counts: dict[str, int]
     """Leaking contexts, the questions they touch, and nearly equal questions."""
 
@@ -43,75 +42,118 @@ class Leaks:
     @property
     def leaked(self) -> int:
         """Validation questions that are not clean."""
-        return len(self.validation_ids)
+        return len(self.validation)
 
 
-def find_leaks(train: Sequence[Question], validation: Sequence[Question]) -> Leaks:
-    """Compare the splits' contexts and questions.
+class LeakAudit:
+    """Questions whose contexts and words have been looked at once, to compare any of them.
 
     A context leaks if half of its distinct word 8-grams or more stand in one training context;
-    words are runs of letters and digits, case aside. Two questions are nearly equal if they
-    share four fifths of the 3-grams of the longer one; with the same answer that is a leak,
-    too: whoever learned one knows the other.
+    words are runs of letters and digits, case aside, and characters in scripts without spaces
+    between words. Two questions are nearly equal if they share four fifths of the 3-grams of the
+    longer one; with the same answer that is a leak, too: whoever learned one knows the other.
+    Texts are compared in Unicode's composed form.
     """
-    contexts = _pairs(
-        {question.context for question in validation},
-        {question.context for question in train},
-        CONTEXT_GRAM,
-        lambda shared, ours, theirs: shared >= LEAKING_OVERLAP * ours,
-    )
-    equal = _pairs(
-        {question.question for question in validation},
-        {question.question for question in train},
-        QUESTION_GRAM,
-        lambda shared, ours, theirs: shared >= NEAR_EQUAL * max(ours, theirs),
-    )
-    answers: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
-    for question in train:
-        for answer in question.answers:
-            answers[question.question][_plain(answer)].append(question.id)
-    of_context: dict[str, list[str]] = defaultdict(list)
-    for question in train:
-        of_context[question.context].append(question.id)
-    asked, told, touched, twins = set(), set(), 0, 0
-    for question in validation:
-        givers = {name for other in contexts[question.context] for name in of_context[other]}
-        touched += bool(givers)
-        same = {
-            name
-            for other in equal[question.question]
-            for answer in question.answers
-            for name in answers[other][_plain(answer)]
-        }
-        twins += bool(equal[question.question])
-        if givers or same:
-            asked.add(question.id)
-            told |= givers | same
-    return Leaks(
-        frozenset(asked),
-        frozenset(told),
-        {
-            "questions": len(validation),
-            "contexts": len({question.context for question in validation}),
-            "overlapping_contexts": len(
-                {question.context for question in validation if contexts[question.context]}
+
+    def __init__(self, questions: Sequence[Question]) -> None:
+        self.questions = questions
+        contexts = _Numbered(question.context for question in questions)
+        texts = _Numbered(question.question for question in questions)
+        self.context_of, self.question_of = contexts.places, texts.places
+        self.contexts = Grams.of_texts(contexts.texts, CONTEXT_GRAM)
+        self.texts = Grams.of_texts(texts.texts, QUESTION_GRAM)
+        # a question with one of its answers
+        plain: dict[str, int] = {}
+        statements: dict[tuple[int, int], int] = {}
+        self.statements_of = [
+            [
+                statements.setdefault(
+                    (text, plain.setdefault(_plain(answer), len(plain))), len(statements)
+                )
+                for answer in question.answers
+            ]
+            for question, text in zip(questions, texts.places.tolist(), strict=True)
+        ]
+        pairs = np.array(list(statements), dtype=np.int64).reshape(-1, 2)
+        sizes = self.texts.sizes[pairs[:, 0]]
+        owners = np.repeat(np.arange(len(pairs)), sizes)
+        steps = np.arange(len(owners)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+        grams = self.texts.grams[self.texts.bounds[pairs[:, 0]][owners] + steps]
+        # the same gram with another answer is another one
+        values = grams * (len(plain) + 1) + pairs[:, 1][owners]
+        self.statements = Grams.of_pairs(owners, values, len(pairs))
+
+    def between(self, train: Sequence[int], validation: Sequence[int]) -> "Leaks":
+        """Compare some of the questions with others, each given by their places."""
+        learned, asked = np.array(train, dtype=np.int64), np.array(validation, dtype=np.int64)
+        leaking, told = sharers(
+            self.contexts,
+            np.unique(self.context_of[asked]),
+            np.unique(self.context_of[learned]),
+            LEAKING_OVERLAP,
+            lambda shared, ours, theirs: shared >= LEAKING_OVERLAP * ours,
+            "leaks: contexts",
+        )
+        nearly, _ = sharers(
+            self.texts,
+            np.unique(self.question_of[asked]),
+            np.unique(self.question_of[learned]),
+            NEAR_EQUAL,
+            _nearly_equal,
+            "leaks: questions",
+        )
+        same, same_told = sharers(
+            self.statements,
+            self._statements(asked),
+            self._statements(learned),
+            NEAR_EQUAL,
+            _nearly_equal,
+            "leaks: questions with their answers",
+        )
+        touched = leaking[self.context_of[asked]]
+        return Leaks(
+            frozenset(
+                place
+                for place, leaks in zip(validation, touched.tolist(), strict=True)
+                if leaks or same[self.statements_of[place]].any()
             ),
-            "questions_on_overlapping_contexts": touched,
-            "nearly_equal_questions": twins,
-        },
-    )
+            frozenset(
+                place
+                for place, tells in zip(train, told[self.context_of[learned]].tolist(), strict=True)
+                if tells or same_told[self.statements_of[place]].any()
+            ),
+            {
+                "questions": len(validation),
+                "contexts": len(np.unique(self.context_of[asked])),
+                "overlapping_contexts": int(leaking.sum()),
+                "questions_on_overlapping_contexts": int(touched.sum()),
+                "nearly_equal_questions": int(nearly[self.question_of[asked]].sum()),
+            },
+        )
+
+    def _statements(self, places: Numbers) -> Numbers:
+        found = {one for place in places.tolist() for one in self.statements_of[place]}
+        return np.array(sorted(found), dtype=np.int64)
 
 
-def overlapping_contexts(contexts: Iterable[str]) -> list[tuple[str, str]]:
-    """Return the pairs of which one holds half of the other's distinct word 8-grams or more."""
-    distinct = dict.fromkeys(contexts)
-    found = _pairs(
-        distinct,
-        distinct,
-        CONTEXT_GRAM,
-        lambda shared, ours, theirs: shared >= LEAKING_OVERLAP * min(ours, theirs),
+class _Numbered:
+    """Distinct texts, and for each of the texts given the place of its like."""
+
+    def __init__(self, given: Iterable[str]) -> None:
+        numbers: dict[str, int] = {}
+        self.places = np.array(
+            [numbers.setdefault(text, len(numbers)) for text in given], dtype=np.int64
+        )
+        self.texts = list(numbers)
+
+
+def find_leaks(train: Sequence[Question], validation: Sequence[Question]) -> "Leaks":
+    """Compare the splits' contexts and questions; places count from 0 in each split."""
+    found = LeakAudit([*train, *validation]).between(
+        range(len(train)), range(len(train), len(train) + len(validation))
     )
-    return [(one, other) for one, others in found.items() for other in others if other != one]
+    asked = frozenset(place - len(train) for place in found.validation)
+    return Leaks(asked, found.train, found.counts)
 
 
 def joined_documents(questions: Sequence[Sourced]) -> list[int]:
@@ -120,39 +162,14 @@ def joined_documents(questions: Sequence[Sourced]) -> list[int]:
     So are documents joined that share text under different titles: no part of a dataset that is
     divided by these numbers gives the contexts of another away.
     """
-    return document_numbers(
-        questions, overlapping_contexts(question.context for question in questions)
-    )
+    contexts = list(dict.fromkeys(question.context for question in questions))
+    alike = groups(Grams.of_texts(contexts, CONTEXT_GRAM), LEAKING_OVERLAP, "documents")
+    return document_numbers(questions, ((contexts[one], contexts[two]) for one, two in alike))
 
 
-def _pairs(
-    ours: Iterable[str], theirs: Iterable[str], size: int, leaks: Any
-) -> dict[str, set[str]]:
-    """Return for each of our texts those of theirs that share enough of its grams."""
-    index: dict[Gram, list[str]] = defaultdict(list)
-    sizes = {}
-    for text in theirs:
-        grams = _grams(text, size)
-        sizes[text] = len(grams)
-        for gram in grams:
-            index[gram].append(text)
-    found: dict[str, set[str]] = {}
-    for text in ours:
-        grams = _grams(text, size)
-        shared = Counter(other for gram in grams for other in index.get(gram, ()))
-        found[text] = {
-            other for other, count in shared.items() if leaks(count, len(grams), sizes[other])
-        }
-    return found
-
-
-def _grams(text: str, size: int) -> set[Gram]:
-    """Return the distinct runs of `size` words; of a shorter text, the text itself."""
-    words = re.findall(r"\w+", text.lower())
-    if 0 < len(words) < size:
-        return {tuple(words)}
-    return {tuple(words[start : start + size]) for start in range(len(words) - size + 1)}
+def _nearly_equal(shared: Numbers, ours: Numbers, theirs: Numbers) -> Marks:
+    return np.asarray(shared >= NEAR_EQUAL * np.maximum(ours, theirs))
 
 
 def _plain(answer: str) -> str:
-    return " ".join(re.findall(r"\w+", answer.lower()))
+    return " ".join(words(answer))

@@ -3,15 +3,16 @@
 import hashlib
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 
 from vestibular.core.data_metrics import DrawnSplit
-from vestibular.core.errors import DataError
+from vestibular.data.findings import Origin, refusal
 from vestibular.data.leaks import joined_documents
 from vestibular.data.records import Record
 
 
 def split_by_document(
-    records: Sequence[Record], validation_size: float, seed: int
+    records: Sequence[Record], validation_size: float, seed: int, source: Path = Path("data")
 ) -> tuple[list[Record], list[Record]]:
     """Return training and validation questions, no document in both, nor two that overlap.
 
@@ -19,18 +20,28 @@ def split_by_document(
     fraction of the questions) is reached, so that the same documents are held out whatever the
     order of the file, and a new document moves few others.
 
+    Args:
+        records: all questions.
+        validation_size: fraction of them that is to be held out.
+        seed: another one holds other documents out.
+        source: their file, for messages.
+
     Raises:
-        DataError: there is only one document.
+        DataError: there is only one document, or no question at all.
     """
+    if not records:
+        raise refusal("no_question", Origin(source), "holds no question")
     numbers = joined_documents(records)
     names: dict[int, str] = {}
     for number, record in zip(numbers, records, strict=True):
         name = record.title or record.context
         names[number] = min(name, names.get(number, name))
     if len(names) < 2:
-        raise DataError(
+        raise refusal(
+            "one_document",
+            Origin(source),
             "data.validation_size: all questions are about one document, which cannot be "
-            "split; give a file of validation questions as data.validation"
+            "split; give a file of validation questions as data.validation",
         )
     counts = Counter(numbers)
     order = sorted(

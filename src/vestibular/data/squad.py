@@ -5,14 +5,22 @@ Rajpurkar, Jia, Liang, "Know What You Don't Know", 2018, which adds `is_impossib
 """
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from vestibular.core.errors import DataError
-from vestibular.data.records import Record, SourceAnswer
-
-FAULTS_SHOWN = 10
+from vestibular.data.cells import as_id, as_start
+from vestibular.data.findings import (
+    Findings,
+    Origin,
+    RefusedDataError,
+    refusal,
+    refused,
+)
+from vestibular.data.reading import RepeatedKeyError, parse_json, read_text
+from vestibular.data.records import Record, Source, SourceAnswer
 
 
 class SquadAnswer(BaseModel):
@@ -29,7 +37,7 @@ class SquadQuestion(BaseModel):
     id: str
     question: str
     answers: list[SquadAnswer]
-    is_impossible: bool = False
+    is_impossible: bool | None = None
     """Only in v2.0: whether the context does not hold the answer."""
 
 
@@ -53,76 +61,87 @@ class SquadFile(BaseModel):
     data: list[SquadDocument]
 
 
-def read_squad(path: Path) -> list[Record]:
+def read_squad(path: Path) -> Source:
     """Read a SQuAD file; a document without a title is called by its number.
+
+    Ids that are whole numbers, and offsets that are written as text or as `19.0`, are read with
+    what they plainly mean; each is a row of the record.
 
     Raises:
         DataError: the file is missing, is not JSON, or is not SQuAD; says at which place.
     """
+    text = read_text(path)
     try:
-        content = json.loads(read_text(path))
+        content = parse_json(text)
     except json.JSONDecodeError as error:
-        raise DataError(f"{path}: line {error.lineno}: not JSON: {error.msg}") from None
-    except (RecursionError, ValueError) as error:
-        raise DataError(f"{path}: not SQuAD: {error}") from None
-    refuse_half_characters(content, str(path))
+        what = f"not JSON: {error.msg}"
+        raise refusal("not_json", Origin(path, line=error.lineno), what) from None
+    except RepeatedKeyError as error:
+        raise refusal("repeated_key", Origin(path), str(error)) from None
+    except ValueError as error:
+        raise refusal("not_squad", Origin(path), f"not SQuAD: {error}") from None
+    origins = [Origin(path, row, None, place) for row, (place, _) in enumerate(_asked(content), 1)]
+    found = Findings()
+    for origin, (_, question) in zip(origins, _asked(content), strict=True):
+        _convert(question, origin, found)
     try:
         documents = SquadFile.model_validate(content, strict=True).data
     except ValidationError as error:
-        faults = error.errors(include_url=False)
-        lines = [
-            f"{path}: {_where(fault['loc'])}: not SQuAD: {_what(fault['msg'])}"
-            for fault in faults[:FAULTS_SHOWN]
-        ]
-        if len(faults) > FAULTS_SHOWN:
-            lines.append(f"{path}: and {len(faults) - FAULTS_SHOWN} more")
-        raise DataError("\n".join(lines)) from None
-    return [
+        row_of = {origin.place: origin.row for origin in origins}
+        raise RefusedDataError(
+            refused(
+                "not_squad",
+                Origin(path, row_of.get(_where(fault["loc"][:6])), None, _where(fault["loc"])),
+                f"not SQuAD: {_what(fault['msg'])}",
+            )
+            for fault in error.errors(include_url=False)
+        ) from None
+    asked = [
+        (document.title or f"document {number}", paragraph.context, question)
+        for number, document in enumerate(documents, start=1)
+        for paragraph in document.paragraphs
+        for question in paragraph.qas
+    ]
+    records = [
         Record(
             id=row.id,
-            title=document.title or f"document {number}",
-            context=paragraph.context,
+            title=title,
+            context=context,
             question=row.question,
             answers=tuple(SourceAnswer(answer.text, answer.answer_start) for answer in row.answers),
             impossible=row.is_impossible,
+            origin=origin,
         )
-        for number, document in enumerate(documents, start=1)
-        for paragraph in document.paragraphs
-        for row in paragraph.qas
+        for origin, (title, context, row) in zip(origins, asked, strict=True)
     ]
+    return Source(records, len(origins), found)
 
 
-def read_text(path: Path) -> str:
-    """Read a source file as UTF-8, with or without a byte order mark.
-
-    Raises:
-        DataError: there is no such file, or it is not UTF-8 text.
-    """
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise DataError(
-            f"{path}: not found; put the file there, or name another in params.yaml under data"
-        ) from None
-    except IsADirectoryError:
-        raise DataError(f"{path}: is a folder, not a file") from None
-    except NotADirectoryError:
-        raise DataError(f"{path.parent}: is a file; data.source names a folder") from None
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path}: not UTF-8 text: {error.reason}") from None
+def _asked(content: Any) -> Iterator[tuple[str, Any]]:
+    """Yield every question with its place, however wrong the rest may be."""
+    for path, document in _items(content, "data"):
+        for below, paragraph in _items(document, "paragraphs"):
+            for last, question in _items(paragraph, "qas"):
+                yield f"{path}.{below}.{last}", question
 
 
-def refuse_half_characters(content: object, where: str) -> None:
-    """Make sure that a text file can hold what JSON could spell.
+def _items(content: Any, key: str) -> Iterator[tuple[str, Any]]:
+    items = content.get(key) if isinstance(content, dict) else None
+    for place, item in enumerate(items if isinstance(items, list) else ()):
+        yield f"{key}[{place}]", item
 
-    Raises:
-        DataError: `content` holds half a surrogate pair.
-    """
-    try:
-        json.dumps(content, ensure_ascii=False).encode("utf-8")
-    except UnicodeEncodeError as error:
-        half = f"\\u{ord(error.object[error.start]):04x}"
-        raise DataError(f"{where}: holds {half}, which is half a character; remove it") from None
+
+def _convert(question: Any, origin: Origin, found: Findings) -> None:
+    """Replace what another tool wrote in another type by what it plainly means."""
+    if not isinstance(question, dict):
+        return
+    if "id" in question:
+        question["id"] = as_id(question["id"], "id_as_number", origin.at("id"), found)
+    for place, answer in _items(question, "answers"):
+        if isinstance(answer, dict) and "answer_start" in answer:
+            answer["answer_start"] = as_start(
+                answer["answer_start"], origin.at(f"{place}.answer_start"), found
+            )
 
 
 def _where(location: tuple[int | str, ...]) -> str:

@@ -4,12 +4,15 @@ The same `encode_prompt` serves training, evaluation and answering, so that a mo
 it was taught. Nothing here imports torch.
 """
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+import regex
+
+from vestibular.core.characters import WITHOUT_SPACES
 from vestibular.core.errors import DataError
+from vestibular.modeling.spelled_tokens import Spellings
 
 if TYPE_CHECKING:
     from vestibular.core.questions import Question
@@ -18,8 +21,8 @@ if TYPE_CHECKING:
 
 WINDOW_STEP = 32
 """Windows are a multiple of so many tokens wide, so that questions of a context share them."""
-UNIT = re.compile(r"\s*\S{1,20}")
-"""What a window is made of: a word, or some letters where a language has no spaces."""
+UNIT = regex.compile(rf"\s*(?:[{WITHOUT_SPACES}]\p{{M}}*|(?:(?![{WITHOUT_SPACES}])\S){{1,20}})")
+"""What a window is made of: a word, or a character of a script without spaces between words."""
 
 
 class Tokenizer(Protocol):
@@ -64,7 +67,8 @@ def render(prompt: "PromptSettings", context: str, question: str) -> str:
 
 def encode_answer(tokenizer: Tokenizer, prompt: "PromptSettings", answer: str) -> tuple[int, ...]:
     """Return the tokens that should follow the prompt: the answer, then the end."""
-    ids = tokenizer(prompt.answer_prefix + answer, add_special_tokens=False)["input_ids"]
+    spelled = Spellings(tokenizer, [answer], prompt.answer_prefix)
+    ids = spelled.encode(prompt.answer_prefix + spelled.texts[0], add_special_tokens=False)
     return (*ids, tokenizer.eos_token_id)
 
 
@@ -76,9 +80,10 @@ def encode_prompt(
     Raises:
         DataError: the prompt should be a chat message, and the tokenizer has no chat template.
     """
-    text = render(prompt, context, question)
+    spelled = Spellings(tokenizer, [context, question], prompt.template)
+    text = render(prompt, *spelled.texts)
     if not prompt.chat:
-        ids = tokenizer(text)["input_ids"]
+        ids = spelled.encode(text, add_special_tokens=True)
         # some tokenizers end every text; here the answer is still to come
         return tuple(ids[:-1] if ids and ids[-1] == tokenizer.eos_token_id else ids)
     if not getattr(tokenizer, "chat_template", None):
@@ -86,7 +91,7 @@ def encode_prompt(
             "prompt.chat: the model's tokenizer has no chat template; write `chat: false`"
         )
     text = apply_chat_template(tokenizer, prompt, text)
-    return tuple(tokenizer(text, add_special_tokens=False)["input_ids"])
+    return tuple(spelled.encode(text, add_special_tokens=False))
 
 
 def apply_chat_template(
@@ -193,7 +198,8 @@ def windows(tokenizer: Tokenizer, context: str, room: int, overlap: float) -> li
         while low < high:
             last = (low + high + 1) // 2
             piece = context[units[first][0] : units[last][1]]
-            if len(tokenizer(piece, add_special_tokens=False)["input_ids"]) <= room:
+            spelled = Spellings(tokenizer, [piece])
+            if len(spelled.encode(spelled.texts[0], add_special_tokens=False)) <= room:
                 low = last
             else:
                 high = last - 1

@@ -15,6 +15,8 @@ import sys
 import unicodedata
 from dataclasses import dataclass
 
+from vestibular.core.characters import cut_characters
+
 ARTICLES = {
     "squad": {
         "en": r"\b(?:a|an|the)\b",
@@ -38,13 +40,6 @@ _ASCII = str.maketrans("", "", string.punctuation)
 
 _HAN_OF_MLQA = re.compile("([\u4e00-\u9fa5])")
 """The Chinese characters that the script cuts apart."""
-
-_WITHOUT_SPACES = re.compile(
-    "[\u0e00-\u0eff"  # Thai, Lao
-    "\u1000-\u109f\u1780-\u17ff"  # Burmese, Khmer
-    "\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff\uff66-\uff9d"  # Japanese
-    "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U000323af]"  # Chinese characters
-)
 
 
 @functools.cache
@@ -94,22 +89,4 @@ class Normalization:
         words = self.text(text).split()
         if self.official or self.rules == "mlqa":
             return words
-        return [part for word in words for part in _characters(word)]
-
-
-def _characters(word: str) -> list[str]:
-    """Cut a word at every character of a script without spaces."""
-    if not _WITHOUT_SPACES.search(word):
-        return [word]
-    parts: list[str] = []
-    apart = True
-    for character in word:
-        alone = _WITHOUT_SPACES.match(character) is not None
-        if parts and unicodedata.category(character)[0] == "M":
-            parts[-1] += character
-        elif alone or apart:
-            parts.append(character)
-            apart = alone
-        else:
-            parts[-1] += character
-    return parts
+        return [part for word in words for part in cut_characters(word)]

@@ -1,0 +1,235 @@
+"""Whether a run that is killed at any moment ends with the same bytes when it is typed again.
+
+    python -m bench.kills [--kills 50]
+
+Stages of the demo, cut down to few questions, are killed by SIGKILL at a random moment: DVC alone,
+the stage alone, and the whole process group, so many times each. Then the same command is run
+again. Every output has to have the bytes of an undisturbed run (measured costs, and the report that
+shows them, left aside), and no file may be left behind that such a run does not leave. Takes about
+half a minute a kill. Needs the demo's base models (`dvc pull`).
+"""
+
+import argparse
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import psutil
+from tqdm import tqdm
+
+from bench.machine import machine
+from vestibular.core.files import file_sha256, write_json
+from vestibular.core.yaml_files import read_yaml
+
+ROOT = Path(__file__).parents[1]
+RESULT = Path("bench/results/kills.json")
+WAYS = ("dvc", "stage", "group")
+"""Who is killed: DVC alone, the stage's process alone, or all of them at once."""
+NAME = "gpt2-tiny"
+STAGES = ("prepare", f"evaluate_base@{NAME}", f"train@{NAME}", f"evaluate@{NAME}", "select")
+WEIGHTS = (1, 1, 3, 1, 1)
+"""How often each stage is chosen: a training has the most that can be left half done."""
+DOCUMENTS = {"train": 12, "dev": 3}
+MEASURED = ("metrics/costs.json", "metrics/report.html")
+"""Results that differ from run to run, since they hold what was measured."""
+NOT_LOOKED_INTO = (".git", ".dvc", ".vestibular", "__pycache__", ".venv")
+WAIT = 600
+"""Seconds that anything may take."""
+
+
+def main() -> None:
+    """Kill, repeat, compare; write the result, and end with status 1 if anything differed."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--kills", type=int, default=50, help="of each of the three ways")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--output", type=Path, default=RESULT)
+    options = parser.parse_args()
+    chance = random.Random(options.seed)
+    with tempfile.TemporaryDirectory(prefix="kills-") as folder:
+        project = Path(folder, "project")
+        make(project)
+        seconds = {stage: timed(project, stage) for stage in STAGES}
+        calm = state(project)
+        rows: list[dict[str, Any]] = []
+        tasks = [way for way in WAYS for _ in range(options.kills)]
+        for way in tqdm(tasks, disable=None):
+            (stage,) = chance.choices(STAGES, WEIGHTS)
+            after = chance.uniform(0, seconds[stage])
+            killed = kill(project, stage, way, after)
+            again = start(project, stage)
+            said = again.communicate(timeout=WAIT)[1].decode(errors="replace")
+            wait_for_orphans(project)
+            faults = differences(calm, state(project))
+            if again.returncode:
+                faults.append(f"exit status {again.returncode}: {said.strip()[-300:]}")
+            rows.append(
+                {"way": way, "stage": stage, "after": round(after, 2), "killed": killed}
+                | {"faults": faults}
+            )
+            if faults:
+                print(rows[-1], file=sys.stderr, flush=True)
+                # the next kill begins with the calm run's results
+                subprocess.run(["dvc", "checkout", "--quiet"], cwd=project, check=False)
+                subprocess.run(["git", "clean", "-fdq"], cwd=project, check=True)
+    summary = {
+        way: dict(
+            Counter(
+                "not the same" if row["faults"] else "the same" if row["killed"] else "ended before"
+                for row in rows
+                if row["way"] == way
+            )
+        )
+        for way in WAYS
+    }
+    print(json.dumps(summary, indent=1))
+    write_json(
+        options.output,
+        {"machine": machine(), "seed": options.seed, "summary": summary, "kills": rows},
+    )
+    sys.exit(any(row["faults"] for row in rows))
+
+
+def make(project: Path) -> None:
+    """Make a clone with one candidate and few questions, and run all of it."""
+    subprocess.run(["git", "clone", "--quiet", str(ROOT), str(project)], check=True)
+    for name in ("bases", "data"):
+        shutil.copytree(ROOT / "demo" / name, project / "demo" / name, dirs_exist_ok=True)
+    source = project / "data/few"
+    source.mkdir()
+    for name, count in DOCUMENTS.items():
+        content = json.loads((ROOT / f"demo/data/{name}.json").read_text(encoding="utf-8"))
+        content["data"] = content["data"][:count]
+        (source / f"{name}.json").write_text(json.dumps(content), encoding="utf-8")
+    params = read_yaml(project / "params.yaml")
+    params["data"]["source"] = "data/few"
+    params["candidates"] = {NAME: params["candidates"][NAME]}
+    params["train"] |= {"checkpoint_steps": 5, "epochs": 2}
+    params["select"]["allow_below_reference"] = True
+    # JSON is YAML, too
+    (project / "params.yaml").write_text(json.dumps(params), encoding="utf-8")
+    subprocess.run(["dvc", "repro", "--quiet"], cwd=project, check=True, env=environment(project))
+
+
+def environment(project: Path) -> dict[str, str]:
+    """Return an environment in which the clone's own code runs."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    return {**os.environ, "PATH": path, "PYTHONPATH": str(project / "src")}
+
+
+def start(project: Path, stage: str) -> subprocess.Popen[bytes]:
+    """Run one stage, as somebody types it who wants it run anew."""
+    return subprocess.Popen(
+        ["dvc", "repro", "--force", "--single-item", stage],
+        cwd=project,
+        env=environment(project),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+
+
+def timed(project: Path, stage: str) -> float:
+    """Run a stage undisturbed; return the seconds."""
+    started = time.monotonic()
+    done = start(project, stage)
+    said = done.communicate(timeout=WAIT)[1].decode(errors="replace")
+    if done.returncode:
+        sys.exit(f"{stage} does not even run undisturbed: {said}")
+    return time.monotonic() - started
+
+
+def kill(project: Path, stage: str, way: str, after: float) -> bool:
+    """Start a stage and kill it; return whether it was still running.
+
+    Args:
+        project: the clone.
+        stage: as DVC names it.
+        way: one of `WAYS`.
+        after: seconds from the start.
+    """
+    running = start(project, stage)
+    try:
+        running.communicate(timeout=after)
+        return False
+    except subprocess.TimeoutExpired:
+        pass
+    if way == "group":
+        os.killpg(running.pid, signal.SIGKILL)
+        running.communicate()
+        return True
+    if way == "dvc":
+        running.kill()
+        running.wait()
+        return True
+    try:
+        children = psutil.Process(running.pid).children(recursive=True)
+    except psutil.NoSuchProcess:
+        children = []
+    stages = [child for child in children if is_stage(child)]
+    for child in stages:
+        child.kill()
+    running.communicate(timeout=WAIT)
+    return bool(stages)
+
+
+def is_stage(process: psutil.Process) -> bool:
+    """Say whether a process is one of the stages."""
+    try:
+        return any(word.startswith("stages.") for word in process.cmdline())
+    except psutil.Error:
+        return False
+
+
+def wait_for_orphans(project: Path) -> None:
+    """Wait until no stage of the clone is running any more."""
+    orphans = []
+    for process in psutil.process_iter():
+        try:
+            if is_stage(process) and process.cwd() == str(project):
+                orphans.append(process)
+        except psutil.Error:
+            continue
+    _, alive = psutil.wait_procs(orphans, timeout=WAIT)
+    if alive:
+        sys.exit(f"still running after {WAIT} s: {alive}")
+
+
+def state(project: Path) -> dict[str, str]:
+    """Return the hash of every file of the clone, hidden ones too, but for those measured.
+
+    Of `.vestibular` only what may be left half done counts: checkpoints.
+    """
+    found = {}
+    for folder, folders, files in os.walk(project):
+        folders[:] = [name for name in folders if name not in NOT_LOOKED_INTO]
+        for name in files:
+            path = Path(folder, name)
+            where = path.relative_to(project).as_posix()
+            measured = where in MEASURED or where == "dvc.lock"
+            found[where] = "" if measured else file_sha256(path)
+    for path in (project / ".vestibular/checkpoints").glob("*"):
+        found[path.relative_to(project).as_posix()] = ""
+    return found
+
+
+def differences(before: dict[str, str], after: dict[str, str]) -> list[str]:
+    """Return what differs between two states, a line a file."""
+    left, gone = after.keys() - before.keys(), before.keys() - after.keys()
+    changed = {name for name in before.keys() & after.keys() if before[name] != after[name]}
+    kinds = (("left behind", left), ("gone", gone), ("other bytes", changed))
+    return [f"{name}: {kind}" for kind, names in kinds for name in sorted(names)]
+
+
+if __name__ == "__main__":
+    main()

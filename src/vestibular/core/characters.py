@@ -1,0 +1,81 @@
+"""What a text is made of, whatever its script: visible characters, words, composed forms.
+
+Texts are kept as their author wrote them, byte for byte; what is here serves comparisons.
+"""
+
+import unicodedata
+
+import regex
+
+WITHOUT_SPACES = (
+    "\u0e00-\u0eff"  # Thai, Lao
+    "\u1000-\u109f\u1780-\u17ff"  # Burmese, Khmer
+    "\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff\uff66-\uff9d"  # Japanese
+    "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U000323af"  # Chinese characters
+)
+"""Scripts that write no spaces between words, as ranges of a regular expression."""
+
+_WITHOUT_SPACES = regex.compile(f"[{WITHOUT_SPACES}]")
+
+_WORD = regex.compile(r"[\w\p{M}\p{N}]+")
+"""Letters and digits with the marks that belong to them: those of Hindi's vowels, for instance."""
+
+_VISIBLE = regex.compile(r"[^\p{Z}\p{Cc}\p{Cf}\p{Default_Ignorable_Code_Point}\u2800]")
+"""What leaves a trace on paper; a braille cell without dots leaves none."""
+
+
+def is_visible(text: str) -> bool:
+    """Say whether a text has a character that can be seen; zero-width ones and blanks cannot."""
+    return _VISIBLE.search(text) is not None
+
+
+def composed(text: str) -> str:
+    """Return the text with every letter in one way of encoding it: Unicode's form C.
+
+    Source: Unicode Standard Annex #15, "Unicode Normalization Forms".
+    """
+    return unicodedata.normalize("NFC", text)
+
+
+def without_spaces(text: str) -> bool:
+    """Say whether a text has characters of a script that writes no spaces between words."""
+    return _WITHOUT_SPACES.search(text) is not None
+
+
+def cut_characters(word: str) -> list[str]:
+    """Cut a word at every character of a script without spaces.
+
+    Marks stay with the character that they belong to.
+    """
+    if not without_spaces(word):
+        return [word]
+    parts: list[str] = []
+    apart = True
+    for character in word:
+        alone = without_spaces(character)
+        if parts and unicodedata.category(character)[0] == "M":
+            parts[-1] += character
+        elif alone or apart:
+            parts.append(character)
+            apart = alone
+        else:
+            parts[-1] += character
+    return parts
+
+
+def words(text: str) -> list[str]:
+    """Return what a text is compared by: its words, whatever their case and encoding.
+
+    A word is a run of letters, digits and their marks. In scripts that write no spaces between
+    words every character is one, as in scoring.
+    """
+    found: list[str] = _WORD.findall(composed(text).lower())
+    if not without_spaces(text):
+        return found
+    return [part for word in found for part in cut_characters(word)]
+
+
+def mostly_without_spaces(text: str) -> bool:
+    """Say whether more than half of a text's letters are of scripts that write no spaces."""
+    letters = sum(map(len, _WORD.findall(text)))
+    return 2 * len(_WITHOUT_SPACES.findall(text)) > letters

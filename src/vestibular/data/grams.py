@@ -1,0 +1,269 @@
+"""Texts as sets of runs of words, and which of them share many, without comparing all with all.
+
+A run of words (a gram) is a number, the same for equal runs: nothing is hashed, so that a share
+is exact. Two texts that share a large part of their grams share at least one of the rarest of
+either: with `m` of `n` grams in common one of the `n - m + 1` rarest is common, wherever it is.
+Only texts that share such a gram are compared. Grams that very many texts have are capped, so that
+texts from one template do not make the work grow with the square of their number.
+
+Source of the bound: Chaudhuri, Ganti, Kaushik, "A Primitive Operator for Similarity Joins in Data
+Cleaning", 2006 (prefix filtering).
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from tqdm import tqdm
+
+from vestibular.core.characters import words
+
+MOST_HOLDERS = 500
+"""Texts that a gram proposes, at most: those that come first."""
+MOST_COMPARED = 2000
+"""Texts that one text is compared with, at most: those that share most of its rare grams."""
+COMPARED_AT_ONCE = 128
+
+Numbers = npt.NDArray[np.int64]
+Marks = npt.NDArray[np.bool_]
+Enough = Callable[[Numbers, Numbers, Numbers], Marks]
+"""Says of pairs whether they share enough, by grams in common, our grams and theirs."""
+
+
+@dataclass(frozen=True)
+class Grams:
+    """The distinct grams of each text, the rarest first."""
+
+    bounds: Numbers
+    """Where each text's grams begin in `grams`, and where the last one's end."""
+    grams: Numbers
+    """Numbers of the grams; a smaller one is in fewer texts."""
+    kinds: int
+    """Different grams."""
+
+    @property
+    def sizes(self) -> Numbers:
+        """Number of distinct grams of each text."""
+        return np.diff(self.bounds)
+
+    @classmethod
+    def of_texts(cls, texts: Sequence[str], size: int) -> "Grams":
+        """Return the texts' runs of `size` words; of a shorter text, the text itself."""
+        numbers: dict[str, int] = {}
+        found: list[npt.NDArray[np.int32]] = []
+        lengths = np.zeros(len(texts), dtype=np.int64)
+        for place, text in enumerate(texts):
+            ours = [numbers.setdefault(word, len(numbers) + 1) for word in words(text)]
+            lengths[place] = len(ours)
+            # no word has the number 0: a shorter text equals none but its like
+            ours += [0] * (size - len(ours)) if ours else []
+            found.append(np.array(ours, dtype=np.int32))
+        padded = np.where(lengths > 0, np.maximum(lengths, size), 0)
+        whole = np.concatenate([*found, np.zeros(size, dtype=np.int32)]).astype(np.int64)
+        del found, numbers
+        runs = _runs(whole, size)
+        counts = np.where(lengths > 0, np.maximum(lengths - size + 1, 1), 0)
+        firsts = np.cumsum(padded) - padded
+        owners = np.repeat(np.arange(len(texts)), counts)
+        return cls.of_pairs(owners, runs[_spread(firsts, counts)], len(texts))
+
+    @classmethod
+    def of_pairs(cls, owners: Numbers, values: Numbers, count: int) -> "Grams":
+        """Return the grams of `count` texts; `owners` says whose each of `values` is."""
+        _, inverse, frequencies = np.unique(values, return_inverse=True, return_counts=True)
+        rank = np.empty(len(frequencies), dtype=np.int64)
+        rank[np.argsort(frequencies, kind="stable")] = np.arange(len(frequencies))
+        kinds = max(1, len(frequencies))
+        pairs = np.unique(owners * kinds + rank[inverse])
+        bounds = np.concatenate(([0], np.cumsum(np.bincount(pairs // kinds, minlength=count))))
+        return cls(bounds, pairs % kinds, kinds)
+
+    def rarest(self, texts: Numbers, share: float) -> tuple[Numbers, Numbers]:
+        """Return so many of each text's rarest grams that a sharer of `share` has one of them.
+
+        Returns:
+            the grams of all texts, one text's after the other's, and their number of each.
+        """
+        sizes = self.sizes[texts]
+        # a shade less, for what is a whole number up to rounding
+        needed = np.maximum(1, np.ceil(share * sizes - 1e-9)).astype(np.int64)
+        counts = np.where(sizes > 0, sizes - needed + 1, 0)
+        return self.grams[_spread(self.bounds[texts], counts)], counts
+
+    def common(self, text: int, others: Numbers, scratch: Marks) -> Numbers:
+        """Return the number of grams that a text has in common with each of `others`.
+
+        Args:
+            text: one text.
+            others: some texts.
+            scratch: False for every kind of gram, and so again afterwards.
+        """
+        ours = self.grams[self.bounds[text] : self.bounds[text + 1]]
+        scratch[ours] = True
+        counts = self.sizes[others]
+        held = scratch[self.grams[_spread(self.bounds[others], counts)]]
+        scratch[ours] = False
+        ends = np.concatenate(([0], np.cumsum(held)))
+        stops = np.cumsum(counts)
+        return np.asarray(ends[stops] - ends[stops - counts])
+
+
+class Holders:
+    """Which texts have which gram."""
+
+    def __init__(self, texts: Numbers, grams: Numbers, counts: Numbers, kinds: int) -> None:
+        """Make the index of texts, given some grams of theirs, so many of each."""
+        order = np.argsort(grams, kind="stable")
+        self.texts = np.repeat(texts, counts)[order]
+        lengths = np.bincount(grams, minlength=kinds)
+        self.firsts = np.cumsum(lengths) - lengths
+        self.lengths = np.minimum(lengths, MOST_HOLDERS)
+        self.capped = lengths > MOST_HOLDERS
+
+    def proposed(self, grams: Numbers) -> Numbers:
+        """Return the texts that have some of the grams, those that have most of them first."""
+        found = self.texts[_spread(self.firsts[grams], self.lengths[grams])]
+        if not len(found):
+            return found
+        texts, counts = np.unique(found, return_counts=True)
+        return texts[np.argsort(-counts, kind="stable")]
+
+
+def sharers(
+    grams: Grams, ours: Numbers, theirs: Numbers, share: float, enough: Enough, title: str
+) -> tuple[Marks, Marks]:
+    """Find which of our texts share enough with any of theirs, and which of theirs with ours.
+
+    A pair that shares enough must share at least `share` of our text's grams. No pair that counts
+    is missed, unless more than `MOST_HOLDERS` texts have each of its rare grams: then both of its
+    texts are compared with those that come first.
+
+    Args:
+        grams: of all texts.
+        ours: places of our texts.
+        theirs: places of theirs.
+        share: least share of our text's grams, in (0, 1].
+        enough: says of pairs whether they share enough.
+        title: what the progress bar is called.
+
+    Returns:
+        marks for all texts: those of ours, and those of theirs, that are in such a pair.
+    """
+    count = len(grams.bounds) - 1
+    found_ours, found_theirs = np.zeros(count, np.bool_), np.zeros(count, np.bool_)
+    rare, rare_counts = grams.rarest(ours, share)
+    every = grams.sizes[theirs]
+    all_of_theirs = grams.grams[_spread(grams.bounds[theirs], every)]
+    holders = Holders(theirs, all_of_theirs, every, grams.kinds)
+    scratch = np.zeros(grams.kinds, np.bool_)
+    ends = np.cumsum(rare_counts)
+    for place in _bar(range(len(ours)), title):
+        text = int(ours[place])
+        proposed = holders.proposed(rare[ends[place] - rare_counts[place] : ends[place]])
+        _compare(grams, text, proposed, enough, found_ours, found_theirs, scratch)
+    if not holders.capped.any():
+        return found_ours, found_theirs
+    # what a common gram did not propose has a say of its own
+    capped = np.logical_or.reduceat(
+        np.append(holders.capped[all_of_theirs], False), np.cumsum(every) - every
+    )
+    left = theirs[capped & (every > 0) & ~found_theirs[theirs]]
+    ours_by_gram = Holders(ours, rare, rare_counts, grams.kinds)
+
+    def enough_for_us(shared: Numbers, sizes: Numbers, others: Numbers) -> Marks:
+        return enough(shared, others, sizes)
+
+    for text in _bar(left.tolist(), title):
+        own = grams.grams[grams.bounds[text] : grams.bounds[text + 1]]
+        proposed = ours_by_gram.proposed(own)
+        _compare(grams, text, proposed, enough_for_us, found_theirs, found_ours, scratch)
+    return found_ours, found_theirs
+
+
+def _compare(
+    grams: Grams,
+    text: int,
+    proposed: Numbers,
+    enough: Enough,
+    found_here: Marks,
+    found_there: Marks,
+    scratch: Marks,
+) -> None:
+    """Mark a text and those that it shares enough with, looking at no pair that tells nothing."""
+    for start in range(0, min(len(proposed), MOST_COMPARED), COMPARED_AT_ONCE):
+        some = proposed[start : start + COMPARED_AT_ONCE]
+        if found_here[text]:
+            some = some[~found_there[some]]
+        if not len(some):
+            continue
+        shared = grams.common(text, some, scratch)
+        fits = enough(shared, np.full(len(some), grams.sizes[text]), grams.sizes[some])
+        found_there[some[fits]] = True
+        found_here[text] |= bool(fits.any())
+
+
+def groups(grams: Grams, share: float, title: str) -> list[tuple[int, int]]:
+    """Return pairs that join all texts of which one shares `share` of the smaller one's grams.
+
+    Texts are of one group if they share enough, directly or through others; of each group there
+    are one pair fewer than texts. Grams that many texts have are capped as in `sharers`.
+    """
+    count = len(grams.bounds) - 1
+    texts = np.arange(count)
+    rare, rare_counts = grams.rarest(texts, share)
+    holders = Holders(texts, grams.grams, grams.sizes, grams.kinds)
+    scratch = np.zeros(grams.kinds, np.bool_)
+    sizes = grams.sizes
+    group = np.arange(count)
+    members = [[place] for place in range(count)]
+    pairs = []
+    ends = np.cumsum(rare_counts)
+    for text in _bar(range(count), title):
+        proposed = holders.proposed(rare[ends[text] - rare_counts[text] : ends[text]])
+        for start in range(0, min(len(proposed), MOST_COMPARED), COMPARED_AT_ONCE):
+            some = proposed[start : start + COMPARED_AT_ONCE]
+            some = some[group[some] != group[text]]
+            if not len(some):
+                continue
+            shared = grams.common(text, some, scratch)
+            for other in some[shared >= share * np.minimum(sizes[text], sizes[some])].tolist():
+                one, two = int(group[text]), int(group[other])
+                if one == two:
+                    continue
+                pairs.append((text, other))
+                if len(members[one]) < len(members[two]):
+                    one, two = two, one
+                group[members[two]] = one
+                members[one] += members[two]
+                members[two] = []
+    return pairs
+
+
+def _runs(whole: Numbers, size: int) -> Numbers:
+    """Return for each place the number of the run of `size` words that begins there.
+
+    Equal runs have equal numbers. Runs are doubled: two of four words make one of eight.
+    """
+    runs, length = whole, 1
+    while length < size:
+        step = min(length, size - length)
+        tail = runs if step == length else _runs(whole, step)
+        joined = runs[: len(runs) - step] * (int(tail.max()) + 1)
+        joined += tail[length : length + len(joined)]
+        runs = np.unique(joined, return_inverse=True)[1]
+        length += step
+    return runs
+
+
+def _spread(firsts: Numbers, counts: Numbers) -> Numbers:
+    """Return the places of runs of items: `counts` places from each of `firsts` on."""
+    total = int(counts.sum())
+    if not total:
+        return np.zeros(0, dtype=np.int64)
+    ends = np.cumsum(counts)
+    return np.asarray(np.arange(total) + np.repeat(firsts - (ends - counts), counts))
+
+
+def _bar(items: Sequence[int] | range, title: str) -> "tqdm[int]":
+    return tqdm(items, desc=title, unit=" texts", disable=None, leave=False, mininterval=1)

@@ -1,0 +1,100 @@
+"""Reads what Python, numpy and pandas print for lists, dictionaries and arrays, running nothing.
+
+A table that went through pandas' `to_csv` holds such texts where its cells were lists.
+"""
+
+import ast
+import io
+import re
+import tokenize
+import warnings
+from typing import Any
+
+PRINTED = re.compile(
+    r"""\s*(?:
+      (?:np\.|numpy\.)?array\(
+    | [\[({]\s*(?:['"\[{(]|[rbuRBU]['"]|(?:np\.|numpy\.)?array\(|None\b|nan\b|True\b|False\b)
+    | \{\s*\d+\s*:
+    )""",
+    re.VERBOSE,
+)
+"""How the texts begin that look like a list, a dictionary or an array and not like words."""
+NAMES = {"nan": None, "NaN": None, "null": None}
+ARRAYS = ("array", "list", "tuple", "set")
+VALUES = (tokenize.STRING, tokenize.NUMBER)
+END = (tokenize.NEWLINE, tokenize.NL, tokenize.ENDMARKER, tokenize.INDENT, tokenize.DEDENT)
+
+
+class NotPythonError(ValueError):
+    """A text looks like a printed list and is none."""
+
+
+def looks_printed(text: str) -> bool:
+    """Say whether a text looks like a printed list, tuple, dictionary, set or array."""
+    return PRINTED.match(text) is not None
+
+
+def read_printed(text: str) -> Any:
+    """Return the lists, dictionaries, texts and numbers that a text was printed from.
+
+    Arrays, tuples and sets become lists. Texts side by side without a comma are an array's
+    elements, as numpy prints them.
+
+    Raises:
+        NotPythonError: it is nothing of the kind, is cut, or leaves something out (`...`).
+    """
+    try:
+        with warnings.catch_warnings():
+            # of escapes that Python does not know
+            warnings.simplefilter("ignore")
+            return _value(ast.parse(_with_commas(text.strip()), mode="eval").body)
+    except (SyntaxError, ValueError, RecursionError, MemoryError, tokenize.TokenError) as error:
+        raise NotPythonError(str(error).split("\n")[0] or type(error).__name__) from None
+
+
+def _with_commas(text: str) -> str:
+    """Return the text with commas between the elements that numpy prints side by side."""
+    lines = text.splitlines(keepends=True)
+    gaps = []
+    before = None
+    for token in tokenize.generate_tokens(io.StringIO(text).readline):
+        if token.type in END:
+            continue
+        if before is not None and _stand_apart(before, token):
+            gaps.append(before.end)
+        before = token
+    for line, column in reversed(gaps):
+        lines[line - 1] = f"{lines[line - 1][:column]},{lines[line - 1][column:]}"
+    return "".join(lines)
+
+
+def _stand_apart(before: tokenize.TokenInfo, after: tokenize.TokenInfo) -> bool:
+    """Say whether two tokens in a row are two elements."""
+    opens = after.string in ("[", "(", "{")
+    if before.type in VALUES:
+        return after.type in VALUES or opens
+    return before.string == "]" and after.string == "["
+
+
+def _value(node: ast.expr) -> Any:
+    match node:
+        case ast.Constant(value=str() | int() | float() | None as value):
+            return value
+        case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int() | float() as value)):
+            return -value
+        case ast.Name(id=name) if name in NAMES:
+            return NAMES[name]
+        case ast.List(elts=items) | ast.Tuple(elts=items) | ast.Set(elts=items):
+            return [_value(item) for item in items]
+        case ast.Dict(keys=keys, values=values) if None not in keys:
+            read = [_value(key) for key in keys if key is not None]
+            if len(set(map(str, read))) < len(read):
+                raise NotPythonError("a dictionary has a key twice")
+            return dict(zip(map(str, read), map(_value, values), strict=True))
+        case ast.Call(func=ast.Name(id=name), args=[first, *_]) if name in ARRAYS:
+            return _value(first)
+        case ast.Call(func=ast.Attribute(value=ast.Name(id="np" | "numpy"), attr=name), args=args):
+            # numpy 2 prints numbers as np.int64(3)
+            if len(args) == 1 or (args and name in ARRAYS):
+                return _value(args[0])
+    raise NotPythonError(f"{ast.unparse(node)[:60]} is no list, dictionary, text or number")

@@ -1,0 +1,113 @@
+"""Reads source files as text and as JSON, and refuses what is neither, at its place."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from vestibular.core.characters import is_visible
+from vestibular.core.errors import DataError
+from vestibular.data.findings import Origin, refusal
+
+BYTE_ORDER_MARK = "\ufeff"
+HALF_CHARACTER = re.compile(r"\\u[dD][89a-fA-F]")
+"""How JSON spells half a surrogate pair, which most often is followed by the other half."""
+
+
+class RepeatedKeyError(ValueError):
+    """A JSON object has two values under one name."""
+
+
+def opened(path: Path) -> BinaryIO:
+    """Open a source file.
+
+    Raises:
+        DataError: there is no such file, or it has no bytes.
+    """
+    try:
+        file = path.open("rb")
+    except FileNotFoundError:
+        raise DataError(
+            f"{path}: not found; put the file there, or name another in params.yaml under data"
+        ) from None
+    except IsADirectoryError:
+        raise DataError(f"{path}: is a folder, not a file") from None
+    except NotADirectoryError:
+        raise DataError(f"{path.parent}: is a file; data.source names a folder") from None
+    if path.stat().st_size == 0:
+        file.close()
+        raise refusal("empty_file", Origin(path), "is empty")
+    return file
+
+
+def read_text(path: Path) -> str:
+    """Read a source file as UTF-8, with or without a byte order mark.
+
+    Raises:
+        DataError: there is no such file, it is empty, or it is not UTF-8 text; says in which
+            line.
+    """
+    with opened(path) as file:
+        data = file.read()
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        raise refusal("not_utf8", Origin(path), "is UTF-16; save it as UTF-8 text")
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        # the byte order mark, if there is one, is not in what the error counts
+        wrong = data.removeprefix(b"\xef\xbb\xbf")
+        line = wrong.count(b"\n", 0, error.start) + 1
+        raise refusal(
+            "not_utf8",
+            Origin(path, line=line),
+            f"not UTF-8 text: {error.reason} (byte 0x{wrong[error.start]:02x}); save it as UTF-8",
+        ) from None
+    if not is_visible(text):
+        raise refusal("empty_file", Origin(path), "is empty")
+    return text
+
+
+def parse_json(text: str) -> Any:
+    """Parse JSON in which no object has two values under one name, nor half a character.
+
+    Raises:
+        ValueError: it is none; says why.
+    """
+    try:
+        content = json.loads(text, object_pairs_hook=_object)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+    # UTF-8 holds no half characters; escapes can spell them
+    if HALF_CHARACTER.search(text):
+        _refuse_half_characters(content)
+    return content
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    content = dict(pairs)
+    if len(content) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        beside = ", ".join(
+            f"{name}: {value!r:.60}"
+            for name, value in pairs
+            if isinstance(value, str | int) and name != twice
+        )
+        raise RepeatedKeyError(
+            f"an object has the key {twice!r} twice ({beside or 'it has no other'}); keep one"
+        )
+    return content
+
+
+def _refuse_half_characters(content: object) -> None:
+    """Make sure that a text file can hold what JSON could spell.
+
+    Raises:
+        ValueError: `content` holds half a surrogate pair.
+    """
+    try:
+        json.dumps(content, ensure_ascii=False).encode("utf-8")
+    except UnicodeEncodeError as error:
+        half = f"\\u{ord(error.object[error.start]):04x}"
+        near = error.object[max(0, error.start - 30) : error.start]
+        raise ValueError(f"holds {half}, which is half a character, after {near!r}") from None
