@@ -299,7 +299,9 @@ def test_without_a_target_nothing_is_asked_for(spooled: Spooled) -> None:
     """`mirror: []` is the default; Neptune's needs are told in one line, without the token."""
     shipped = (ROOT / "params.yaml").read_text(encoding="utf-8")
     (spooled.folder / "params.yaml").write_text(shipped, encoding="utf-8")
-    assert "names no target" in spooled.mirror()
+    said = spooled.mirror()
+    assert "names no target" in said
+    assert "--target neptune or --target mlflow" in said
     bare = {name: value for name, value in os.environ.items() if not name.startswith("NEPTUNE_")}
     said = spooled.mirror("--target", "neptune", status=2, environment=bare)
     assert said.count("\n") == 1
