@@ -388,6 +388,24 @@ def test_contexts_stand_in_the_page_once() -> None:
         assert units[start:end].decode("utf-16-le") == question.answers[0]
 
 
+def test_the_data_table_says_what_was_left_out_or_changed() -> None:
+    """Sums of both splits, and where each of the rows is."""
+    audit = exam({"a": 0.5}).audit
+    split = audit.train.model_copy(
+        update={
+            "contexts_without_spaces": 3,
+            "left_out": audit.train.left_out.model_copy(update={"no_answer": 2}),
+            "faults": audit.train.faults.model_copy(update={"duplicate_id": 4}),
+            "converted": audit.train.converted.model_copy(update={"id_as_number": 1000}),
+        }
+    )
+    assert data_table(audit.model_copy(update={"train": split}))["text"] == (
+        "2 questions of the source were left out, and 1,004 values or rows were converted, mended "
+        "or kept though odd: each is a row of data/audit.jsonl. In 3 contexts, whose script has no "
+        "spaces, every character counts as a word."
+    )
+
+
 def test_the_data_table_says_what_leaks() -> None:
     """How many validation questions training gives away; nothing where there is none."""
     table = data_table(exam({"a": 0.5}, leaks=True).audit)
