@@ -356,7 +356,7 @@ def main() -> None:
                     raise ValueError(said.getvalue())
             except Exception:
                 failures += 1
-                print(f"seed {seed}:\n{traceback.format_exc()}", flush=True)
+                print(f"seed {seed}:\n{traceback.format_exc(limit=-6)}", flush=True)
     for (kind, outcome), count in sorted(counts.items()):
         print(f"{kind:8} {outcome:8} {count:7,}")
     print(

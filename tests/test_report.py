@@ -392,7 +392,7 @@ def test_contexts_stand_in_the_page_once() -> None:
 
 def test_texts_of_any_script_stand_in_the_page_as_they_are() -> None:
     """Marks of direction, joiners and accents of either encoding; the answer is marked whole."""
-    answer = "\u200fحرفه\u200c\u200f e Conceição"
+    answer = "\u200fحرف\u200c\u200f e Conceição"
     context = normalize("NFD", f"O texto diz: {answer}\u202c. Fim.")
     made = exam({"a": 0.5})
     one = replace(
