@@ -22,9 +22,8 @@ class _Loader(yaml.SafeLoader):
     def compose_node(self, parent: Any, index: Any) -> Any:
         event: Any = self.peek_event()  # type: ignore[no-untyped-call]
         if isinstance(event, yaml.AliasEvent) and event.anchor in self._open:
-            raise yaml.MarkedYAMLError(
-                problem="a value that holds itself", problem_mark=event.start_mark
-            )
+            place: Any = event.start_mark
+            raise yaml.MarkedYAMLError(problem="a value that holds itself", problem_mark=place)
         return super().compose_node(parent, index)
 
     def compose_sequence_node(self, anchor: Any) -> yaml.SequenceNode:
