@@ -142,8 +142,8 @@ def sharers(
     """Find which of our texts share enough with any of theirs, and which of theirs with ours.
 
     A pair that shares enough must share at least `share` of our text's grams. No pair that counts
-    is missed, unless more than `MOST_HOLDERS` texts have each of its rare grams: then both of its
-    texts are compared with those that come first.
+    is missed, unless more than `MOST_HOLDERS` texts have each of its rare grams, or more than
+    `MOST_COMPARED` have some of them: then both are compared with those that come first.
 
     Args:
         grams: of all texts.
