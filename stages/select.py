@@ -112,7 +112,7 @@ def main() -> None:
     ).write(WINNER)
     curves = {name: results[name].curve for name in order}
     write_report(REPORT, params, found, costs, curves, questions, rows, audit, pins)
-    print(found.reason)
+    print(f"{found.reason}.")
     for note in notes(found):
         print(note)
 

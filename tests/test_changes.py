@@ -14,10 +14,11 @@ import yaml
 from conftest import run
 from hypothesis import given
 from hypothesis import strategies as st
+from repositories import git
 from results import answered
 from statsmodels.stats.multitest import multipletests
 
-from vestibular.core.errors import DataError
+from vestibular.core.errors import DataError, GitError
 from vestibular.registry.changes import compare, holm
 from vestibular.registry.changes_text import as_text
 from vestibular.registry.revisions import Revision, read_revision
@@ -344,8 +345,8 @@ def test_a_revision_is_read_without_a_checkout(repository: Path) -> None:
 @pytest.mark.parametrize(
     ("revision", "message"),
     [
-        ("absent", "absent: git knows no such revision"),
-        ("--all", "--all: git knows no such revision"),
+        ("absent", "absent: neither git nor `dvc exp show` knows such a revision"),
+        ("--all", "--all: neither git nor"),
         ("HEAD~1", "HEAD~1: holds no dvc.lock"),
     ],
 )
@@ -353,6 +354,33 @@ def test_a_revision_without_a_run_is_refused(repository: Path, revision: str, me
     """In one line that names it."""
     with pytest.raises(DataError, match=message):
         read_revision(revision)
+
+
+def test_an_experiment_is_a_revision_by_its_name(repository: Path) -> None:
+    """DVC keeps it as a reference below that of its baseline; without a name, HEAD is meant."""
+    head = git(repository, "rev-parse", "HEAD").strip()
+    baseline = git(repository, "rev-parse", "HEAD~1").strip()
+    content = lock({"a": rows(set(range(20)))}, rate=0.02)
+    Path("dvc.lock").write_text(yaml.safe_dump(content), encoding="utf-8")
+    git(repository, "commit", "--quiet", "--all", "--message=Experiment")
+    experiment = git(repository, "rev-parse", "HEAD").strip()
+    git(repository, "reset", "--quiet", "--hard", head)
+    for at in (head, baseline):
+        git(repository, "update-ref", f"refs/exps/{at[:2]}/{at[2:]}/hot", experiment)
+    found = read_revision("hot")
+    assert experiment.startswith(found.name)
+    assert found.settings("a")["train.learning_rate"] == 0.02
+    compare_alone = [sys.executable, "-m", "vestibular", "compare"]
+    said = run(repository, *compare_alone).stdout
+    assert said.startswith(f"{head[:7]} -> the working tree")
+    said = run(repository, *compare_alone, "HEAD", "hot").stdout
+    assert "train.learning_rate: 0.01 -> 0.02" in said
+
+    git(repository, "update-ref", "-d", f"refs/exps/{head[:2]}/{head[2:]}/hot")
+    other = git(repository, "rev-parse", "HEAD^{tree}").strip()
+    git(repository, "update-ref", f"refs/exps/{other[:2]}/{other[2:]}/hot", head)
+    with pytest.raises(GitError, match="hot: several experiments have this name"):
+        read_revision("hot")
 
 
 def test_answers_that_the_cache_lacks_are_named(repository: Path) -> None:

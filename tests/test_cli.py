@@ -216,6 +216,38 @@ def test_who_will_not_wait_is_refused(tmp_path: Path) -> None:
     assert let_in.returncode == 0
 
 
+@pytest.mark.parametrize(
+    ("failure", "said"),
+    [
+        ("import no_such_package", "a package is missing: No module named 'no_such_package'"),
+        ("raise ImportError('Wrapper requires the timm library')", "missing: Wrapper requires the"),
+        ("import vestibular.no_such_module", "ModuleNotFoundError"),
+        ("from json import no_such_name", "ImportError: cannot import name"),
+    ],
+)
+def test_a_missing_package_is_one_line(tmp_path: Path, failure: str, said: str) -> None:
+    """Unless it is one of ours, or lacks a name: those are defects, and keep their traceback."""
+    script = (
+        "from vestibular.core.errors import exit_on_error\n"
+        f"@exit_on_error\ndef main():\n    {failure}\nmain()\n"
+    )
+    defect = "Error" in said
+    result = run(tmp_path, sys.executable, "-c", script, status=1 if defect else 2)
+    assert said in result.stderr
+    assert ("Traceback" in result.stderr) == defect
+
+
+def test_an_argument_that_is_no_utf_8_is_refused(tmp_path: Path) -> None:
+    """A terminal that writes Latin-1 sends bytes that nobody could print later."""
+    command = (sys.executable, "-m", "vestibular", "answer", "--context", "-", b"quest\xe3o")
+    result = subprocess.run(
+        command, cwd=tmp_path, capture_output=True, text=True, check=False, input="x"
+    )
+    assert result.returncode == 2
+    assert result.stderr.startswith("quest\N{REPLACEMENT CHARACTER}o: not UTF-8; ")
+    assert result.stderr.count("\n") == 1
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "content", "message"),

@@ -57,7 +57,8 @@ def test_a_copy_names_the_commit(repository: Path) -> None:
     assert (repository / "copy.html").read_text() == '<p id="commit">not committed</p>'
     commit = record(repository, page.read_bytes())
     said = run(repository, *command).stdout
-    assert said == f"{page.as_uri()}\ncommit {commit}\n"
+    assert said == f"{(repository / 'copy.html').as_uri()}\ncommit {commit}\n"
+    assert run(repository, *command[:-2]).stdout == f"{page.as_uri()}\ncommit {commit}\n"
     assert (repository / "copy.html").read_text() == f'<p id="commit">{commit}</p>'
     assert "not in this copy" in page.read_text()
 

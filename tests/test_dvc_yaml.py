@@ -56,6 +56,20 @@ def test_a_stage_depends_on_the_packages_that_it_imports(name: str) -> None:
     assert f"stages/{script.name}" in stage["deps"]
 
 
+def test_each_template_draws_a_plot_and_each_table_has_one() -> None:
+    """DVC's own chart would draw the empty training loss of a validation row as 0."""
+    plots = {
+        path: options
+        for name in STAGES
+        for plot in definition(name).get("plots", [])
+        for path, options in plot.items()
+    }
+    templates = {path.stem for path in (ROOT / ".dvc/plots").glob("*.json")}
+    assert sorted(options["template"] for options in plots.values()) == sorted(templates)
+    # without it DVC numbers the rows, under the same name
+    assert plots["metrics/curves/${key}.tsv"]["x"] == "step"
+
+
 def test_a_checkpoints_key_covers_what_a_training_depends_on() -> None:
     """A checkpoint of other code is another training's; the script is hashed by the stage."""
     code = {path for path in definition("train")["deps"] if path.startswith("${code}")}

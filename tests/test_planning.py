@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import ROOT, environment
+from conftest import ROOT, environment, run
 
 from vestibular.params.project import load_params
 
@@ -199,6 +199,7 @@ def test_a_forecast_says_what_would_fit(
     import torch
 
     from vestibular.commands.forecast import forecast
+    from vestibular.commands.forecast_text import as_text
     from vestibular.modeling import planning as exam_planning
     from vestibular.training import planning
 
@@ -213,6 +214,20 @@ def test_a_forecast_says_what_would_fit(
     assert found.settings.max_tokens_per_batch == params.train.max_tokens_per_batch
     assert found.fits is fits
     assert found.remedy == remedy
+    # an adapter of rank 8 on c_attn, with which the leaderboard counts too
+    adapter = 6 * 8 * (384 + 3 * 384)
+    base = 384 * (50257 + 1024) + 6 * (12 * 384**2 + 13 * 384) + 2 * 384
+    assert found.parameters == base + adapter
+    assert found.trained_share == pytest.approx(adapter / found.parameters)
+    text = as_text({"x": found}, free)
+    assert f"{found.parameters:,}" in text
+    assert "x: learns and answers the questions of a context together; adapter on c_attn" in text
+
+
+def test_a_forecast_is_made_by_a_process_like_a_trainings() -> None:
+    """The memory of what a training has imported when it plans is part of both plans."""
+    check = "import sys, vestibular.commands.forecast; print('transformers.trainer' in sys.modules)"
+    assert run(ROOT, sys.executable, "-c", check).stdout.strip() == "True"
 
 
 @pytest.mark.parametrize("batching", ["padded", "padded_to_max_length", "shared_context"])

@@ -15,6 +15,7 @@ from conftest import ROOT, run
 from conftest import run as run_command
 from repositories import git
 
+from vestibular.commands.registry_commands import print_table
 from vestibular.core.errors import DataError
 from vestibular.registry import checks
 
@@ -135,6 +136,7 @@ def test_versions_are_promoted_and_rolled_back(
     assert len(history) == 1 + 3 + 3 + 2
     assert "rollback" in history[1]
     assert "v0.2.0 rambles" in history[1]
+    assert all("Ana Prado" in line and "ana@" not in line for line in (listed[1], history[1]))
 
     # promoted after a rollback, the chain goes on from there
     registry(repository, "promote", "v0.3.0")
@@ -459,3 +461,16 @@ def test_a_fresh_clone_answers_with_the_model_in_production(
     )
     assert said.stdout.count("\n") == 1
     assert said.stderr == ""
+
+
+def test_a_long_reason_is_wrapped_in_its_own_column(capsys: pytest.CaptureFixture[str]) -> None:
+    """Tables fit 100 columns; no word is lost."""
+    reason = " ".join(f"word-{number}" for number in range(40))
+    print_table([["when", "by", "why"], ["today", "Ana Maria Prado de Sá e Melo", reason]])
+    printed = capsys.readouterr().out.splitlines()
+    assert max(map(len, printed)) <= 100
+    assert len(printed) > 4
+    column = printed[0].index("why")
+    assert "Melo" in printed[2]
+    assert {line[:column].strip() for line in printed[3:]} == {""}
+    assert " ".join(line[column:] for line in printed[1:]) == reason

@@ -26,7 +26,6 @@ from vestibular.selection.leaderboard import Leaderboard, as_text
 
 EXPERIMENT_OPTIONS = (
     "--only-changed",
-    "--hide-workspace",
     *("--drop", "Created"),
     # every dependency's hash and every candidate's scores have a path in their column's name
     *("--drop", ".*/"),
@@ -112,16 +111,19 @@ def parser() -> argparse.ArgumentParser:
 
     compare = commands.add_parser(
         "compare",
-        help="say whether the scores of two git revisions differ beyond noise",
+        help="say whether the scores of two runs differ beyond noise",
         description="Compare each candidate's answers of two runs, question by question: whether "
         "the difference is beyond noise, which questions flipped, and what changed in settings, "
         "data, base and code. The answers come from DVC's cache; nothing is checked out. Where "
         "they are not there, the scores that git holds are shown.",
-        epilog="example: vestibular compare HEAD~1",
+        epilog="OLD and NEW are commits, branches, tags or DVC experiments; for example: "
+        "vestibular compare HEAD~1",
     )
-    compare.add_argument("old", metavar="REV", help="a git revision: a commit, branch or tag")
     compare.add_argument(
-        "new", metavar="REV", nargs="?", help="the later one (default: the working tree's last run)"
+        "old", metavar="OLD", nargs="?", default="HEAD", help="the earlier run (default: HEAD)"
+    )
+    compare.add_argument(
+        "new", metavar="NEW", nargs="?", help="the later run (default: the working tree's last)"
     )
     compare.add_argument("--all", action="store_true", help="show every question that flipped")
     compare.set_defaults(run=run_compare)
@@ -210,18 +212,20 @@ def run_report(arguments: argparse.Namespace) -> None:
     if not REPORT.exists():
         raise DataError(f"{REPORT}: not found; run `dvc repro` first")
     # first: whatever becomes of the commit, the page is there
-    print(REPORT.resolve().as_uri(), flush=True)
+    if arguments.output is None:
+        print(REPORT.resolve().as_uri(), flush=True)
     try:
         commit = commit_of(REPORT)
         said = f"commit {commit}" if commit else "not committed yet: no commit's dvc.lock holds it"
         in_copy = commit or "not committed"
     except (NoRepositoryError, NoGitError, ShallowHistoryError) as error:
         said, in_copy = f"commit unknown: {error}", "unknown"
-    print(said)
     if arguments.output is not None:
         text = with_commit(REPORT.read_text(encoding="utf-8"), in_copy)
         with whole_file(arguments.output) as temporary:
             temporary.write_text(text, encoding="utf-8")
+        print(arguments.output.resolve().as_uri())
+    print(said)
 
 
 def run_compare(arguments: argparse.Namespace) -> None:

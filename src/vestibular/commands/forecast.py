@@ -14,14 +14,16 @@ from vestibular.core.base_models import configuration, longest_input
 from vestibular.core.errors import BaseModelError, VestibularError
 from vestibular.core.questions import Question
 from vestibular.data.dataset import load_dataset
-from vestibular.modeling import capability
+from vestibular.modeling import capability, counting
 from vestibular.modeling.encoding import EncodedQuestion, encode_for_training
-from vestibular.modeling.memory import TensorBytes, available_bytes
+from vestibular.modeling.memory import TensorBytes, available_bytes, return_freed_memory
 from vestibular.modeling.models import load_tokenizer, pick_device, pick_precision, without_weights
 from vestibular.modeling.planning import USABLE_MEMORY, answering_bytes, weight_bytes
 from vestibular.modeling.tensors import label_loss
 from vestibular.params.project import Params
-from vestibular.training import planning
+
+# not used: what a training has imported when it plans is part of the memory that it plans with
+from vestibular.training import planning, training  # noqa: F401
 from vestibular.training.settings import TrainSettings
 from vestibular.training.ways import settled
 
@@ -38,7 +40,7 @@ class Forecast:
     """What one candidate will take."""
 
     parameters: int
-    """Of the base."""
+    """Of the base and the adapter, as the leaderboard counts them."""
     trained_share: float
     """Parameters that are trained, as a fraction of all."""
     weights: int
@@ -89,10 +91,9 @@ def forecast(params: Params, name: str, device: torch.device, free: int) -> Fore
             folder, stated.model_copy(update=smallest), encoded, params.seed, device
         )
         resolved = False
-    base = without_weights(folder)
     dtype = pick_precision(settings.precision, device)
     model = planning.trainable_shape(folder, plan.settings, dtype)
-    trained = sum(each.numel() for each in model.parameters() if each.requires_grad)
+    numbers = counting.count_parameters(folder, model)
     answering = answering_bytes(
         folder,
         plan.settings.quantization,
@@ -109,9 +110,9 @@ def forecast(params: Params, name: str, device: torch.device, free: int) -> Fore
     elif answering - plan.process > room:
         remedy = "a smaller evaluate.max_tokens_per_batch"
     return Forecast(
-        parameters=base.num_parameters(),
-        trained_share=trained / sum(each.numel() for each in model.parameters()),
-        weights=weight_bytes(base, settings.quantization, dtype),
+        parameters=numbers["total"],
+        trained_share=numbers["trainable"] / numbers["total"],
+        weights=weight_bytes(without_weights(folder), settings.quantization, dtype),
         training_peak=plan.peak_bytes,
         answering_peak=answering,
         training_seconds=training_operations(folder, plan.settings, encoded, params.seed)
@@ -126,6 +127,7 @@ def forecast(params: Params, name: str, device: torch.device, free: int) -> Fore
 
 def forecasts(params: Params) -> tuple[dict[str, Forecast], int]:
     """Return a forecast for each candidate, and the bytes of memory that are free."""
+    return_freed_memory()
     device = pick_device()
     free = available_bytes(device)
     return {name: forecast(params, name, device, free) for name in params.candidates}, free

@@ -1,7 +1,15 @@
 """Forecasts as text for a terminal."""
 
 from vestibular.commands.forecast import Forecast
+from vestibular.modeling.answers import Way
 from vestibular.modeling.planning import USABLE_MEMORY
+
+HOW: dict[Way, str] = {
+    "shared": "the questions of a context together",
+    "padded": "several questions at a time, each with its own copy of the context",
+    "single": "one question at a time",
+}
+"""How questions go through a model, in words."""
 
 
 def as_text(found: dict[str, Forecast], free: int) -> str:
@@ -29,10 +37,10 @@ def as_text(found: dict[str, Forecast], free: int) -> str:
         for row in table
     ]
     lines.append(
-        f"\n{_bytes(free)} are free, of which {USABLE_MEMORY:.0%} may be filled. "
-        "train and exam: most memory at a time; time: a whole training, roughly. Questions of a "
-        "context go through a model together (shared), beside each other (padded) or one at a "
-        "time (single), as is right for its architecture."
+        "\nparameters: with the adapter's. train and exam: the most memory that each takes at a "
+        "time, the program itself included, within a tenth or so. time: a whole training, roughly. "
+        f"fits: neither takes, beside the program, more than {USABLE_MEMORY:.0%} of the "
+        f"{_bytes(free)} that are free now."
     )
     for name, each in found.items():
         resolved = each.settings
@@ -52,9 +60,15 @@ def _ways(each: Forecast) -> str:
     found, modules = each.ways, each.settings.lora.target_modules
     if isinstance(modules, tuple):
         modules = ", ".join(modules)
+    together = each.settings.batching == "shared_context"
+    training = found.training if together or found.training == "single" else "padded"
+    if training == found.exam:
+        said = f"learns and answers {HOW[training]}"
+    else:
+        said = f"learns {HOW[training]}, answers {HOW[found.exam]}"
     why = f" ({found.reason})" if found.reason else ""
     adapter = f"; adapter on {modules}" if each.settings.method == "lora" else ""
-    return f"training {found.training}, exam {found.exam}{why}{adapter}"
+    return f"{said}{why}{adapter}"
 
 
 def _bytes(count: float) -> str:

@@ -3,8 +3,10 @@
 import argparse
 import contextlib
 import sys
+import textwrap
 from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,11 @@ from vestibular.registry.registry import Registry
 from vestibular.registry.tags import Event, Version, doubled, version_tag
 
 PRODUCTION_STAGE = "production"
+TABLE_WIDTH = 100
+CELL_WIDTH = 18
+"""Columns of a cell that is not a row's last, a date and a time at least."""
+LEAST_WRAPPED = 16
+"""Columns of a row's last cell, however wide the others are."""
 
 
 def add_commands(commands: Any) -> None:
@@ -118,11 +125,11 @@ def run_list(_: argparse.Namespace) -> None:
             ", ".join(version.stages) or "-",
             version.event.commit[:7],
             f"{version.event.when:%Y-%m-%d %H:%M}",
-            version.event.who,
+            _name(version.event),
         ]
         for version in versions
     ]
-    _print_table(rows)
+    print_table(rows)
 
 
 def run_history(_: argparse.Namespace) -> None:
@@ -141,12 +148,12 @@ def run_history(_: argparse.Namespace) -> None:
             event.version,
             event.stage or "-",
             *(_score(event, name) for name in ("Exact-match", "F1")),
-            event.who,
+            _name(event),
             _why(event),
         ]
         for event in reversed(events)
     ]
-    _print_table(rows)
+    print_table(rows)
 
 
 def run_download(arguments: argparse.Namespace) -> None:
@@ -231,8 +238,17 @@ def _why(event: Event) -> str:
     return f"{reason} (against `select`: {refused})" if refused else reason
 
 
-def _print_table(rows: list[list[str]]) -> None:
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    for row in rows:
-        cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
-        print("  ".join(cells).rstrip())
+def _name(event: Event) -> str:
+    """Return who did it, without the address, which `git show` has."""
+    return event.who.partition(" <")[0]
+
+
+def print_table(rows: list[list[str]]) -> None:
+    """Print rows of at most `TABLE_WIDTH` columns: long cells are wrapped within their own."""
+    inner = [[textwrap.wrap(cell, CELL_WIDTH) for cell in row[:-1]] for row in rows]
+    widths = [max(len(line) for row in inner for line in row[at]) for at in range(len(inner[0]))]
+    rest = max(TABLE_WIDTH - sum(width + 2 for width in widths), LEAST_WRAPPED)
+    for row, cells in zip(rows, inner, strict=True):
+        for lines in zip_longest(*cells, textwrap.wrap(row[-1], rest), fillvalue=""):
+            padded = [line.ljust(width) for line, width in zip(lines, widths, strict=False)]
+            print("  ".join([*padded, lines[-1]]).rstrip())

@@ -81,20 +81,44 @@ def out_of_memory(error: BaseException) -> bool:
     )
 
 
+def _check_arguments() -> None:
+    """Refuse arguments that nothing could print: the system's bytes that are no UTF-8.
+
+    Raises:
+        LaunchError: there is one.
+    """
+    for argument in sys.argv[1:]:
+        if any("\udc80" <= letter <= "\udcff" for letter in argument):
+            shown = argument.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+            raise LaunchError(
+                f"{shown}: not UTF-8; type it in a terminal that writes UTF-8, or convert it "
+                "(`iconv -f latin1 -t utf-8`)"
+            )
+
+
 def exit_on_error(command: Callable[..., None]) -> Callable[..., None]:
     """Make `command` end with one message and a status instead of a traceback.
 
-    A `VestibularError`, a file that the system will not read or write, or too little memory ends
-    in exit status 2; Ctrl-C in 130. Every other exception is a defect of the program and keeps
-    its traceback.
+    A `VestibularError`, a file that the system will not read or write, too little memory, a
+    package that is not installed, or an argument that is no UTF-8 ends in exit status 2; Ctrl-C in
+    130. Every other exception is a defect of the program and keeps its traceback.
     """
 
     @functools.wraps(command)
     def run(*args: object) -> None:
         try:
+            _check_arguments()
             command(*args)
         except VestibularError as error:
             print(error, file=sys.stderr)
+            raise SystemExit(EXIT_CODE) from None
+        except ImportError as error:
+            # one of ours, or a name that an installed package lacks, is a defect
+            missing = isinstance(error, ModuleNotFoundError) or error.name is None
+            if not missing or (error.name or "").partition(".")[0] == "vestibular":
+                raise
+            said = first_line(error)
+            print(f"a package is missing: {said}; install it with pip", file=sys.stderr)
             raise SystemExit(EXIT_CODE) from None
         except BrokenPipeError:
             # whoever read the output has seen enough; what is left would fail at exit again

@@ -153,6 +153,32 @@ def run_dvc(*arguments: str, seconds: float | None = None) -> "subprocess.Comple
     )
 
 
+def experiment_commit(name: str) -> str | None:
+    """Return the commit of a DVC experiment, by the name that `dvc exp show` has; None if none is.
+
+    Of experiments with one name, that of the current commit is meant.
+
+    Raises:
+        GitError: git does not open the repository, or several experiments have the name.
+    """
+    # imported here: a second, which only a name that git does not know is worth
+    from dvc.exceptions import DvcException
+    from dvc.repo.experiments.utils import AmbiguousExpRefInfo, resolve_name
+    from dvc.scm import Git, SCMError
+
+    try:
+        with foreign_repositories_named(), contextlib.closing(Git()) as repository:
+            found = resolve_name(repository, name)[name]
+            return repository.get_ref(str(found)) if found else None
+    except AmbiguousExpRefInfo:
+        raise GitError(
+            f"{name}: several experiments have this name; `dvc exp list --all-commits` shows their "
+            "commits, which are names too"
+        ) from None
+    except (DvcException, SCMError) as error:
+        raise GitError(f"{name}: {first_line(error)}") from None
+
+
 def last_line(text: str) -> str:
     """Return the last line of what a command has said."""
     return (text.strip().splitlines() or ["no message"])[-1]

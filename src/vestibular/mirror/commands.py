@@ -37,7 +37,8 @@ def add_command(commands: Any) -> None:
         "model versions with their stages, to the services that `mirror` in params.yaml names. "
         "What a service has already is not pushed again; what was cut off goes on. Nothing "
         "depends on it: with no server the runs wait in .vestibular/spool/. The exit status is 0 "
-        "if everything is there, 1 if something is not.",
+        "if everything is there, 1 if something is not, 2 if nothing could be tried, since the "
+        "settings or the environment lack something.",
         epilog="neptune: NEPTUNE_PROJECT and NEPTUNE_API_TOKEN in the environment. mlflow: "
         "MLFLOW_TRACKING_URI (default: sqlite:///mlflow.db), and the extra: pip install "
         "'vestibular[mlflow]'.",
@@ -84,8 +85,9 @@ def run_mirror(arguments: argparse.Namespace) -> None:
     targets = list(dict.fromkeys(arguments.target or load_params().mirror))
     if not targets:
         print(
-            "params.yaml: mirror: names no target, so that the runs stay in the spool alone; "
-            "write `mirror: [mlflow]`, or call this with --target mlflow",
+            "params.yaml: mirror: names no target, so that nothing was pushed and the runs stay in "
+            "the spool alone; call this with --target neptune or --target mlflow, or name them for "
+            "good: `mirror: [neptune, mlflow]`",
             file=sys.stderr,
         )
         return
@@ -220,12 +222,25 @@ def as_text(results: list[Result]) -> str:
             more = [f"... and {len(why) - MOST_REASONS} more"] if len(why) > MOST_REASONS else []
             reasons += [*why[:MOST_REASONS], *more]
         if result.fault:
-            reasons.append(f"{result.target}: {result.fault}")
+            reasons.append(f"{result.target}: {result.fault}{_server(result.target)}")
         if not result.candidates and not result.fault:
             reasons.append(f"{result.target}: no runs yet; `dvc repro` makes them")
+    if len(table) == 1:
+        return "\n".join(reasons)
     widths = [max(len(row[column]) for row in table) for column in range(len(table[0]))]
     lines = [
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
         for row in table
     ]
     return "\n".join([*lines, *reasons])
+
+
+def _server(target: str) -> str:
+    """Say which server was asked, and how one's own is started."""
+    if target != "neptune":
+        return ""
+    address = urlsplit(neptune_address(os.environ["NEPTUNE_API_TOKEN"]))
+    # without a name and a password, which an address may hold
+    place = f"{address.scheme}://{address.netloc.rpartition('@')[2]}"
+    own = "; `vestibular neptune-server` starts it" if address.hostname in LOOPBACK else ""
+    return f" (asked: {place}, which NEPTUNE_API_TOKEN names{own})"

@@ -26,6 +26,7 @@ LOADING_ERRORS = (
     TypeError,
     AttributeError,
     RuntimeError,
+    ImportError,
     SafetensorError,
     struct.error,
     pickle.UnpicklingError,

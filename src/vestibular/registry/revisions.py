@@ -2,7 +2,7 @@
 
 The lock names the settings that each stage was run with and the hashes of all that went in and
 came out, so that a revision needs no checkout. Answers that are nowhere here, since another machine
-gave them, leave the scores, which git holds. Nothing here imports torch or DVC.
+gave them, leave the scores, which git holds. Nothing here imports torch.
 """
 
 import functools
@@ -18,7 +18,13 @@ from vestibular.core.exam_results import AnsweredQuestion, Scores
 from vestibular.core.layout import LEADERBOARD, PREDICTIONS, SCORES
 from vestibular.core.metrics import METRICS, Metric
 from vestibular.core.runs import FOLD, Run
-from vestibular.core.version_control import committed_text, is_shallow, run_dvc, run_git
+from vestibular.core.version_control import (
+    committed_text,
+    experiment_commit,
+    is_shallow,
+    run_dvc,
+    run_git,
+)
 from vestibular.core.yaml_files import parse_yaml
 from vestibular.registry.commits import LOCK, UNSHALLOW
 
@@ -201,10 +207,10 @@ WORKING_TREE = "the working tree"
 
 
 def read_revision(name: str | None) -> Revision:
-    """Read a commit's run, or the working tree's for None.
+    """Read the run of a commit or of a DVC experiment, or the working tree's for None.
 
     Raises:
-        DataError: there is no such commit, or it holds no run.
+        DataError: there is no such commit or experiment, or it holds no run.
         GitError: git does not open the repository.
     """
     if name is None:
@@ -212,16 +218,23 @@ def read_revision(name: str | None) -> Revision:
         if not path.exists():
             raise DataError(f"{LOCK}: not found; run `dvc repro` in the project's top folder first")
         return Revision(WORKING_TREE, parse_yaml(path.read_text(encoding="utf-8"), path))
-    asked = f"{name}^{{commit}}"
-    found = run_git("rev-parse", "--verify", "--quiet", "--short", "--end-of-options", asked)
-    if found.returncode:
+    commit = _short(name)
+    if commit is None and (experiment := experiment_commit(name)) is not None:
+        commit = _short(experiment)
+    if commit is None:
         more = f" (this clone is shallow; run: {UNSHALLOW})" if is_shallow() else ""
-        raise DataError(f"{name}: git knows no such revision here{more}")
-    commit = found.stdout.strip()
+        raise DataError(f"{name}: neither git nor `dvc exp show` knows such a revision here{more}")
     text = committed_text(commit, LOCK)
     if text is None:
         raise DataError(f"{name}: holds no {LOCK}, so that no run belongs to it")
     return Revision(commit, parse_yaml(text, Path(f"{name}:{LOCK}")))
+
+
+def _short(name: str) -> str | None:
+    """Return the commit that git knows by a name, in short; None if it knows none."""
+    asked = f"{name}^{{commit}}"
+    found = run_git("rev-parse", "--verify", "--quiet", "--short", "--end-of-options", asked)
+    return found.stdout.strip() if found.returncode == 0 else None
 
 
 def _cached(md5: str) -> Path | None:

@@ -15,6 +15,7 @@ from vestibular.training.settings import LoraSettings, TrainSettings
 
 REFUSALS = (
     *(ValueError, RuntimeError, TypeError, AttributeError, KeyError, AssertionError),
+    ImportError,
     re.error,
 )
 """What peft raises at modules and options that do not go together."""
