@@ -160,8 +160,8 @@ def parser() -> argparse.ArgumentParser:
 
 def run_plan(_: argparse.Namespace) -> None:
     """Print what each candidate will take."""
-    params = load_params()
     quiet()
+    params = load_params()
     # what its files alone refuse needs none of the seconds that torch and its friends take
     for name in params.candidates:
         configuration(name, params.candidate(name))
@@ -173,6 +173,7 @@ def run_plan(_: argparse.Namespace) -> None:
 
 def run_fetch(_: argparse.Namespace) -> None:
     """Download data and base models."""
+    quiet()
     from vestibular.commands.fetch import fetch_bases, fetch_data
 
     params = load_params()
@@ -182,6 +183,7 @@ def run_fetch(_: argparse.Namespace) -> None:
 
 def run_pin(arguments: argparse.Namespace) -> None:
     """Write commits into the settings file."""
+    quiet()
     from vestibular.commands.pinning import pin_revisions
 
     print("\n".join(pin_revisions(arguments.params, arguments.update)))

@@ -8,7 +8,7 @@ from pathlib import Path
 from vestibular.core.base_models import COMMIT, pin
 from vestibular.core.errors import DataError
 from vestibular.core.files import file_sha256, whole_file
-from vestibular.core.hub import hub_errors
+from vestibular.core.hub import download, hub_errors
 from vestibular.core.layout import PARAMS
 from vestibular.data.settings import DataSettings, HubDataset
 from vestibular.params.project import Params
@@ -99,10 +99,9 @@ def _from_hub(dataset: HubDataset, split: str, path: Path) -> None:
         )
     # imported here: seconds that nothing else needs
     import datasets
-    from huggingface_hub import snapshot_download
 
     try:
-        folder = snapshot_download(dataset.id, repo_type="dataset", revision=dataset.revision)
+        folder = download(dataset.id, dataset.revision, "dataset")
     except hub_errors() as error:
         raise DataError(
             f"{where}: not in the hub's cache, and cannot be downloaded "
@@ -111,9 +110,9 @@ def _from_hub(dataset: HubDataset, split: str, path: Path) -> None:
             "here"
         ) from None
     try:
-        loaded = datasets.load_dataset(folder, name=dataset.config, split=split)
+        loaded = datasets.load_dataset(str(folder), name=dataset.config, split=split)
     except (RuntimeError, ValueError, OSError, datasets.exceptions.DatasetsError) as error:
-        scripts = [script.name for script in Path(folder).glob("*.py")]
+        scripts = [script.name for script in folder.glob("*.py")]
         if scripts:
             raise DataError(
                 f"{where}: is a loading script ({scripts[0]}), which runs foreign code and which "
