@@ -3,13 +3,16 @@
     python -m bench.against_generate --base DIR --data data/faquad [--precision bfloat16]
 
 The questions with the longest prompts are asked, in the way that the check finds for the model's
-architecture, and one at a time by `generate`. In float32 every answer has to be the same. In
-bfloat16 two answers may part where two tokens are as likely within rounding: the gap between them,
-in nats, is printed.
+architecture, and one at a time by `generate`. With `--least 600` a context is first joined with
+those that follow it in its document, until it has so many tokens. In float32 every answer has to be
+the same. In bfloat16 two answers may part where two tokens are as likely within rounding: the gap
+between them, in nats, is printed, and how far neighbouring numbers of the size of their logits are
+apart.
 """
 
 import argparse
 import json
+import math
 import time
 from pathlib import Path
 from typing import Any
@@ -35,6 +38,7 @@ def main() -> None:
     parser.add_argument("--precision", choices=["float32", "bfloat16"], default="float32")
     parser.add_argument("--questions", type=int, default=24)
     parser.add_argument("--new-tokens", type=int, default=16)
+    parser.add_argument("--least", type=int, default=0, help="tokens of a context, at least")
     options = parser.parse_args()
     quiet()
     device = pick_device()
@@ -43,7 +47,7 @@ def main() -> None:
     tokenizer = load_tokenizer(options.base)
     dtype = getattr(torch, options.precision)
     model = load_base(options.base, "none", device, dtype).eval()
-    asked = longest(tokenizer, options.data, options.questions)
+    asked = longest(tokenizer, options.data, options.questions, options.least)
     lengths = [len(question.prompt) for question in asked]
     print(f"{len(asked)} questions of {min(lengths)} to {max(lengths)} tokens")
     ends = end_tokens(tokenizer, model)
@@ -53,24 +57,29 @@ def main() -> None:
     started = time.perf_counter()
     equal = 0
     for question, answer in zip(asked, ours, strict=True):
-        theirs, gap = generate(model, question, ends, options.new_tokens, answer.tokens)
+        theirs, gap, step = generate(model, question, ends, options.new_tokens, answer.tokens)
         equal += answer.tokens == theirs
         if answer.tokens != theirs:
             print(
-                f"{question.id}: parts with a gap of {gap:.3g} nats: "
+                f"{question.id}: parts with a gap of {gap:.3g} nats, numbers {step:.3g} apart: "
                 f"{tokenizer.decode(answer.tokens)!r}, generate {tokenizer.decode(theirs)!r}"
             )
     print(f"generate, one at a time: {time.perf_counter() - started:.0f} s")
     print(f"{equal} of {len(asked)} answers are equal")
 
 
-def longest(tokenizer: Any, data: Path, count: int) -> list[EncodedQuestion]:
+def longest(tokenizer: Any, data: Path, count: int, least: int) -> list[EncodedQuestion]:
     """Return the questions with the longest prompts, without answers."""
     encoded = []
     for name in ("train.json", "dev.json"):
         for document in json.loads((data / name).read_text(encoding="utf-8"))["data"]:
-            for paragraph in document["paragraphs"]:
+            paragraphs = document["paragraphs"]
+            for place, paragraph in enumerate(paragraphs):
                 context = paragraph["context"]
+                for following in paragraphs[place + 1 :]:
+                    if len(tokenizer(context)["input_ids"]) >= least:
+                        break
+                    context += "\n" + following["context"]
                 for row in paragraph["qas"]:
                     prompt = encode_prompt(tokenizer, PROMPT, context, row["question"])
                     encoded.append(EncodedQuestion(row["id"], prompt, (), context, False))
@@ -83,8 +92,11 @@ def generate(
     ends: tuple[int, ...],
     new_tokens: int,
     ours: tuple[int, ...],
-) -> tuple[tuple[int, ...], float]:
-    """Return generate's answer, and how much likelier its token is where it parts with ours."""
+) -> tuple[tuple[int, ...], float, float]:
+    """Return generate's answer, and how much likelier its token is where it parts with ours.
+
+    And how far neighbouring numbers of that logit's size are apart.
+    """
     ids = torch.tensor([question.prompt], device=model.device)
     output = model.generate(
         input_ids=ids,
@@ -100,14 +112,16 @@ def generate(
     length = next((place for place, token in enumerate(said) if token in ends), len(said))
     theirs = tuple(said[:length])
     if theirs == ours:
-        return theirs, 0.0
+        return theirs, 0.0, 0.0
     place = next(
         (i for i, pair in enumerate(zip(ours, theirs, strict=False)) if pair[0] != pair[1]),
         min(len(ours), len(theirs)),
     )
-    odds = output.logits[place][0].float().log_softmax(-1)
+    logits = output.logits[place][0]
+    odds = logits.float().log_softmax(-1)
     other = odds[list(ends)].max() if place == len(ours) else odds[ours[place]]
-    return theirs, float(odds.max() - other)
+    step = torch.finfo(model.dtype).eps * 2.0 ** math.floor(math.log2(float(logits.max())))
+    return theirs, float(odds.max() - other), step
 
 
 if __name__ == "__main__":

@@ -4,30 +4,51 @@
     python -m bench.architectures NAME ...   check these again, and write the table
 
 The check is the one that the pipeline makes (`vestibular/modeling/proving.py`), on the default
-configuration of each type of model in transformers' list of causal language models. Each is checked
-in a process of its own. All take some hours of one core; a result is kept as soon as it is there,
-and counts as long as the versions of the packages and the code of the check are the same.
+configuration of each type of model in transformers' list of causal language models, with a few
+values of published models. Each is checked in a process of its own. All take some hours of one
+core; a result is kept as soon as it is there, and counts as long as the versions of the packages
+and the code of the check are the same.
 """
 
 import argparse
+import hashlib
 import json
-import subprocess
-import sys
+import multiprocessing
 import time
 from collections import Counter
 from dataclasses import asdict
 from importlib.metadata import version
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from vestibular.core.files import folder_sha256
+from vestibular.core.errors import first_line
 from vestibular.modeling.capability import PACKAGES
+
+
+def _hybrid(usual: str, number: int, attention: tuple[int, ...]) -> list[str]:
+    return ["full_attention" if place in attention else usual for place in range(number)]
+
 
 RESULTS = Path("bench/results/architectures.json")
 TABLE = Path("docs/architectures.md")
-SECONDS = 300
+SECONDS = 600
 """After which a check is given up."""
 CODE = Path("src/vestibular/modeling")
+CHECK = (
+    *("answers", "attention", "batching", "configuration", "generation", "miniature", "proving"),
+    *("sharing", "targets", "tensors", "trials"),
+)
+"""Modules there that decide what the check finds."""
+PUBLISHED: dict[str, dict[str, Any]] = {
+    "bamba": {"attn_layer_indices": [9, 18, 27]},
+    "deepseek_v2": {"num_experts_per_tok": 6},
+    "granitemoehybrid": {"layer_types": _hybrid("linear_attention", 40, (5, 15, 25, 35))},
+    "lfm2": {"layer_types": _hybrid("conv", 16, (2, 5, 8, 10, 12, 14))},
+    "lfm2_moe": {"layer_types": _hybrid("conv", 24, (2, 6, 10, 14, 18, 21))},
+}
+"""Values of published models, where the default configuration has none, or lacks kinds of layers
+that the architecture is made for."""
 NOT_BUILT = "cannot be built"
 """How the check's reason begins where the default configuration makes no model."""
 REASON = 160
@@ -38,15 +59,12 @@ def main() -> None:
     """Check the architectures named, or all, and write the table of all that are known."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("names", nargs="*", help="types of models, as transformers calls them")
-    parser.add_argument("--here", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    if arguments.here:
-        print(json.dumps(check(arguments.names[0])))
-        return
     every = causal_types()
     found = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
     now = made_by()
-    for name in arguments.names or every:
+    # what has no result at all comes first
+    for name in arguments.names or sorted(every, key=lambda name: name in found):
         if arguments.names or found.get(name, {}).get("made_by") != now:
             found[name] = {**checked_apart(name), "made_by": now}
             print(f"{name}: {found[name]}", flush=True)
@@ -57,10 +75,8 @@ def main() -> None:
 
 def made_by() -> dict[str, str]:
     """Return what a result depends on beside the architecture: packages, and the check's code."""
-    return {
-        **{name: version(name) for name in PACKAGES},
-        "check": folder_sha256(CODE, "*.py")[:16],
-    }
+    code = hashlib.sha256(b"".join((CODE / f"{name}.py").read_bytes() for name in CHECK))
+    return {**{name: version(name) for name in PACKAGES}, "check": code.hexdigest()[:16]}
 
 
 def causal_types() -> list[str]:
@@ -72,26 +88,39 @@ def causal_types() -> list[str]:
 
 def checked_apart(name: str) -> dict[str, Any]:
     """Check one architecture in a process of its own, which may take all memory or hang."""
+    apart = multiprocessing.get_context("forkserver")
+    # imported once, in the process that the others are copies of
+    apart.set_forkserver_preload(["vestibular.modeling.proving"])
+    receiver, sender = apart.Pipe(duplex=False)
+    process = apart.Process(target=send_check, args=(name, sender))
     started = time.monotonic()
-
-    def seconds() -> int:
-        return round(time.monotonic() - started)
-
-    command = [sys.executable, "-m", "bench.architectures", "--here", name]
+    process.start()
+    # without this copy the pipe ends with the process
+    sender.close()
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS)
-    except subprocess.TimeoutExpired:
-        return {"refused": f"the check took more than {SECONDS} s", "seconds": SECONDS}
-    if done.returncode:
-        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-        return {"refused": f"the check failed: {last}", "seconds": seconds()}
-    result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return {**result, "seconds": seconds()}
+        if receiver.poll(SECONDS):
+            result: dict[str, Any] = receiver.recv()
+        else:
+            result = {"refused": f"the check took more than {SECONDS} s"}
+    except EOFError:
+        process.join()
+        result = {"refused": f"the check failed: its process ended with {process.exitcode}"}
+    process.kill()
+    process.join()
+    return {**result, "seconds": round(time.monotonic() - started)}
+
+
+def send_check(name: str, sender: Connection) -> None:
+    """Check one architecture and send the result, or the error, to the process that waits."""
+    try:
+        result = check(name)
+    except Exception as error:  # whatever it is: the table shows it
+        result = {"refused": f"the check failed: {type(error).__name__}: {first_line(error)}"}
+    sender.send(result)
 
 
 def check(name: str) -> dict[str, Any]:
     """Check one architecture by its default configuration."""
-    from vestibular.core.errors import first_line
     from vestibular.core.logs import quiet
 
     quiet()
@@ -101,7 +130,10 @@ def check(name: str) -> dict[str, Any]:
     from vestibular.modeling.proving import try_out
 
     try:
-        config = CONFIG_MAPPING[name]()
+        values = dict(PUBLISHED.get(name, {}))
+        if "layer_types" in values:
+            values["num_hidden_layers"] = len(values["layer_types"])
+        config = CONFIG_MAPPING[name](**values)
     except CANNOT_BE_BUILT as error:
         return {"refused": f"{NOT_BUILT} from its default configuration ({first_line(error)})"}
     return asdict(try_out(config))
@@ -130,7 +162,8 @@ def as_markdown(found: dict[str, dict[str, Any]], types: int) -> str:
         "Nobody looks up an architecture's name: before a model is used, a small one of the same "
         "configuration is asked and taught in the fastest way, and what it says is compared with "
         "one question at a time (`src/vestibular/modeling/proving.py`). `vestibular plan` prints "
-        "the result for each candidate. This is what comes of the default configuration of "
+        "the result for each candidate. This is what comes of the default configuration "
+        f"(of {', '.join(PUBLISHED)} with values of published models) of "
         f"{len(found)} of the {types} types of causal language models of transformers "
         f"({packages}); {earlier or 'none'} of these results come from earlier code or packages.",
         "",

@@ -6,7 +6,7 @@ Stages of the demo, cut down to few questions, are killed by SIGKILL at a random
 the stage alone, and the whole process group, so many times each. Then the same command is run
 again. Every output has to have the bytes of an undisturbed run (measured costs, and the report that
 shows them, left aside), and no file may be left behind that such a run does not leave. Takes about
-half a minute a kill. Needs the demo's base models (`dvc pull`).
+half a minute a kill; a run that was cut off goes on. Needs the demo's base models (`dvc pull`).
 """
 
 import argparse
@@ -27,7 +27,7 @@ import psutil
 from tqdm import tqdm
 
 from bench.machine import machine
-from vestibular.core.files import file_sha256, write_json
+from vestibular.core.files import file_sha256, read_json, write_json
 from vestibular.core.yaml_files import read_yaml
 
 ROOT = Path(__file__).parents[1]
@@ -55,49 +55,60 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--output", type=Path, default=RESULT)
     options = parser.parse_args()
-    chance = random.Random(options.seed)
+    rows = done_before(options.output, options.seed)
+    tasks = [(way, number) for number in range(options.kills) for way in WAYS]
     with tempfile.TemporaryDirectory(prefix="kills-") as folder:
         project = Path(folder, "project")
         make(project)
         seconds = {stage: timed(project, stage) for stage in STAGES}
         calm = state(project)
-        rows: list[dict[str, Any]] = []
-        tasks = [way for way in WAYS for _ in range(options.kills)]
-        for way in tqdm(tasks, disable=None):
+        for way, number in tqdm(tasks[len(rows) :], initial=len(rows), total=len(tasks)):
+            chance = random.Random(f"{options.seed} {way} {number}")
             (stage,) = chance.choices(STAGES, WEIGHTS)
             after = chance.uniform(0, seconds[stage])
-            killed = kill(project, stage, way, after)
-            again = start(project, stage)
-            said = again.communicate(timeout=WAIT)[1].decode(errors="replace")
-            wait_for_orphans(project)
-            faults = differences(calm, state(project))
-            if again.returncode:
-                faults.append(f"exit status {again.returncode}: {said.strip()[-300:]}")
-            rows.append(
-                {"way": way, "stage": stage, "after": round(after, 2), "killed": killed}
-                | {"faults": faults}
-            )
-            if faults:
-                print(rows[-1], file=sys.stderr, flush=True)
-                # the next kill begins with the calm run's results
-                subprocess.run(["dvc", "checkout", "--quiet"], cwd=project, check=False)
-                subprocess.run(["git", "clean", "-fdq"], cwd=project, check=True)
-    summary = {
-        way: dict(
-            Counter(
-                "not the same" if row["faults"] else "the same" if row["killed"] else "ended before"
-                for row in rows
-                if row["way"] == way
-            )
-        )
-        for way in WAYS
-    }
-    print(json.dumps(summary, indent=1))
-    write_json(
-        options.output,
-        {"machine": machine(), "seed": options.seed, "summary": summary, "kills": rows},
-    )
+            rows.append(one(project, way, stage, after, calm))
+            write(options.output, options.seed, rows)
     sys.exit(any(row["faults"] for row in rows))
+
+
+def done_before(path: Path, seed: int) -> list[dict[str, Any]]:
+    """Return what a run that was cut off has found."""
+    if not path.exists():
+        return []
+    content = read_json(path)
+    return list(content["kills"]) if content["seed"] == seed else []
+
+
+def one(project: Path, way: str, stage: str, after: float, calm: dict[str, str]) -> dict[str, Any]:
+    """Kill a stage, run it again, and return what differs from the calm run."""
+    killed = kill(project, stage, way, after)
+    again = start(project, stage)
+    said = again.communicate(timeout=WAIT)[1].decode(errors="replace")
+    wait_for_orphans(project)
+    faults = differences(calm, state(project))
+    if again.returncode:
+        faults.append(f"exit status {again.returncode}: {said.strip()[-300:]}")
+    if faults:
+        # the next kill begins with the calm run's results
+        subprocess.run(["dvc", "checkout", "--quiet"], cwd=project, check=False)
+        subprocess.run(["git", "clean", "-fdq"], cwd=project, check=True)
+    row = {"way": way, "stage": stage, "after": round(after, 2), "killed": killed}
+    return {**row, "faults": faults}
+
+
+def write(path: Path, seed: int, rows: list[dict[str, Any]]) -> None:
+    """Write what has been found so far, with a summary."""
+
+    def outcome(row: dict[str, Any]) -> str:
+        if row["faults"]:
+            return "not the same"
+        return "the same" if row["killed"] else "ended before"
+
+    summary = {
+        way: dict(Counter(outcome(row) for row in rows if row["way"] == way)) for way in WAYS
+    }
+    content = {"machine": machine(), "seed": seed, "summary": summary, "kills": rows}
+    write_json(path, content)
 
 
 def make(project: Path) -> None:

@@ -23,6 +23,7 @@ from vestibular.core.layout import (
 from vestibular.core.logs import quiet
 from vestibular.core.questions import write_question_file, write_questions
 from vestibular.core.work_folder import work_folder
+from vestibular.data.audit_table import summary
 from vestibular.data.dataset import load_dataset
 from vestibular.data.findings import refused_rows
 from vestibular.data.folds import count_leaks_between, plan_repeats
@@ -81,10 +82,13 @@ def main() -> None:
     with whole_folder(PINS) as folder:
         for name, pinned in pins.items():
             pinned.write(folder / f"{name}.json")
-    AuditRow.write_lines(DATA_AUDIT, dataset.audit_rows())
+    audit_rows = list(dataset.audit_rows())
+    AuditRow.write_lines(DATA_AUDIT, audit_rows)
     metrics = dataset.metrics(between_folds)
     metrics.write(DATA_METRICS)
     (work_folder() / REFUSED_DATA).unlink(missing_ok=True)
+    if audit_rows:
+        print(f"{summary(audit_rows)}\n`vestibular data` shows every row.")
     if metrics.drawn is not None and metrics.drawn.warning is not None:
         print(f"{PARAMS}: {metrics.drawn.warning}")
 

@@ -11,7 +11,14 @@ from pathlib import Path
 import pytest
 
 from vestibular.core.errors import DataError, exit_on_error
-from vestibular.core.files import folder_sha256, read_json, whole_file, whole_folder, write_table
+from vestibular.core.files import (
+    copy_folder,
+    folder_sha256,
+    read_json,
+    whole_file,
+    whole_folder,
+    write_table,
+)
 
 
 def fill_the_disk() -> None:
@@ -156,3 +163,30 @@ def test_what_a_killed_process_left_goes(tmp_path: Path) -> None:
     with whole_file(tmp_path / "b"):
         pass
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b"]
+
+
+def test_a_folder_is_copied_file_by_file_until_the_disk_is_full(tmp_path: Path) -> None:
+    """What links lead to, and nothing hidden; the file that did not fit is the one named."""
+    source, target = tmp_path / "source", tmp_path / "target"
+    (source / "part").mkdir(parents=True)
+    (source / "a").write_bytes(b"a" * 9)
+    (source / "part/large").write_bytes(bytes(100_000))
+    (source / "part/link").symlink_to("large")
+    (source / ".cache").mkdir()
+    (source / ".cache/x").touch()
+    copy_folder(source, target)
+    found = {path.relative_to(target).as_posix() for path in target.rglob("*") if path.is_file()}
+    assert found == {"a", "part/large", "part/link"}
+    assert not (target / "part/link").is_symlink()
+    script = (
+        "import resource, sys; from pathlib import Path\n"
+        "from vestibular.core.errors import exit_on_error\n"
+        "from vestibular.core.files import copy_folder\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))\n"
+        "exit_on_error(copy_folder)(*map(Path, sys.argv[1:]))\n"
+    )
+    command = [sys.executable, "-c", script, source, tmp_path / "other"]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert result.returncode == 2
+    assert "large: no space left on the disk" in result.stderr
+    assert result.stderr.count("\n") == 1

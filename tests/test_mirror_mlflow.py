@@ -345,3 +345,27 @@ def test_a_pipeline_is_mirrored_from_its_spool_or_its_outputs(
     assert history(client, tiny.info.run_id) == shown
     assert len(client.search_model_versions("name='qa-model'")) == 3
     assert client.get_model_version_by_alias("qa-model", "production").current_stage == "Production"
+
+
+def test_what_is_deleted_there_stays_deleted_and_is_named(spooled: Spooled, mlflow: Any) -> None:
+    """A run, then the experiment: one line each says how to bring them back; others go on."""
+    spooled.run("aaaa", "gpt2-tiny")
+    spooled.run("bbbb", "gpt2-mini")
+    spooled.mirror()
+    client = mlflow()
+    deleted = next(each for each in runs(client) if each.info.run_name == "gpt2-tiny")
+    client.delete_run(deleted.info.run_id)
+    spooled.run("bbbb", "gpt2-mini", f1=0.9)
+    said = spooled.mirror(status=1)
+    assert f"mlflow runs restore --run-id {deleted.info.run_id}" in said
+    (left,) = runs(client)
+    assert left.data.metrics["evaluation/after/f1"] == 0.9
+    client.restore_run(deleted.info.run_id)
+    assert counts(spooled.mirror())["gpt2-tiny"][0] == 0
+    experiment = client.get_experiment_by_name("qa-model").experiment_id
+    client.delete_experiment(experiment)
+    said = spooled.mirror(status=1)
+    assert f"mlflow experiments restore --experiment-id {experiment}" in said
+    client.restore_experiment(experiment)
+    spooled.mirror()
+    assert len(runs(client)) == 2

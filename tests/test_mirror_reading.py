@@ -428,6 +428,7 @@ def test_settings_that_are_not_the_runs_are_left_out(spooled: Spooled) -> None:
         prompt=params.prompt.model_dump(),
         train=params.candidate("gpt2-tiny").train.model_dump(),
         base=base,
+        chat_prompt=None,
         data=folder_sha256(prepared),
     )
     spooled.adapter("gpt2-tiny")

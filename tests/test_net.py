@@ -110,10 +110,21 @@ def test_an_exam_goes_on_in_a_plainer_way(
         Question(str(number), "", context, f"Quem dirige o programa {number}?", ("Ana",), (-1,))
         for number in range(6)
     ]
+    # no answer of so few tokens can match
+    questions[0] = replace(questions[0], answers=("Ana Beatriz Prado Nogueira Albuquerque",))
     examinee = load_examinee(base, pinned)
     assert examinee.way == "padded"
     right = sit(examinee, params, pinned, questions, "exam")
-    assert capsys.readouterr().err.count("plainly") == 0
+    said = capsys.readouterr().err
+    assert said.count("plainly") == 0
+    cut = sum(answer.is_cut for answer in right.answers)
+    assert cut
+    assert (
+        f"exam: {cut} of 6 answers were cut off at evaluate.max_new_tokens ({NEW_TOKENS})" in said
+    )
+    assert "1 questions have no reference that short" in said
+    assert right.details().cut_answers == cut
+    assert right.details().longer_references == 1
     found = sit(replace(examinee, way="shared"), params, pinned, questions, "exam")
     warning = capsys.readouterr().err
     assert "asking all again without way `shared`" in warning

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from vestibular import __version__
-from vestibular.commands import answer_command, registry_commands
+from vestibular.commands import answer_command, data_command, registry_commands
 from vestibular.core.base_models import configuration
 from vestibular.core.errors import (
     DataError,
@@ -96,6 +96,8 @@ def parser() -> argparse.ArgumentParser:
         "fine-tuning and 95 % intervals, the reference points, and which is promoted and why.",
     )
     board.set_defaults(run=run_leaderboard)
+
+    data_command.add_command(commands)
 
     experiments = commands.add_parser(
         "experiments",

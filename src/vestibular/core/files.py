@@ -84,6 +84,18 @@ def _permissions(new: Path) -> int:
     return new.stat().st_mode & 0o666
 
 
+def copy_folder(source: Path, target: Path) -> None:
+    """Copy the files of a folder, those that links lead to, and none that is hidden.
+
+    Not `shutil.copytree`: it goes on after a full disk, and then says so of every file at once.
+    """
+    for path in sorted(source.rglob("*")):
+        place = path.relative_to(source)
+        if path.is_file() and not any(part.startswith(".") for part in place.parts):
+            (target / place).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, target / place)
+
+
 def to_json(value: object) -> str:
     """Render `value` as the project's JSON: indented, keys in their order, real letters."""
     return json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"

@@ -10,6 +10,7 @@ Source of the bound: Chaudhuri, Ganti, Kaushik, "A Primitive Operator for Simila
 Cleaning", 2006 (prefix filtering).
 """
 
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -24,6 +25,9 @@ MOST_HOLDERS = 500
 MOST_COMPARED = 2000
 """Texts that one text is compared with, at most: those that share most of its rare grams."""
 COMPARED_AT_ONCE = 128
+MANY = 1024
+FEW = 16
+"""Texts that are compared first where there are many, since they may be enough."""
 
 Numbers = npt.NDArray[np.int64]
 Marks = npt.NDArray[np.bool_]
@@ -42,7 +46,7 @@ class Grams:
     kinds: int
     """Different grams."""
 
-    @property
+    @functools.cached_property
     def sizes(self) -> Numbers:
         """Number of distinct grams of each text."""
         return np.diff(self.bounds)
@@ -122,16 +126,18 @@ class Holders:
         self.capped = lengths > MOST_HOLDERS
 
     def proposed(self, grams: Numbers) -> Numbers:
-        """Return the texts that have some of the grams, those that have most of them first."""
-        found = self.texts[_spread(self.firsts[grams], self.lengths[grams])]
-        if not len(found):
-            return found
-        texts, counts = np.unique(found, return_counts=True)
-        return texts[np.argsort(-counts, kind="stable")]
+        """Return the texts that have some of the grams, each as often as it has one of them."""
+        return self.texts[_spread(self.firsts[grams], self.lengths[grams])]
 
 
 def sharers(
-    grams: Grams, ours: Numbers, theirs: Numbers, share: float, enough: Enough, title: str
+    grams: Grams,
+    ours: Numbers,
+    theirs: Numbers,
+    share: float,
+    enough: Enough,
+    title: str,
+    both: bool = True,
 ) -> tuple[Marks, Marks]:
     """Find which of our texts share enough with any of theirs, and which of theirs with ours.
 
@@ -146,12 +152,14 @@ def sharers(
         share: least share of our text's grams, in (0, 1].
         enough: says of pairs whether they share enough.
         title: what the progress bar is called.
+        both: whether it matters which of theirs they are.
 
     Returns:
-        marks for all texts: those of ours, and those of theirs, that are in such a pair.
+        marks for all texts: those of ours, and those of theirs, that are in such a pair; of
+        theirs all, if it does not matter.
     """
     count = len(grams.bounds) - 1
-    found_ours, found_theirs = np.zeros(count, np.bool_), np.zeros(count, np.bool_)
+    found_ours, found_theirs = np.zeros(count, np.bool_), np.full(count, not both)
     rare, rare_counts = grams.rarest(ours, share)
     every = grams.sizes[theirs]
     all_of_theirs = grams.grams[_spread(grams.bounds[theirs], every)]
@@ -162,7 +170,7 @@ def sharers(
         text = int(ours[place])
         proposed = holders.proposed(rare[ends[place] - rare_counts[place] : ends[place]])
         _compare(grams, text, proposed, enough, found_ours, found_theirs, scratch)
-    if not holders.capped.any():
+    if not both or not holders.capped.any():
         return found_ours, found_theirs
     # what a common gram did not propose has a say of its own
     capped = np.logical_or.reduceat(
@@ -191,16 +199,33 @@ def _compare(
     scratch: Marks,
 ) -> None:
     """Mark a text and those that it shares enough with, looking at no pair that tells nothing."""
-    for start in range(0, min(len(proposed), MOST_COMPARED), COMPARED_AT_ONCE):
-        some = proposed[start : start + COMPARED_AT_ONCE]
-        if found_here[text]:
-            some = some[~found_there[some]]
-        if not len(some):
-            continue
+
+    def compare(some: Numbers) -> None:
         shared = grams.common(text, some, scratch)
         fits = enough(shared, np.full(len(some), grams.sizes[text]), grams.sizes[some])
         found_there[some[fits]] = True
         found_here[text] |= bool(fits.any())
+
+    if not found_here[text] and len(proposed) > MANY:
+        # of texts of one template the first few tell; the commonest gram is the last
+        compare(np.unique(proposed[-FEW:]))
+    if found_here[text]:
+        proposed = proposed[~found_there[proposed]]
+    ranked = _most_first(proposed)[:MOST_COMPARED]
+    for start in range(0, len(ranked), COMPARED_AT_ONCE):
+        some = ranked[start : start + COMPARED_AT_ONCE]
+        if found_here[text]:
+            some = some[~found_there[some]]
+        if len(some):
+            compare(some)
+
+
+def _most_first(texts: Numbers) -> Numbers:
+    """Return each of the texts once, those that are named most often first."""
+    if not len(texts):
+        return texts
+    names, counts = np.unique(texts, return_counts=True)
+    return names[np.argsort(-counts, kind="stable")]
 
 
 def groups(grams: Grams, share: float, title: str) -> list[tuple[int, int]]:
@@ -221,8 +246,9 @@ def groups(grams: Grams, share: float, title: str) -> list[tuple[int, int]]:
     ends = np.cumsum(rare_counts)
     for text in _bar(range(count), title):
         proposed = holders.proposed(rare[ends[text] - rare_counts[text] : ends[text]])
-        for start in range(0, min(len(proposed), MOST_COMPARED), COMPARED_AT_ONCE):
-            some = proposed[start : start + COMPARED_AT_ONCE]
+        ranked = _most_first(proposed[group[proposed] != group[text]])[:MOST_COMPARED]
+        for start in range(0, len(ranked), COMPARED_AT_ONCE):
+            some = ranked[start : start + COMPARED_AT_ONCE]
             some = some[group[some] != group[text]]
             if not len(some):
                 continue

@@ -101,6 +101,7 @@ class LeakAudit:
             NEAR_EQUAL,
             _nearly_equal,
             "leaks: questions",
+            both=False,
         )
         same, same_told = sharers(
             self.statements,

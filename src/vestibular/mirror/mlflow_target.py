@@ -8,13 +8,21 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from vestibular.mirror.mlflow_values import MARKS_TAG, as_text, is_same, marks_as_tags, marks_tags
+from vestibular.mirror.mlflow_values import (
+    MARKS_TAG,
+    RUN_TAG,
+    as_text,
+    is_same,
+    list_runs,
+    marks_as_tags,
+    marks_tags,
+)
 from vestibular.mirror.pushing import one_line
 from vestibular.mirror.records import Point, Run, Stage, Value
 from vestibular.mirror.target import Call, Marks, TargetGoneError, read_marks, size_of, staged
 
 ADDRESS = "sqlite:///mlflow.db"
-RUN_TAG, STAGE_TAG = "vestibular.run", "stage"
+STAGE_TAG = "stage"
 ADAPTER = "finetuning/adapter"
 MEASURED = ("finetuning/", "evaluation/")
 """Numbers below these are results, which MLflow compares: metrics, and not tags."""
@@ -47,29 +55,29 @@ class MlflowTarget:
         except MlflowException as error:
             raise TargetGoneError(one_line(error)) from None
         self._runs: dict[str, Any] = {}
+        self._deleted: dict[str, Any] = {}
         self._versions: dict[str, Any] = {}
         self._steps: dict[tuple[str, str], dict[int, float]] = {}
 
     def _experiment_id(self) -> str:
         found = self._client.get_experiment_by_name(self._name)
+        if found is not None and found.lifecycle_stage == "deleted":
+            raise TargetGoneError(
+                f"the experiment {self._name} has been deleted in MLflow; bring it back with "
+                f"`mlflow experiments restore --experiment-id {found.experiment_id}`, or delete it "
+                "for good with `mlflow gc`"
+            )
         if found is not None:
             return str(found.experiment_id)
         return str(self._client.create_experiment(self._name))
 
     def refresh(self) -> None:
         """Ask for all runs and versions that are there."""
+        from mlflow.entities import ViewType
+
         self._call("list the runs")
-        self._runs, page = {}, None
-        while True:
-            found = self._client.search_runs(
-                [self._experiment], max_results=1000, page_token=page, order_by=["start_time"]
-            )
-            for run in found:
-                if RUN_TAG in run.data.tags:
-                    self._runs.setdefault(run.data.tags[RUN_TAG], run)
-            page = found.token
-            if not page:
-                break
+        self._runs = list_runs(self._client, self._experiment, ViewType.ACTIVE_ONLY)
+        self._deleted = list_runs(self._client, self._experiment, ViewType.DELETED_ONLY)
         self._call("list the versions")
         self._versions = {
             version.tags[RUN_TAG]: version
@@ -79,6 +87,16 @@ class MlflowTarget:
             )
             if RUN_TAG in version.tags
         }
+
+    def deleted(self, run: Run) -> str | None:
+        """Return how to bring back a run that is in MLflow's trash; None if it is not."""
+        if run.id in self._runs or run.id not in self._deleted:
+            return None
+        known = self._deleted[run.id].info.run_id
+        return (
+            f"bring it back with `mlflow runs restore --run-id {known}`, or delete it for good "
+            "with `mlflow gc`, and it is pushed anew"
+        )
 
     def run_marks(self, run: Run) -> Marks:
         """Return the marks of a run; none if MLflow does not know it."""

@@ -2,10 +2,12 @@
 
 import json
 from collections.abc import Iterable
+from typing import Any
 
 from vestibular.mirror.records import Value
 from vestibular.mirror.target import Marks
 
+RUN_TAG = "vestibular.run"
 MARKS_TAG = "vestibular.marks"
 LONGEST_TAG = 7_500
 """Characters; MLflow takes 8,000."""
@@ -44,3 +46,29 @@ def as_text(value: Value) -> str:
 def is_same(one: float, other: float) -> bool:
     """Say whether two values of a step are one: a curve is rounded."""
     return abs(one - other) <= SAME * max(abs(one), abs(other))
+
+
+def list_runs(client: Any, experiment: str, view: int) -> dict[str, Any]:
+    """Return an experiment's runs by our names for them; of several the one that started first.
+
+    Args:
+        client: MLflow's.
+        experiment: its id.
+        view: one of `ViewType`: those there are, or those deleted.
+    """
+    runs: dict[str, Any] = {}
+    page = None
+    while True:
+        found = client.search_runs(
+            [experiment],
+            run_view_type=view,
+            max_results=1000,
+            page_token=page,
+            order_by=["start_time"],
+        )
+        for run in found:
+            if RUN_TAG in run.data.tags:
+                runs.setdefault(run.data.tags[RUN_TAG], run)
+        page = found.token
+        if not page:
+            return runs

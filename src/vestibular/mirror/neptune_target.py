@@ -102,6 +102,10 @@ class NeptuneTarget:
                 # made by a push that was cut off before it could say for which run
                 self._unfinished.append(known)
 
+    def deleted(self, run: Run) -> str | None:
+        """Return None: a run in Neptune's trash loses its name, and is pushed as a new one."""
+        return None
+
     def run_marks(self, run: Run) -> Marks:
         """Return the marks of a run; none if Neptune does not know it."""
         return read_marks(self._marks.get(run.id))

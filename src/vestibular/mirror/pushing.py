@@ -40,7 +40,14 @@ class Round:
         self._errors: tuple[type[Exception], ...] = (*target.errors, DataError, OSError)
 
     def push(self, run: Run) -> None:
-        """Push what the target does not have of a run, and of its version."""
+        """Push what the target does not have of a run, and of its version.
+
+        What somebody has deleted in the service stays deleted.
+        """
+        if advice := self._target.deleted(run):
+            self._incomplete.add(run.id)
+            self._report(run, "run", "failed", f"has been deleted there; {advice}")
+            return
         marks = {} if self._everything else self._target.run_marks(run)
 
         def save() -> None:

@@ -42,6 +42,9 @@ class Target(Protocol):
     def refresh(self) -> None:
         """Ask for all runs and versions that the service has of ours."""
 
+    def deleted(self, run: Run) -> str | None:
+        """Return how to bring back a run that somebody has deleted in the service; None if none."""
+
     def run_marks(self, run: Run) -> Marks:
         """Return the marks of a run; none if the service does not know it."""
 

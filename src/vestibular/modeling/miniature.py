@@ -78,6 +78,13 @@ def cut(config: PreTrainedConfig, inner: int | None = None, per_kind: int = 2) -
             changed = _cut_value(part, name, value, inner)
             if changed is not value:
                 setattr(part, name, changed)
+        _set_own(
+            part,
+            {
+                place: {name: _cut_value(part, name, value, inner) for name, value in own.items()}
+                for place, own in _own(part).items()
+            },
+        )
         for name in ("pad_token_id", "bos_token_id", "eos_token_id"):
             token = getattr(part, name, None)
             if isinstance(token, list) or (isinstance(token, int) and token >= VOCABULARY):
@@ -167,8 +174,9 @@ def _candidates(kinds: list[list[int]], number: int, per_kind: int) -> Iterator[
 def _kinds(config: PreTrainedConfig, number: int) -> list[Any]:
     """Describe each layer by what the configuration lists for it and by what it is made of."""
     text = config.get_text_config(decoder=True)
-    listed = zip(*(value for value in _lists(text, number).values()), strict=True)
-    described = [tuple(map(repr, each)) for each in listed] or [()] * number
+    own = _own(text)
+    lists = [*_lists(text, number).values(), [own.get(place) for place in range(number)]]
+    described = [tuple(map(repr, each)) for each in zip(*lists, strict=True)]
     try:
         built = structures(skeleton(config), number)
     except CANNOT_BE_BUILT:
@@ -215,7 +223,7 @@ def _cut_layers(part: PreTrainedConfig, kept: Kept) -> None:
     number, left = getattr(part, "num_hidden_layers", None), len(kept.places)
     if not isinstance(number, int) or number <= left:
         return
-    lists = _lists(part, number)
+    lists, own = _lists(part, number), _own(part)
     for name, value in list(vars(part).items()):
         if name in lists:
             changed: Any = [value[place] for place in kept.places]
@@ -233,6 +241,19 @@ def _cut_layers(part: PreTrainedConfig, kept: Kept) -> None:
         # some configurations compare a list with the number of layers at once
         object.__setattr__(part, name, changed)
     part.num_hidden_layers = left
+    _set_own(part, {new: own[place] for new, place in enumerate(kept.places) if place in own})
+
+
+def _own(part: PreTrainedConfig) -> dict[int, dict[str, Any]]:
+    """Return the values that layers have of their own, by a layer's place."""
+    if not part.is_heterogeneous:
+        return {}
+    return {int(place): own for place, own in part.to_dict()["per_layer_config"].items()}
+
+
+def _set_own(part: PreTrainedConfig, own: dict[int, dict[str, Any]]) -> None:
+    if part.is_heterogeneous:
+        part.per_layer_config = dict(own.items())
 
 
 def enliven(model: nn.Module) -> None:

@@ -3,11 +3,13 @@
 In this order: a token must not see those after it; the exam, sharing contexts and else padded,
 must give the logits of one question at a time at every step; and so must a training step give the
 loss and the gradients of single questions. What raises an error is not a way, and the error is
-the reason that is kept.
+the reason that is kept. Where an error might be a fault or rounding, all is done again with twice
+the digits, which only rounding is smaller with.
 """
 
 import warnings
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -41,6 +43,8 @@ INNER_WIDTH = 256
 """Width of the feed-forward blocks of larger ones."""
 DIFFERENT_ANSWERS = 3
 """Without as many, a trial of the exam has shown nothing."""
+FAULT = 1e-2
+"""An error that is larger is never rounding; the largest from rounding was 5e-4."""
 UPDATE = 0.1
 """Standard deviation of the trial adapter's second matrices; those of a new one are 0."""
 
@@ -82,11 +86,21 @@ def _prove(config: Any) -> Ways:
         if ahead is not None:
             exam, said = _attempt(lambda: right_answers(model, questions))  # noqa: B023
             if exam is not None:
-                return _ways(model, exam, questions)
+                found = _ways(model, exam, questions)
+                if not found.doubtful:
+                    return found.ways
+                return _precisely(miniature(config, inner, per_kind), questions) or found.ways
         failed.append(said)
     if failed:
         return _refused(f"cannot answer a question of text alone ({failed[0]})")
     return _unproven(config)
+
+
+def _precisely(model: Any, questions: list[EncodedQuestion]) -> Ways | None:
+    """Return what is found with twice the digits, or None if the model knows no such numbers."""
+    model = model.double()
+    exam, _ = _attempt(lambda: right_answers(model, questions))
+    return None if exam is None else _ways(model, exam, questions).ways
 
 
 def _sizes(config: Any) -> Iterator[tuple[int | None, int]]:
@@ -114,13 +128,21 @@ def _unproven(config: Any) -> Ways:
     return Ways("single", "single", "no small model of it can be tried out", targets)
 
 
-def _ways(model: Any, exam: Exam, questions: list[EncodedQuestion]) -> Ways:
-    reasons = []
+@dataclass(frozen=True)
+class _Found:
+    ways: Ways
+    doubtful: bool
+    """Whether a way was left for an error that may be rounding."""
+
+
+def _ways(model: Any, exam: Exam, questions: list[EncodedQuestion]) -> _Found:
+    reasons: list[str] = []
+    errors: list[float] = []
     if len({answer.tokens for answer in exam.answers}) < DIFFERENT_ANSWERS:
         answering: Way = "single"
         reasons.append("exam: a small model's answers are all alike")
     else:
-        answering = _first_right("exam", lambda way: exam_error(model, exam, way), reasons)
+        answering = _first_right("exam", lambda way: exam_error(model, exam, way), reasons, errors)
     targets = usual_targets(model)
     right, adapted = None, None
     for _ in range(2):
@@ -137,20 +159,24 @@ def _ways(model: Any, exam: Exam, questions: list[EncodedQuestion]) -> Ways:
         adapted.unload()
         targets = narrowed(targets, idle, model)
     if right is None:
-        return _refused(f"cannot be trained on text alone ({said})")
+        return _Found(_refused(f"cannot be trained on text alone ({said})"), False)
     training = _first_right(
-        "training", lambda way: lesson_error(adapted, questions, right, way), reasons
+        "training", lambda way: lesson_error(adapted, questions, right, way), reasons, errors
     )
-    return Ways(training, answering, "; ".join(reasons), targets)
+    ways = Ways(training, answering, "; ".join(reasons), targets)
+    return _Found(ways, any(error <= FAULT for error in errors))
 
 
-def _first_right(what: str, error: Callable[[Way], float], reasons: list[str]) -> Way:
+def _first_right(
+    what: str, error: Callable[[Way], float], reasons: list[str], errors: list[float]
+) -> Way:
     """Return the fastest way whose error is rounding, and note why faster ones are not right."""
     for way in ("shared", "padded"):
         found, said = _attempt(lambda: error(way))  # noqa: B023
         if found is not None and found <= TOLERANCE:
             return way
         if found is not None:
+            errors.append(found)
             said = "other answers" if found == float("inf") else f"off by {found:.1g}"
         reasons.append(f"{what}, {way}: {said}")
     return "single"

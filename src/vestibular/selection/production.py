@@ -1,9 +1,8 @@
 """What goes into `models/production`: the model, or the word that there is none."""
 
-import shutil
 from pathlib import Path
 
-from vestibular.core.files import whole_folder
+from vestibular.core.files import copy_folder, whole_folder
 from vestibular.core.layout import (
     ADAPTERS,
     BASE_FOLDER,
@@ -22,10 +21,9 @@ def write_production(model: ModelFile, card: str) -> None:
     no other machine could find it.
     """
     with whole_folder(PRODUCTION) as folder:
-        shutil.copytree(ADAPTERS / model.candidate, folder, dirs_exist_ok=True)
+        copy_folder(ADAPTERS / model.candidate, folder)
         if model.base.sha256 is not None and model.loading.method == "lora":
-            hidden = shutil.ignore_patterns(".*")
-            shutil.copytree(Path(model.base.base_model), folder / BASE_FOLDER, ignore=hidden)
+            copy_folder(Path(model.base.base_model), folder / BASE_FOLDER)
         model.write(folder / MODEL_FILE)
         (folder / CARD_FILE).write_text(card, encoding="utf-8")
 

@@ -1,0 +1,52 @@
+"""`vestibular data`: what `prepare` found in the data, row by row."""
+
+import argparse
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from vestibular.core.data_audit import AuditRow
+from vestibular.core.errors import DataError
+from vestibular.core.layout import DATA_AUDIT, REFUSED_DATA
+from vestibular.core.work_folder import work_folder
+
+
+def add_command(commands: Any) -> None:
+    """Add the command to the parser of commands."""
+    parser = commands.add_parser(
+        "data",
+        help="show what was found in the data, and what was done about it",
+        description="Show what the last `prepare` converted, mended, noted or left out, and, where "
+        "it refused the data, every fault that it found. Without --kind a line a kind.",
+        epilog="example: vestibular data --kind duplicate_question",
+    )
+    parser.add_argument("--kind", metavar="KIND", help="show every row of this kind")
+    parser.add_argument("--all", action="store_true", help="show every row")
+    parser.set_defaults(run=run_data)
+
+
+def run_data(arguments: argparse.Namespace) -> None:
+    """Print the rows of the last audit, or of the last refusal if it came later."""
+    from vestibular.data.audit_table import listing, summary
+
+    path = latest()
+    rows = AuditRow.read_lines(path)
+    kinds = Counter(row.kind for row in rows)
+    wanted = None if arguments.kind is None else arguments.kind.replace(" ", "_")
+    if wanted is not None and wanted not in kinds:
+        raise DataError(
+            f"{path}: has no rows of kind {wanted} ({', '.join(kinds) or 'it is empty'})"
+        )
+    if not rows:
+        print("Nothing was found: the data was read as it stands.")
+    elif wanted is not None or arguments.all:
+        print(listing([row for row in rows if wanted in (None, row.kind)]))
+    else:
+        print(summary(rows))
+        print(f"\n`vestibular data --kind KIND` shows every row of a kind; all are in {path}.")
+
+
+def latest() -> Path:
+    """Return the last refusal's file if there is one, else the audit's: `prepare` removes it."""
+    refused = work_folder() / REFUSED_DATA
+    return refused if refused.exists() else DATA_AUDIT
