@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 from conftest import ROOT, environment
 
+from vestibular.commands.cli import main
 from vestibular.commands.fetch import fetch_data
 from vestibular.commands.pinning import pin_revisions
 from vestibular.core.base_models import Pin, configuration, locate
@@ -266,8 +268,33 @@ def test_without_a_network_nothing_is_tried_six_times(in_folder: Path, command: 
     assert result.returncode == 2
     assert result.stderr.count("\n") == 1, result.stderr
     assert "(ConnectError)" in result.stderr
+    if command == "fetch":
+        assert "demo/data/train.json: is there already" in result.stdout
     # the six attempts take 23 s
     assert time.monotonic() - began < 20
+
+
+def test_what_cannot_be_had_keeps_nothing_else_back(
+    in_folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Data and every model are tried, and each fault is told at the end."""
+    shutil.copytree(ROOT / "demo/bases/gpt2-tiny", in_folder / "bases/gpt2-tiny")
+    settings = read_yaml(ROOT / "params.yaml")
+    absent = {"base_model": "bases/absent"}
+    settings |= {
+        "bases": "bases",
+        "candidates": {"absent": absent, "tiny": {"base_model": "bases/gpt2-tiny"}},
+    }
+    settings["data"]["source"] = "nowhere"
+    Path("params.yaml").write_text(json.dumps(settings), encoding="utf-8")
+    monkeypatch.setattr(sys, "argv", ["vestibular", "fetch"])
+    with pytest.raises(SystemExit, match="2"):
+        main()
+    said = capsys.readouterr()
+    assert said.out == "tiny: bases/gpt2-tiny (a local folder) is there\n"
+    first, second = said.err.splitlines()
+    assert "nowhere/train.json: not found" in first
+    assert "candidates.absent.base_model" in second
 
 
 def test_a_new_key_stands_behind_its_neighbour(tmp_path: Path) -> None:

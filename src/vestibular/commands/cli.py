@@ -13,6 +13,7 @@ from vestibular.core.errors import (
     NoGitError,
     NoRepositoryError,
     ShallowHistoryError,
+    VestibularError,
     exit_on_error,
 )
 from vestibular.core.files import whole_file
@@ -176,11 +177,16 @@ def run_plan(_: argparse.Namespace) -> None:
 def run_fetch(_: argparse.Namespace) -> None:
     """Download data and base models."""
     quiet()
-    from vestibular.commands.fetch import fetch_bases, fetch_data
+    from vestibular.commands.fetch import fetch_all
 
-    params = load_params()
-    print("\n".join(fetch_data(params.data)))
-    print("\n".join(fetch_bases(params)))
+    faults = []
+    for done in fetch_all(load_params()):
+        if isinstance(done, VestibularError):
+            faults.append(str(done))
+        else:
+            print(done, flush=True)
+    if faults:
+        raise VestibularError("\n".join(faults))
 
 
 def run_pin(arguments: argparse.Namespace) -> None:
