@@ -30,6 +30,7 @@ from vestibular.data.folds import count_leaks_between, plan_repeats
 from vestibular.modeling.capability import ways
 from vestibular.modeling.spelled_tokens import special_tokens
 from vestibular.params.project import Params, load_params
+from vestibular.training import schedule
 
 
 @exit_on_error
@@ -89,6 +90,10 @@ def main() -> None:
     (work_folder() / REFUSED_DATA).unlink(missing_ok=True)
     if audit_rows:
         print(f"{summary(audit_rows)}\n`vestibular data` shows every row.")
+    for name in params.candidates:
+        learned = len(dataset.questions["train"])
+        for warning in schedule.warnings(params.candidate(name).train, learned):
+            print(f"{name}: {warning}")
     if metrics.drawn is not None and metrics.drawn.warning is not None:
         print(f"{PARAMS}: {metrics.drawn.warning}")
 

@@ -23,7 +23,7 @@ from vestibular.modeling.tensors import label_loss
 from vestibular.params.project import Params
 
 # not used: what a training has imported when it plans is part of the memory that it plans with
-from vestibular.training import planning, training  # noqa: F401
+from vestibular.training import planning, schedule, training  # noqa: F401
 from vestibular.training.settings import TrainSettings
 from vestibular.training.ways import settled
 
@@ -54,6 +54,8 @@ class Forecast:
     """With every `auto` resolved."""
     ways: capability.Ways
     """How it is taught and asked, and why not in a faster way."""
+    warnings: tuple[str, ...]
+    """Settings that cannot work with so few steps."""
     counted: bool
     """Whether the tokens are the data's own; if not, examples of full length are assumed."""
     fits: bool
@@ -119,6 +121,7 @@ def forecast(params: Params, name: str, device: torch.device, free: int) -> Fore
         / (UTILIZATION * operations_per_second(device, dtype)),
         settings=plan.settings,
         ways=ways,
+        warnings=tuple(schedule.warnings(settings, len(encoded))) if counted else (),
         counted=counted,
         fits=not remedy,
         remedy=remedy,

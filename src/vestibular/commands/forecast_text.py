@@ -50,6 +50,7 @@ def as_text(found: dict[str, Forecast], free: int) -> str:
             + ("" if each.counted else "; no data or tokenizer here: full length assumed")
         )
         lines.append(f"{name}: {_ways(each)}")
+        lines += [f"{name}: {warning}" for warning in each.warnings]
         if not each.fits:
             lines.append(f"{name} would fit with {each.remedy}")
     return "\n".join(lines)
