@@ -43,6 +43,7 @@ CHECK = (
 PUBLISHED: dict[str, dict[str, Any]] = {
     "bamba": {"attn_layer_indices": [9, 18, 27]},
     "deepseek_v2": {"num_experts_per_tok": 6},
+    "dots1": {"n_routed_experts": 128, "num_experts_per_tok": 6, "n_shared_experts": 2},
     "granitemoehybrid": {"layer_types": _hybrid("linear_attention", 40, (5, 15, 25, 35))},
     "lfm2": {"layer_types": _hybrid("conv", 16, (2, 5, 8, 10, 12, 14))},
     "lfm2_moe": {"layer_types": _hybrid("conv", 24, (2, 6, 10, 14, 18, 21))},

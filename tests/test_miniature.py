@@ -35,9 +35,15 @@ def sharing_and_sparsity(layer: Any) -> tuple[bool, bool, bool]:
     return attention.is_sliding, attention.is_kv_shared_layer, layer.mlp.activation_sparsity > 0
 
 
+def block_or_recurrence(layer: Any) -> tuple[str]:
+    """What Zamba 2's layers differ in: its block holds a module for each layer that uses it."""
+    return (type(layer).__name__,)
+
+
 @pytest.mark.parametrize(
     ("name", "kind", "most"),
     [
+        ("zamba2", block_or_recurrence, 4),
         ("deepseek_v3", attention_and_experts, 4),
         ("gemma4_text", keys_and_heads, 4),
         ("gemma3n_text", sharing_and_sparsity, 12),

@@ -31,10 +31,13 @@ GAIN = 1.4
 NOISE = 0.2
 """Standard deviation of what is added to biases and norms."""
 
+FEW = 16
+"""Layers of a miniature, at most, where lists in the configuration tell all kinds apart."""
+
 REACHES = re.compile(r"window|(^|_)chunk|chunk_(size|length)$|^local_attention$")
 INNER = re.compile(r"(^|_)(intermediate_size|ffn_dim|ffn_hidden_size|n_inner|ffn_intermediate)")
 LAYERS = re.compile(r"_layers$|^first_k_dense_replace$")
-PLACES = re.compile(r"layers$|idxs?$|ind(ic|ex)es$")
+PLACES = re.compile(r"layers$|layer_ids$|idxs?$|ind(ic|ex)es$")
 """Names of numbers in a configuration, by what they say; they are the same in all families."""
 
 CANNOT_BE_BUILT = (
@@ -146,28 +149,32 @@ def layers_to_keep(config: PreTrainedConfig, per_kind: int = 2) -> Kept:
     places: dict[Any, list[int]] = {}
     for place, kind in enumerate(kinds):
         places.setdefault(kind, []).append(place)
-    wanted = {kind: min(per_kind, len(found)) for kind, found in places.items()}
-    for kept in _candidates(list(places.values()), number, per_kind):
-        shorter = copy.deepcopy(config)
-        _cut_layers(shorter.get_text_config(decoder=True), kept)
-        shown = _kinds(shorter, len(kept.places))
-        if not any(built for _, built in kinds):
-            # the whole cannot be built, and the lists have to do
-            shown = [(listed, ()) for listed, _ in shown]
-        count = Counter(shown)
-        if all(count[kind] >= least for kind, least in wanted.items()):
-            return kept
+    told = len({listed for listed, _ in kinds}) == len(places)
+    most = min(number, FEW + 1) if told else number
+    # what a layer is made of may depend on how many there are: the lists have to do then, as
+    # they have to where the whole cannot be built
+    for exact in (True, False) if told else (True,):
+        wanted = Counter(kinds if exact else [(listed, ()) for listed, _ in kinds])
+        for kept in _candidates(list(places.values()), most, per_kind):
+            shorter = copy.deepcopy(config)
+            _cut_layers(shorter.get_text_config(decoder=True), kept)
+            shown = _kinds(shorter, len(kept.places))
+            if not exact or not any(built for _, built in kinds):
+                shown = [(listed, ()) for listed, _ in shown]
+            count = Counter(shown)
+            if all(count[kind] >= min(per_kind, whole) for kind, whole in wanted.items()):
+                return kept
     return Kept(tuple(range(number)), "same")
 
 
-def _candidates(kinds: list[list[int]], number: int, per_kind: int) -> Iterator[Kept]:
+def _candidates(kinds: list[list[int]], most: int, per_kind: int) -> Iterator[Kept]:
     """Yield what might be kept of layers, given the places of each kind, the fewest first."""
     turns = [[each[turn] for each in kinds if turn < len(each)] for turn in range(per_kind)]
     in_turn = tuple(place for turn in turns for place in turn)
     yield Kept(in_turn, "in proportion")
     yield Kept(tuple(sorted(in_turn)), "first")
     yield Kept(tuple(sorted(in_turn)), "last")
-    for fewer in range(2, number):
+    for fewer in range(2, most):
         yield Kept(tuple(range(fewer)), "same")
 
 
