@@ -8,7 +8,7 @@ from conftest import ROOT
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vestibular.core.base_models import Pin
+from vestibular.core.base_models import PinnedBase
 from vestibular.core.candidates import load_for_candidate
 from vestibular.core.documents import document_numbers
 from vestibular.core.errors import DataError, ParamsError
@@ -122,10 +122,20 @@ def test_what_makes_a_training_is_its_own(in_folder: Path) -> None:
     assert len({own, *map(data_sha256, folds)}) == 3
     params = load_params(ROOT / "params.yaml")
     train = params.candidate("gpt2-tiny").train
-    pin = Pin("b", sha256="ab")
-    inputs = [training_inputs(number, params.prompt, train, pin, own) for number in (42, 7)]
+    base = PinnedBase(
+        base_model="b",
+        sha256="ab",
+        quantization="none",
+        precision="auto",
+        arithmetic="auto",
+        max_length=512,
+    )
+    inputs = [training_inputs(number, params.prompt, train, base, own) for number in (42, 7)]
     assert inputs[0] != inputs[1]
     assert {**inputs[0], "seed": 7} == inputs[1]
+    # a chat template that writes something else makes another training
+    other = base.model_copy(update={"chat_prompt_sha256": "cd"})
+    assert training_inputs(7, params.prompt, train, other, own) != inputs[1]
 
 
 def test_runs_keep_apart() -> None:
