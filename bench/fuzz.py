@@ -9,6 +9,7 @@ with one of our messages; a traceback is a failure, printed with the seed that m
 
 import argparse
 import contextlib
+import copy
 import csv
 import io
 import json
@@ -175,13 +176,15 @@ def damage(content: Any, draw: random.Random) -> Any:
             continue
         chance = draw.random()
         if chance < 0.7:
-            place[key] = draw.choice(VALUES)
+            place[key] = copy.deepcopy(draw.choice(VALUES))
         elif chance < 0.85:
             del place[key]
         elif isinstance(place, list):
-            place.append(place[key])
+            place.append(copy.deepcopy(place[key]))
         else:
-            place[draw.choice(["", "id", "text", "texto", "data", str(key).upper()])] = place[key]
+            place[draw.choice(["", "id", "text", "texto", "data", str(key).upper()])] = (
+                copy.deepcopy(place[key])
+            )
         break
     return content
 
@@ -353,7 +356,7 @@ def main() -> None:
                     raise ValueError(said.getvalue())
             except Exception:
                 failures += 1
-                print(f"seed {seed}:\n{traceback.format_exc()}", flush=True)
+                print(f"seed {seed}:\n{traceback.format_exc(limit=-6)}", flush=True)
     for (kind, outcome), count in sorted(counts.items()):
         print(f"{kind:8} {outcome:8} {count:7,}")
     print(

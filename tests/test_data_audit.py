@@ -395,6 +395,9 @@ def test_two_files_of_one_content_are_refused(tmp_path: Path) -> None:
     message, rows = refusal(tmp_path, "jsonl", validation="dev.jsonl", validation_size=None)
     assert f"{tmp_path}/dev.jsonl: holds the same bytes as {tmp_path}/all.jsonl" in message
     assert [each.kind for each in rows] == ["one_content"]
+    (tmp_path / "dev.jsonl").unlink()
+    message, _ = refusal(tmp_path, "jsonl", validation="dev.jsonl", validation_size=None)
+    assert f"{tmp_path}/dev.jsonl: not found" in message
 
 
 def test_all_refused_rows_are_written_though_ten_are_shown(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """From questions to tokens."""
 
+import unicodedata
 from pathlib import Path
 from typing import Any
 
@@ -109,6 +110,17 @@ def test_a_context_without_spaces_is_cut_all_the_same() -> None:
     question = asked("x" * 500, "q", "x")
     (pieces,) = encode_for_answering(Letters(), SHORT, [question], 100, 0.25)
     assert len(pieces) > 5
+
+
+def test_windows_of_scripts_without_spaces_end_at_any_character() -> None:
+    """A window takes all that fits, and a mark stays with its character."""
+    chinese = "北京大学创办于一八九八年" * 8
+    pieces = windows(Letters(), chinese, 30, 0)
+    assert [len(piece) for piece in pieces] == [30, 30, 30, 6]
+    thai = "ที่นี่" * 12
+    for piece in windows(Letters(), thai, 10, 0):
+        assert not unicodedata.combining(piece[0])
+        assert len(piece) == 9
 
 
 def test_a_question_that_cannot_fit_is_refused() -> None:

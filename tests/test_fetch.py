@@ -2,9 +2,11 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -12,12 +14,14 @@ from pathlib import Path
 import pytest
 from conftest import ROOT, environment
 
+from vestibular.commands.cli import main
 from vestibular.commands.fetch import fetch_data
 from vestibular.commands.pinning import pin_revisions
-from vestibular.core.base_models import Pin, locate
+from vestibular.core.base_models import Pin, configuration, locate
 from vestibular.core.errors import BaseModelError, DataError
 from vestibular.core.files import file_sha256
-from vestibular.core.yaml_files import replace_values
+from vestibular.core.hub import download
+from vestibular.core.yaml_files import read_yaml, replace_values
 from vestibular.data.settings import DataSettings
 from vestibular.params.project import load_params
 
@@ -225,8 +229,7 @@ def test_a_hub_that_cannot_be_reached_is_no_defect(
     def unreachable(*_: object, **__: object) -> None:
         raise httpx2.ConnectError("Connection refused")
 
-    monkeypatch.setattr(huggingface_hub.HfApi, "repo_info", unreachable)
-    monkeypatch.setattr(huggingface_hub, "list_repo_files", unreachable)
+    monkeypatch.setattr(huggingface_hub.HfApi, "model_info", unreachable)
     monkeypatch.delenv("HF_HUB_OFFLINE")
     path = tmp_path / "params.yaml"
     path.write_text(PARAMS.split("candidates:")[0] + CANDIDATES, encoding="utf-8")
@@ -234,6 +237,64 @@ def test_a_hub_that_cannot_be_reached_is_no_defect(
         pin_revisions(path, update=False)
     with pytest.raises(BaseModelError, match=r"the hub cannot be reached \(ConnectError\)"):
         locate(Pin("owner/model", revision=OLD))
+    base = load_params(path).candidate("one")
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    with pytest.raises(BaseModelError, match=r"cannot be downloaded \(ConnectError\)"):
+        configuration("one", base)
+    # what the cache has is taken
+    folder = tmp_path / "hub/models--owner--one"
+    (folder / "snapshots" / NEW).mkdir(parents=True)
+    (folder / "snapshots" / NEW / "config.json").write_text("{}", encoding="utf-8")
+    assert download("owner/one", NEW) == folder / "snapshots" / NEW
+
+
+@pytest.mark.parametrize("command", ["plan", "fetch"])
+def test_without_a_network_nothing_is_tried_six_times(in_folder: Path, command: str) -> None:
+    """One message, at once, and none of the client's own."""
+    settings = read_yaml(ROOT / "params.yaml")
+    base = {"base_model": "owner/model", "revision": OLD}
+    settings["candidates"] = {"one": base}
+    settings["data"]["source"] = str(ROOT / "demo/data")
+    Path("params.yaml").write_text(json.dumps(settings), encoding="utf-8")
+    # RFC 6761: this name leads nowhere
+    elsewhere = {"HF_HUB_OFFLINE": "0", "HF_ENDPOINT": "https://hub.invalid", "HF_HOME": "hub"}
+    began = time.monotonic()
+    result = subprocess.run(
+        [sys.executable, "-m", "vestibular", command],
+        env={**environment(), **elsewhere, "PYTHONPATH": str(ROOT / "src")},
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == 2
+    assert result.stderr.count("\n") == 1, result.stderr
+    assert "(ConnectError)" in result.stderr
+    if command == "fetch":
+        assert "demo/data/train.json: is there already" in result.stdout
+    # the six attempts take 23 s
+    assert time.monotonic() - began < 20
+
+
+def test_what_cannot_be_had_keeps_nothing_else_back(
+    in_folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Data and every model are tried, and each fault is told at the end."""
+    shutil.copytree(ROOT / "demo/bases/gpt2-tiny", in_folder / "bases/gpt2-tiny")
+    settings = read_yaml(ROOT / "params.yaml")
+    absent = {"base_model": "bases/absent"}
+    settings |= {
+        "bases": "bases",
+        "candidates": {"absent": absent, "tiny": {"base_model": "bases/gpt2-tiny"}},
+    }
+    settings["data"]["source"] = "nowhere"
+    Path("params.yaml").write_text(json.dumps(settings), encoding="utf-8")
+    monkeypatch.setattr(sys, "argv", ["vestibular", "fetch"])
+    with pytest.raises(SystemExit, match="2"):
+        main()
+    said = capsys.readouterr()
+    assert said.out == "tiny: bases/gpt2-tiny (a local folder) is there\n"
+    first, second = said.err.splitlines()
+    assert "nowhere/train.json: not found" in first
+    assert "candidates.absent.base_model" in second
 
 
 def test_a_new_key_stands_behind_its_neighbour(tmp_path: Path) -> None:

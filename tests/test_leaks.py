@@ -103,6 +103,25 @@ def test_questions_of_one_template_are_compared_in_time(monkeypatch: pytest.Monk
     assert len(groups(Grams.of_texts(contexts, 8), 0.5, "")) == 299
 
 
+@settings(max_examples=60, deadline=None)
+@given(QUESTIONS, QUESTIONS)
+def test_hardly_a_pair_is_missed_where_grams_are_capped(
+    train: list[tuple], validation: list[tuple]
+) -> None:
+    """What is found leaks, and most is found, where no gram proposes more than three texts."""
+    learned = [question(number, *each) for number, each in enumerate(train)]
+    asked = [question(number, *each) for number, each in enumerate(validation)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(gram_module, "MOST_HOLDERS", 3)
+        found = find_leaks(learned, asked)
+    all_asked, all_told = all_with_all(learned, asked)
+    assert found.validation <= all_asked
+    assert found.train <= all_told
+    # whoever shares enough with many is found through some of them
+    assert len(all_asked) - len(found.validation) <= 1
+    assert len(all_told) - len(found.train) <= 2
+
+
 def test_time_grows_with_the_number_of_questions() -> None:
     """Four times the questions of one template take nowhere near sixteen times as long."""
     taken = {}

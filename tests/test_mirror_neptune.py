@@ -115,7 +115,7 @@ def test_neptune_shows_what_the_spool_holds(
     # of all steps, as the training recorded it; the curve holds three of them
     assert version["model/loss"] == 1.6
     assert version["model/last-loss"] == 1.25
-    assert "model.json" in version["model/missing"]
+    assert "model.json" in version["model/can-answer"]
     assert "adapter_model.safetensors" in version["files"]
 
     second = mirror(spooled, server)

@@ -455,6 +455,22 @@ def test_an_error_is_told_in_one_line() -> None:
     assert one_line(ValueError("")) == "ValueError"
 
 
+def test_a_run_says_how_long_it_worked(spooled: Spooled) -> None:
+    """Without the waits: for the exam, and of a killed training to be started again."""
+    train = spooled.run("aaaa", end={"event": "end"})
+    lines = [json.loads(line) for line in train.read_text(encoding="utf-8").splitlines()]
+    times = [line["time"] for line in lines]
+    start, end = times[0], times[-1]
+    again = [{**line, "time": line["time"] + 1000} for line in lines]
+    train.write_text("".join(f"{json.dumps(line)}\n" for line in [*lines, *again]))
+    evaluate = (train.parent / "0002-evaluate.jsonl").read_text(encoding="utf-8")
+    exam = [json.loads(line) for line in evaluate.splitlines()]
+    examined = exam[-1]["time"] - exam[0]["time"]
+    (run,) = Sources(load_params(), spooled.folder / ".vestibular/spool").read()
+    assert end > start
+    assert run.fields["run/seconds"] == pytest.approx(2 * (end - start) + examined)
+
+
 def describable(spooled: Spooled, base: dict[str, str]) -> dict[str, Any]:
     """Spool a run with all settings, as the stages do; return them."""
     params = load_params()
@@ -487,7 +503,7 @@ def test_a_version_holds_all_that_an_answer_needs(spooled: Spooled) -> None:
     """The adapter, what `select` would write of it, and a base that no other machine could find."""
     settings = describable(spooled, base_of(spooled))
     version = version_read(spooled)
-    assert version.fields["model/missing"] == "nothing"
+    assert version.fields["model/can-answer"] == "yes"
     places = {name: locate(file) for name, file in version.artifacts.items()}
     assert set(places) == {
         *("adapter_config.json", "adapter_model.safetensors"),
@@ -508,7 +524,7 @@ def test_a_base_on_the_hub_is_named_and_not_uploaded(spooled: Spooled) -> None:
     """Everybody finds it there by its commit."""
     describable(spooled, {"base_model": "openai-community/gpt2", "revision": "e" * 40})
     version = version_read(spooled)
-    assert version.fields["model/missing"] == "nothing"
+    assert version.fields["model/can-answer"] == "yes"
     assert not [name for name in version.artifacts if name.startswith("base/")]
     assert "model.json" in version.artifacts
 
@@ -526,7 +542,8 @@ def test_what_a_version_lacks_is_said(spooled: Spooled, how: str) -> None:
         shutil.rmtree(spooled.folder / "demo")
     version = version_read(spooled)
     said = {"changed": "have changed", "gone": "is gone", "unknown settings": "settings"}[how]
-    assert said in str(version.fields["model/missing"])
+    assert str(version.fields["model/can-answer"]).startswith("no: ")
+    assert said in str(version.fields["model/can-answer"])
     assert set(version.artifacts) == {"adapter_config.json", "adapter_model.safetensors"}
 
 

@@ -199,6 +199,23 @@ def test_something_else_than_settings_is_refused(tmp_path: Path, text: str) -> N
     assert "must be a mapping of settings" in "\n".join(faults(tmp_path, text))
 
 
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ('{"a": ' * 3000, "not YAML: it is nested too deeply"),
+        ("seed: 2001-13-45", "month must be in 1..12; put texts in quotes"),
+        ("seed: !!timestamp soon", "not YAML"),
+        ("seed: !!int one", "put texts in quotes"),
+        ("candidates: &all\n  tiny: *all", "line 2: not YAML: a value that holds itself"),
+        ("repeats: &all [*all]", "line 1: not YAML: a value that holds itself"),
+    ],
+)
+def test_what_no_reader_survives_is_one_line(tmp_path: Path, text: str, fault: str) -> None:
+    """Depths, days, tags and circles."""
+    (found,) = faults(tmp_path, text)
+    assert fault in found
+
+
 def test_a_missing_file_says_where_to_be(tmp_path: Path) -> None:
     """Outside the project's folder the message says so."""
     with pytest.raises(ParamsError, match="top folder"):

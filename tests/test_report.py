@@ -4,8 +4,10 @@ import re
 import subprocess
 import sys
 from collections import defaultdict
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unicodedata import normalize
 
 import pytest
 from conftest import ROOT, environment
@@ -386,6 +388,43 @@ def test_contexts_stand_in_the_page_once() -> None:
         start, end = (2 * place for place in row["answer"])
         units = context.encode("utf-16-le")
         assert units[start:end].decode("utf-16-le") == question.answers[0]
+
+
+def test_texts_of_any_script_stand_in_the_page_as_they_are() -> None:
+    """Marks of direction, joiners and accents of either encoding; the answer is marked whole."""
+    answer = "\u200fحرف\u200c\u200f e Conceição"
+    context = normalize("NFD", f"O texto diz: {answer}\u202c. Fim.")
+    made = exam({"a": 0.5})
+    one = replace(
+        made.questions[0],
+        context=context,
+        answers=(answer,),
+        answer_starts=(context.index("\u200f"),),
+    )
+    data = questions_data([one, *made.questions[1:]], made.predictions, "pt")
+    row = data["questions"][0]
+    assert data["contexts"][row["context"]] == context
+    assert row["references"] == [answer]
+    start, end = row["answer"]
+    assert context[start:end] == normalize("NFD", answer)
+
+
+def test_the_data_table_says_what_was_left_out_or_changed() -> None:
+    """Sums of both splits, and where each of the rows is."""
+    audit = exam({"a": 0.5}).audit
+    split = audit.train.model_copy(
+        update={
+            "contexts_without_spaces": 3,
+            "left_out": audit.train.left_out.model_copy(update={"no_answer": 2}),
+            "faults": audit.train.faults.model_copy(update={"duplicate_id": 4}),
+            "converted": audit.train.converted.model_copy(update={"id_as_number": 1000}),
+        }
+    )
+    assert data_table(audit.model_copy(update={"train": split}))["text"] == (
+        "2 questions of the source were left out, and 1,004 values or rows were converted, mended "
+        "or kept though odd: each is a row of data/audit.jsonl. In 3 contexts, whose script has no "
+        "spaces, every character counts as a word."
+    )
 
 
 def test_the_data_table_says_what_leaks() -> None:

@@ -1,6 +1,7 @@
 """Questions in groups."""
 
 from itertools import pairwise
+from unicodedata import normalize
 
 import pytest
 from hypothesis import given
@@ -13,6 +14,7 @@ from vestibular.report.slices import (
     by_number,
     by_position,
     by_question_word,
+    context_words,
     question_word,
     question_words,
 )
@@ -47,6 +49,28 @@ def asked(question: str = "Quem?", answer: str = "Ana", context: str = "Ana diri
 def test_the_first_question_word_decides(question: str, word: str) -> None:
     """The longest form at the first place, whole words only, whatever the case."""
     assert question_word(question, "pt") == word
+
+
+@pytest.mark.parametrize(
+    ("question", "language", "word"),
+    [
+        ("北京大学是什么时候创办的", "zh", "什么时候"),
+        ("谁创办了北京大学", "zh", "谁"),
+        ("東京タワーはどこにありますか。", "ja", "どこ"),
+        ("มหาวิทยาลัยเชียงใหม่ตั้งอยู่ที่ไหน", "th", "ที่ไหน"),
+        (normalize("NFD", "Por quê?"), "pt", "por que"),
+    ],
+)
+def test_question_words_need_no_spaces(question: str, language: str, word: str) -> None:
+    """Nor an encoding of their own."""
+    assert question_word(question, language) == word
+
+
+def test_words_without_spaces_are_counted_by_character() -> None:
+    """As in scoring; a mark belongs to its character."""
+    one = Question("1", "", "東京タワー is 高い。", "?", ("ที่นี่",), (-1,))
+    assert context_words(one) == 5 + 1 + 3
+    assert answer_words(one) == 2
 
 
 def test_every_form_finds_its_own_group() -> None:

@@ -73,7 +73,7 @@ model = neptune.init_model(with_id=f"{project['sys/id'].fetch()}-QAPTBR", mode="
 versions = model.fetch_model_versions_table().to_pandas().set_index("model/run")
 version = neptune.init_model_version(with_id=versions.loc[sys.argv[1], "sys/id"], mode="read-only")
 version["model/artifacts"].download("artifacts.zip")
-answer(version["model/missing"].fetch())
+answer(version["model/can-answer"].fetch())
 """
 """The files of a run's version."""
 
@@ -141,8 +141,8 @@ def test_the_tutorials_python_and_our_commands_give_the_same_answers(
     run(project, *registry, "promote", "v0.1.0")
     run(project, *registry, "download", str(elsewhere / "ours"))
     training = json.loads((elsewhere / "ours/training.json").read_text(encoding="utf-8"))
-    missing = server.client(elsewhere, DOWNLOAD, training["run"])
-    assert missing == "nothing"
+    can_answer = server.client(elsewhere, DOWNLOAD, training["run"])
+    assert can_answer == "yes"
     theirs = unpack(elsewhere / "artifacts.zip", elsewhere / "theirs")
     # what `select` wrote for people is not needed for an answer
     everything = {path.relative_to(elsewhere / "ours") for path in all_files(elsewhere / "ours")}

@@ -53,9 +53,10 @@ SUMMARY_FIELDS = [
     "run/state",
     "run/started",
     "run/ended",
+    "run/seconds",
 ]
-"""What is listed of everything. The last three are a run's own word: whoever pushes a run after its
-end, as a mirror does, says so there, in ISO 8601."""
+"""What is listed of everything. The last four are a run's own word: whoever pushes a run after its
+end, as a mirror does, says so there: times in ISO 8601, and the seconds that it worked in all."""
 
 STATES = ("running", "finished", "failed", "killed")
 """Words of `run/state` that the page knows."""
@@ -128,6 +129,7 @@ def describe(row: sqlite3.Row, fields: dict[str, Field]) -> dict[str, Any]:
         "state": state_of(fields),
         "started": row["created"] if started is None else started,
         "ended": last_sign if ended is None else ended,
+        "worked": worked_milliseconds(fields),
     }
 
 
@@ -143,6 +145,12 @@ def milliseconds_of(fields: dict[str, Field], name: str) -> int | None:
         return round((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)
     except (ValueError, OverflowError):
         return None
+
+
+def worked_milliseconds(fields: dict[str, Field]) -> int | None:
+    """Return how long a run worked by its own word; None where it says nothing of it."""
+    seconds = value_of(fields, "run/seconds")
+    return round(seconds * 1000) if isinstance(seconds, int | float) else None
 
 
 def state_of(fields: dict[str, Field]) -> str:

@@ -1,3 +1,22 @@
-"""Vestibular: an entrance exam for language models."""
+"""Vestibular: an entrance exam for language models.
+
+`Answerer` asks a chosen model from Python.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from vestibular.commands.answering import Answerer
+
+__all__ = ["Answerer", "__version__"]
 
 __version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> Any:
+    """Import what takes seconds when it is first asked for."""
+    if name == "Answerer":
+        from vestibular.commands.answering import Answerer
+
+        return Answerer
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

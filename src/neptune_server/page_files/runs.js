@@ -6,6 +6,8 @@ import { choose, colour, keepAddress, label, state } from "/state.js";
 
 const ROWS = 100; // that are drawn at first, and more by a click each time
 let shownRows = ROWS;
+// What a column shows where nobody has chosen any: the parameter that is varied most.
+const USUAL = /(^|\/)(parameters|params|settings|hyperparameters|config)\/(.*\/)?(learning[-_]rate|lr)$/;
 const values = new Map(); // of the chosen columns, by the runs' ids
 
 const FIXED = [
@@ -14,8 +16,9 @@ const FIXED = [
   { name: "state", label: "State", value: (run) => run.state, cell: stateCell },
   { name: "started", label: "Started", number: true, short: true,
     value: (run) => run.started, cell: (run) => date(run.started) },
-  { name: "duration", label: "Duration", number: true, short: true,
-    value: milliseconds, cell: (run) => run.ended === null ? "" : duration(milliseconds(run)) },
+  { name: "duration", label: "Duration", title: "duration; where a run says how long it worked, this, without the waits between",
+    number: true, short: true, value: milliseconds,
+    cell: (run) => milliseconds(run) === null ? "" : duration(milliseconds(run)) },
   { name: "tags", label: "Tags", value: (run) => run.tags.join(" "), cell: tagsCell },
   { name: "project", label: "Project", value: (run) => run.project, cell: (run) => run.project },
 ];
@@ -24,7 +27,7 @@ let open = () => {};
 
 // Of a run that was pushed without its end nobody knows how long it took.
 function milliseconds(run) {
-  return run.ended === null ? null : run.ended - run.started;
+  return run.worked ?? (run.ended === null ? null : run.ended - run.started);
 }
 
 function runCell(run) {
@@ -114,6 +117,7 @@ function removeButton(name) {
   button.setAttribute("aria-label", `remove the column ${name}`);
   button.addEventListener("click", () => {
     state.columns = state.columns.filter((other) => other !== name);
+    state.columnsChosen = true;
     state.order = state.order.filter((one) => one.name !== `field ${name}`);
     keepAddress();
     showRuns();
@@ -122,6 +126,10 @@ function removeButton(name) {
 }
 
 export async function loadColumns() {
+  if (!state.columnsChosen && !state.columns.length && state.runs.length) {
+    state.columns = (await ask("/page/names")).filter((name) => USUAL.test(name)).slice(0, 1);
+    state.columnsChosen = true;
+  }
   await Promise.all(state.columns.map(async (name) => {
     values.set(name, await ask("/page/column", { name }));
   }));
@@ -133,6 +141,7 @@ async function addColumn() {
   if (!known || state.columns.includes(name)) return;
   find("column").value = "";
   state.columns.push(name);
+  state.columnsChosen = true;
   keepAddress();
   await loadColumns();
   showRuns();

@@ -3,7 +3,7 @@
 const CHOSEN_AT_FIRST = 6;
 
 export const state = {
-  runs: [], models: [], byId: new Map(), chosen: null, series: null, columns: [], order: [],
+  runs: [], models: [], byId: new Map(), chosen: null, series: null, columns: [], columnsChosen: false, order: [],
   versionOrder: null, fieldsOf: null, change: null,
 };
 
@@ -13,7 +13,8 @@ export function readAddress() {
   const kept = new URLSearchParams(location.hash.slice(1));
   if (kept.has("runs")) state.chosen = new Set(kept.get("runs").split(",").filter(Boolean));
   state.series = kept.get("series");
-  state.columns = kept.getAll("column");
+  state.columns = kept.getAll("column").filter(Boolean);
+  state.columnsChosen = kept.has("column");
   // the client prints addresses such as /workspace/project/e/RUN-1
   // and /workspace/project/m/MODEL/v/MODEL-1
   const [, , , kind, first, , version] = location.pathname.split("/");
@@ -23,7 +24,8 @@ export function readAddress() {
 
 export function keepAddress() {
   const kept = new URLSearchParams({ runs: [...state.chosen].join(","), series: state.series ?? "" });
-  for (const name of state.columns) kept.append("column", name);
+  // none at all is a choice too
+  for (const name of state.columns.length || !state.columnsChosen ? state.columns : [""]) kept.append("column", name);
   history.replaceState(null, "", `#${kept}`);
 }
 

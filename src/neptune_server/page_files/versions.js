@@ -5,6 +5,7 @@ import { label, state } from "/state.js";
 // What a version is chosen by stands in front: its model, exact match, F1.
 const FIRST = [/(^|\/)(model[-_]name|base[-_]model)$/, /(^|\/)exact[-_]match$/, /(^|\/)f1$/];
 const SCORES = FIRST.slice(1);
+const HASH = /^[0-9a-f]{12,}$/;
 let open = () => {};
 
 function rank(name) {
@@ -27,6 +28,7 @@ function valueOf(version, name) {
 function modelTable(model) {
   const isNumber = (name) => model.versions.some((version) => typeof version.values[name] === "number");
   const names = [...new Set(model.versions.flatMap((version) => Object.keys(version.values)))]
+    .filter((name) => rank(name) < FIRST.length || isNumber(name) || differs(model.versions, name))
     .sort((a, b) => rank(a) - rank(b) || isNumber(b) - isNumber(a) || a.localeCompare(b));
   const order = state.versionOrder ?? firstOrder(names);
   const sort = (wanted) => {
@@ -47,7 +49,7 @@ function modelTable(model) {
     return make("tr", {}, make("td", {}, button),
       make("td", {}, make("span", { className: `badge ${version.stage}`, textContent: version.stage })),
       ...names.map((name) => make("td", {
-        className: isNumber(name) ? "number" : "",
+        className: isNumber(name) ? "number" : HASH.test(text(version.values[name])) ? "short" : "",
         textContent: short(text(version.values[name])), title: text(version.values[name]),
       })), make("td", { className: "number", textContent: date(version.started) }));
   });
@@ -57,15 +59,23 @@ function modelTable(model) {
     model.versions.length ? scroller(`versions of ${label(model)}`, table()) : note("No versions yet."));
 }
 
-// The beginning of a hash tells it from the others.
-function short(value) {
-  return /^[0-9a-f]{12,}$/.test(value) ? `${value.slice(0, 8)}…` : value;
+// A text that all versions share tells none from the others; the fields have it.
+function differs(versions, name) {
+  return versions.length < 2 || new Set(versions.map((version) => version.values[name])).size > 1;
 }
 
-// Lines may break where a name has a dash or a slash.
+// The beginning of a hash tells it from the others.
+function short(value) {
+  return HASH.test(value) ? `${value.slice(0, 8)}…` : breakable(value);
+}
+
 function shortName(name) {
-  const short = name.startsWith("model/") ? name.slice("model/".length) : name;
-  return short.replaceAll("/", "/\u200b");
+  return breakable(name.startsWith("model/") ? name.slice("model/".length) : name);
+}
+
+// Lines may break where a name has a dash or a slash, and within no word.
+function breakable(value) {
+  return value.replaceAll("/", "/\u200b");
 }
 
 export function showModels() {

@@ -1,14 +1,16 @@
-"""`vestibular answer`: one question to the model in production."""
+"""`vestibular answer`: a question, or a table of them, to the model in production."""
 
 import argparse
 import sys
 from pathlib import Path
 from typing import Any
 
+from vestibular.commands.description import base_folder, read_description
 from vestibular.core.characters import is_visible
 from vestibular.core.environment import arithmetic_in_force, settle
-from vestibular.core.errors import DataError
-from vestibular.core.layout import PRODUCTION
+from vestibular.core.errors import DataError, LaunchError
+from vestibular.core.files import file_sha256
+from vestibular.core.layout import MODEL_FILE, PRODUCTION
 from vestibular.core.logs import quiet
 
 
@@ -17,12 +19,25 @@ def add_command(commands: Any) -> None:
     answer = commands.add_parser(
         "answer",
         help="answer a question with the model in production",
-        description="Print the answer to a question about a text, and nothing else.",
+        description="Print the answer to a question about a text, and nothing else; or answer a "
+        "table of questions. Which model answers is said on standard error.",
         epilog='example: vestibular answer --context edital.txt "Quem coordena o curso?"',
     )
-    answer.add_argument("question", help="the question")
+    answer.add_argument("question", nargs="?", help="the question")
+    answer.add_argument("--context", metavar="FILE", help="the text, UTF-8; - for standard input")
     answer.add_argument(
-        "--context", required=True, metavar="FILE", help="the text, UTF-8; - for standard input"
+        "--questions",
+        type=Path,
+        metavar="FILE",
+        help="in place of both: a table (.jsonl, .csv, .tsv, .parquet) with the columns context "
+        "and question",
+    )
+    answer.add_argument(
+        "--output",
+        type=Path,
+        metavar="FILE",
+        help="for --questions: where the answers go, JSON Lines; what is there already is gone on "
+        "with",
     )
     answer.add_argument(
         "--model",
@@ -35,7 +50,15 @@ def add_command(commands: Any) -> None:
 
 
 def run_answer(arguments: argparse.Namespace) -> None:
-    """Print the production model's answer."""
+    """Print the production model's answer, or write its answers to a table."""
+    if arguments.questions is not None or arguments.output is not None:
+        _answer_table(arguments)
+        return
+    if arguments.question is None or arguments.context is None:
+        raise LaunchError(
+            'write --context FILE and "the question", or --questions FILE --output FILE; '
+            "`vestibular answer --help` says more"
+        )
     context = read_text(arguments.context)
     if not is_visible(context):
         name = "standard input" if arguments.context == "-" else arguments.context
@@ -43,16 +66,59 @@ def run_answer(arguments: argparse.Namespace) -> None:
     question = arguments.question.removeprefix("\ufeff")
     if not is_visible(question):
         raise DataError("the question is empty")
-    from vestibular.commands.description import base_folder, read_description
-
-    description = read_description(arguments.model)
-    base = base_folder(arguments.model, description)
-    settle(arithmetic_in_force(description.loading.arithmetic, base))
-    quiet()
+    _say_which(arguments.model)
+    _settle(arguments.model)
     # torch and its friends take seconds
     from vestibular.commands.answering import Answerer
 
-    print(Answerer(arguments.model, base, description).answer(context, question))
+    print(Answerer.load(arguments.model).answer(context, question))
+
+
+def _answer_table(arguments: argparse.Namespace) -> None:
+    if arguments.questions is None or arguments.output is None:
+        raise LaunchError("--questions FILE and --output FILE go together")
+    if arguments.question is not None or arguments.context is not None:
+        raise LaunchError("--questions FILE holds the questions and contexts; leave out the others")
+    from vestibular.commands.answer_file import write_answers
+    from vestibular.data.tables import read_asked
+
+    asked = read_asked(arguments.questions)
+    model = _say_which(arguments.model)
+    _settle(arguments.model)
+    # torch and its friends take seconds
+    from vestibular.commands.answering import Answerer
+
+    write_answers(
+        arguments.output,
+        asked,
+        model,
+        # loaded when the first answer is asked for: there may be none left
+        lambda rest: Answerer.load(arguments.model).answer_all(rest) if rest else iter(()),
+    )
+    print(f"{arguments.output}: {len(asked):,} answers", file=sys.stderr)
+
+
+def _settle(folder: Path) -> None:
+    """Set what has to be set before torch is imported."""
+    description = read_description(folder)
+    base = base_folder(folder, description)
+    settle(arithmetic_in_force(description.loading.arithmetic, base))
+    quiet()
+
+
+def _say_which(folder: Path) -> str:
+    """Say on standard error which model answers; return a hash of it.
+
+    Raises:
+        BaseModelError: the folder holds no model.
+    """
+    description = read_description(folder)
+    print(
+        f"{folder}: {description.candidate}, {description.base.base_model} "
+        f"(F1 {description.after.f1:.3f} in the exam)",
+        file=sys.stderr,
+    )
+    return file_sha256(folder / MODEL_FILE)[:16]
 
 
 def read_text(name: str) -> str:

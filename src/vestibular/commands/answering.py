@@ -1,11 +1,17 @@
 """Answers from the model in production."""
 
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 
+from vestibular.commands.description import base_folder, read_description
 from vestibular.core.base_models import longest_input
+from vestibular.core.layout import PRODUCTION
 from vestibular.core.model_file import ModelFile
 from vestibular.core.questions import Question
 from vestibular.examination.asking import answer_text, ask
+from vestibular.modeling.answers import Way
+from vestibular.modeling.capability import ways
 from vestibular.modeling.determinism import (
     as_deterministic_as_can_be,
     ask_for_deterministic_kernels,
@@ -19,9 +25,17 @@ from vestibular.modeling.models import (
     pick_precision,
 )
 
+AT_A_TIME = 64
+"""Questions that go through the model together, if its architecture allows it."""
+MOST_TOKENS = 4096
+"""Tokens of theirs that do."""
+
 
 class Answerer:
-    """A fine-tuned model from a folder that `select` wrote, loaded once."""
+    """A fine-tuned model from a folder that `select` wrote, loaded once.
+
+    From Python: `Answerer.load().answer(context, question)`.
+    """
 
     def __init__(self, folder: Path, base: Path, description: ModelFile) -> None:
         """Load base model, adapter and tokenizer.
@@ -44,6 +58,18 @@ class Answerer:
         if loading.method == "lora":
             self._model = load_adapter(self._model, folder)
         self._limit = longest_input(base, loading.max_length) - description.max_new_tokens
+        self._base = base
+
+    @classmethod
+    def load(cls, folder: Path | str = PRODUCTION) -> "Answerer":
+        """Load the model in a folder, by default the one in production.
+
+        Raises:
+            BaseModelError: the folder holds no model, or not all of it.
+        """
+        folder = Path(folder)
+        description = read_description(folder)
+        return cls(folder, base_folder(folder, description), description)
 
     def answer(self, context: str, question: str) -> str:
         """Return the answer to a question about a context, however long that is.
@@ -51,22 +77,42 @@ class Answerer:
         Raises:
             DataError: the question is too long for the model.
         """
+        # one window at a time, which is right for every architecture
+        (answer,) = self._ask([(context, question)], "single", max_tokens=0)
+        return answer
+
+    def answer_all(self, asked: Iterable[tuple[str, str]]) -> Iterator[str]:
+        """Yield the answer to each context and question, in their order.
+
+        They are those that `answer` gives, sooner where the architecture allows several at a time.
+
+        Raises:
+            DataError: a question is too long for the model.
+        """
+        way = ways(self._base).exam
+        rest = iter(asked)
+        while some := list(islice(rest, AT_A_TIME)):
+            yield from self._ask(some, way, MOST_TOKENS)
+
+    def _ask(self, asked: Sequence[tuple[str, str]], way: Way, max_tokens: int) -> list[str]:
         how = self._description
-        asked = Question("", "", context, question, ("",), (-1,))
+        questions = [
+            Question(str(number), "", context, question, ("",), (-1,))
+            for number, (context, question) in enumerate(asked)
+        ]
         windows = encode_for_answering(
-            self._tokenizer, how.prompt, [asked], self._limit, how.window_overlap
+            self._tokenizer, how.prompt, questions, self._limit, how.window_overlap
         )
-        (answer,) = as_deterministic_as_can_be(
+        answers = as_deterministic_as_can_be(
             lambda: ask(
                 self._model,
                 self._tokenizer,
                 windows,
                 how.max_new_tokens,
-                # one window at a time, which is right for every architecture
-                max_tokens=0,
-                way="single",
+                max_tokens=max_tokens,
+                way=way,
                 unanswerable=how.unanswerable,
             ),
             how.candidate,
         )
-        return answer_text(self._tokenizer, answer)
+        return [answer_text(self._tokenizer, answer) for answer in answers]

@@ -13,6 +13,7 @@ from vestibular.core.errors import (
     NoGitError,
     NoRepositoryError,
     ShallowHistoryError,
+    VestibularError,
     exit_on_error,
 )
 from vestibular.core.files import whole_file
@@ -162,8 +163,8 @@ def parser() -> argparse.ArgumentParser:
 
 def run_plan(_: argparse.Namespace) -> None:
     """Print what each candidate will take."""
-    params = load_params()
     quiet()
+    params = load_params()
     # what its files alone refuse needs none of the seconds that torch and its friends take
     for name in params.candidates:
         configuration(name, params.candidate(name))
@@ -175,15 +176,22 @@ def run_plan(_: argparse.Namespace) -> None:
 
 def run_fetch(_: argparse.Namespace) -> None:
     """Download data and base models."""
-    from vestibular.commands.fetch import fetch_bases, fetch_data
+    quiet()
+    from vestibular.commands.fetch import fetch_all
 
-    params = load_params()
-    print("\n".join(fetch_data(params.data)))
-    print("\n".join(fetch_bases(params)))
+    faults = []
+    for done in fetch_all(load_params()):
+        if isinstance(done, VestibularError):
+            faults.append(str(done))
+        else:
+            print(done, flush=True)
+    if faults:
+        raise VestibularError("\n".join(faults))
 
 
 def run_pin(arguments: argparse.Namespace) -> None:
     """Write commits into the settings file."""
+    quiet()
     from vestibular.commands.pinning import pin_revisions
 
     print("\n".join(pin_revisions(arguments.params, arguments.update)))

@@ -3,12 +3,14 @@
 import http.client
 import urllib.error
 import urllib.request
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
-from vestibular.core.base_models import COMMIT, pin
-from vestibular.core.errors import DataError
+from vestibular.core.base_models import COMMIT, BaseChoice, pin
+from vestibular.core.errors import DataError, VestibularError
 from vestibular.core.files import file_sha256, whole_file
-from vestibular.core.hub import hub_errors
+from vestibular.core.hub import download, hub_errors
 from vestibular.core.layout import PARAMS
 from vestibular.data.settings import DataSettings, HubDataset
 from vestibular.params.project import Params
@@ -47,18 +49,30 @@ def fetch_data(settings: DataSettings) -> list[str]:
     return done
 
 
-def fetch_bases(params: Params) -> list[str]:
-    """Download the base models that the hub's cache lacks; return a line a candidate.
+def fetch_all(params: Params) -> Iterator[str | VestibularError]:
+    """Download data and base models that are not there yet, each whether or not the others fail.
 
-    Raises:
-        BaseModelError: one cannot be had.
+    Yields:
+        what was done, a line or more at a time, or why something cannot be had.
     """
-    done = []
-    for name, candidate in params.candidates.items():
-        pinned = pin(name, candidate, Path(params.bases))
-        version = pinned.revision or "a local folder"
-        done.append(f"{name}: {pinned.base_model} ({version}) is there")
-    return done
+    bases = Path(params.bases)
+    fetches: list[Callable[[], str]] = [
+        lambda: "\n".join(fetch_data(params.data)),
+        *(partial(_fetch_base, name, each, bases) for name, each in params.candidates.items()),
+    ]
+    for fetch in fetches:
+        found: str | VestibularError
+        try:
+            found = fetch()
+        except VestibularError as error:
+            found = error
+        yield found
+
+
+def _fetch_base(name: str, candidate: BaseChoice, bases: Path) -> str:
+    """Download a base model that the hub's cache lacks; return what is there."""
+    pinned = pin(name, candidate, bases)
+    return f"{name}: {pinned.base_model} ({pinned.revision or 'a local folder'}) is there"
 
 
 def _download(address: str, path: Path, sha256: str | None) -> None:
@@ -99,10 +113,9 @@ def _from_hub(dataset: HubDataset, split: str, path: Path) -> None:
         )
     # imported here: seconds that nothing else needs
     import datasets
-    from huggingface_hub import snapshot_download
 
     try:
-        folder = snapshot_download(dataset.id, repo_type="dataset", revision=dataset.revision)
+        folder = download(dataset.id, dataset.revision, "dataset")
     except hub_errors() as error:
         raise DataError(
             f"{where}: not in the hub's cache, and cannot be downloaded "
@@ -111,9 +124,9 @@ def _from_hub(dataset: HubDataset, split: str, path: Path) -> None:
             "here"
         ) from None
     try:
-        loaded = datasets.load_dataset(folder, name=dataset.config, split=split)
+        loaded = datasets.load_dataset(str(folder), name=dataset.config, split=split)
     except (RuntimeError, ValueError, OSError, datasets.exceptions.DatasetsError) as error:
-        scripts = [script.name for script in Path(folder).glob("*.py")]
+        scripts = [script.name for script in folder.glob("*.py")]
         if scripts:
             raise DataError(
                 f"{where}: is a loading script ({scripts[0]}), which runs foreign code and which "

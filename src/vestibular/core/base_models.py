@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from vestibular.core.errors import BaseModelError
 from vestibular.core.file_formats import FileFormat
 from vestibular.core.files import folder_sha256
-from vestibular.core.hub import OTHER_FILES, hub_errors, snapshot
+from vestibular.core.hub import OTHER_FILES, download, hub_errors, snapshot
 from vestibular.core.layout import PARAMS, PINS
 from vestibular.core.settings import Arithmetic, Precision, Quantization
 from vestibular.core.unusable_bases import (
@@ -206,18 +206,8 @@ def configuration(name: str, candidate: BaseChoice) -> Path:
         return folder
     if folder.is_file():
         refuse_file(f"{where}.base_model", folder)
-    # imported here: only hub models need it, and it costs a third of a second
-    import huggingface_hub
-
     try:
-        snapshot = Path(
-            huggingface_hub.snapshot_download(
-                candidate.base_model,
-                revision=candidate.revision,
-                allow_patterns=list(OTHER_FILES),
-                ignore_patterns="*/*",
-            )
-        )
+        snapshot = download(candidate.base_model, candidate.revision, patterns=OTHER_FILES)
     except hub_errors() as error:
         raise BaseModelError(
             f"{where}: {candidate.base_model}@{candidate.revision}: no folder of that name, and "

@@ -37,6 +37,17 @@ def composed(text: str) -> str:
     return unicodedata.normalize("NFC", text)
 
 
+def end_of(part: str, text: str, start: int) -> int:
+    """Return where a part of a text ends that begins at `start`, in either way of encoding."""
+    if text.startswith(part, start):
+        return start + len(part)
+    wanted = composed(part)
+    # a letter is at most four characters when it is taken apart
+    ends = range(start + 1, min(len(text), start + 4 * len(wanted)) + 1)
+    fitting = [end for end in ends if composed(text[start:end]) == wanted]
+    return fitting[-1] if fitting else start + len(part)
+
+
 def without_spaces(text: str) -> bool:
     """Say whether a text has characters of a script that writes no spaces between words."""
     return _WITHOUT_SPACES.search(text) is not None

@@ -1,7 +1,8 @@
 """Models on the Hugging Face hub: downloaded at one commit, or read from the hub's cache."""
 
-import os
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 from vestibular.core.errors import BaseModelError
 from vestibular.core.layout import PARAMS
@@ -12,6 +13,10 @@ TOKENIZERS = ("tokenizer.json", "*.model", "vocab.json", "vocab.txt")
 """Patterns of what holds a tokenizer's words."""
 OTHER_FILES = ("*.json", "*.model", "*.txt", "*.jinja")
 """Patterns of what else a model and its tokenizer consist of."""
+
+
+HUB_SECONDS = 20.0
+"""Longest wait for the hub's first answer."""
 
 
 def snapshot(repository: str, revision: str) -> Path:
@@ -26,7 +31,11 @@ def snapshot(repository: str, revision: str) -> Path:
     """
     # imported here: only hub models need it, and it costs a third of a second
     import huggingface_hub
-    from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
+    from huggingface_hub.errors import (
+        OfflineModeIsEnabled,
+        RepositoryNotFoundError,
+        RevisionNotFoundError,
+    )
 
     cached = huggingface_hub.try_to_load_from_cache(repository, "config.json", revision=revision)
     if isinstance(cached, str):
@@ -35,7 +44,10 @@ def snapshot(repository: str, revision: str) -> Path:
         if _has_weights(folder) and any(any(folder.glob(pattern)) for pattern in TOKENIZERS):
             return folder
     try:
-        names = huggingface_hub.list_repo_files(repository, revision=revision)
+        about = huggingface_hub.HfApi().model_info(
+            repository, revision=revision, timeout=HUB_SECONDS
+        )
+        names = [file.rfilename for file in about.siblings or ()]
         refuse_by_names(repository, names)
         patterns = [_first_matching(repository, names), *OTHER_FILES]
         return Path(
@@ -52,7 +64,7 @@ def snapshot(repository: str, revision: str) -> Path:
     except hub_errors() as error:
         reason = (
             "HF_HUB_OFFLINE is set"
-            if os.environ.get("HF_HUB_OFFLINE")
+            if isinstance(error, OfflineModeIsEnabled)
             else f"the hub cannot be reached ({type(error).__name__})"
         )
         raise BaseModelError(
@@ -61,6 +73,54 @@ def snapshot(repository: str, revision: str) -> Path:
             f"copy its cache here; or add `--local-dir DIR`, put that folder below the one that "
             f"`bases` names in {PARAMS}, and write it as base_model"
         ) from None
+
+
+def download(
+    repository: str,
+    revision: str | None,
+    kind: Literal["model", "dataset"] = "model",
+    patterns: Sequence[str] | None = None,
+) -> Path:
+    """Return the folder with files of a repository, from the cache where the hub does not answer.
+
+    The hub is asked once before: the client's own download tries six times, for half a minute, and
+    prints each.
+
+    Args:
+        repository: `owner/name`.
+        revision: commit, branch or tag; None for the newest.
+        kind: what the repository holds.
+        patterns: which files of its top folder; None for all files.
+
+    Raises:
+        hub_errors(): it is neither in the cache nor to be had.
+    """
+    import httpx2
+    import huggingface_hub
+    from huggingface_hub.errors import LocalEntryNotFoundError, OfflineModeIsEnabled
+
+    unreachable: Exception | None = None
+    try:
+        huggingface_hub.HfApi().repo_info(
+            repository, revision=revision, repo_type=kind, timeout=HUB_SECONDS
+        )
+    except (httpx2.TransportError, OfflineModeIsEnabled) as error:
+        unreachable = error
+    try:
+        return Path(
+            huggingface_hub.snapshot_download(
+                repository,
+                revision=revision,
+                repo_type=kind,
+                allow_patterns=None if patterns is None else list(patterns),
+                ignore_patterns=None if patterns is None else "*/*",
+                local_files_only=unreachable is not None,
+            )
+        )
+    except LocalEntryNotFoundError:
+        if unreachable is not None:
+            raise unreachable from None
+        raise
 
 
 def _has_weights(folder: Path) -> bool:

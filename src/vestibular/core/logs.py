@@ -12,6 +12,8 @@ def quiet() -> None:
     """
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    # tells of each retry; what comes of them is in our own message
+    os.environ.setdefault("HF_HUB_VERBOSITY", "error")
     # says at import that a GPU-like kernel for 4 bit could be installed for CPUs
     logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
     # peft still asks transformers by an old name

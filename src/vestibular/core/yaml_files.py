@@ -12,11 +12,31 @@ from vestibular.core.files import whole_file
 
 
 class _Loader(yaml.SafeLoader):
-    """PyYAML with YAML 1.2's floats, as DVC reads them, and without repeated keys."""
+    """PyYAML with YAML 1.2's floats, as DVC reads them, and without repeated keys or circles."""
+
+    def __init__(self, stream: Any) -> None:
+        super().__init__(stream)
+        self._open: list[Any] = []
+        """Anchors of the values that are being read."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        event: Any = self.peek_event()  # type: ignore[no-untyped-call]
+        if isinstance(event, yaml.AliasEvent) and event.anchor in self._open:
+            place: Any = event.start_mark
+            raise yaml.MarkedYAMLError(problem="a value that holds itself", problem_mark=place)
+        return super().compose_node(parent, index)
+
+    def compose_sequence_node(self, anchor: Any) -> yaml.SequenceNode:
+        self._open.append(anchor)
+        node = super().compose_sequence_node(anchor)
+        self._open.pop()
+        return node
 
     def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
+        self._open.append(anchor)
         # as it is written: later on, what is merged in (`<<`) stands beside what overrides it
         node = super().compose_mapping_node(anchor)
+        self._open.pop()
         seen = set()
         for key_node, _ in node.value:
             if not isinstance(key_node, yaml.ScalarNode):
@@ -80,6 +100,11 @@ def parse_yaml(text: str, path: Path) -> dict[str, Any]:
         raise ParamsError(f"{path}:{line} not YAML: {error.problem}") from None
     except yaml.YAMLError as error:
         raise ParamsError(f"{path}: not YAML: {error}") from None
+    except RecursionError:
+        raise ParamsError(f"{path}: not YAML: it is nested too deeply") from None
+    except (ValueError, AttributeError, TypeError) as error:
+        # a day that no calendar has, or a tag (`!!int`) of a text that is none
+        raise ParamsError(f"{path}: not YAML: {error}; put texts in quotes") from None
     if not isinstance(content, dict):
         raise ParamsError(f"{path}: must be a mapping of settings, not {kind(content)}")
     return content

@@ -132,11 +132,13 @@ def _refuse_one_content(paths: Mapping[str, Path]) -> None:
     Raises:
         DataError: the two files hold the same bytes.
     """
-    if (
-        len(paths) == 2
-        and len({file_sha256(path) for path in paths.values() if path.is_file()}) == 1
-    ):
-        train, validation = paths.values()
+    if len(paths) < 2:
+        return
+    train, validation = paths.values()
+    # one that is missing is said where it is read
+    if not (train.is_file() and validation.is_file()):
+        return
+    if file_sha256(train) == file_sha256(validation):
         what = (
             f"holds the same bytes as {train}; name a file with other questions, or write "
             "data.validation_size to hold out a part of one file"

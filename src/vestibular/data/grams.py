@@ -60,8 +60,7 @@ class Grams:
         for place, text in enumerate(texts):
             ours = [numbers.setdefault(word, len(numbers) + 1) for word in words(text)]
             lengths[place] = len(ours)
-            # no word has the number 0: a shorter text equals none but its like
-            ours += [0] * (size - len(ours)) if ours else []
+            ours += [0] * (size - len(ours)) if ours else []  # 0 is no word
             found.append(np.array(ours, dtype=np.int32))
         padded = np.where(lengths > 0, np.maximum(lengths, size), 0)
         whole = np.concatenate([*found, np.zeros(size, dtype=np.int32)]).astype(np.int64)
@@ -142,8 +141,8 @@ def sharers(
     """Find which of our texts share enough with any of theirs, and which of theirs with ours.
 
     A pair that shares enough must share at least `share` of our text's grams. No pair that counts
-    is missed, unless more than `MOST_HOLDERS` texts have each of its rare grams: then both of its
-    texts are compared with those that come first.
+    is missed, unless more than `MOST_HOLDERS` texts have each of its rare grams, or more than
+    `MOST_COMPARED` have some of them: then both are compared with those that come first.
 
     Args:
         grams: of all texts.
@@ -170,13 +169,12 @@ def sharers(
         text = int(ours[place])
         proposed = holders.proposed(rare[ends[place] - rare_counts[place] : ends[place]])
         _compare(grams, text, proposed, enough, found_ours, found_theirs, scratch)
-    if not both or not holders.capped.any():
+    if not holders.capped.any():
         return found_ours, found_theirs
     # what a common gram did not propose has a say of its own
-    capped = np.logical_or.reduceat(
-        np.append(holders.capped[all_of_theirs], False), np.cumsum(every) - every
-    )
-    left = theirs[capped & (every > 0) & ~found_theirs[theirs]]
+    unsure = _any_of(holders.capped[rare], rare_counts) & ~found_ours[ours]
+    capped = _any_of(holders.capped[all_of_theirs], every)
+    left = theirs[capped & (unsure.any() | ~found_theirs[theirs])]
     ours_by_gram = Holders(ours, rare, rare_counts, grams.kinds)
 
     def enough_for_us(shared: Numbers, sizes: Numbers, others: Numbers) -> Marks:
@@ -289,6 +287,13 @@ def _spread(firsts: Numbers, counts: Numbers) -> Numbers:
         return np.zeros(0, dtype=np.int64)
     ends = np.cumsum(counts)
     return np.asarray(np.arange(total) + np.repeat(firsts - (ends - counts), counts))
+
+
+def _any_of(flags: Marks, counts: Numbers) -> Marks:
+    """Say for runs of flags, `counts` long, whether one of each run is set."""
+    sums = np.concatenate(([0], np.cumsum(flags)))
+    ends = np.cumsum(counts)
+    return np.asarray(sums[ends] > sums[ends - counts])
 
 
 def _bar(items: Sequence[int] | range, title: str) -> "tqdm[int]":

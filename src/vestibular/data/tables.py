@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from vestibular.core.characters import is_visible
+from vestibular.core.errors import DataError
 from vestibular.data.cells import CellError, CellReader
 from vestibular.data.columns import check_columns
 from vestibular.data.findings import Finding, Findings, Origin, RefusedDataError, refusal, refused
@@ -33,11 +34,6 @@ def read_table(path: Path, kind: str, columns: Columns) -> Source:
             or of the wrong type; says in which row (counted from 1, without the header) and
             column.
     """
-    readers: dict[str, Callable[..., Iterator[tuple[Origin, Row]]]] = {
-        "jsonl": _json_lines,
-        "csv": _csv,
-        "parquet": lambda path, columns, _: parquet_rows(path, columns),
-    }
     wanted = {key: name for key, name in columns.model_dump().items() if name is not None}
     found = Findings()
     cells = CellReader(kind, found)
@@ -46,7 +42,7 @@ def read_table(path: Path, kind: str, columns: Columns) -> Source:
     # questions of one context share its text
     texts: dict[str, str] = {}
     present = 0
-    for origin, row in readers[kind](path, list(wanted.values()), found):
+    for origin, row in READERS[kind](path, list(wanted.values()), found):
         present += 1
         read: dict[str, Any] = {}
         for key, name in wanted.items():
@@ -174,3 +170,46 @@ def _delimiter(text: str, columns: Sequence[str]) -> str:
             return 0
 
     return max(DELIMITERS, key=named)
+
+
+READERS: dict[str, Callable[..., Iterator[tuple[Origin, Row]]]] = {
+    "jsonl": _json_lines,
+    "csv": _csv,
+    "parquet": lambda path, columns, _: parquet_rows(path, columns),
+}
+"""How the rows of each kind of table are read."""
+KINDS = {".jsonl": "jsonl", ".csv": "csv", ".tsv": "csv", ".parquet": "parquet"}
+"""Kind of a table by the end of its file's name."""
+
+
+def read_asked(path: Path) -> list[tuple[str, str]]:
+    """Read the context and the question of each row of a table with these two columns.
+
+    Raises:
+        DataError: the file is missing or no such table, or a cell holds no text; says where.
+    """
+    kind = KINDS.get(path.suffix)
+    if kind is None:
+        raise DataError(
+            f"{path}: must be a table with the columns context and question, its name ending in "
+            f"{', '.join(KINDS)}"
+        )
+    found = Findings()
+    cells = CellReader(kind, found)
+    names = ("context", "question")
+    rows, faults = [], []
+    for origin, row in READERS[kind](path, list(names), found):
+        read: list[str] = []
+        for name in names:
+            place = origin.at(f"column {name}")
+            try:
+                text = cells.read(name, row.get(name), place)
+                if not is_visible(text):
+                    raise CellError("is empty")
+                read.append(text)
+            except CellError as fault:
+                faults.append(refused("wrong_cell", place, str(fault)))
+        rows.append((read[0], read[-1]) if len(read) == len(names) else ("", ""))
+    if faults:
+        raise RefusedDataError(faults)
+    return rows

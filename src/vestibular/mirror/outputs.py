@@ -135,6 +135,8 @@ def _read_costs(run: Run) -> None:
         if cost is not None:
             content = cost.model_dump(mode="json", exclude={"version"})
             run.fields |= flatten(prefix, measured(content))
+    if training is not None and exam is not None:
+        run.fields["run/seconds"] = round(training.seconds + exam.seconds, 3)
     if training is not None and training.started is not None:
         run.started = training.started
         run.fields["run/started"] = timestamp(run.started)

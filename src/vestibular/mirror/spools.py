@@ -2,10 +2,11 @@
 
 import contextlib
 import fcntl
+import itertools
 import json
 import os
 from bisect import bisect_left
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -124,10 +125,17 @@ def _run(name: str, files: list[SpoolFile]) -> Run:
                 run.candidate = event["candidate"]
             _tell(run, stage, event)
         _tell_end(run, stage, file)
+    run.fields["run/seconds"] = round(sum(_seconds_at_work(file.events) for file in files), 3)
     broken = sum(file.broken_lines for file in files)
     if broken:
         run.fields["run/broken_lines"] = float(broken)
     return run
+
+
+def _seconds_at_work(events: Sequence[Mapping[str, Any]]) -> float:
+    """Return how long processes ran, without the waits until the next one was started."""
+    pairs = itertools.pairwise(events)
+    return float(sum(two["time"] - one["time"] for one, two in pairs if two["event"] != "start"))
 
 
 def _tell(run: Run, stage: str, event: Mapping[str, Any]) -> None:

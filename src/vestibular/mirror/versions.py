@@ -18,7 +18,7 @@ from vestibular.mirror.records import File, Point, Run, Stage, Value, Version
 from vestibular.mirror.spools import SERIES
 
 ADAPTER = "finetuning/adapter/"
-NOTHING = "nothing"
+YES = "yes"
 
 
 def version_of(run: Run, stage: Stage, registered: str) -> Version | None:
@@ -36,11 +36,11 @@ def version_of(run: Run, stage: Stage, registered: str) -> Version | None:
     }
     if "evaluation/after/exact_match" not in run.fields or not files:
         return None
-    missing = NOTHING
+    can_answer = YES
     try:
         files |= _what_else_answers(run)
     except VestibularError as error:
-        missing = str(error)
+        can_answer = f"no: {error}"
     renamed = {
         "model/candidate": run.candidate,
         "model/run": run.id,
@@ -55,7 +55,7 @@ def version_of(run: Run, stage: Stage, registered: str) -> Version | None:
         "model/loss": _mean_loss(run),
         "model/last-loss": _last(run, SERIES["loss"]),
         "model/validation-loss": _last(run, SERIES["validation_loss"]),
-        "model/missing": missing,
+        "model/can-answer": can_answer,
     }
     fields: dict[str, Value] = {name: value for name, value in renamed.items() if value is not None}
     return Version(fields, files, stage)

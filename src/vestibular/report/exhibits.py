@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 
+from vestibular.core.characters import end_of
 from vestibular.core.costs import CandidateCosts
 from vestibular.core.documents import document_numbers
 from vestibular.core.exam_results import AnsweredQuestion, Prediction
@@ -63,7 +64,9 @@ def questions_data(
                 # the page counts in UTF-16 units
                 "answer": [
                     _utf16(question.context[:start]) if start >= 0 else -1,
-                    _utf16(question.context[: start + len(question.answers[0])]),
+                    _utf16(
+                        question.context[: end_of(question.answers[0], question.context, start)]
+                    ),
                 ],
                 "references": _unique(question.answers),
                 "before": [_scored(row.before) for row in answers],

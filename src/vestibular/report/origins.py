@@ -31,6 +31,7 @@ def data_table(audit: DataMetrics) -> Table:
     said = [words] if given_away else []
     if between := audit.leaked_between_folds:
         said.append(f"Questions of other folds give {between:,} of a fold's questions away.")
+    said += _handled(audit)
     if audit.drawn is not None and audit.drawn.warning is not None:
         said.append(f"{audit.drawn.warning}.")
     return {
@@ -49,6 +50,27 @@ def data_table(audit: DataMetrics) -> Table:
             for name, split in audit.splits().items()
         ],
     }
+
+
+def _handled(audit: DataMetrics) -> list[str]:
+    """Say how much of the source is not as it was written."""
+    splits = audit.splits().values()
+    left_out = sum(sum(split.left_out.model_dump().values()) for split in splits)
+    odd = sum(
+        sum({**split.faults.model_dump(), **split.converted.model_dump()}.values())
+        for split in splits
+    )
+    said = []
+    if left_out or odd:
+        said.append(
+            f"{left_out:,} questions of the source were left out, and {odd:,} values or rows were "
+            "converted, mended or kept though odd: each is a row of data/audit.jsonl."
+        )
+    if apart := sum(split.contexts_without_spaces for split in splits):
+        said.append(
+            f"In {apart:,} contexts, whose script has no spaces, every character counts as a word."
+        )
+    return said
 
 
 def bases_table(pins: Mapping[str, Pin], selection: Selection) -> Table:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 
+from vestibular.core.characters import composed, cut_characters, without_spaces
 from vestibular.core.questions import Question
 
 PARTS = 4
@@ -42,13 +43,15 @@ def _pattern(language: str) -> tuple[re.Pattern[str], dict[str, str]]:
     groups = {form: name for name, forms in question_words()[language].items() for form in forms}
     # at one place the longest form counts: "em que ano" asks for a time, "que" for a thing
     forms = "|".join(re.escape(form) for form in sorted(groups, key=len, reverse=True))
-    return re.compile(rf"\b(?:{forms})\b"), groups
+    # without spaces a question word has no edges
+    edge = "" if any(map(without_spaces, groups)) else r"\b"
+    return re.compile(rf"{edge}(?:{forms}){edge}"), groups
 
 
 def question_word(question: str, language: str) -> str:
     """Return the group of the question word that stands first, or `other` where there is none."""
     pattern, groups = _pattern(language)
-    found = pattern.search(" ".join(question.lower().split()))
+    found = pattern.search(" ".join(composed(question).lower().split()))
     return groups[found[0]] if found else OTHER
 
 
@@ -85,13 +88,18 @@ def by_number(
 
 
 def answer_words(question: Question) -> int:
-    """Return the number of words of the first reference answer."""
-    return len(question.answers[0].split())
+    """Return the number of words of the first reference answer (see `_count_words`)."""
+    return _count_words(question.answers[0])
 
 
 def context_words(question: Question) -> int:
-    """Return the number of words of the context."""
-    return len(question.context.split())
+    """Return the number of words of the context (see `_count_words`)."""
+    return _count_words(question.context)
+
+
+def _count_words(text: str) -> int:
+    """Count what white space parts; in scripts without it, every character is a word."""
+    return sum(len(cut_characters(word)) for word in text.split())
 
 
 def by_position(questions: Sequence[Question]) -> list[Slice]:

@@ -9,7 +9,6 @@ import shutil
 from importlib.metadata import version
 from pathlib import Path
 
-import vestibular
 from vestibular.core.files import folder_sha256
 
 COMPLETE = "complete"
@@ -18,7 +17,7 @@ PACKAGES = ("accelerate", "bitsandbytes", "peft", "torch", "transformers")
 """Packages whose version decides what a training step computes."""
 CODE = ("core", "modeling", "tracking", "training")
 """Packages of this library that the stage `train` depends on, as `dvc.yaml` names them."""
-LIBRARY = Path(vestibular.__file__).parent
+LIBRARY = Path(__file__).parents[1]
 
 
 def training_key(**inputs: object) -> str:

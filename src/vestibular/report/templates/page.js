@@ -2,6 +2,8 @@
 (() => {
   const element = (tag, className, text) => {
     const node = document.createElement(tag);
+    // texts of the data may run from right to left, beside others that do not
+    node.dir = "auto";
     if (className) node.className = className;
     if (text !== undefined) node.textContent = text;
     return node;

@@ -1,0 +1,78 @@
+"""The answers to a whole table of questions, as a file that grows and can be gone on with."""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from vestibular.core.errors import DataError
+
+Answers = Callable[[Iterable[tuple[str, str]]], Iterator[str]]
+
+
+def write_answers(
+    path: Path, asked: Sequence[tuple[str, str]], model: str, answers: Answers
+) -> None:
+    """Append to `path` the answers that are not in it yet, a JSON object a line.
+
+    Args:
+        path: the file; one from before must hold the first answers to the same questions.
+        asked: context and question of each row.
+        model: a hash of the model that answers.
+        answers: gives the answers to contexts and questions.
+
+    Raises:
+        DataError: the file holds something else.
+    """
+    rows = [_row(number, *each, model) for number, each in enumerate(asked, start=1)]
+    done = _answered(path, rows)
+    with (
+        path.open("a", encoding="utf-8") as file,
+        tqdm(total=len(rows), initial=done, unit="question", disable=None) as bar,
+    ):
+        for row, answer in zip(rows[done:], answers(asked[done:]), strict=True):
+            file.write(json.dumps({**row, "answer": answer}, ensure_ascii=False) + "\n")
+            file.flush()
+            bar.update()
+
+
+def _row(number: int, context: str, question: str, model: str) -> dict[str, Any]:
+    return {
+        "row": number,
+        "context_sha256": hashlib.sha256(context.encode()).hexdigest()[:16],
+        "question": question,
+        "model": model,
+    }
+
+
+def _answered(path: Path, rows: Sequence[dict[str, Any]]) -> int:
+    """Return how many rows a file answers already; a last line that was cut off goes.
+
+    Raises:
+        DataError: it holds something else.
+    """
+    if not path.exists():
+        return 0
+    content = path.read_bytes()
+    whole = content[: content.rfind(b"\n") + 1]
+    for number, line in enumerate(whole.splitlines(), start=1):
+        try:
+            found = json.loads(line)
+            found.pop("answer")
+        except (ValueError, KeyError, AttributeError, TypeError):
+            found = None
+        if number > len(rows) or found != rows[number - 1]:
+            raise DataError(
+                f"{path}: line {number}: not the answer of this model to row {number} of these "
+                "questions; move the file away, or name another with --output"
+            )
+    if whole != content:
+        # only what looks like one of our own lines is cut off
+        if not content[len(whole) :].startswith(b'{"row": '):
+            raise DataError(f"{path}: its last line is none of ours; name another with --output")
+        with path.open("r+b") as file:
+            file.truncate(len(whole))
+    return whole.count(b"\n")
