@@ -125,6 +125,7 @@ def check(name: str) -> dict[str, Any]:
     from vestibular.core.logs import quiet
 
     quiet()
+    from huggingface_hub.errors import StrictDataclassError
     from transformers import CONFIG_MAPPING
 
     from vestibular.modeling.miniature import CANNOT_BE_BUILT
@@ -135,7 +136,7 @@ def check(name: str) -> dict[str, Any]:
         if "layer_types" in values:
             values["num_hidden_layers"] = len(values["layer_types"])
         config = CONFIG_MAPPING[name](**values)
-    except CANNOT_BE_BUILT as error:
+    except (*CANNOT_BE_BUILT, StrictDataclassError) as error:
         return {"refused": f"{NOT_BUILT} from its default configuration ({first_line(error)})"}
     return asdict(try_out(config))
 
