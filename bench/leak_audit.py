@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from bench.machine import machine
+from bench.machine import load, machine
 from vestibular.core.files import write_json
 from vestibular.core.questions import Question
 from vestibular.data.leaks import find_leaks, joined_documents
@@ -95,7 +95,7 @@ def measure(name: str) -> dict[str, object]:
     """Audit one of the cases in this process."""
     questions = CASES[name]()
     before = _peak()
-    start = time.perf_counter()
+    start, busy = time.perf_counter(), time.process_time()
     leaks = find_leaks(
         [one for number, one in enumerate(questions) if number % HELD_OUT],
         questions[::HELD_OUT],
@@ -106,6 +106,8 @@ def measure(name: str) -> dict[str, object]:
     return {
         "find_leaks_seconds": round(between - start, 1),
         "joined_documents_seconds": round(end - between, 1),
+        "processor_seconds": round(time.process_time() - busy, 1),
+        "load": load(),
         "peak_resident_bytes_before": before,
         "peak_resident_bytes": _peak(),
         "leaked": leaks.leaked,

@@ -205,7 +205,7 @@ def test_squads_other_types_are_read(tmp_path: Path) -> None:
     """Whole numbers for ids, text and fractions for offsets; the place in the file is kept."""
     asked = [
         {"id": place, "question": "Who?", "answers": [{"text": "Ada", "answer_start": start}]}
-        for place, start in enumerate(("2", 2.0, " 2 ", 2, "2.0"))
+        for place, start in enumerate(("2", 2.0, "\x1f2 ", 2, "2.0"))
     ]
     write_squad(tmp_path, asked, "Ada built it.")
     dataset = load(tmp_path, "squad")

@@ -63,10 +63,9 @@ def _whole(value: Any) -> int | None:
     if isinstance(value, float):
         whole = math.isfinite(value) and value.is_integer() and abs(value) <= LARGEST
         return int(value) if whole else None
-    if isinstance(value, str) and WHOLE.fullmatch(value):
-        return int(value)
-    if isinstance(value, str) and FRACTION.fullmatch(value):
-        return int(value.split(".")[0])
+    if isinstance(value, str) and (WHOLE.fullmatch(value) or FRACTION.fullmatch(value)):
+        # `int` knows fewer blanks
+        return int(value.strip().split(".")[0])
     return None
 
 

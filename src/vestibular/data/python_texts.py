@@ -49,7 +49,7 @@ def read_printed(text: str) -> Any:
             warnings.simplefilter("ignore")
             return _value(ast.parse(_with_commas(text.strip()), mode="eval").body)
     except (SyntaxError, ValueError, RecursionError, MemoryError, tokenize.TokenError) as error:
-        raise NotPythonError(str(error).split("\n")[0] or type(error).__name__) from None
+        raise NotPythonError(str(error.args[0]) if error.args else "it is too deep") from None
 
 
 def _with_commas(text: str) -> str:
