@@ -45,8 +45,10 @@ PUBLISHED: dict[str, dict[str, Any]] = {
     "deepseek_v2": {"num_experts_per_tok": 6},
     "dots1": {"n_routed_experts": 128, "num_experts_per_tok": 6, "n_shared_experts": 2},
     "granitemoehybrid": {"layer_types": _hybrid("linear_attention", 40, (5, 15, 25, 35))},
+    "hunyuan_v1_dense": {"head_dim": 128},
     "lfm2": {"layer_types": _hybrid("conv", 16, (2, 5, 8, 10, 12, 14))},
     "lfm2_moe": {"layer_types": _hybrid("conv", 24, (2, 6, 10, 14, 18, 21))},
+    "nemotron": {"num_key_value_heads": 8},
 }
 """Values of published models, where the default configuration has none, or lacks kinds of layers
 that the architecture is made for."""
@@ -125,6 +127,7 @@ def check(name: str) -> dict[str, Any]:
     from vestibular.core.logs import quiet
 
     quiet()
+    from huggingface_hub.errors import StrictDataclassError
     from transformers import CONFIG_MAPPING
 
     from vestibular.modeling.miniature import CANNOT_BE_BUILT
@@ -135,7 +138,7 @@ def check(name: str) -> dict[str, Any]:
         if "layer_types" in values:
             values["num_hidden_layers"] = len(values["layer_types"])
         config = CONFIG_MAPPING[name](**values)
-    except CANNOT_BE_BUILT as error:
+    except (*CANNOT_BE_BUILT, StrictDataclassError) as error:
         return {"refused": f"{NOT_BUILT} from its default configuration ({first_line(error)})"}
     return asdict(try_out(config))
 

@@ -108,3 +108,13 @@ def test_a_product_of_another_kind_gets_no_adapter() -> None:
     targets = usual_targets(model)
     assert "o_b_proj" in str(targets)
     assert "o_a_proj" not in str(targets)
+
+
+@pytest.mark.parametrize("name", ["emu3", "modernbert-decoder"])
+def test_an_adapter_finds_the_layers(name: str) -> None:
+    """Where a part of a model stands for it, and where an output head is called a decoder."""
+    from transformers import CONFIG_MAPPING
+
+    targets = usual_targets(skeleton(cut(CONFIG_MAPPING[name]())))
+    assert {"k_proj", "q_proj", "v_proj"} < set(targets)
+    assert not {"decoder", "lm_head", "dense"} & set(targets)

@@ -1,4 +1,4 @@
-"""What a configuration of transformers says, in the words that many architectures share.
+"""What transformers says of a model, in the words that many architectures share.
 
 Nothing here imports torch.
 """
@@ -32,3 +32,10 @@ def experts(text: Any) -> tuple[int, int] | None:
     if not number or max(number) < 2:
         return None
     return max(number), min(max(number), max(used, default=max(number)))
+
+
+def text_decoder(model: Any) -> Any:
+    """Return the module of a causal language model that holds the layers for text."""
+    found = model.get_decoder()
+    # some call their output head a decoder
+    return model.base_model if found is model.get_output_embeddings() else found

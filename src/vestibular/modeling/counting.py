@@ -11,7 +11,7 @@ from transformers import DynamicCache
 from transformers.cache_utils import CacheLayerMixin, LinearAttentionCacheLayerMixin
 
 from vestibular.modeling.attention import CHUNKED, FULL
-from vestibular.modeling.configuration import experts
+from vestibular.modeling.configuration import experts, text_decoder
 from vestibular.modeling.flops import AttentionLayers, Shape
 from vestibular.modeling.models import without_weights
 
@@ -44,7 +44,7 @@ def arithmetic_shape(folder: Path, model: Any) -> Shape:
     left_out = looked_up | ({id(head.weight)} if head is not None else set()) | _states(base)
     active = sum(
         parameter.numel() * _share(name, parameter, text)
-        for name, parameter in base.get_decoder().named_parameters()
+        for name, parameter in text_decoder(base).named_parameters()
         if id(parameter) not in left_out
     )
     return Shape(

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from transformers import AutoModelForCausalLM, PreTrainedConfig
 from transformers.pytorch_utils import Conv1D
 
-from vestibular.modeling.configuration import EXPERTS, experts, parts
+from vestibular.modeling.configuration import EXPERTS, experts, parts, text_decoder
 
 VOCABULARY = 512
 """Words that a miniature knows, at most."""
@@ -194,7 +194,7 @@ def _kinds(config: PreTrainedConfig, number: int) -> list[Any]:
 
 def structures(model: Any, number: int) -> list[Any]:
     """Describe each layer of a decoder by its modules and the shapes of its parameters."""
-    for within in (model.get_decoder(), model):
+    for within in (text_decoder(model), model):
         for module in within.modules():
             if isinstance(module, nn.ModuleList) and len(module) == number:
                 return [

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 import transformers
+from huggingface_hub.errors import StrictDataclassError
 from peft import PeftModel
 from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
@@ -28,6 +29,7 @@ LOADING_ERRORS = (
     RuntimeError,
     ImportError,
     SafetensorError,
+    StrictDataclassError,
     struct.error,
     pickle.UnpicklingError,
 )

@@ -8,14 +8,14 @@ import re
 import warnings
 from typing import Any
 
+import torch
 from peft import LoraConfig, get_peft_model
 from peft.tuners.tuners_utils import BaseTunerLayer
 from peft.utils import TRANSFORMERS_MODELS_TO_LORA_TARGET_MODULES_MAPPING as KNOWN
 from torch import nn
 from transformers.pytorch_utils import Conv1D
 
-from vestibular.modeling.configuration import experts
-from vestibular.modeling.miniature import skeleton
+from vestibular.modeling.configuration import experts, text_decoder
 
 Targets = str | tuple[str, ...]
 """Modules as peft takes them: names that a module's path ends with, or one pattern of it all."""
@@ -45,7 +45,7 @@ def usual_targets(model: Any) -> Targets:
 
 def decoder_name(model: Any) -> str:
     """Return the beginning of the names of all modules of a model's text decoder."""
-    decoder = model.get_decoder()
+    decoder = text_decoder(model)
     for name, module in model.named_modules():
         if module is decoder:
             return f"{name}." if name else ""
@@ -72,10 +72,10 @@ def _linear_in_layers(model: Any, names: list[str], within: str) -> list[str]:
         in_layer = any(part.isdigit() for part in path)
         if in_layer and module is not head and "experts" not in path and not routes:
             chosen.append(name)
-    return _taken(model.config, chosen)
+    return _taken(model, chosen)
 
 
-def _taken(config: Any, chosen: list[str]) -> list[str]:
+def _taken(model: Any, chosen: list[str]) -> list[str]:
     """Return those of the modules that peft puts an adapter on, and on nothing else for them.
 
     It refuses what fused kernels read past an adapter, and takes some names of one expert's
@@ -86,9 +86,10 @@ def _taken(config: Any, chosen: list[str]) -> list[str]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            adapted = get_peft_model(
-                skeleton(config), LoraConfig(task_type="CAUSAL_LM", target_modules=names)
-            )
+            with torch.device("meta"):
+                # the configuration is of a part, for some, and tells not which class is meant
+                empty = type(model)(model.config)
+            adapted = get_peft_model(empty, LoraConfig(task_type="CAUSAL_LM", target_modules=names))
     except (ValueError, TypeError, RuntimeError):
         found = set()
     else:
@@ -100,7 +101,7 @@ def _taken(config: Any, chosen: list[str]) -> list[str]:
     if set(chosen) <= found:
         # the same names outside the text decoder are for `described` to leave out
         return chosen if all(_last(name) in names for name in found) else []
-    return [name for kind in kinds for name in _taken(config, kind)] if len(kinds) > 1 else []
+    return [name for kind in kinds for name in _taken(model, kind)] if len(kinds) > 1 else []
 
 
 def _last(name: str) -> str:
