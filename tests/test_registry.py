@@ -452,15 +452,36 @@ def test_a_fresh_clone_answers_with_the_model_in_production(
     clone = tmp_path / "clone"
     git(tmp_path, "clone", "--quiet", str(project), str(clone))
     registry(clone, "download", "--stage", "production", str(tmp_path / "model"))
+
+    def answer(folder: Path, *options: str) -> "subprocess.CompletedProcess[str]":
+        return run(
+            folder,
+            *(sys.executable, "-m", "vestibular", "answer", *options),
+            *("--context", "-", "Quem dirige o programa Aurora?"),
+            text="O programa Aurora é dirigido por Ana Prado.",
+        )
+
+    # the last run's model is the one in production
+    here = answer(project)
+    assert here.stderr.startswith("models/production: ")
+    assert here.stderr.count("\n") == 1
+    # once it is another's, that is said
+    record = project / "models/production/training.json"
+    content = record.read_text(encoding="utf-8").replace('"run": "', '"run": "x')
+    record.unlink()
+    record.write_text(content, encoding="utf-8")
+    assert "note: the registry has v0.1.0, another model, in production" in answer(project).stderr
     shutil.rmtree(project)
-    said = run(
-        clone,
-        *(sys.executable, "-m", "vestibular", "answer", "--model", str(tmp_path / "model")),
-        *("--context", "-", "Quem dirige o programa Aurora?"),
-        text="O programa Aurora é dirigido por Ana Prado.",
-    )
+
+    said = answer(clone, "--model", str(tmp_path / "model"))
+    assert said.stdout == here.stdout
     assert said.stdout.count("\n") == 1
-    assert said.stderr == ""
+    assert said.stderr.count("\n") == 1
+    # or without a download of one's own: by stage or by version, fetched once
+    assert answer(clone, "--stage", "production").stdout == said.stdout
+    shutil.rmtree(tmp_path / "remote")
+    shutil.rmtree(clone / ".dvc/cache")
+    assert answer(clone, "--version", "0.1.0").stdout == said.stdout
 
 
 def test_a_long_reason_is_wrapped_in_its_own_column(capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,12 +5,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from vestibular.commands.chosen_model import add_options, chosen_folder
 from vestibular.commands.description import base_folder, read_description
 from vestibular.core.characters import is_visible
 from vestibular.core.environment import arithmetic_in_force, settle
 from vestibular.core.errors import DataError, LaunchError
 from vestibular.core.files import file_sha256
-from vestibular.core.layout import MODEL_FILE, PRODUCTION
+from vestibular.core.layout import MODEL_FILE
 from vestibular.core.logs import quiet
 
 
@@ -39,13 +40,7 @@ def add_command(commands: Any) -> None:
         help="for --questions: where the answers go, JSON Lines; what is there already is gone on "
         "with",
     )
-    answer.add_argument(
-        "--model",
-        type=Path,
-        default=PRODUCTION,
-        metavar="DIR",
-        help="folder with a model that `select` wrote (default: %(default)s)",
-    )
+    add_options(answer)
     answer.set_defaults(run=run_answer)
 
 
@@ -66,12 +61,13 @@ def run_answer(arguments: argparse.Namespace) -> None:
     question = arguments.question.removeprefix("\ufeff")
     if not is_visible(question):
         raise DataError("the question is empty")
-    _say_which(arguments.model)
-    _settle(arguments.model)
+    folder = chosen_folder(arguments)
+    _say_which(folder)
+    _settle(folder)
     # torch and its friends take seconds
     from vestibular.commands.answering import Answerer
 
-    print(Answerer.load(arguments.model).answer(context, question))
+    print(Answerer.load(folder).answer(context, question))
 
 
 def _answer_table(arguments: argparse.Namespace) -> None:
@@ -83,8 +79,9 @@ def _answer_table(arguments: argparse.Namespace) -> None:
     from vestibular.data.tables import read_asked
 
     asked = read_asked(arguments.questions)
-    model = _say_which(arguments.model)
-    _settle(arguments.model)
+    folder = chosen_folder(arguments)
+    model = _say_which(folder)
+    _settle(folder)
     # torch and its friends take seconds
     from vestibular.commands.answering import Answerer
 
@@ -93,7 +90,7 @@ def _answer_table(arguments: argparse.Namespace) -> None:
         asked,
         model,
         # loaded when the first answer is asked for: there may be none left
-        lambda rest: Answerer.load(arguments.model).answer_all(rest) if rest else iter(()),
+        lambda rest: Answerer.load(folder).answer_all(rest) if rest else iter(()),
     )
     print(f"{arguments.output}: {len(asked):,} answers", file=sys.stderr)
 
