@@ -480,7 +480,6 @@ def test_a_fresh_clone_answers_with_the_model_in_production(
     # or without a download of one's own: by stage or by version, fetched once
     assert answer(clone, "--stage", "production").stdout == said.stdout
     shutil.rmtree(tmp_path / "remote")
-    shutil.rmtree(clone / ".dvc/cache")
     assert answer(clone, "--version", "0.1.0").stdout == said.stdout
 
 
