@@ -62,8 +62,8 @@ def run_answer(arguments: argparse.Namespace) -> None:
     if not is_visible(question):
         raise DataError("the question is empty")
     folder = chosen_folder(arguments)
-    _say_which(folder)
     _settle(folder)
+    _say_which(folder)
     # torch and its friends take seconds
     from vestibular.commands.answering import Answerer
 
@@ -80,8 +80,8 @@ def _answer_table(arguments: argparse.Namespace) -> None:
 
     asked = read_asked(arguments.questions)
     folder = chosen_folder(arguments)
-    model = _say_which(folder)
     _settle(folder)
+    model = _say_which(folder)
     # torch and its friends take seconds
     from vestibular.commands.answering import Answerer
 
