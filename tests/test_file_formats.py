@@ -19,6 +19,7 @@ from results import answered, exam_details
 from vestibular.commands.description import read_description
 from vestibular.core.costs import Costs
 from vestibular.core.errors import BaseModelError, DataError
+from vestibular.core.data_metrics import Rows
 from vestibular.core.exam_results import AnsweredQuestion, ExamDetails, Scores
 from vestibular.core.file_formats import FileFormat, Part
 from vestibular.core.model_file import Loading
@@ -107,6 +108,11 @@ def content_of(model: type[Part]) -> st.SearchStrategy[Any]:
         for name, field in model.model_fields.items()
         if name != "version"
     }
+    if model is Rows:
+        # the account has to add up
+        return st.tuples(st.integers(), st.integers()).map(
+            lambda counts: Rows(present=sum(counts), read=counts[0], left_out=counts[1])
+        )
     return st.fixed_dictionaries(fields).map(lambda values: model(**values))
 
 
