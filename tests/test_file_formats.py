@@ -18,8 +18,8 @@ from results import answered, exam_details
 
 from vestibular.commands.description import read_description
 from vestibular.core.costs import Costs
-from vestibular.core.errors import BaseModelError, DataError
 from vestibular.core.data_metrics import Rows
+from vestibular.core.errors import BaseModelError, DataError
 from vestibular.core.exam_results import AnsweredQuestion, ExamDetails, Scores
 from vestibular.core.file_formats import FileFormat, Part
 from vestibular.core.model_file import Loading
