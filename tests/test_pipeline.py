@@ -96,7 +96,8 @@ def test_from_data_to_a_selected_model(reproduced_project: Path) -> None:
         text="O programa Aurora é dirigido por Ana Prado.",
     )
     assert said.stdout.count("\n") == 1
-    assert said.stderr == ""
+    assert said.stderr.startswith(f"{moved}: {winner}, ")
+    assert said.stderr.count("\n") == 1
     assert card_code_answers(moved) == examined_answer(project, moved)
 
     # what belongs together can be told from the answers alone
