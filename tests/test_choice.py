@@ -188,4 +188,6 @@ def test_nothing_below_the_overlap_sentence_is_promoted(project: Path, faquad: P
     assert (found["promoted"], found["winner"]) == (True, "gpt2-tiny")
     assert "overlap_sentence" in found["below"]
     assert "although it is not above the whole context" in found["reason"]
-    assert run(project, *answer, text="Ana dirige.").stderr == ""
+    said = run(project, *answer, text="Ana dirige.").stderr
+    assert said.startswith("models/production: gpt2-tiny, ")
+    assert said.count("\n") == 1
