@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from vestibular.core.errors import first_line
 from vestibular.data.columns import check_columns
-from vestibular.data.findings import Origin, RefusedDataError, refusal
+from vestibular.data.findings import Origin, refusal
 from vestibular.data.reading import opened
 from vestibular.data.records import Row
 
@@ -31,9 +31,7 @@ def parquet_rows(path: Path, columns: Sequence[str]) -> Iterator[tuple[Origin, R
             file = pyarrow.parquet.ParquetFile(source)
             check_columns(Origin(path), columns, file.schema_arrow.names)
             table = file.read(columns=list(columns))
-        except RefusedDataError:
-            raise
-        # ArrowNotImplementedError and some others are no ArrowException's children alone
+        # some of pyarrow's errors are Python's own kinds
         except (pyarrow.ArrowException, OSError, ValueError, KeyError, TypeError) as error:
             what = f"not Parquet: {first_line(error)}"
             raise refusal("not_parquet", Origin(path), what) from None
