@@ -15,6 +15,7 @@ from vestibular.core.metrics import METRICS
 from vestibular.core.questions import Question
 from vestibular.params.project import Params
 from vestibular.report import exhibits, origins, slices
+from vestibular.report.data_notices import data_notices
 from vestibular.report.epochs import epoch_chart
 from vestibular.report.figures import (
     DASH,
@@ -69,6 +70,8 @@ def write_report(
         pins: each candidate's base model.
     """
     names = list(selection.candidates)
+    verdict = first_screen(selection, costs)
+    verdict["notices"] += data_notices(audit)
     ordered = {name: predictions[name] for name in names}
     metric = selection.metric
     language = params.data.language
@@ -79,7 +82,7 @@ def write_report(
         path,
         {
             "subject": _subject(selection),
-            "verdict": first_screen(selection, costs),
+            "verdict": verdict,
             "candidates": names,
             "board": board(selection),
             "cost_title": UNITS[selection.rule.cost].capitalize(),
