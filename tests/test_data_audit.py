@@ -490,9 +490,7 @@ def test_special_tokens_in_texts_are_written_down(tmp_path: Path) -> None:
         ("lighthouse number 1 was", None),
     ],
 )
-def test_several_answers_in_one_text_are_named(
-    tmp_path: Path, gold: str, kind: str | None
-) -> None:
+def test_several_answers_in_one_text_are_named(tmp_path: Path, gold: str, kind: str | None) -> None:
     """Where the context has all parts and not the whole; the row says how a cell holds several."""
     write_cells(tmp_path, [row(0), row(1, gold=gold, at=""), row(2)])
     rows = list(load(tmp_path, "csv").audit_rows())

@@ -25,7 +25,6 @@ from vestibular.data.locating import composed_places, places
 from vestibular.data.records import Record, SourceAnswer
 from vestibular.scoring.normalization import Normalization
 
-
 SEPARATORS = "|;"
 """What people put between several answers in one cell."""
 
