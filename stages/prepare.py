@@ -30,6 +30,7 @@ from vestibular.data.folds import count_leaks_between, plan_repeats
 from vestibular.modeling.capability import ways
 from vestibular.modeling.spelled_tokens import special_tokens
 from vestibular.params.project import Params, load_params
+from vestibular.scoring.languages import advice
 from vestibular.training import schedule
 
 
@@ -94,6 +95,9 @@ def main() -> None:
         learned = len(dataset.questions["train"])
         for warning in schedule.warnings(params.candidate(name).train, learned):
             print(f"{name}: {warning}")
+    examined = params.evaluate
+    if said := advice(params.data.language, examined.normalization, examined.articles):
+        print(f"{PARAMS}: {said}")
     if metrics.drawn is not None and metrics.drawn.warning is not None:
         print(f"{PARAMS}: {metrics.drawn.warning}")
 

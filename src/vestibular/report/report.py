@@ -30,6 +30,7 @@ from vestibular.report.figures import (
 )
 from vestibular.report.first_screen import first_screen
 from vestibular.report.page import as_script_data, write_page
+from vestibular.scoring.languages import languages
 from vestibular.selection.phrases import probability
 from vestibular.selection.result import Selection
 from vestibular.selection.status import Status
@@ -75,9 +76,7 @@ def write_report(
     ordered = {name: predictions[name] for name in names}
     metric = selection.metric
     language = params.data.language
-    words = (
-        slices.by_question_word(questions, language) if language in slices.question_words() else []
-    )
+    words = slices.by_question_word(questions, language) if language in languages() else []
     write_page(
         path,
         {
