@@ -1,4 +1,4 @@
-"""What is known of a language: its name, its articles, its question words.
+"""What is known of a language: its name, its articles, its question words, a prompt's headings.
 
 All of it is in `languages.json`, which names its sources. Codes are ISO 639's (`pt`).
 """
@@ -19,6 +19,8 @@ class Language:
 
     name: str
     """In English."""
+    prompt: tuple[str, str, str]
+    """Context, question and answer, as the headings of a prompt."""
     words: tuple[str, ...]
     """Articles that are words of their own."""
     elided: tuple[str, ...]
@@ -48,6 +50,7 @@ def languages() -> dict[str, Language]:
     return {
         code: Language(
             name=one["name"],
+            prompt=tuple(one["prompt"]),
             words=tuple(one["articles"].get("words", ())),
             elided=tuple(one["articles"].get("elided", ())),
             prefixes=tuple(one["articles"].get("prefixes", ())),
@@ -56,6 +59,11 @@ def languages() -> dict[str, Language]:
         )
         for code, one in _content()["languages"].items()
     }
+
+
+def usual_columns() -> dict[str, list[str]]:
+    """Return what people call a table's columns, in lower case, by what they hold."""
+    return _content()["columns"]  # type: ignore[no-any-return]
 
 
 def known_to(rules: str) -> tuple[str, ...]:
