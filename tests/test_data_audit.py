@@ -1,6 +1,7 @@
 """Whatever `prepare` does to the data is a row, and the counts are sums over the rows."""
 
 import json
+import subprocess
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -356,6 +357,32 @@ def test_a_file_that_cannot_be_right_is_refused(
     message, rows = refusal(tmp_path, name.split(".")[1])
     assert message.startswith(f"{tmp_path}/{name}: {says}")
     assert [(each.action, each.file) for each in rows] == [("refused", f"{tmp_path}/{name}")]
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("Jörg baute es", "As Latin-1 it reads 'Jörg'; in a spreadsheet save it as CSV UTF-8"),
+        ("das Café.", "As Latin-1 it reads 'Café.'; in"),
+        ("er sagte „Nein“", "As Latin-1 it reads '„Nein“'; in"),
+    ],
+)
+def test_a_latin_1_file_is_told_how_to_be_saved_anew(tmp_path: Path, line: str, said: str) -> None:
+    """The word as it is meant, and a command that mends the file."""
+    path = tmp_path / "all.csv"
+    path.write_bytes(f"text,query,gold\n{line},Wer?,x\n".encode("cp1252"))
+    message, _ = refusal(tmp_path, "csv")
+    assert "line 2: not UTF-8 text" in message
+    assert said in message
+    command = message.partition("convert it: ")[2]
+    subprocess.run(["bash", "-c", command], check=True)
+    assert path.read_text(encoding="utf-8").splitlines()[1] == f"{line},Wer?,x"
+
+
+def test_bytes_that_are_no_latin_1_get_no_such_hint(tmp_path: Path) -> None:
+    """A guess that makes no word is not made."""
+    (tmp_path / "all.csv").write_bytes(b"text,query\n\x81\xff,b\n")
+    assert "Latin-1" not in refusal(tmp_path, "csv")[0]
 
 
 def test_a_parquet_file_with_a_column_twice_or_bad_text_is_refused(tmp_path: Path) -> None:

@@ -75,7 +75,22 @@ def test_all_faults_come_in_one_message(tmp_path: Path) -> None:
     ("old", "new", "fault"),
     [
         ("  opt-tiny:", "  opt.tiny:", "candidates.opt.tiny: a candidate's name may hold"),
-        ("    r: 8", "    r: 8\n    rank: 8", "train.lora.rank: is not a setting"),
+        ("    r: 8", "    r: 8\n    rank: 8", "train.lora.rank: is not a setting; did you mean r?"),
+        (
+            "bases/opt-tiny",
+            "bases/opt-tiny\n    r: 3",
+            "candidates.opt-tiny.r: is not a setting; did you mean lora: {r: 3}?",
+        ),
+        (
+            "  epochs: 1",
+            "  epochs: 1\n  alpha: 4",
+            "train.alpha: is not a setting; did you mean lor",
+        ),
+        (
+            "  epochs: 1",
+            "  epochs: 1\n  lr: 1",
+            "train.lr: is not a setting; did you mean learning",
+        ),
         ("batch_size: 16", "batch_size: 1.5", "train.batch_size: must be a valid integer"),
         ("checkpoint_steps: 50", "checkpoint_steps: 7", "must be a multiple of logging_steps (5)"),
         (
