@@ -12,14 +12,13 @@ from vestibular.commands.first_look import FirstLook
 from vestibular.modeling.batching import steps_per_epoch
 from vestibular.scoring.languages import NONE, languages
 from vestibular.selection.remarks import FOLDS
+from vestibular.training.schedule import FEW_STEPS
 
 STEPS = 400
 """Optimizer steps that a training is given where its questions are few."""
 MOST_EPOCHS = 10
 """After which few questions are known by heart."""
 LARGEST_BATCH = 16
-STEPS_OF_AN_EPOCH = 12
-"""Steps an epoch that the batch size leaves, at least."""
 WARM_UP = 0.06
 """Share of the steps."""
 CHARACTERS_OF_A_TOKEN = 2.5
@@ -58,7 +57,7 @@ class Schedule:
 def schedule(questions: int) -> Schedule:
     """Choose epochs, batch and warm-up for a number of training questions, at least one."""
     batch = LARGEST_BATCH
-    while batch > 1 and steps_per_epoch(questions, batch) < STEPS_OF_AN_EPOCH:
+    while batch > 1 and steps_per_epoch(questions, batch) < FEW_STEPS:
         batch //= 2
     per_epoch = steps_per_epoch(questions, batch)
     epochs = min(MOST_EPOCHS, max(1, round(STEPS / per_epoch)))
