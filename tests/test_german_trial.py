@@ -6,10 +6,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from bench.german_questions import questions, write_table
-from bench.german_trial import DEMO_BASES, RANDOM, make_project
 from conftest import ROOT, run
 
+from bench.german_questions import questions, write_table
+from bench.german_trial import DEMO_BASES, RANDOM, make_project
 from vestibular.scoring.normalization import Normalization
 
 SEEDS = 2
@@ -28,7 +28,7 @@ def test_the_questions_are_sound_but_for_four() -> None:
 
 @pytest.mark.slow
 def test_the_user_is_told_about_data_size_and_steps(tmp_path: Path) -> None:
-    """First with the demo's settings, as whoever writes the data's part alone; then with `init`'s."""
+    """With the demo's settings, as whoever writes the data's part alone; with `init`'s no more."""
     make_project(tmp_path, 1)
     shutil.copytree(ROOT / "stages", tmp_path / "stages")
     text = (ROOT / "params.yaml").read_text(encoding="utf-8")
@@ -52,7 +52,7 @@ def test_the_user_is_told_about_data_size_and_steps(tmp_path: Path) -> None:
         "duplicate question kept 1 data/mine/fragen.csv: line 47: row 46 kept",
     ):
         assert any(line.startswith(told.partition(": row")[0]) for line in lines), said
-    assert 'several answers are a JSON list, ["one",' in said
+    assert 'kept; several are a JSON list: ["one", "two"]' in said
     assert "`vestibular data` shows every row." in said
     # three steps, and ten of warm-up; articles of another language
     assert re.search(
@@ -72,7 +72,9 @@ def test_the_user_is_told_about_data_size_and_steps(tmp_path: Path) -> None:
         *(sys.executable, "-m", "vestibular", "init", "--source", "data/mine", "--language", "de"),
         *("--candidate", "models/bases/gpt2-tiny", "--force"),
     ).stdout
-    assert re.search(r"validation: 1\d questions, [34] contexts, [34] documents; 0 left", found)
+    assert re.search(
+        r"validation: 1\d questions, [34] contexts, [34] documents; [01] left out", found
+    )
     said = run(tmp_path, *prepare).stdout
     assert "warmup_steps" not in said
     assert "batch_size" not in said
@@ -81,7 +83,7 @@ def test_the_user_is_told_about_data_size_and_steps(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_a_random_model_is_last_and_never_promoted(tmp_path: Path) -> None:
-    """In each of a few seeds; `python -m bench.german_trial` runs twenty. It goes on where it was."""
+    """In each of a few seeds; the command goes on where it was, up to twenty."""
     command = (sys.executable, "-m", "bench.german_trial", "--folder", str(tmp_path))
     printed = run(ROOT, *command, "--seeds", "1").stdout
     assert "random model last in 1 of 1 seeds, promoted in 0" in printed

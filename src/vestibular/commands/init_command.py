@@ -94,8 +94,11 @@ def run_init(arguments: argparse.Namespace) -> None:
     found = look(wanted, Normalization("squad", known or NONE))
     asked = arguments.candidate or _ask("--candidate", "Base models, with spaces between").split()
     candidates = _named(asked)
-    text = first_settings(found, code, _bases(candidates), candidates)
+    bases = _bases(candidates)
+    text = first_settings(found, code, bases, candidates)
     _check(text)
+    # DVC asks for it even where all bases are the hub's
+    bases.mkdir(parents=True, exist_ok=True)
     with whole_file(PARAMS) as temporary:
         temporary.write_text(_marked(text), encoding="utf-8")
     metrics = found.dataset.metrics()

@@ -205,7 +205,7 @@ def _locate(record: Record, answer: SourceAnswer, found: Findings) -> int:
         what = f"{stated} for {text!r}"
         found.add("wrong_answer_start", record.origin, what, f"the offset was {where}", record.id)
     if not standing and _are_several(text, context):
-        done = f"kept as one answer; {SEVERAL_ANSWERS}"
+        done = f"kept; {SEVERAL_ANSWERS}"
         found.add("answers_in_one_text", record.origin, text, done, record.id)
     elif not standing:
         found.add("answer_not_in_context", record.origin, text, "kept", record.id)

@@ -26,7 +26,7 @@ KEPT = frozenset(
 )
 """Faults that nothing is done about."""
 
-SEVERAL_ANSWERS = 'several answers are a JSON list, ["one", "two"]'
+SEVERAL_ANSWERS = 'several are a JSON list: ["one", "two"]'
 """How a cell of a table holds more than one."""
 
 
