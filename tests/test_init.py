@@ -251,6 +251,21 @@ def test_columns_and_files_that_are_not_clear_are_asked_for(
     init(monkeypatch, *OPTIONS, "--train", "mehr.csv", "--validation", "fragen.csv", *columns)
 
 
+def test_questions_without_an_answer_ask_for_what_to_say(
+    mine: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By the option, in one line; then it is among the settings."""
+    marked = [
+        {**row, "is_impossible": "true" if place % 3 else ""} for place, row in enumerate(rows())
+    ]
+    write_csv(mine / "data/mine/fragen.csv", marked)
+    message = refusal(monkeypatch, capsys, *OPTIONS)
+    assert "questions are marked as impossible to answer; say with --unanswerable" in message
+    assert message.count("\n") == 1
+    init(monkeypatch, *OPTIONS, "--unanswerable", "keine Antwort")
+    assert load_params().data.unanswerable == "keine Antwort"
+
+
 def test_all_settings_are_written(mine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """None is left to a default that the file does not show, but where else data may be."""
     init(monkeypatch, *OPTIONS)

@@ -7,6 +7,7 @@ from pathlib import Path
 from vestibular.commands.init_command import column_option
 from vestibular.core.errors import DataError, LaunchError
 from vestibular.data.dataset import Dataset, load_dataset
+from vestibular.data.findings import RefusedDataError
 from vestibular.data.settings import Columns, DataSettings
 from vestibular.data.tables import KINDS, column_names
 from vestibular.scoring.languages import usual_columns
@@ -79,7 +80,16 @@ def look(wanted: Wanted, rules: Normalization) -> FirstLook:
             "leaks": "report",
         }
     )
-    return FirstLook(settings, load_dataset(settings, rules, SEED))
+    try:
+        return FirstLook(settings, load_dataset(settings, rules, SEED))
+    except RefusedDataError as error:
+        kinds = {finding.kind for finding in error.findings}
+        if kinds != {"impossible_without_setting"}:
+            raise
+        raise LaunchError(
+            f"{wanted.source}: {len(error.findings):,} questions are marked as impossible to "
+            "answer; say with --unanswerable TEXT what the model should answer then"
+        ) from None
 
 
 def _files(wanted: Wanted) -> tuple[str, str, str | None]:
