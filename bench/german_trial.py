@@ -73,6 +73,8 @@ def main() -> None:
 def trial(folder: Path, seeds: Sequence[int]) -> list[Outcome]:
     """Return the outcomes of all seeds, those of before from the file."""
     folder.mkdir(parents=True, exist_ok=True)
+    # what was tried out of an architecture holds for all seeds
+    os.environ["DVC_ROOT"] = str(folder)
     path = folder / RESULTS
     done = {each.seed: each for each in _read(path)}
     for seed in seeds:

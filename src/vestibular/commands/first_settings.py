@@ -19,6 +19,8 @@ STEPS = 400
 MOST_EPOCHS = 10
 """After which few questions are known by heart."""
 LARGEST_BATCH = 16
+MOST_BETWEEN = 500
+"""Steps between two validations, and two checkpoints, of epochs that are longer."""
 WARM_UP = 0.06
 """Share of the steps."""
 CHARACTERS_OF_A_TOKEN = 2.5
@@ -69,7 +71,7 @@ def schedule(questions: int) -> Schedule:
         # a training of one step has none
         warmup_steps=min(steps - 1, max(1, round(WARM_UP * steps))),
         logging_steps=logging,
-        validation_steps=logging * max(1, per_epoch // (2 * logging)),
+        validation_steps=logging * max(1, min(per_epoch, MOST_BETWEEN) // logging),
         per_epoch=per_epoch,
     )
 
