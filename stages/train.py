@@ -74,7 +74,7 @@ def main(spool: Spool) -> None:
 
         set_seed(seed)
         device = models.pick_device()
-        dtype = models.pick_precision(settings.precision, device)
+        dtype = models.pick_precision(settings.precision, device, base)
         tokenizer = models.load_tokenizer(base)
         limit = longest_input(base, settings.max_length)
         encoded, held_out = (

@@ -93,7 +93,7 @@ def forecast(params: Params, name: str, device: torch.device, free: int) -> Fore
             folder, stated.model_copy(update=smallest), encoded, params.seed, device
         )
         resolved = False
-    dtype = pick_precision(settings.precision, device)
+    dtype = pick_precision(settings.precision, device, folder)
     model = planning.trainable_shape(folder, plan.settings, dtype)
     numbers = counting.count_parameters(folder, model)
     answering = answering_bytes(

@@ -122,7 +122,7 @@ def load_examinee(base: Path, pinned: PinnedBase, trained: Path | None = None) -
     """
     way = capability.ways(base).exam
     device = models.pick_device()
-    dtype = models.pick_precision(pinned.precision, device)
+    dtype = models.pick_precision(pinned.precision, device, base)
     tokenizer = models.load_tokenizer(trained or base)
     adapter = trained is not None and (trained / models.ADAPTER_FILE).exists()
     if trained is None or adapter:

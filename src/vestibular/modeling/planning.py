@@ -128,7 +128,7 @@ def answering_bytes(
     device: torch.device,
 ) -> int:
     """Return the most memory that the exam takes, in bytes: weights, cache, one batch's rest."""
-    dtype = pick_precision(precision, device)
+    dtype = pick_precision(precision, device, folder)
     model = without_weights(folder).to(dtype)
     config = model.config
     budget = answering_budget(config, dtype, max_tokens_per_batch, max_length, device)

@@ -131,9 +131,8 @@ def rehearse_training(
     Raises:
         BaseModelError: a step cannot be computed, with these modules and options of an adapter.
     """
-    dtype = (
-        torch.float32 if settings.method == "full" else pick_precision(settings.precision, device)
-    )
+    full = settings.method == "full"
+    dtype = torch.float32 if full else pick_precision(settings.precision, device, folder)
     weights = weight_bytes(without_weights(folder), settings.quantization, dtype)
     model = trainable_shape(folder, settings, dtype)
     trained = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
