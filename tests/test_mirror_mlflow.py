@@ -213,6 +213,23 @@ def test_a_server_that_does_not_answer_ends_the_push(spooled: Spooled, kind: str
     assert counts(spooled.mirror())["gpt2-tiny"][2] == "0"
 
 
+@pytest.mark.parametrize("address", ["{0}/runs of mine", "file://{0}/mlruns"])
+def test_a_folder_as_the_service_is_pushed_to_or_named(spooled: Spooled, address: str) -> None:
+    """What MLflow takes no more is one line that says what to write; the spool stays."""
+    spooled.run()
+    folder = {**os.environ, "MLFLOW_TRACKING_URI": address.format(spooled.folder)}
+    said = spooled.mirror(status=1, environment=folder)
+    assert said.startswith("mlflow: ")
+    assert said.count("\n") == 1
+    assert "'sqlite:///mlflow.db'" in said
+    # no word of it is cut in half
+    assert said.rstrip().endswith((".", "/", "...")), said
+    assert counts(spooled.mirror())["gpt2-tiny"][2] == "0"
+    # MLflow's own way back to what it was
+    said = spooled.mirror(environment=folder | {"MLFLOW_ALLOW_FILE_STORE": "true"})
+    assert counts(said)["gpt2-tiny"][2] == "0"
+
+
 def test_a_disk_that_is_full_at_the_service_is_told(spooled: Spooled) -> None:
     """A database that cannot grow ends in one line; with room again all is there."""
     spooled.run(losses=[1 / step for step in range(1, 20_001)], f1=None)
