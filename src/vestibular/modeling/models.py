@@ -142,6 +142,12 @@ def load_base(
     except LOADING_ERRORS as error:
         if out_of_memory(error):
             raise
+        if isinstance(error, pickle.UnpicklingError):
+            # torch's own words tell how to run it
+            raise BaseModelError(
+                f"{folder}: the pickled weights hold something else than tensors, which could be "
+                "a program and is not run; take the model's safetensors files, or another model"
+            ) from None
         raise BaseModelError(
             f"{folder}: no causal language model can be loaded ({first_line(error)}); copy its "
             "files from the model's source anew"
