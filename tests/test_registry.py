@@ -119,7 +119,10 @@ def test_versions_are_promoted_and_rolled_back(
     back = registry(repository, "rollback", "--reason", "v0.2.0 rambles")
     assert "v0.1.0 is in production, before it v0.2.0" in back.stdout
     last = registry(repository, "rollback", status=2)
-    assert "only v0.1.0 has been in production" in last.stderr
+    assert (
+        "v0.1.0 is in production, and none was before it (v0.2.0, v0.3.0 came after it, and went); "
+        "nothing to go back to. `vestibular registry promote VERSION`" in last.stderr
+    )
 
     # who, when, why and the scores stand in the tag itself
     message = git(repository, "cat-file", "tag", "qa-model#production#5")

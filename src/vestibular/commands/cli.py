@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from vestibular import __version__
-from vestibular.commands import answer_command, data_command, registry_commands
+from vestibular.commands import answer_command, data_command, init_command, registry_commands
 from vestibular.core.base_models import configuration
 from vestibular.core.errors import (
     DataError,
@@ -56,6 +56,8 @@ def parser() -> argparse.ArgumentParser:
     top.set_defaults(run=lambda _: top.print_help())
 
     answer_command.add_command(commands)
+
+    init_command.add_command(commands)
 
     plan = commands.add_parser(
         "plan",

@@ -7,7 +7,7 @@ scores, the reason. Who and when are the tag's own.
 
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -108,8 +108,7 @@ class Registry:
         check_identity()
         check_whole_history()
         if len(held) < 2:
-            now = f"only {held[0]}" if held else "no version"
-            raise DataError(f"{self.artifact}: {now} has been in {stage}; nothing to go back to")
+            raise DataError(f"{self.artifact}: {self._nothing_before(stage, held)}")
         found = self.find(held[-2])
         facts = {**found.event.facts, "Reason": reason or f"rollback of {held[-1]}"}
         return self._assign("rollback", found, stage, facts)
@@ -183,6 +182,19 @@ class Registry:
 
     def _held(self, stage: str) -> list[str]:
         return held_in(stage, self.history())
+
+    def _nothing_before(self, stage: str, held: Sequence[str]) -> str:
+        """Say why there is no version to go back to, and how to go on."""
+        if not held:
+            return f"no version is in {stage}; nothing to go back from"
+        now = held[-1]
+        left = [each.version for each in self.history() if each.stage == stage]
+        back = [name for name in dict.fromkeys(left) if name != now]
+        gone = f" ({', '.join(back)} came after it, and went)" if back else ""
+        return (
+            f"{now} is in {stage}, and none was before it{gone}; nothing to go back to. "
+            f"`vestibular registry promote VERSION` puts another one there"
+        )
 
     def _assign(self, action: str, version: Version, stage: str, facts: Mapping[str, str]) -> Event:
         name = version.event.version
