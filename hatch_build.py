@@ -10,7 +10,7 @@ from hatchling.metadata.plugin.interface import MetadataHookInterface
 
 sys.path.insert(0, str(Path(__file__).parent / "src"))
 
-from vestibular.scaffold.contents import content_sha256, packed  # noqa: E402 - from this folder
+from vestibular.scaffold.contents import content_sha256, packed
 
 DIGITS = 12
 """Of the content's hash, as much as tells two wheels apart."""

@@ -1,7 +1,7 @@
 """Which library is installed, and whether it is the one that a project's stages were hashed with.
 
-In the library's own repository DVC hashes the packages themselves. A user's project has a file for
-each in their place, `code/<package>`, with the hash of its content: `vestibular upgrade` writes them.
+In the library's own repository DVC hashes the packages themselves. A user's project has a file in
+the place of each, `code/<package>`, with the hash of its content; `vestibular upgrade` writes them.
 """
 
 import hashlib
@@ -73,8 +73,8 @@ def differing(code: Path) -> list[str]:
 def refuse_another_library(project: Path) -> None:
     """End a stage whose project is of another library than the one that is installed.
 
-    DVC would record what this one makes under the hashes of the other. `stages/__init__.py` of every
-    project calls it, those of older ones too: name and argument stay.
+    DVC would record what this one makes under the hashes of the other. `stages/__init__.py` of
+    every project calls it, those of older ones too: name and argument stay.
 
     Args:
         project: the project's top folder.

@@ -15,9 +15,7 @@ from pathlib import Path
 from vestibular.core.errors import GitError, NoGitError, NoRepositoryError, first_line
 
 
-def run_git(
-    *arguments: str, folder: Path | None = None
-) -> "subprocess.CompletedProcess[str]":
+def run_git(*arguments: str, folder: Path | None = None) -> "subprocess.CompletedProcess[str]":
     """Run a git command, whose own failure is the caller's to judge.
 
     Args:

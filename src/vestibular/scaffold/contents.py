@@ -46,12 +46,11 @@ def packed(root: Path) -> dict[str, str]:
 
 def content_sha256(root: Path) -> str:
     """Return one SHA-256 over the names and bytes of all that decides what is in a wheel."""
-    names = [*found(root, (*MAINTAINED, *STARTED, *DEMO, *DESCRIPTION))]
-    for source in SOURCES:
-        names += [
-            name for name in found(root, (f"{source}/**/*",)) if "__pycache__" not in Path(name).parts
-        ]
+    names = list(found(root, (*MAINTAINED, *STARTED, *DEMO, *DESCRIPTION)))
+    sources = found(root, [f"{source}/**/*" for source in SOURCES])
+    names += [name for name in sources if "__pycache__" not in name]
     digest = hashlib.sha256()
     for name in sorted(names):
-        digest.update(f"{name}\0{hashlib.sha256((root / name).read_bytes()).hexdigest()}\n".encode())
+        content = hashlib.sha256((root / name).read_bytes()).hexdigest()
+        digest.update(f"{name}\0{content}\n".encode())
     return digest.hexdigest()

@@ -1,4 +1,4 @@
-"""`vestibular new`: a folder that becomes a project, in a git repository of its own or in one there.
+"""`vestibular new`: a folder becomes a project, in a git repository of its own or in one there.
 
 Nothing is written before all is known to be free: a file that is there already stays as it is.
 """

@@ -39,8 +39,8 @@ class Record(FileFormat):
         """
         if not CODE.is_dir():
             raise DataError(
-                f"{CODE}: not found; run the command in the top folder of a project that `vestibular "
-                "new` has made (a clone of the library's own repository is updated by git)"
+                f"{CODE}: not found; run the command in the top folder of a project that "
+                "`vestibular new` has made (git updates a clone of the library's own repository)"
             )
         found = cls.read(RECORD)
         for name in (*found.files, *found.packages):

@@ -57,17 +57,15 @@ def _reasons(changes: list[Any]) -> tuple[str, ...]:
 def _behind(stages: Mapping[str, Any]) -> list[str]:
     """Return the stages that read what others make, directly or not."""
     # imported here: all of DVC takes a second
-    import networkx
     from dvc.repo import Repo
 
+    found: set[str] = set()
     with foreign_repositories_named(), Repo(".") as repo:
         graph = repo.index.graph
-        named = {stage.addressing: stage for stage in graph}
-        # an edge leads from a stage to one whose output it reads
-        found = {
-            other.addressing
-            for stage in stages
-            if stage in named
-            for other in networkx.ancestors(graph, named[stage])
-        }
+        next_ones = [stage for stage in graph if stage.addressing in stages]
+        while next_ones:
+            # an edge leads from a stage to one whose output it reads
+            readers = set(graph.predecessors(next_ones.pop()))
+            next_ones += [stage for stage in readers if stage.addressing not in found]
+            found |= {stage.addressing for stage in readers}
     return sorted(found - set(stages))
