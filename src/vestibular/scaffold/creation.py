@@ -69,15 +69,15 @@ def create(folder: Path, demo: bool) -> Created:
     _check_free(folder, written)
     top = _repository_above(folder)
     if top is not None:
-        _check_place(folder, top)
+        _check_place(folder, top, written)
     with _removed_on_failure(folder):
         folder.mkdir(parents=True, exist_ok=True)
         if top is None:
             _git(folder, "init", "--quiet", "--initial-branch=main")
         below = top is not None and top.resolve() != folder.resolve()
-        done = run_dvc("init", "--quiet", *(["--subdir"] if below else []), folder=folder)
+        done = run_dvc("init", *(["--subdir"] if below else []), folder=folder)
         if done.returncode:
-            raise GitError(f"dvc init: {last_line(done.stderr)}")
+            raise GitError(f"dvc init: {' '.join(done.stderr.split())}")
         for name, content in started.items():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).write_bytes(content)
@@ -118,16 +118,18 @@ def _repository_above(folder: Path) -> Path | None:
     return Path(asked.stdout.rstrip("\n"))
 
 
-def _check_place(folder: Path, top: Path) -> None:
-    """Make sure that git keeps a folder of a repository, and that a tag can bear its name."""
+def _check_place(folder: Path, top: Path, names: list[str]) -> None:
+    """Make sure that a repository keeps a folder's files, and that a tag can bear its name."""
     place = folder.resolve().relative_to(top.resolve()).as_posix()
+    asked = run_git("check-ignore", "--", *(f"{place}/{name}" for name in names), folder=top)
+    if asked.returncode == 0:
+        ignored = asked.stdout.splitlines()[0]
+        raise DataError(
+            f"{folder}: git ignores {ignored} (`git check-ignore --verbose {ignored}` names the "
+            "rule); change the rule, or name another folder"
+        )
     if place == ".":
         return
-    if run_git("check-ignore", "--quiet", "--", place, folder=top).returncode == 0:
-        raise DataError(
-            f"{folder}: git ignores it (`git check-ignore --verbose {place}` names the rule); name "
-            "another folder"
-        )
     tag = f"refs/tags/{place}=qa-model@v0.1.0"
     # GTO's own rule is narrower than git's
     plain = re.fullmatch(r"[a-zA-Z0-9-_./]+", place)

@@ -54,7 +54,9 @@ def upgrade() -> Upgrade:
     foreign = [
         name
         for name, text in code.items()
-        if Path(name).name not in record.packages and _differs(Path(name), text)
+        if Path(name).name not in record.packages
+        and Path(name).exists()
+        and _differs(Path(name), text)
     ]
     if foreign:
         raise DataError(
