@@ -317,7 +317,7 @@ def test_a_damaged_record_is_refused(exam: Path, damage: object, said: str) -> N
     """In one message that names it; a path from it never leads out of the project."""
     text = (exam / RECORD).read_text(encoding="utf-8")
     (exam / RECORD).write_text(damage(text), encoding="utf-8")  # type: ignore[operator]
-    with pytest.raises(DataError, match="record.json") as error:
+    with pytest.raises(DataError, match=r"record\.json") as error:
         upgrading.upgrade()
     assert said in str(error.value)
 

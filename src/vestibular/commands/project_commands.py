@@ -91,7 +91,7 @@ def run_upgrade(_: argparse.Namespace) -> None:
         )
     _check_settings()
     _tell_reruns()
-    print("Next: git commit --all -m Upgrade, and dvc repro")
+    print("Next: git add . && git commit -m Upgrade, and dvc repro")
 
 
 def _check_settings() -> None:
