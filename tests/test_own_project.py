@@ -25,7 +25,18 @@ COMMENT = {
     "training": "src/vestibular/training/schedule.py",
 }
 """Wheels by what one has changed of the first: a comment more in a module."""
-PACKED = ("src", "stages", "demo/data", "demo/bases", ".dvc/plots", "metrics/repeats")
+PACKED = (
+    *("src", "stages", "demo/data", "demo/bases"),
+    *(".dvc/plots", "metrics/repeats", "models/bases"),
+)
+    "src",
+    "stages",
+    "demo/data",
+    "demo/bases",
+    ".dvc/plots",
+    "metrics/repeats",
+    "models/bases",
+)
 FILES = (*DESCRIPTION, "dvc.yaml", "params.yaml", ".dvcignore", ".gitignore", ".dvc/.gitignore")
 OTHERS = ("gpt2-mini", "opt-tiny")
 """Candidates of the demo that are left out here, for time."""
