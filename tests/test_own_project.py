@@ -29,14 +29,6 @@ PACKED = (
     *("src", "stages", "demo/data", "demo/bases"),
     *(".dvc/plots", "metrics/repeats", "models/bases"),
 )
-    "src",
-    "stages",
-    "demo/data",
-    "demo/bases",
-    ".dvc/plots",
-    "metrics/repeats",
-    "models/bases",
-)
 FILES = (*DESCRIPTION, "dvc.yaml", "params.yaml", ".dvcignore", ".gitignore", ".dvc/.gitignore")
 OTHERS = ("gpt2-mini", "opt-tiny")
 """Candidates of the demo that are left out here, for time."""
