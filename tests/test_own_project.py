@@ -27,7 +27,7 @@ COMMENT = {
 """Wheels by what one has changed of the first: a comment more in a module."""
 PACKED = (
     *("src", "stages", "demo/data", "demo/bases"),
-    *(".dvc/plots", "metrics/repeats", "models/bases"),
+    *(".dvc/plots", "metrics/repeats"),
 )
 FILES = (*DESCRIPTION, "dvc.yaml", "params.yaml", ".dvcignore", ".gitignore", ".dvc/.gitignore")
 OTHERS = ("gpt2-mini", "opt-tiny")

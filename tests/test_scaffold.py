@@ -24,7 +24,6 @@ OWN = {
     *(".dvc/.gitignore", ".dvc/config", ".dvcignore", ".gitignore", "README.md", "dvc.yaml"),
     *(".dvc/plots/curve.json", ".dvc/plots/loss.json", ".dvc/plots/scores.json"),
     *("code/record.json", "code/requirements.txt", "metrics/repeats/.gitkeep"),
-    "models/bases/.gitkeep",
 }
 STAGES = {
     f"stages/{name}.py"

@@ -17,7 +17,7 @@ MAINTAINED = (
     "stages/*.py",
 )
 """What every project has, and `vestibular upgrade` keeps up to date."""
-STARTED = (".dvc/config", "metrics/repeats/.gitkeep", "models/bases/.gitkeep")
+STARTED = (".dvc/config", "metrics/repeats/.gitkeep")
 """What every project has, and is the user's from then on."""
 DEMO = ("params.yaml", "demo/data/*.json", "demo/bases/*/*")
 """What a project with the demo has beside these."""
