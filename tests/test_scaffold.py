@@ -12,7 +12,7 @@ from repositories import commit_all, git
 
 from vestibular.commands.project_commands import run_upgrade
 from vestibular.core import installed
-from vestibular.core.errors import DataError, GitError, VestibularError
+from vestibular.core.errors import DataError, GitError, ParamsError, VestibularError
 from vestibular.core.installed import differing, package_sha256, packages
 from vestibular.scaffold import upgrading
 from vestibular.scaffold.creation import create
@@ -180,6 +180,10 @@ def test_a_folder_that_cannot_be_a_projects_is_refused(identity: None, tmp_path:
     commit_all(top, "Start")
     with pytest.raises(DataError, match="git ignores build/"):
         create(top / "build", demo=False)
+    (top / "src/vestibular/scaffold").mkdir(parents=True)
+    with pytest.raises(DataError, match="a clone of the library's own repository"):
+        create(top / "exam", demo=False)
+    shutil.rmtree(top / "src")
     for name in ("meu exame", "exâmen", ".hidden", "a..b"):
         with pytest.raises(DataError, match="name another folder"):
             create(top / name, demo=False)
@@ -320,6 +324,19 @@ def test_a_damaged_record_is_refused(exam: Path, damage: object, said: str) -> N
     with pytest.raises(DataError, match=r"record\.json") as error:
         upgrading.upgrade()
     assert said in str(error.value)
+
+
+def test_settings_that_a_newer_library_refuses_are_said(
+    exam: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The files are upgraded all the same: the settings are the user's to change."""
+    text = (ROOT / "params.yaml").read_text(encoding="utf-8")
+    (exam / "params.yaml").write_text(text.replace("repeats: []", ""), encoding="utf-8")
+    (exam / "code/training").write_text("of an older library\n")
+    with pytest.raises(ParamsError, match=r"repeats: (.|\n)+The upgrade is done but for these"):
+        run_upgrade(argparse.Namespace())
+    assert "packages with other content: training\n" in capsys.readouterr().out
+    assert differing(exam / "code") == []
 
 
 def test_a_clone_of_the_library_is_not_upgraded(in_folder: Path) -> None:

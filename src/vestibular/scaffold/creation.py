@@ -28,6 +28,9 @@ from vestibular.scaffold.template import (
     started_files,
 )
 
+LIBRARY_SOURCES = "src/vestibular/scaffold"
+"""What a clone of the library's own repository has, and no project."""
+
 
 @dataclass(frozen=True)
 class Created:
@@ -120,6 +123,11 @@ def _repository_above(folder: Path) -> Path | None:
 
 def _check_place(folder: Path, top: Path, names: list[str]) -> None:
     """Make sure that a repository keeps a folder's files, and that a tag can bear its name."""
+    if (top / LIBRARY_SOURCES).is_dir():
+        raise DataError(
+            f"{folder}: lies in {top}, a clone of the library's own repository; name a folder "
+            "outside of it"
+        )
     place = folder.resolve().relative_to(top.resolve()).as_posix()
     asked = run_git("check-ignore", "--", *(f"{place}/{name}" for name in names), folder=top)
     if asked.returncode == 0:
