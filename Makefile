@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-remote faquad real real-recipes bench simulate test test-fast lint format mlflow-ui
+.PHONY: help install dist demo demo-remote faquad real real-recipes bench simulate test test-fast lint format mlflow-ui
 
 # FaQuAD's files and GPT-2's tokenizer, for the bench
 DATA ?= data/faquad
@@ -22,6 +22,11 @@ $(VENV)/installed: pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
 	$(BIN)/python -m vestibular.commands.plot_page
 	@touch $@
+
+dist: install ## Make a wheel of the library, for projects in repositories of their own
+	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation --wheel-dir dist .
+	cp constraints.txt dist/
+	@echo "pip install -c dist/constraints.txt $$(ls -t dist/*.whl | head -1)"
 
 demo: install ## Run the pipeline and show the leaderboard
 	dvc repro

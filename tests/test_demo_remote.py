@@ -1,10 +1,10 @@
 """What a clone can have: every output that the committed `dvc.lock` names, without a run."""
 
 import json
-import shutil
 import subprocess
 from pathlib import Path
 
+import pytest
 import yaml
 from conftest import ROOT, run
 
