@@ -134,6 +134,21 @@ def reproduced_project(reproduced_once: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(reproduced_once, tmp_path / "project"))
 
 
+@pytest.fixture
+def clone(tmp_path: Path) -> Path:
+    """The project as it is committed, without DVC's cache."""
+    tracked = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True, text=True
+    ).stdout.split("\0")
+    folder = tmp_path / "clone"
+    for name in filter(None, tracked):
+        if (ROOT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, folder / name)
+    commit_first(folder)
+    return folder
+
+
 def clone_project(clone: Path) -> None:
     """Copy the working tree, shorten its questions, and commit both."""
     names = subprocess.run(
@@ -161,6 +176,14 @@ def clone_project(clone: Path) -> None:
         assert old in params
         params = params.replace(old, new)
     (clone / "params.yaml").write_text(params, encoding="utf-8")
+    commit_first(clone)
+    # the shortened questions are what the demo's own pipeline has "made"
+    run(clone, "dvc", "commit", "--force", "--quiet", "demo/dvc.yaml")
+    subprocess.run(["git", "commit", "--all", "--quiet", "--message=Data"], cwd=clone, check=True)
+
+
+def commit_first(folder: Path) -> None:
+    """Make a folder a repository, with all that it holds in its first commit."""
     for command in (
         ["init", "--quiet", "--initial-branch=main"],
         ["config", "user.name", "Test"],
@@ -168,10 +191,7 @@ def clone_project(clone: Path) -> None:
         ["add", "--all"],
         ["commit", "--quiet", "--message=Start"],
     ):
-        subprocess.run(["git", *command], cwd=clone, check=True)
-    # the shortened questions are what the demo's own pipeline has "made"
-    run(clone, "dvc", "commit", "--force", "--quiet", "demo/dvc.yaml")
-    subprocess.run(["git", "commit", "--all", "--quiet", "--message=Data"], cwd=clone, check=True)
+        subprocess.run(["git", *command], cwd=folder, check=True)
 
 
 def few_questions(path: Path, documents: int) -> None:

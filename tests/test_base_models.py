@@ -69,6 +69,8 @@ def test_a_folder_that_dvc_does_not_watch_is_refused(folder: Path) -> None:
         ("../absent/model/x", None, "no such folder, and not the id"),
         ("openai-community/gpt2", None, "40 hexadecimal digits"),
         ("openai-community/gpt2", "main", "40 hexadecimal digits"),
+        ("openai-community/gpt2", COMMIT[:7], "40 hexadecimal digits"),
+        ("openai-community/gpt2", "B" * 40, "with small letters"),
         ("bases/tiny", COMMIT, "a local folder has none"),
     ],
 )

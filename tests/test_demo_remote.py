@@ -1,7 +1,6 @@
 """What a clone can have: every output that the committed `dvc.lock` names, without a run."""
 
 import json
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -10,28 +9,6 @@ import yaml
 from conftest import ROOT, run
 
 LOCK = yaml.safe_load((ROOT / "dvc.lock").read_text(encoding="utf-8"))
-
-
-@pytest.fixture
-def clone(tmp_path: Path) -> Path:
-    """The project as it is committed, without DVC's cache."""
-    tracked = subprocess.run(
-        ["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True, text=True
-    ).stdout.split("\0")
-    folder = tmp_path / "clone"
-    for name in filter(None, tracked):
-        if (ROOT / name).is_file():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, folder / name)
-    for command in (
-        ["init", "--quiet", "--initial-branch=main"],
-        ["config", "user.name", "Test"],
-        ["config", "user.email", "test@example.org"],
-        ["add", "--all"],
-        ["commit", "--quiet", "--message=Start"],
-    ):
-        subprocess.run(["git", *command], cwd=folder, check=True)
-    return folder
 
 
 def test_a_clone_pulls_the_demos_outputs(clone: Path) -> None:

@@ -1,5 +1,7 @@
 """From questions to tokens."""
 
+import json
+import shutil
 import unicodedata
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ from vestibular.core.settings import PromptSettings
 from vestibular.data.audit import audit
 from vestibular.data.squad import read_squad
 from vestibular.modeling.encoding import (
+    encode_answer,
     encode_for_answering,
     encode_for_training,
     encode_prompt,
@@ -208,3 +211,24 @@ def test_a_byte_fallback_tokenizer_without_padding_serves(opens: bool) -> None:
     assert tokenizer.decode(encoded.prompt, skip_special_tokens=True) == "C A ação é ã. Q Qué? A"
     assert tokenizer.decode(encoded.answer[:-1]) == " ação"
     assert encoded.answer[-1] == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("wanted", [False, True])
+def test_blanks_of_an_answer_come_back(
+    gpt2_tokenizer_folder: Path, tmp_path: Path, wanted: bool
+) -> None:
+    """Before marks and apostrophes too, whether or not the tokenizer says to clean them up."""
+    from vestibular.examination.asking import answer_text
+    from vestibular.modeling.answers import Answer
+    from vestibular.modeling.models import load_tokenizer
+
+    folder = Path(shutil.copytree(gpt2_tokenizer_folder, tmp_path / "tokenizer"))
+    path = folder / "tokenizer_config.json"
+    config = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    config |= {"clean_up_tokenization_spaces": wanted, "tokenizer_class": "GPT2Tokenizer"}
+    path.write_text(json.dumps(config), encoding="utf-8")
+    tokenizer = load_tokenizer(folder)
+    for text in ("Rua 7 , casa 2", "they can not , we 've", "quem ?", "f (x) = x !", "a . b"):
+        tokens = encode_answer(tokenizer, SHORT, text)
+        assert answer_text(tokenizer, Answer(tokens[:-1], 0.0)) == text

@@ -213,6 +213,23 @@ def test_a_server_that_does_not_answer_ends_the_push(spooled: Spooled, kind: str
     assert counts(spooled.mirror())["gpt2-tiny"][2] == "0"
 
 
+@pytest.mark.parametrize("address", ["{0}/runs of mine", "file://{0}/mlruns"])
+def test_a_folder_as_the_service_is_pushed_to_or_named(spooled: Spooled, address: str) -> None:
+    """What MLflow takes no more is one line that says what to write; the spool stays."""
+    spooled.run()
+    folder = {**os.environ, "MLFLOW_TRACKING_URI": address.format(spooled.folder)}
+    said = spooled.mirror(status=1, environment=folder)
+    assert said.startswith("mlflow: ")
+    assert said.count("\n") == 1
+    assert "'sqlite:///mlflow.db'" in said
+    # no word of it is cut in half
+    assert said.rstrip().endswith((".", "/", "...")), said
+    assert counts(spooled.mirror())["gpt2-tiny"][2] == "0"
+    # MLflow's own way back to what it was
+    said = spooled.mirror(environment=folder | {"MLFLOW_ALLOW_FILE_STORE": "true"})
+    assert counts(said)["gpt2-tiny"][2] == "0"
+
+
 def test_a_disk_that_is_full_at_the_service_is_told(spooled: Spooled) -> None:
     """A database that cannot grow ends in one line; with room again all is there."""
     spooled.run(losses=[1 / step for step in range(1, 20_001)], f1=None)
@@ -369,3 +386,38 @@ def test_what_is_deleted_there_stays_deleted_and_is_named(spooled: Spooled, mlfl
     client.restore_experiment(experiment)
     spooled.mirror()
     assert len(runs(client)) == 2
+
+
+def test_two_trainings_of_one_name_are_two_runs(spooled: Spooled, mlflow: Any) -> None:
+    """A curve that differs, as on another GPU, is never drawn into the first; each stays one."""
+    mine, theirs = [2.0, 1.5, 1.25], [2.0, 1.5, 1.125, 1.0]
+    spooled.run(losses=mine)
+    spooled.win("aaaa", "gpt2-tiny")
+    spooled.mirror()
+    for losses in (theirs, mine, theirs):
+        shutil.rmtree(spooled.folder / ".vestibular/spool")
+        spooled.run(losses=losses, f1=0.75)
+        spooled.mirror()
+        spooled.mirror("--all")
+    client = mlflow()
+    found = {tuple(value for _, value in history(client, one.info.run_id)) for one in runs(client)}
+    assert found == {tuple(mine), tuple(theirs)}
+    assert len(runs(client)) == 2
+    for one in runs(client):
+        steps = [step for step, _ in history(client, one.info.run_id, "monitoring/cpu_percent")]
+        assert len(set(steps)) == len(steps)
+    # the newest is in production, the other's version is there and is not
+    best = client.get_model_version_by_alias("qa-model", "production")
+    assert len(history(client, best.run_id)) == len(theirs)
+    stages = [one.current_stage for one in client.search_model_versions("name='qa-model'")]
+    assert sorted(stages) == ["Archived", "Production"]
+
+
+def test_a_time_that_is_measured_again_is_not_shown_twice(spooled: Spooled, mlflow: Any) -> None:
+    """Trained again to the same curve it is the same run, and an epoch has one time."""
+    for seconds in (3.0, 4.0):
+        end = {"event": "epoch", "epoch": 1, "seconds": seconds}
+        spooled.run(end=end)
+        spooled.mirror()
+    (found,) = runs(mlflow())
+    assert history(mlflow(), found.info.run_id, "finetuning/train/epoch_seconds") == [(1, 3.0)]

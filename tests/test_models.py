@@ -1,6 +1,7 @@
 """Models in memory: loaded or refused, adapted, counted."""
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -66,6 +67,37 @@ def test_a_configuration_that_cannot_be_is_one_message(tmp_path: Path) -> None:
         (tmp_path / "config.json").write_text(json.dumps(content), encoding="utf-8")
         with pytest.raises(BaseModelError, match=r"config.json is not that of a model"):
             configuration(tmp_path)
+
+
+class Program:
+    """What makes a folder where it is unpickled."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __reduce__(self) -> Any:
+        return os.mkdir, (str(self.folder),)
+
+
+@pytest.mark.parametrize("legacy", [False, True])
+def test_a_program_among_pickled_weights_is_not_run(
+    tiny_model: Callable[[str], Any], tmp_path: Path, legacy: bool
+) -> None:
+    """Nor does the message say how it could be."""
+    import torch
+
+    from vestibular.core.errors import BaseModelError
+    from vestibular.modeling.models import load_base
+
+    model = tiny_model("llama")
+    model.config.save_pretrained(tmp_path)
+    weights = {**model.state_dict(), "extra": Program(tmp_path / "it ran")}
+    path = tmp_path / "pytorch_model.bin"
+    torch.save(weights, path, _use_new_zipfile_serialization=not legacy)
+    with pytest.raises(BaseModelError, match="could be a program and is not run") as error:
+        load_base(tmp_path, "none", torch.device("cpu"), torch.float32)
+    assert "weights_only" not in str(error.value)
+    assert not (tmp_path / "it ran").exists()
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,9 @@ from pathlib import Path
 from urllib.parse import urlencode, urlsplit
 
 import pytest
-from serving import LEADERBOARD, Serving, fields, upload
+from serving import LEADERBOARD, Serving, fields, floats, upload, values
+
+from neptune_server.application import OPERATIONS
 
 SHORT = """
 import neptune_server.listening as listening, neptune_server.middleware as middleware
@@ -227,6 +229,41 @@ def test_a_long_query_is_read(serving: Serving) -> None:
     many = [("id", made)] + [("id", f"{number:036}") for number in range(1000)]
     status, names = serving.get(f"/page/series-names?{urlencode(many)}")
     assert (status, len(names)) == (200, 1001)
+
+
+ODD = (
+    "",
+    "\0",
+    "-1",
+    "9" * 18,
+    "9" * 5000,
+    "..",
+    "a//b",
+    "*",
+    "sys/id",
+    "loss",
+    "\U0001f600" * 999,
+)
+
+
+@pytest.mark.parametrize("place", sorted(OPERATIONS), ids=lambda place: place[1].rpartition("/")[2])
+def test_no_parameter_breaks_an_operation(serving: Serving, place: tuple[str, str]) -> None:
+    """Each parameter of each operation in turn is odd: done or refused, and nothing is told of."""
+    method, path = place
+    made = serving.create("run", customId="parameters")["id"]
+    serving.execute(made, floats("loss", [(1, 1.0)]))
+    usual = {"experimentId": made, "attribute": "loss", "limit": "10", "offset": "0"}
+    names = [text.partition(":")[0].removesuffix("[]") for text in OPERATIONS[place].query]
+    given = {name: usual.get(name, "local/vestibular") for name in names}
+    for name in names:
+        for odd in ODD:
+            headers = {"Authorization": serving.access, "Host": "localhost"}
+            query = urlencode(given | {name: odd})
+            body = b"{}" if method == "POST" else None
+            status, _ = serving.request(method, f"{path}?{query}", body, headers)
+            assert status in (200, 400, 404, 414), (name, odd, status)
+    assert serving.log == ""
+    assert values(serving, made, "loss") == [(1, 1.0)]
 
 
 def test_many_clients_at_once(serving: Serving) -> None:

@@ -113,7 +113,16 @@ def test_what_others_put_into_the_contents_stays(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["contents", "neptune.sqlite", "neptune.sqlite-wal", "token", "server.json", "lock"]
+    "name",
+    [
+        "contents",
+        "neptune.sqlite",
+        "neptune.sqlite-wal",
+        "neptune.sqlite-journal",
+        "token",
+        "server.json",
+        "lock",
+    ],
 )
 def test_a_link_out_of_the_folder_is_refused(tmp_path: Path, name: str) -> None:
     """Whatever lies behind it is left as it is."""

@@ -66,7 +66,8 @@ def test_all_faults_come_in_one_message(tmp_path: Path) -> None:
         "train.epochs: is missing",
         "train.lora.r: must be greater than 0 (got 0)",
         "train.epoch: is not a setting; did you mean epochs?",
-        "candidates.opt-tiny.base_model: must be a valid string (got 3)",
+        "candidates.opt-tiny.base_model: must be a valid string (got 3); "
+        "YAML takes it for that: put it in quotes if it is text",
         "candidates.opt-tiny.learning_rate: must be greater than 0 (got -1)",
     ]
 
@@ -109,6 +110,11 @@ def test_all_faults_come_in_one_message(tmp_path: Path) -> None:
         ("  validation: dev", "  validation: ./train", "data: train and validation are the same"),
         ("learning_rate: 1e-2", "learning_rate: .inf", "train.learning_rate: must be a finite"),
         ("  opt-tiny:", "  2020-01-01:", "put it in quotes"),
+        (
+            "base_model: demo/bases/opt-tiny",
+            f"base_model: demo/bases/opt-tiny\n    revision: {'7' * 40}",
+            "put it in quotes if it is text",
+        ),
         ("tie_breakers: [exact_match]", "tie_breakers: [foo]", "select.tie_breakers.0: must be"),
         ("[untouched_base, empty", "[empty_answer, empty", "select.must_beat: names one twice"),
         (

@@ -3,13 +3,15 @@
 import datetime
 import json
 import sqlite3
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from neptune_server.checks import TIMES
 from neptune_server.store import now
 
-FIRST_MOMENT = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
+FIRST_MOMENT = datetime.datetime(1970, 1, 1)
+"""In UTC, as all times here; times that do not say so are written in half the time."""
 
 SIMPLE_TYPES = ("float", "int", "bool", "string", "datetime", "experimentState")
 SERIES_TYPES = ("floatSeries", "stringSeries", "imageSeries")
@@ -106,11 +108,15 @@ def read_many(
     sizes: dict[str, float] = {}
     if names is None or "sys/size" in names:
         sizes = dict(connection.execute(SIZES_QUERY, (ids,)).fetchall())
+    # of thousands of containers no value is worked out that nobody wants
+    wanted = [name for name in SYSTEM_VALUES if names is None or name in names]
     for container in containers:
         fields = found[container["id"]]
-        for field in system_fields(container, sizes.get(container["id"], 0.0)):
-            if names is None or field.name in names:
-                fields[field.name] = field
+        size = sizes.get(container["id"], 0.0)
+        for name in wanted:
+            value = SYSTEM_VALUES[name](container, size)
+            if value is not None:
+                fields[name] = Field(name, SYSTEM_FIELDS[name], {"value": value})
     return {container: dict(sorted(fields.items())) for container, fields in found.items()}
 
 
@@ -150,38 +156,23 @@ def as_field(row: sqlite3.Row) -> Field:
     return Field(name, kind, properties)
 
 
-def system_fields(container: sqlite3.Row, size: float) -> list[Field]:
-    """Return what the server knows of a container without being told.
-
-    Args:
-        container: a row of `container`.
-        size: bytes of its files.
-    """
+def alive_milliseconds(container: sqlite3.Row) -> int:
+    """Return how long a container's clients have said that they live."""
     # a clock may have been set back since
-    seconds = max(container["pinged"] - container["created"], 0) / 1000
+    return max(int(container["pinged"]) - int(container["created"]), 0)
+
+
+def state(container: sqlite3.Row) -> str:
+    """Tell whether a container's clients live."""
     idle = abs(now() - container["pinged"]) > ACTIVE_MILLISECONDS
-    values: dict[str, Any] = {
-        "sys/creation_time": as_date(container["created"]),
-        "sys/id": container["short_id"],
-        "sys/modification_time": as_date(max(container["modified"], container["created"])),
-        "sys/monitoring_time": round(seconds),
-        "sys/ping_time": as_date(container["pinged"]),
-        "sys/running_time": seconds,
-        "sys/size": size,
-        "sys/state": "idle" if idle else "running",
-    }
-    if container["type"] == "project":
-        values["sys/visibility"] = VISIBILITY
-    else:
-        values["sys/trashed"] = bool(container["trashed"])
-    return [Field(name, SYSTEM_FIELDS[name], {"value": value}) for name, value in values.items()]
+    return "idle" if idle else "running"
 
 
 def as_date(milliseconds: int) -> str:
     """Return a time as the client parses it: ISO 8601 with milliseconds, UTC."""
     milliseconds = min(max(milliseconds, TIMES.start), TIMES.stop - 1)
     moment = FIRST_MOMENT + datetime.timedelta(milliseconds=milliseconds)
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{milliseconds % 1000:03}Z"
+    return f"{moment.isoformat(timespec='milliseconds')}Z"
 
 
 def file_name(field: str, extension: str) -> str:
@@ -192,3 +183,24 @@ def file_name(field: str, extension: str) -> str:
         sign if sign.isascii() and (sign.isalnum() or sign in "._- ") else "_" for sign in name
     )
     return safe.lstrip(". ")[-200:] or "file"
+
+
+def is_project(container: sqlite3.Row) -> bool:
+    """Tell whether a container holds the others."""
+    return bool(container["type"] == "project")
+
+
+SYSTEM_VALUES: dict[str, Callable[[sqlite3.Row, float], Any]] = {
+    "sys/creation_time": lambda row, _: as_date(row["created"]),
+    "sys/id": lambda row, _: row["short_id"],
+    "sys/modification_time": lambda row, _: as_date(max(row["modified"], row["created"])),
+    "sys/monitoring_time": lambda row, _: round(alive_milliseconds(row) / 1000),
+    "sys/ping_time": lambda row, _: as_date(row["pinged"]),
+    "sys/running_time": lambda row, _: alive_milliseconds(row) / 1000,
+    "sys/size": lambda _, size: size,
+    "sys/state": lambda row, _: state(row),
+    "sys/trashed": lambda row, _: None if is_project(row) else bool(row["trashed"]),
+    "sys/visibility": lambda row, _: VISIBILITY if is_project(row) else None,
+}
+"""How the server knows them of a container's row and the bytes of its files; None where the
+container has no such field."""

@@ -140,8 +140,11 @@ def value_of(fields: dict[str, Field], name: str) -> Any:
 
 def milliseconds_of(fields: dict[str, Field], name: str) -> int | None:
     """Return a time in milliseconds since 1970; None where a field holds none."""
+    value = value_of(fields, name)
+    if value is None:
+        return None
     try:
-        moment = datetime.fromisoformat(str(value_of(fields, name)))
+        moment = datetime.fromisoformat(str(value))
         return round((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)
     except (ValueError, OverflowError):
         return None

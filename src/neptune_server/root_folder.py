@@ -81,7 +81,8 @@ class RootFolder:
 
     def places(self) -> list[Path]:
         """Return all that a server writes, contents and temporary files aside."""
-        database = [self.database.with_name(self.database.name + end) for end in ("-shm", "-wal")]
+        ends = ("-shm", "-wal", "-journal")
+        database = [self.database.with_name(self.database.name + end) for end in ends]
         own = [self.marker, self.database, self.contents, self.token, self.lock, self._settings]
         return [*own, *database]
 

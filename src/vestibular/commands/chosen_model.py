@@ -53,13 +53,14 @@ def chosen_folder(arguments: argparse.Namespace) -> Path:
     # imported here: git's libraries take a while
     from vestibular.registry.registry import Registry
 
-    registry = Registry(load_params().registry.artifact)
+    artifact = load_params().registry.artifact
+    registry = Registry(artifact)
     version = (
         registry.in_stage(arguments.stage)
         if arguments.version is None
         else registry.find(f"v{arguments.version.removeprefix('v')}")
     )
-    name = f"{registry.artifact}-{version.event.version}-{version.event.commit[:12]}"
+    name = f"{artifact}-{version.event.version}-{version.event.commit[:12]}"
     folder = work_folder() / "versions" / name
     if not folder.exists():
         registry.download(version, folder)

@@ -128,8 +128,8 @@ def pin(name: str, candidate: BaseChoice, bases: Path) -> Pin:
         )
     if candidate.revision is None or not COMMIT.fullmatch(candidate.revision):
         raise BaseModelError(
-            f"{where}.revision: must be the hub's commit, 40 hexadecimal digits (got "
-            f"{candidate.revision}), so that the same model is loaded next year; "
+            f"{where}.revision: must be the hub's commit, 40 hexadecimal digits with small letters "
+            f"(got {candidate.revision}), so that the same model is loaded next year; "
             f"`vestibular pin` writes it. If {candidate.base_model} is meant to be a "
             "folder: there is none"
         )

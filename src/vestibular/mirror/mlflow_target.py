@@ -4,7 +4,7 @@ import json
 import os
 import time
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +12,12 @@ from vestibular.mirror.mlflow_values import (
     MARKS_TAG,
     RUN_TAG,
     as_text,
-    is_same,
+    changed_tags,
+    differ,
     list_runs,
-    marks_as_tags,
-    marks_tags,
+    make_model,
+    marks_in,
+    names_of,
 )
 from vestibular.mirror.pushing import one_line
 from vestibular.mirror.records import Point, Run, Stage, Value
@@ -54,6 +56,7 @@ class MlflowTarget:
             self._experiment = self._experiment_id()
         except MlflowException as error:
             raise TargetGoneError(one_line(error)) from None
+        self._names: dict[str, str] = {}
         self._runs: dict[str, Any] = {}
         self._deleted: dict[str, Any] = {}
         self._versions: dict[str, Any] = {}
@@ -90,9 +93,10 @@ class MlflowTarget:
 
     def deleted(self, run: Run) -> str | None:
         """Return how to bring back a run that is in MLflow's trash; None if it is not."""
-        if run.id in self._runs or run.id not in self._deleted:
+        name = self._key(run)
+        if name in self._runs or name not in self._deleted:
             return None
-        known = self._deleted[run.id].info.run_id
+        known = self._deleted[name].info.run_id
         return (
             f"bring it back with `mlflow runs restore --run-id {known}`, or delete it for good "
             "with `mlflow gc`, and it is pushed anew"
@@ -100,29 +104,39 @@ class MlflowTarget:
 
     def run_marks(self, run: Run) -> Marks:
         """Return the marks of a run; none if MLflow does not know it."""
-        tags = self._runs[run.id].data.tags if run.id in self._runs else {}
-        marks: Marks = {}
-        for tag in marks_tags(tags):
-            marks |= read_marks(tags[tag])
-        return marks
+        found = self._runs.get(self._key(run))
+        return marks_in(found.data.tags) if found else {}
+
+    def settle(self, run: Run, doubtful: Callable[[Marks], Collection[str]]) -> None:
+        """Tell the trainings of a run apart by their curves, each a run of its own in MLflow."""
+        for name in names_of(run.id):
+            self._names[run.id] = name
+            if name not in self._runs:
+                return
+            run_id, series = self._run_id(run), doubtful(self.run_marks(run))
+            if not any(differ(self._known_steps(run_id, one), run.series[one]) for one in series):
+                return
+
+    def _key(self, run: Run) -> str:
+        return self._names.get(run.id, run.id)
 
     def _run_id(self, run: Run) -> str:
-        if run.id not in self._runs:
+        name = self._key(run)
+        if name not in self._runs:
             self._call("create the run")
-            self._runs[run.id] = self._client.create_run(
-                self._experiment,
-                start_time=round(run.started * 1000),
-                run_name=run.candidate,
-                tags={RUN_TAG: run.id, "candidate": run.candidate},
+            start = round(run.started * 1000)
+            tags = {RUN_TAG: name, "candidate": run.candidate}
+            self._runs[name] = self._client.create_run(
+                self._experiment, start, tags, run_name=run.candidate
             )
-        return str(self._runs[run.id].info.run_id)
+        return str(self._runs[name].info.run_id)
 
     def set_fields(self, run: Run, fields: Mapping[str, Value]) -> None:
         """Set parameters, results and tags; what is there already is left."""
         from mlflow.entities import Metric, Param, RunTag
 
         run_id = self._run_id(run)
-        known = self._runs[run.id].data
+        known = self._runs[self._key(run)].data
         now = round(time.time() * 1000)
         parameters, metrics, tags = [], [], []
         for name, value in fields.items():
@@ -147,16 +161,16 @@ class MlflowTarget:
             )
 
     def add_points(self, run: Run, name: str, points: list[Point]) -> None:
-        """Add the points that are not there: MLflow would keep a step twice."""
+        """Add the points whose steps are not there: MLflow would keep a step twice.
+
+        What was measured twice, as an epoch's time is where it is trained again, keeps the first.
+        """
         from mlflow.entities import Metric
 
         run_id = self._run_id(run)
         known = self._known_steps(run_id, name)
-        metrics = [
-            Metric(name, point.value, round(point.time * 1000), point.step)
-            for point in points
-            if point.step not in known or not is_same(known[point.step], point.value)
-        ]
+        new = [point for point in points if point.step not in known]
+        metrics = [Metric(name, one.value, round(one.time * 1000), one.step) for one in new]
         if metrics:
             self._call(f"log {name}")
             self._client.log_batch(run_id, metrics=metrics, synchronous=True)
@@ -193,39 +207,32 @@ class MlflowTarget:
         from mlflow.entities import RunTag
 
         run_id = self._run_id(run)
-        known = self._runs[run.id].data.tags
-        # a tag that is not needed any more holds none
-        tags = dict.fromkeys(marks_tags(known), "{}") | marks_as_tags(marks)
-        changed = [RunTag(tag, text) for tag, text in tags.items() if known.get(tag) != text]
+        known = self._runs[self._key(run)].data.tags
+        changed = changed_tags(known, marks)
+        tags = [RunTag(tag, text) for tag, text in changed.items()]
         self._call("save the marks")
-        for start in range(0, len(changed), MOST_AT_ONCE):
-            some = changed[start : start + MOST_AT_ONCE]
+        for start in range(0, len(tags), MOST_AT_ONCE):
+            some = tags[start : start + MOST_AT_ONCE]
             self._client.log_batch(run_id, tags=some, synchronous=True)
-        known |= tags
+        known |= changed
 
     def close_run(self, run: Run) -> None:
         """Nothing is held open."""
 
     def version_marks(self, run: Run) -> Marks:
         """Return the marks of a run's version; none if there is no version yet."""
-        found = self._versions.get(run.id)
+        found = self._versions.get(self._key(run))
         return read_marks(found.tags.get(MARKS_TAG)) if found else {}
 
     def _version(self, run: Run) -> str:
-        from mlflow.exceptions import MlflowException
-
-        if run.id not in self._versions:
+        if self._key(run) not in self._versions:
             run_id = self._run_id(run)
             self._call("create the version")
-            try:
-                self._client.create_registered_model(self._name)
-            except MlflowException as error:
-                if error.error_code != "RESOURCE_ALREADY_EXISTS":
-                    raise
-            self._versions[run.id] = self._client.create_model_version(
-                self._name, f"runs:/{run_id}/{ADAPTER}", run_id, tags={RUN_TAG: run.id}
+            make_model(self._client, self._name)
+            self._versions[self._key(run)] = self._client.create_model_version(
+                self._name, f"runs:/{run_id}/{ADAPTER}", run_id, tags={RUN_TAG: self._key(run)}
             )
-        return str(self._versions[run.id].version)
+        return str(self._versions[self._key(run)].version)
 
     def set_version_fields(self, run: Run, fields: Mapping[str, Value]) -> None:
         """Set the version's tags."""
@@ -254,7 +261,7 @@ class MlflowTarget:
 
     def in_production(self, run: Run) -> bool:
         """Tell whether a run's version was in production when the versions were listed."""
-        found = self._versions.get(run.id)
+        found = self._versions.get(self._key(run))
         return found is not None and found.tags.get(STAGE_TAG) == "production"
 
     def stage(self, run: Run) -> Stage:

@@ -1,11 +1,12 @@
 """Values and marks as MLflow keeps them."""
 
+import itertools
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from vestibular.mirror.records import Value
-from vestibular.mirror.target import Marks
+from vestibular.mirror.records import Point, Value
+from vestibular.mirror.target import Marks, read_marks
 
 RUN_TAG = "vestibular.run"
 MARKS_TAG = "vestibular.marks"
@@ -36,6 +37,31 @@ def marks_tags(tags: Iterable[str]) -> list[str]:
     return [tag for tag in tags if tag == MARKS_TAG or tag.startswith(f"{MARKS_TAG}.")]
 
 
+def marks_in(tags: Mapping[str, str]) -> Marks:
+    """Return the marks that tags hold."""
+    marks: Marks = {}
+    for tag in marks_tags(tags):
+        marks |= read_marks(tags[tag])
+    return marks
+
+
+def changed_tags(known: Mapping[str, str], marks: Marks) -> dict[str, str]:
+    """Return those tags that hold marks and are not known; one that is not needed holds none."""
+    tags = dict.fromkeys(marks_tags(known), "{}") | marks_as_tags(marks)
+    return {tag: text for tag, text in tags.items() if known.get(tag) != text}
+
+
+def make_model(client: Any, name: str) -> None:
+    """Make a registered model, if it is not there."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        client.create_registered_model(name)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+
+
 def as_text(value: Value) -> str:
     """Return a value as text; a whole number without a point."""
     if isinstance(value, float) and value.is_integer():
@@ -43,9 +69,20 @@ def as_text(value: Value) -> str:
     return str(value)
 
 
-def is_same(one: float, other: float) -> bool:
-    """Say whether two values of a step are one: a curve is rounded."""
-    return abs(one - other) <= SAME * max(abs(one), abs(other))
+def differ(known: Mapping[int, float], points: Iterable[Point]) -> bool:
+    """Say whether a step has another value than is known; a curve's values are rounded."""
+    return any(
+        abs(known[point.step] - point.value) > SAME * max(abs(known[point.step]), abs(point.value))
+        for point in points
+        if point.step in known
+    )
+
+
+def names_of(run: str) -> Iterator[str]:
+    """Yield a run's name, and those of further trainings that should have been the same."""
+    yield run
+    for number in itertools.count(2):
+        yield f"{run}-{number}"
 
 
 def list_runs(client: Any, experiment: str, view: int) -> dict[str, Any]:

@@ -6,7 +6,7 @@ The client is used in its synchronous mode: what a call has returned from, the s
 import contextlib
 import json
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -109,6 +109,9 @@ class NeptuneTarget:
     def run_marks(self, run: Run) -> Marks:
         """Return the marks of a run; none if Neptune does not know it."""
         return read_marks(self._marks.get(run.id))
+
+    def settle(self, run: Run, doubtful: Callable[[Marks], Collection[str]]) -> None:
+        """Do nothing: a step has one value in Neptune, that of the newest training."""
 
     def _run(self, run: Run) -> Any:
         """Open a run, or make it: the server keeps one run for one custom id."""

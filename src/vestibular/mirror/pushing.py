@@ -11,6 +11,7 @@ from typing import Literal
 from vestibular.core.errors import DataError
 from vestibular.mirror.files import locate
 from vestibular.mirror.records import File, Point, Run, Value, Version
+from vestibular.mirror.spools import SERIES
 from vestibular.mirror.target import Marks, Target, staged
 
 CHUNK = 1000
@@ -44,6 +45,12 @@ class Round:
 
         What somebody has deleted in the service stays deleted.
         """
+        try:
+            self._target.settle(run, partial(_doubtful, run))
+        except self._errors as error:
+            self._incomplete.add(run.id)
+            self._report(run, "run", "failed", one_line(error))
+            return
         if advice := self._target.deleted(run):
             self._incomplete.add(run.id)
             self._report(run, "run", "failed", f"has been deleted there; {advice}")
@@ -207,6 +214,16 @@ def _points_done(points: list[Point], mark: str | None) -> int:
     """Return how many points a mark says are there; none if it is about other points."""
     count = int((mark or "0").split(":")[0])
     return count if mark == _series_mark(points, count) else 0
+
+
+def _doubtful(run: Run, marks: Marks) -> list[str]:
+    """Return those series of a curve of which marks prove no beginning."""
+    curve = {name: run.series[name] for name in SERIES.values() if name in run.series}
+    return [
+        name
+        for name, all_of in curve.items()
+        if not _points_done(all_of, marks.get(f"series {name}"))
+    ]
 
 
 def _found(file: File) -> Path:

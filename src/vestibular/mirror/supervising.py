@@ -27,7 +27,8 @@ SLOWEST_UPLOAD = 1_000_000
 """Bytes a second; an upload is given the time that it takes at this speed, beside its deadline."""
 POLL_SECONDS = 0.2
 END_SECONDS = 5.0
-LONGEST_REASON = 300
+LONGEST_REASON = 500
+"""Characters; MLflow's longest advice has about as many."""
 SECRET_NAMES = ("TOKEN", "PASSWORD", "SECRET")
 """What the name of a variable holds that nobody may see."""
 
@@ -202,7 +203,11 @@ class Supervisor:
             if value and any(word in name for word in SECRET_NAMES):
                 text = text.replace(value, "***")
         # name and password within an address
-        return re.sub(r"://[^/\s]*@", "://***@", text)[:LONGEST_REASON]
+        text = re.sub(r"://[^/\s]*@", "://***@", text)
+        if len(text) <= LONGEST_REASON:
+            return text
+        # half an address leads nowhere
+        return text[:LONGEST_REASON].rpartition(" ")[0] + " ..."
 
 
 def _last_line(log: IO[bytes]) -> str:

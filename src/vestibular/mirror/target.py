@@ -3,7 +3,7 @@
 import contextlib
 import json
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Protocol
 
@@ -47,6 +47,17 @@ class Target(Protocol):
 
     def run_marks(self, run: Run) -> Marks:
         """Return the marks of a run; none if the service does not know it."""
+
+    def settle(self, run: Run, doubtful: Callable[[Marks], Collection[str]]) -> None:
+        """Find out which of the service's runs a training is, before anything else is asked of it.
+
+        Trained again on another machine, the same settings, code and packages can give another
+        curve. Of two curves in one run a service would show neither.
+
+        Args:
+            run: the training that is here.
+            doubtful: given marks, returns the series of which they prove no beginning.
+        """
 
     def set_fields(self, run: Run, fields: Mapping[str, Value]) -> None:
         """Set single values."""

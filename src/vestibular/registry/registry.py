@@ -25,6 +25,7 @@ from vestibular.registry.tags import (
     VERSION_FACT,
     Event,
     Version,
+    full_name,
     held_in,
     read_events,
     stage_tag,
@@ -38,10 +39,11 @@ Bump = Literal["major", "minor", "patch"]
 
 
 class Registry:
-    """The versions of one model in the git repository of the current folder."""
+    """The versions of the current project's model in its git repository."""
 
     def __init__(self, artifact: str) -> None:
-        self.artifact = artifact
+        self.artifact = full_name(artifact)
+        """Its name; where the project is a folder of a repository, the folder stands before it."""
 
     def register(self, bump: Bump) -> Version:
         """Make the model of the current commit a version.
