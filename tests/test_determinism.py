@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import torch
 
+from vestibular.core.errors import BaseModelError
 from vestibular.modeling.determinism import (
     as_deterministic_as_can_be,
     ask_for_deterministic_kernels,
@@ -123,3 +124,5 @@ def test_emulated_bfloat16_is_not_taken(
     )
     assert pick_precision("auto", torch.device("cuda")) is expected
     assert pick_precision("auto", torch.device("cpu")) is torch.float32
+    with pytest.raises(BaseModelError, match="float16 needs a CUDA GPU"):
+        pick_precision("float16", torch.device("cpu"))
