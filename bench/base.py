@@ -1,4 +1,4 @@
-"""The model that all ways train and ask: a GPT-2 shape with random weights and an adapter."""
+"""The model that all ways train and ask: a shape with random weights and an adapter."""
 
 import contextlib
 from typing import Any
@@ -11,7 +11,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
 from transformers.pytorch_utils import Conv1D
 
 from bench.arithmetic import LORA_RANK
-from bench.settings import PUBLISHED_LENGTH, SHAPES, VOCABULARY, Settings
+from bench.settings import Settings
+from bench.shapes import END, SHAPES
 
 LEARNING_RATE = 1e-4
 GRADIENT_NORM = 1.0
@@ -40,23 +41,15 @@ def load_tokenizer(settings: Settings) -> Any:
 
 
 def make_base(settings: Settings) -> str:
-    """Write a GPT-2 shape with random weights, the same ones each time, to `settings.base`.
+    """Write a shape with random weights, the same ones each time, to `settings.base`.
 
     Returns:
         the type of the device that all will run on.
     """
     transformers.utils.logging.disable_progress_bar()
-    layers, width, heads = SHAPES[settings.shape]
     torch.manual_seed(0)
-    config = transformers.GPT2Config(
-        vocab_size=VOCABULARY,
-        n_positions=PUBLISHED_LENGTH,
-        n_layer=layers,
-        n_embd=width,
-        n_head=heads,
-    )
-    model = transformers.GPT2LMHeadModel(config)
-    model.generation_config.pad_token_id = config.eos_token_id
+    model = AutoModelForCausalLM.from_config(SHAPES[settings.shape].configuration())
+    model.generation_config.pad_token_id = END
     model.save_pretrained(settings.base)
     return pick_device(settings).type
 

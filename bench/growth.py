@@ -12,7 +12,8 @@ from typing import Any
 import torch
 
 from bench.base import load_model, make_base, pick_device
-from bench.settings import VOCABULARY, Settings
+from bench.settings import Settings
+from bench.shapes import END
 from bench.training_ways import optimizer_of, own_backward, published_backward, train
 from vestibular.modeling.encoding import EncodedQuestion
 
@@ -34,7 +35,7 @@ def draw(context_tokens: int, questions: int) -> list[EncodedQuestion]:
     source = random.Random(0)
 
     def tokens(count: int) -> tuple[int, ...]:
-        return tuple(source.randrange(VOCABULARY) for _ in range(count))
+        return tuple(source.randrange(END + 1) for _ in range(count))
 
     context = tokens(context_tokens)
     return [

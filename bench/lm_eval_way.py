@@ -10,7 +10,8 @@ from bench.answering_ways import grown
 from bench.arithmetic import NOTHING, forward_flops
 from bench.base import load_model, load_tokenizer, pick_device
 from bench.questions import exam
-from bench.settings import PUBLISHED_LENGTH, Settings
+from bench.settings import Settings
+from bench.shapes import PUBLISHED_LENGTH
 from bench.ways import Way
 
 

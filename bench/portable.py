@@ -14,7 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from bench.precision import given
-from bench.settings import SHAPES
+from bench.shapes import SHAPES
 from bench.ways import WAYS
 from bench.workers import Worker, apart
 from vestibular.core import processor

@@ -11,7 +11,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Literal
 
-from bench.settings import MAX_TOKENS, MAX_TOKENS_ELSEWHERE, SHAPES, Settings
+from bench.settings import MAX_TOKENS, MAX_TOKENS_ELSEWHERE, Settings
+from bench.shapes import SHAPES
 from bench.ways import WAYS
 from bench.workers import Worker, apart
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.settings import PUBLISHED_LENGTH, Settings
+from bench.settings import Settings
+from bench.shapes import PUBLISHED_LENGTH
 from vestibular.core.questions import Question
 from vestibular.modeling.batching import epoch_batches
 from vestibular.modeling.encoding import EncodedQuestion, encode_for_training

@@ -4,23 +4,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-SHAPES = {
-    "toy": (2, 32, 2),
-    "tiny": (2, 128, 2),
-    "mini": (4, 256, 4),
-    "small": (6, 384, 6),
-    "smollm2": (30, 576, 9),
-    "gpt2": (12, 768, 12),
-    "gpt2-medium": (24, 1024, 16),
-    "gpt2-large": (36, 1280, 20),
-}
-"""Layers, width and attention heads of GPT-2 shapes; the last three are the published ones, and
-`smollm2` has the layers and the width of SmolLM2-135M."""
-
-VOCABULARY = 50257
-PUBLISHED_LENGTH = 1024
-"""Tokens that the published recipe pads every prompt to."""
-
 MAX_TOKENS = {"cpu": 1024}
 MAX_TOKENS_ELSEWHERE = 16384
 """Tokens of one forward pass of our training, by device: on a CPU more are no faster, and take

@@ -14,7 +14,8 @@ from typing import Any
 
 from bench import chart
 from bench.machine import load, machine
-from bench.settings import MAX_TOKENS, MAX_TOKENS_ELSEWHERE, SHAPES, Settings
+from bench.settings import MAX_TOKENS, MAX_TOKENS_ELSEWHERE, Settings
+from bench.shapes import SHAPES
 from bench.summary import add_equal_answers, add_memory_shares, peak_flops, rows
 from bench.workers import WayError, apart, measure
 

@@ -72,7 +72,7 @@ def train(name: str, spool: TimedSpool | None) -> tuple[float, float]:
     set_seed(params.seed)
     base = locate(read_pin(name).pin)
     device = models.pick_device()
-    dtype = models.pick_precision(settings.precision, device)
+    dtype = models.pick_precision(settings.precision, device, base)
     tokenizer = models.load_tokenizer(base)
     limit = longest_input(base, settings.max_length)
     encoded, held_out = (

@@ -9,7 +9,8 @@ from torch import Tensor
 from bench.arithmetic import NOTHING, causal, of_rows, square, training_flops
 from bench.base import GRADIENT_NORM, LEARNING_RATE, autocast, load_model, load_tokenizer
 from bench.questions import training_steps
-from bench.settings import PUBLISHED_LENGTH, Settings
+from bench.settings import Settings
+from bench.shapes import PUBLISHED_LENGTH
 from bench.ways import Way
 from vestibular.modeling.batching import Batching, Row, by_length, rows
 from vestibular.modeling.encoding import EncodedQuestion

@@ -14,7 +14,8 @@ from trl import SFTConfig, SFTTrainer
 from bench.arithmetic import NOTHING, causal, square, training_flops
 from bench.base import GRADIENT_NORM, LEARNING_RATE, adapter, load_base, load_tokenizer, pick_device
 from bench.questions import SEED, training_steps
-from bench.settings import PUBLISHED_LENGTH, Settings
+from bench.settings import Settings
+from bench.shapes import PUBLISHED_LENGTH
 from bench.ways import Way
 from vestibular.modeling.encoding import EncodedQuestion
 

@@ -1,12 +1,18 @@
 """The pipeline's stages, one small script each, run as `python -m stages.<stage>`.
 
 A workspace runs its own library. With an editable install a clone, or a workspace of `dvc exp run
---temp`, would otherwise run the library of the installed checkout, while DVC hashes its own.
+--temp`, would otherwise run the library of the installed checkout, while DVC hashes its own. Where
+the library is not part of the workspace, DVC hashes files that stand for its packages, and no stage
+runs with other packages than those.
 """
 
 import sys
 from pathlib import Path
 
-_SOURCES = Path(__file__).parents[1] / "src"
-if _SOURCES.is_dir():
-    sys.path.insert(0, str(_SOURCES))
+_PROJECT = Path(__file__).parents[1]
+if (_PROJECT / "src/vestibular").is_dir():
+    sys.path.insert(0, str(_PROJECT / "src"))
+else:
+    from vestibular.core.installed import refuse_another_library
+
+    refuse_another_library(_PROJECT)

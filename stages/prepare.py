@@ -8,7 +8,13 @@ from pathlib import Path
 
 from vestibular.core.base_models import Pin, PinnedBase, locate, longest_input, pin
 from vestibular.core.data_audit import AuditRow
-from vestibular.core.errors import DataError, ParamsError, VestibularError, exit_on_error
+from vestibular.core.errors import (
+    BaseModelError,
+    DataError,
+    ParamsError,
+    VestibularError,
+    exit_on_error,
+)
 from vestibular.core.files import whole_folder, write_json
 from vestibular.core.layout import (
     BASE_EXAM,
@@ -30,6 +36,7 @@ from vestibular.data.folds import count_leaks_between, plan_repeats
 from vestibular.modeling.capability import ways
 from vestibular.modeling.spelled_tokens import special_tokens
 from vestibular.params.project import Params, load_params
+from vestibular.scoring.languages import advice
 from vestibular.training import schedule
 
 
@@ -94,6 +101,9 @@ def main() -> None:
         learned = len(dataset.questions["train"])
         for warning in schedule.warnings(params.candidate(name).train, learned):
             print(f"{name}: {warning}")
+    examined = params.evaluate
+    if said := advice(params.data.language, examined.normalization, examined.articles):
+        print(f"{PARAMS}: {said}")
     if metrics.drawn is not None and metrics.drawn.warning is not None:
         print(f"{PARAMS}: {metrics.drawn.warning}")
 
@@ -127,6 +137,14 @@ def try_base(params: Params, name: str, pinned: PinnedBase) -> PinnedBase:
     train = params.candidate(name).train
     targets = train.lora.target_modules if train.method == "lora" else "auto"
     chat = check_base(folder, params.prompt, targets)
+    if train.method == "lora" and train.lora.options:
+        from vestibular.modeling.models import configuration
+        from vestibular.training.saving import rehearse_saving
+
+        try:
+            rehearse_saving(configuration(folder), train.lora)
+        except BaseModelError as fault:
+            raise BaseModelError(f"{PARAMS}: candidates.{name}: {fault}") from None
     return pinned.model_copy(update={"chat_prompt_sha256": chat})
 
 

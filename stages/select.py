@@ -8,21 +8,19 @@ from vestibular.core.cost_files import gather_costs
 from vestibular.core.costs import Costs
 from vestibular.core.data_metrics import DataMetrics
 from vestibular.core.errors import exit_on_error
-from vestibular.core.files import file_sha256
 from vestibular.core.layout import (
     COSTS,
     DATA_METRICS,
     LEADERBOARD,
-    PREPARED,
     REPORT,
     SELECTION,
     WINNER,
 )
-from vestibular.core.model_file import Loading, ModelFile, PinnedVersion
 from vestibular.core.winner_file import WinnerFile
 from vestibular.params.project import load_params
 from vestibular.report.card import model_card
 from vestibular.report.chart_data import write_charts
+from vestibular.report.description import describe_model
 from vestibular.report.report import write_report
 from vestibular.selection.answer_costs import cost_of
 from vestibular.selection.budgets import unequal_settings
@@ -78,27 +76,8 @@ def main() -> None:
     if winner is None:
         write_refusal(found.reason)
     else:
-        train, pin = params.candidate(winner).train, pins[winner]
-        model = ModelFile(
-            candidate=winner,
-            base=PinnedVersion(**pin.as_json()),
-            loading=Loading(
-                method=train.method,
-                quantization=train.quantization,
-                precision=train.precision,
-                arithmetic=train.arithmetic,
-                max_length=train.max_length,
-            ),
-            prompt=params.prompt,
-            max_new_tokens=params.evaluate.max_new_tokens,
-            window_overlap=params.evaluate.window_overlap,
-            unanswerable=params.data.unanswerable,
-            seed=params.seed,
-            train=train.model_dump(mode="json"),
-            before=results[winner].base_scores,
-            after=results[winner].details.scores,
-            data={path.name: file_sha256(path) for path in sorted(PREPARED.glob("*.jsonl"))},
-        )
+        pin = pins[winner]
+        model = describe_model(params, winner, pin, results[winner])
         write_production(model, model_card(params, found, pin, audit, questions, rows[winner]))
     write_charts(order, results)
     Costs(candidates={name: costs[name] for name in order}).write(COSTS)

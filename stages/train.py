@@ -66,15 +66,15 @@ def main(spool: Spool) -> None:
 
         from vestibular.modeling import capability, determinism, memory, models
         from vestibular.modeling.encoding import encode_for_training
+        from vestibular.modeling.planning import usable_bytes
         from vestibular.tracking import measuring
         from vestibular.training import adapters, planning, preflight, saving
         from vestibular.training.training import CURVE, fine_tune, first_step, rehearse
         from vestibular.training.ways import settled, what_changes
 
-        memory.return_freed_memory()
         set_seed(seed)
         device = models.pick_device()
-        dtype = models.pick_precision(settings.precision, device)
+        dtype = models.pick_precision(settings.precision, device, base)
         tokenizer = models.load_tokenizer(base)
         limit = longest_input(base, settings.max_length)
         encoded, held_out = (
@@ -93,6 +93,9 @@ def main(spool: Spool) -> None:
         determinism.ask_for_deterministic_kernels(device)
         plan = planning.plan_training(base, settings, limit, encoded, seed, device)
         settings = plan.settings
+        room = usable_bytes(device)
+        if plan.is_tight(room):
+            memory.return_freed_memory()
 
         def load_base() -> Any:
             # what is trained stays in full precision
@@ -157,7 +160,7 @@ def main(spool: Spool) -> None:
                 epoch_seconds=trained.epoch_seconds,
                 questions_per_second=asked / trained.seconds,
                 tokens_per_second=tokens / trained.seconds,
-                planned_bytes=plan.peak_bytes,
+                planned_bytes=plan.held_bytes(room),
                 peak_process_bytes=measuring.peak_process_bytes(),
                 peak_device_bytes=measuring.peak_device_bytes(device),
                 machine=Machine(**measuring.machine(device)),

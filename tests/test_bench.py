@@ -12,6 +12,7 @@ from conftest import ROOT, environment
 
 from bench import workers
 from bench.arithmetic import Work, causal, forward_flops, of_rows, training_flops
+from bench.shapes import SHAPES
 from bench.summary import add_equal_answers, times
 from vestibular.modeling.batching import Branch, Row
 
@@ -41,30 +42,38 @@ def test_the_keys_of_a_shared_row_are_those_that_its_mask_lets_through() -> None
     assert of_rows([row]) == Work(tokens=10, keys=keys, outputs=3)
 
 
-def test_flops_are_those_of_the_model_in_torch() -> None:
+@pytest.mark.parametrize("shape", ["toy", "toy-llama", "toy-gemma3"])
+def test_flops_are_those_of_the_model_in_torch(shape: str) -> None:
     """Torch counts the same for a forward pass, and close to it for forward and backward."""
     torch = pytest.importorskip("torch")
-    import transformers
     from peft import LoraConfig, get_peft_model
     from torch.utils.flop_counter import FlopCounterMode
+    from transformers import AutoModelForCausalLM
 
-    # the head is the widest matrix; its vocabulary is the bench's
-    config = transformers.GPT2Config(
-        n_layer=2, n_embd=32, n_head=2, resid_pdrop=0, attn_pdrop=0, attn_implementation="eager"
+    config = SHAPES[shape].configuration()
+    for dropout in ("resid_pdrop", "attn_pdrop", "attention_dropout"):
+        if hasattr(config, dropout):
+            setattr(config, dropout, 0.0)
+    base = AutoModelForCausalLM.from_config(config, attn_implementation="eager")
+    model = get_peft_model(
+        base,
+        LoraConfig(r=8, lora_dropout=0, task_type="CAUSAL_LM", fan_in_fan_out=shape == "toy"),
     )
-    lora = LoraConfig(r=8, lora_dropout=0, task_type="CAUSAL_LM", fan_in_fan_out=True)
-    model = get_peft_model(transformers.GPT2LMHeadModel(config), lora)
     ids = torch.ones(2, 64, dtype=torch.long)
     work = Work(tokens=128, keys=2 * 64 * 64, outputs=128)
     with FlopCounterMode(display=False) as counter:
         loss = model(input_ids=ids, use_cache=False).logits.sum()
-    lora_forward = 2 * 4 * 2 * 8 * 32 * 128
-    assert counter.get_total_flops() == forward_flops("toy", work) + lora_forward
+    trained = model.get_nb_trainable_parameters()[0]
+    # beside the adapter, the angles of the positions are products too, one a frequency
+    assert counter.get_total_flops() == pytest.approx(
+        forward_flops(shape, work) + 2 * trained * 128, rel=0 if shape == "toy" else 1e-3
+    )
+    assert trained == SHAPES[shape].layers * SHAPES[shape].adapted_weights(8)
     with FlopCounterMode(display=False) as backward:
         loss.backward()
     both = counter.get_total_flops() + backward.get_total_flops()
     # nothing before the first adapter needs a gradient, of which the formula knows nothing
-    assert both == pytest.approx(training_flops("toy", work), rel=0.02)
+    assert both == pytest.approx(training_flops(shape, work), rel=0.02)
 
 
 def test_ratios_are_taken_repeat_by_repeat_and_question_by_question() -> None:

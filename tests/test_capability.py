@@ -19,6 +19,7 @@ from test_tensors import draw
 from vestibular.core.errors import BaseModelError
 from vestibular.modeling import capability, proving, sharing, tensors, trials
 from vestibular.modeling.attention import Reach
+from vestibular.modeling.caching import BufferedLayer
 from vestibular.modeling.generation import answer_questions
 from vestibular.modeling.proving import try_out
 from vestibular.training.adapters import add_adapter
@@ -181,6 +182,11 @@ def one_further(logits_at: Any) -> Any:
     return broken
 
 
+def unmoved(reorder: Callable[..., None]) -> Callable[..., None]:
+    """Keep the first rows, whichever go on."""
+    return lambda layer, rows: reorder(layer, torch.arange(len(rows)))
+
+
 FAULTS: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
     "windows": lambda patch: (
         [patch.setattr(module, "layer_kinds", blind) for module in (sharing, tensors)] and None
@@ -191,7 +197,7 @@ FAULTS: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
         sharing, "logits_at", one_further(sharing.logits_at)
     ),
     "rows": lambda patch: patch.setattr(
-        sharing.DynamicCache, "reorder_cache", lambda cache, rows: cache.crop(0)
+        BufferedLayer, "reorder_cache", unmoved(BufferedLayer.reorder_cache)
     ),
 }
 

@@ -155,6 +155,7 @@ def test_nothing_below_the_overlap_sentence_is_promoted(project: Path, faquad: P
     With the flag it is promoted, and the choice says below what.
     """
     shutil.copy(ROOT / "params/faquad-local.yaml", project / "params.yaml")
+    (project / "data/faquad").mkdir()
     for name in ("train.json", "dev.json"):
         shutil.copy(faquad / name, project / "data/faquad" / name)
     # a short training is enough: with all of it the best reaches F1 0.14

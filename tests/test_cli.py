@@ -283,6 +283,29 @@ def test_a_broken_base_is_refused_before_training(
     assert result.stderr.count("\n") == 1
 
 
+@pytest.mark.slow
+def test_a_mistake_in_one_candidates_adapter_is_refused_before_training(tmp_path: Path) -> None:
+    """An option that peft has not, or that works on no such model, by the candidate's name."""
+    for folder in ("stages", "demo/bases", "demo/data"):
+        shutil.copytree(ROOT / folder, tmp_path / folder)
+    text = (ROOT / "params.yaml").read_text(encoding="utf-8")
+    for base, lora in (
+        ("gpt2-tiny", "options: {use_doraa: true}"),
+        ("gpt2-mini", "options: {bias: foo}"),
+        ("opt-tiny", "target_modules: [c_attn]"),
+    ):
+        written = f"base_model: demo/bases/{base}"
+        assert written in text
+        text = text.replace(written, f"{written}\n    lora: {{{lora}}}")
+    (tmp_path / "params.yaml").write_text(text, encoding="utf-8")
+    said = run(tmp_path, sys.executable, "-m", "stages.prepare", status=2).stderr
+    assert "params.yaml: candidates.gpt2-tiny: train.lora.options: use_doraa: not an opt" in said
+    assert "params.yaml: candidates.gpt2-mini: train.lora" in said
+    assert "demo/bases/opt-tiny" in said
+    assert "c_attn" in said
+    assert "Traceback" not in said
+
+
 def test_no_room_for_a_prompt_is_seen_before_training(tmp_path: Path) -> None:
     """Answers that may be longer than the model are refused in `prepare`."""
     shutil.copytree(ROOT / "stages", tmp_path / "stages")

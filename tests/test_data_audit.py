@@ -1,6 +1,7 @@
 """Whatever `prepare` does to the data is a row, and the counts are sums over the rows."""
 
 import json
+import subprocess
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -358,6 +359,32 @@ def test_a_file_that_cannot_be_right_is_refused(
     assert [(each.action, each.file) for each in rows] == [("refused", f"{tmp_path}/{name}")]
 
 
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("Jörg baute es", "As Latin-1 it reads 'Jörg'; in a spreadsheet save it as CSV UTF-8"),
+        ("das Café.", "As Latin-1 it reads 'Café.'; in"),
+        ("er sagte „Nein“", "As Latin-1 it reads '„Nein“'; in"),
+    ],
+)
+def test_a_latin_1_file_is_told_how_to_be_saved_anew(tmp_path: Path, line: str, said: str) -> None:
+    """The word as it is meant, and a command that mends the file."""
+    path = tmp_path / "all.csv"
+    path.write_bytes(f"text,query,gold\n{line},Wer?,x\n".encode("cp1252"))
+    message, _ = refusal(tmp_path, "csv")
+    assert "line 2: not UTF-8 text" in message
+    assert said in message
+    command = message.partition("convert it: ")[2]
+    subprocess.run(["bash", "-c", command], check=True)
+    assert path.read_text(encoding="utf-8").splitlines()[1] == f"{line},Wer?,x"
+
+
+def test_bytes_that_are_no_latin_1_get_no_such_hint(tmp_path: Path) -> None:
+    """A guess that makes no word is not made."""
+    (tmp_path / "all.csv").write_bytes(b"text,query\n\x81\xff,b\n")
+    assert "Latin-1" not in refusal(tmp_path, "csv")[0]
+
+
 def test_a_parquet_file_with_a_column_twice_or_bad_text_is_refused(tmp_path: Path) -> None:
     """The row and the column of the text are named."""
     table = pyarrow.Table.from_pylist([row(number) for number in range(3)])
@@ -478,3 +505,59 @@ def test_special_tokens_in_texts_are_written_down(tmp_path: Path) -> None:
         (2, "question", "</s>"),
     ]
     assert sum(each.faults.special_token for each in dataset.metrics().splits().values()) == 3
+
+
+@pytest.mark.parametrize(
+    ("gold", "kind"),
+    [
+        ("Ada Lovell 1|1901", "answers_in_one_text"),
+        ("Ada Lovell 1; 1901", "answers_in_one_text"),
+        ("Ada Lovell 1|1902", "answer_not_in_context"),
+        ("Zoe", "answer_not_in_context"),
+        ("lighthouse number 1 was", None),
+    ],
+)
+def test_several_answers_in_one_text_are_named(tmp_path: Path, gold: str, kind: str | None) -> None:
+    """Where the context has all parts and not the whole; the row says how a cell holds several."""
+    write_cells(tmp_path, [row(0), row(1, gold=gold, at=""), row(2)])
+    rows = list(load(tmp_path, "csv").audit_rows())
+    assert [each.kind for each in rows] == ([kind] if kind else [])
+    if kind == "answers_in_one_text":
+        assert '["one", "two"]' in rows[0].done
+        assert (rows[0].action, rows[0].row, rows[0].line) == ("kept", 2, 3)
+
+
+def test_a_text_with_the_separator_that_the_context_has_is_one_answer(tmp_path: Path) -> None:
+    """It stands in the context as it is."""
+    text = "The sign says A|B, and below it A, then B."
+    write_cells(tmp_path, [row(0), row(1, text=text, gold="A|B", at=""), row(2)])
+    assert list(load(tmp_path, "csv").audit_rows()) == []
+
+
+def test_strict_refuses_all_that_is_odd_at_once(tmp_path: Path) -> None:
+    """What is left out, mended or kept; what is converted is read as it is meant."""
+    good = [row(number, at=f"{row(number)['at']}.0") for number in range(4)]
+    write_cells(tmp_path, good)
+    assert len(questions(load(tmp_path, "csv", strict=True))) == 4
+    bad = [
+        row(4, query=" ", at=""),
+        row(5, gold="Zoe", at=""),
+        row(6, at=0),
+        row(7, key="k0"),
+        row(8, gold="Ada Lovell 8|1901", at=""),
+    ]
+    write_cells(tmp_path, [*good, *bad])
+    assert len(questions(load(tmp_path, "csv"))) == 8
+    with pytest.raises(DataError) as refused:
+        load(tmp_path, "csv", strict=True)
+    rows = refused_rows(refused.value)
+    assert sorted((each.row, each.kind) for each in rows) == [
+        (5, "empty_question"),
+        (6, "answer_not_in_context"),
+        (7, "wrong_answer_start"),
+        (8, "duplicate_id"),
+        (9, "answers_in_one_text"),
+    ]
+    message = str(refused.value)
+    assert "line 7: row 6: answer not in context: 'Zoe'; mend it, or write" in message
+    assert "data.strict: false (kept)" in message

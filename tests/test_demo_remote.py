@@ -1,8 +1,10 @@
 """What a clone can have: every output that the committed `dvc.lock` names, without a run."""
 
+import json
 import subprocess
 from pathlib import Path
 
+import pytest
 import yaml
 from conftest import ROOT, run
 
@@ -50,3 +52,35 @@ def git_tracked() -> set[str]:
         ["git", "ls-files", "metrics"], cwd=ROOT, check=True, capture_output=True, text=True
     )
     return set(said.stdout.split())
+
+
+@pytest.mark.slow
+def test_the_notebook_runs_on_the_demos_outputs(clone: Path) -> None:
+    """By one command, from the results to two commits compared; its own outputs stay small."""
+    run(clone, "dvc", "pull", "--quiet")
+    run(clone, "git", "commit", "--quiet", "--allow-empty", "--message=Nothing")
+    notebook = "docs/tutorial.ipynb"
+    run(clone, "jupyter", "execute", notebook, "--inplace", "--timeout=600")
+    shipped, executed = (
+        json.loads(path.read_text(encoding="utf-8"))["cells"]
+        for path in (ROOT / notebook, clone / notebook)
+    )
+    printed = "".join(
+        "".join(output.get("text", ()))
+        for cell in executed
+        for output in cell.get("outputs", ())
+        if output.get("name") == "stdout"
+    )
+    board = json.loads((clone / "metrics/leaderboard.json").read_text(encoding="utf-8"))
+    assert board["reason"] in printed
+    assert "Quem dirige o programa Farol? -> Raul Sá" in printed
+    assert printed.count("every answer is the same") == len(board["candidates"])
+    drawn = [output for cell in executed for output in cell.get("outputs", ()) if "data" in output]
+    assert ["image/svg+xml" in output["data"] for output in drawn] == [True]
+    # what is shipped was executed, and shows no machine's paths
+    assert [cell["source"] for cell in shipped] == [cell["source"] for cell in executed]
+    code = [cell for cell in shipped if cell["cell_type"] == "code"]
+    assert sum(bool(cell["outputs"]) for cell in code) >= 6
+    text = (ROOT / notebook).read_text(encoding="utf-8")
+    assert len(text) < 100_000
+    assert "site-packages" not in text

@@ -1,12 +1,16 @@
 """Kernels that give the same numbers each time are asked for, and let go of where there is none."""
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from transformers import GPT2Config
 
+from vestibular.core import processor
 from vestibular.core.errors import BaseModelError
+from vestibular.modeling import models
 from vestibular.modeling.determinism import (
     as_deterministic_as_can_be,
     ask_for_deterministic_kernels,
@@ -122,7 +126,35 @@ def test_emulated_bfloat16_is_not_taken(
         "is_bf16_supported",
         lambda including_emulation=True: emulated if including_emulation else computed,
     )
-    assert pick_precision("auto", torch.device("cuda")) is expected
-    assert pick_precision("auto", torch.device("cpu")) is torch.float32
+    assert pick_precision("auto", torch.device("cuda"), Path()) is expected
     with pytest.raises(BaseModelError, match="float16 needs a CUDA GPU"):
-        pick_precision("float16", torch.device("cpu"))
+        pick_precision("float16", torch.device("cpu"), Path())
+
+
+@pytest.mark.parametrize(
+    ("flags", "in_force", "layers", "expected"),
+    [
+        ("avx512f avx512_bf16", "AVX512", 12, torch.bfloat16),
+        ("avx512f amx_bf16", "AVX512", 12, torch.bfloat16),
+        ("avx512f avx512_bf16", "AVX512", 2, torch.float32),
+        ("avx512f avx512_bf16", "AVX2", 12, torch.float32),
+        ("avx512f avx512_bf16_not", "AVX512", 12, torch.float32),
+    ],
+    ids=["avx512", "amx", "small", "portable", "older"],
+)
+def test_a_processor_takes_bfloat16_where_it_pays(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    flags: str,
+    in_force: str,
+    layers: int,
+    expected: torch.dtype,
+) -> None:
+    """GPT-2 has 124 million parameters, 14 million a pair of layers; its configuration decides."""
+    info = tmp_path / "cpuinfo"
+    info.write_text(f"flags\t\t: fpu {flags} smep\n", encoding="utf-8")
+    monkeypatch.setattr(processor, "CPU_INFO", info)
+    monkeypatch.setattr(processor.platform, "machine", lambda: "x86_64")
+    monkeypatch.setattr(models, "get_cpu_capability", lambda: in_force)
+    GPT2Config(n_layer=layers).save_pretrained(tmp_path)
+    assert pick_precision("auto", torch.device("cpu"), tmp_path) is expected

@@ -82,6 +82,7 @@ def test_faquads_settings_run_offline(
     assert "HF_HUB_OFFLINE is set" in message
     assert not (project / "data/prepared").exists()
 
+    (project / "data/faquad").mkdir()
     for name, path in stand_ins.items():
         shutil.copy(path, project / f"data/faquad/{name}.json")
     tiny_hub(cache, project / "params/faquad.yaml", project / "demo/bases/gpt2-tiny")

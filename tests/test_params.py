@@ -76,16 +76,31 @@ def test_all_faults_come_in_one_message(tmp_path: Path) -> None:
     ("old", "new", "fault"),
     [
         ("  opt-tiny:", "  opt.tiny:", "candidates.opt.tiny: a candidate's name may hold"),
-        ("    r: 8", "    r: 8\n    rank: 8", "train.lora.rank: is not a setting"),
+        ("    r: 8", "    r: 8\n    rank: 8", "train.lora.rank: is not a setting; did you mean r?"),
+        (
+            "bases/opt-tiny",
+            "bases/opt-tiny\n    r: 3",
+            "candidates.opt-tiny.r: is not a setting; did you mean lora: {r: 3}?",
+        ),
+        (
+            "  epochs: 1",
+            "  epochs: 1\n  alpha: 4",
+            "train.alpha: is not a setting; did you mean lor",
+        ),
+        (
+            "  epochs: 1",
+            "  epochs: 1\n  lr: 1",
+            "train.lr: is not a setting; did you mean learning",
+        ),
         ("batch_size: 16", "batch_size: 1.5", "train.batch_size: must be a valid integer"),
         ("checkpoint_steps: 50", "checkpoint_steps: 7", "must be a multiple of logging_steps (5)"),
         (
             "articles: pt",
-            "articles: de",
-            "evaluate.articles: must be one of en, pt, none by squad's",
+            "articles: ca",
+            "evaluate.articles: must be one of ar, de, en, es, fa, fi, fr, hi, id, it, ja,",
         ),
-        ("articles: pt", "articles: xx", "evaluate.articles: must be 'none', 'pt', 'en',"),
-        ("normalization: squad", "normalization: mlqa", "evaluate.articles: must be one of en, es"),
+        ("articles: pt", "articles: xx", "in another language write none: articles count"),
+        ("normalization: squad", "normalization: mlqa", "evaluate.articles: must be one of ar, de"),
         ("  margin: 0.03", "  margin: 1", "select.margin: must be less than 1"),
         ("  margin: 0.03", "  when_tied: cheapest", "select.when_tied: has ended"),
         ("seed: 42", "seed: 42\nseed: 43", "the key 'seed' stands here twice"),
@@ -113,6 +128,7 @@ def test_all_faults_come_in_one_message(tmp_path: Path) -> None:
         ("repeats: []", "repeats: [fold_1]", "repeats: fold_1: must be fold-N or seed-N"),
         ("repeats: []", "repeats: [fold-0]", "repeats: fold-0: must be fold-N or seed-N"),
         ("repeats: []", "repeats: [seed-007]", "repeats: seed-007: must be fold-N or seed-N"),
+        ("language: pt", "language: no", "data.language: must be a valid string (got False); YAML"),
         (
             "language: pt",
             "language: off",
@@ -171,7 +187,7 @@ def test_a_stage_of_a_candidate_reads_its_own_part(tmp_path: Path) -> None:
     """A fault elsewhere does not concern it; one in its own part is named where it is written."""
     path = tmp_path / "params.yaml"
     path.write_text(
-        DEMO.replace("articles: pt", "articles: de").replace(
+        DEMO.replace("articles: pt", "articles: ca").replace(
             "base_model: demo/bases/opt-tiny", "base_model: demo/bases/opt-tiny\n    lora: {r: 3}"
         ),
         encoding="utf-8",

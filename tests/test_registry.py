@@ -18,6 +18,7 @@ from repositories import git
 from vestibular.commands.registry_commands import print_table
 from vestibular.core.errors import DataError
 from vestibular.registry import checks
+from vestibular.registry.tags import full_name, version_tag
 
 VESTIBULAR = (sys.executable, "-m", "vestibular", "registry")
 
@@ -119,7 +120,10 @@ def test_versions_are_promoted_and_rolled_back(
     back = registry(repository, "rollback", "--reason", "v0.2.0 rambles")
     assert "v0.1.0 is in production, before it v0.2.0" in back.stdout
     last = registry(repository, "rollback", status=2)
-    assert "only v0.1.0 has been in production" in last.stderr
+    assert (
+        "v0.1.0 is in production, and none was before it (v0.2.0, v0.3.0 came after it, and went); "
+        "nothing to go back to. `vestibular registry promote VERSION`" in last.stderr
+    )
 
     # who, when, why and the scores stand in the tag itself
     message = git(repository, "cat-file", "tag", "qa-model#production#5")
@@ -175,6 +179,22 @@ def test_versions_are_promoted_and_rolled_back(
 
 
 @pytest.mark.slow
+def test_a_folders_versions_bear_its_name(
+    repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As GTO has it; where the project is a repository of its own, and where there is none, not."""
+    monkeypatch.chdir(repository)
+    assert full_name("qa-model") == "qa-model"
+    assert version_tag("qa-model", "v0.1.0") == "qa-model@v0.1.0"
+    folder = repository / "exams/law"
+    folder.mkdir(parents=True)
+    monkeypatch.chdir(folder)
+    assert full_name("qa-model") == "exams/law:qa-model"
+    assert version_tag("exams/law:qa-model", "v0.1.0") == "exams/law=qa-model@v0.1.0"
+    monkeypatch.chdir(repository.parent)
+    assert full_name("qa-model") == "qa-model"
+
+
 def test_a_tag_of_gtos_own_command_counts(repository: Path, choose: Callable[..., None]) -> None:
     """Without a number, too: somebody may promote by GTO's command and by the simple form."""
     choose("first", 0.5)

@@ -24,6 +24,7 @@ from vestibular.report.first_screen import first_screen
 from vestibular.report.origins import data_table, machines_table, settings
 from vestibular.report.page import as_script_data, script_source, template_text
 from vestibular.report.report import board, comparisons
+from vestibular.selection.remarks import notes, too_few
 
 COSTS = defaultdict(
     lambda: CandidateCosts(
@@ -117,7 +118,8 @@ def test_cost_without_a_say_is_a_notice() -> None:
     selection = exam({"cheap": 0.5, "dear": 0.6}).selection
     shown = first_screen(selection, COSTS)
     assert "ahead of cheap, but not significantly" in shown["headline"]
-    (notice,) = shown["notices"]
+    few, notice = shown["notices"]
+    assert "too few to tell dear from cheap" in few
     assert notice.startswith("Cost has no say with these data")
     assert f"{selection.cost_say.margin_needed:.2f}" in notice
     rows = {row["name"]: row for row in board(selection)}
@@ -157,7 +159,11 @@ def test_a_refusal_names_no_winner() -> None:
     assert shown["headline"].startswith("No model goes into production: the best, poor, has F1")
     assert shown["headline"].endswith(f"not above the annotators ({points:.3f}).")
     assert shown["answers"][0]["figure"] == "none"
-    assert "select.allow_below_reference: true" in shown["notices"][0]
+    # said once: why in the headline, what to do in the card
+    assert shown["answers"][2]["text"] == (
+        "Improve it, or set select.allow_below_reference: true to promote it all the same."
+    )
+    assert not any("promoted" in notice for notice in shown["notices"])
     assert not any(row["promoted"] for row in board(selection))
 
 
@@ -496,3 +502,25 @@ def test_equal_inputs_give_equal_bytes(tmp_path: Path) -> None:
             env={**environment(), "PYTHONHASHSEED": "1" if name == "one" else "2"},
         )
     assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
+
+
+def test_too_few_questions_speak_up() -> None:
+    """Where two candidates are not told apart: by how much they differ, and what to type."""
+    near = exam({"good": 0.6, "poor": 0.55}).selection
+    said = too_few(near)
+    assert said is not None
+    assert said.startswith("60 questions of 7 documents are too few to tell good from poor: their ")
+    assert "`dvc exp run -S 'repeats=[fold-1,fold-2," in said
+    gap = near.candidates["poor"].against_leader
+    assert gap is not None
+    assert f"F1 differs by {abs(gap.f1.value):.3f}, and a true difference of " in said
+    # in the console's sentences, in the leaderboard's, and on the first screen; the command once
+    assert said in notes(near)
+    assert sum("dvc exp run" in note for note in notes(near)) == 1
+    assert said.replace("`", "") in first_screen(near, COSTS)["notices"]
+    assert too_few(exam({"good": 0.95, "poor": 0.1}).selection) is None
+    assert too_few(exam({"alone": 0.5}).selection) is None
+    folded = near.model_copy(update={"questions": near.questions.model_copy(update={"folds": 5})})
+    assert str(too_few(folded)).endswith("; more documents are needed.")
+    fine = near.model_copy(update={"smallest_detectable": 0.02})
+    assert too_few(fine) is None

@@ -52,7 +52,7 @@ class Answerer:
         loading = description.loading
         device = pick_device()
         ask_for_deterministic_kernels(device)
-        dtype = pick_precision(loading.precision, device)
+        dtype = pick_precision(loading.precision, device, base)
         self._tokenizer = load_tokenizer(folder)
         self._model = load_base(base, loading.quantization, device, dtype).eval()
         if loading.method == "lora":

@@ -5,8 +5,13 @@ import os
 import sys
 from pathlib import Path
 
-from vestibular import __version__
-from vestibular.commands import answer_command, data_command, registry_commands
+from vestibular.commands import (
+    answer_command,
+    data_command,
+    init_command,
+    project_commands,
+    registry_commands,
+)
 from vestibular.core.base_models import configuration
 from vestibular.core.errors import (
     DataError,
@@ -17,6 +22,7 @@ from vestibular.core.errors import (
     exit_on_error,
 )
 from vestibular.core.files import whole_file
+from vestibular.core.installed import library_version
 from vestibular.core.layout import LEADERBOARD, PARAMS, REPORT, SELECTION
 from vestibular.core.logs import quiet
 from vestibular.core.yaml_files import read_yaml
@@ -50,12 +56,15 @@ def parser() -> argparse.ArgumentParser:
         description="An entrance exam for language models. The pipeline itself is run with "
         "`dvc repro`; these commands look at its results and use them.",
     )
-    top.add_argument("--version", action="version", version=f"vestibular {__version__}")
+    top.add_argument("--version", action="version", version=f"vestibular {library_version()}")
     commands = top.add_subparsers(metavar="command")
     # without a command: whoever types the name alone wants to see what there is
     top.set_defaults(run=lambda _: top.print_help())
 
+    project_commands.add_commands(commands)
     answer_command.add_command(commands)
+
+    init_command.add_command(commands)
 
     plan = commands.add_parser(
         "plan",

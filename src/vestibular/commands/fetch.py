@@ -56,6 +56,8 @@ def fetch_all(params: Params) -> Iterator[str | VestibularError]:
         what was done, a line or more at a time, or why something cannot be had.
     """
     bases = Path(params.bases)
+    # DVC asks for it even where all bases are the hub's
+    bases.mkdir(parents=True, exist_ok=True)
     fetches: list[Callable[[], str]] = [
         lambda: "\n".join(fetch_data(params.data)),
         *(partial(_fetch_base, name, each, bases) for name, each in params.candidates.items()),

@@ -16,7 +16,7 @@ from vestibular.core.questions import Question
 from vestibular.data.dataset import load_dataset
 from vestibular.modeling import capability, counting
 from vestibular.modeling.encoding import EncodedQuestion, encode_for_training
-from vestibular.modeling.memory import TensorBytes, available_bytes, return_freed_memory
+from vestibular.modeling.memory import TensorBytes, available_bytes
 from vestibular.modeling.models import load_tokenizer, pick_device, pick_precision, without_weights
 from vestibular.modeling.planning import USABLE_MEMORY, answering_bytes, weight_bytes
 from vestibular.modeling.tensors import label_loss
@@ -93,7 +93,7 @@ def forecast(params: Params, name: str, device: torch.device, free: int) -> Fore
             folder, stated.model_copy(update=smallest), encoded, params.seed, device
         )
         resolved = False
-    dtype = pick_precision(settings.precision, device)
+    dtype = pick_precision(settings.precision, device, folder)
     model = planning.trainable_shape(folder, plan.settings, dtype)
     numbers = counting.count_parameters(folder, model)
     answering = answering_bytes(
@@ -115,7 +115,7 @@ def forecast(params: Params, name: str, device: torch.device, free: int) -> Fore
         parameters=numbers["total"],
         trained_share=numbers["trainable"] / numbers["total"],
         weights=weight_bytes(without_weights(folder), settings.quantization, dtype),
-        training_peak=plan.peak_bytes,
+        training_peak=plan.held_bytes(room),
         answering_peak=answering,
         training_seconds=training_operations(folder, plan.settings, encoded, params.seed)
         / (UTILIZATION * operations_per_second(device, dtype)),
@@ -130,7 +130,6 @@ def forecast(params: Params, name: str, device: torch.device, free: int) -> Fore
 
 def forecasts(params: Params) -> tuple[dict[str, Forecast], int]:
     """Return a forecast for each candidate, and the bytes of memory that are free."""
-    return_freed_memory()
     device = pick_device()
     free = available_bytes(device)
     return {name: forecast(params, name, device, free) for name in params.candidates}, free

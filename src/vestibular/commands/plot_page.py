@@ -31,7 +31,12 @@ _HTML = """<!DOCTYPE html>
 
 
 def main() -> None:
-    """Write the page, Vega-Lite's code within."""
+    """Write the page of the current folder's project."""
+    write_page(Path())
+
+
+def write_page(folder: Path) -> None:
+    """Write the page of a project, Vega-Lite's code within."""
     code = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
     page = _HTML.format(
         # a script ends at the first such tag, wherever it stands
@@ -39,7 +44,7 @@ def main() -> None:
         refresh_tag="{refresh_tag}",
         plot_divs="{plot_divs}",
     )
-    with whole_file(PAGE) as temporary:
+    with whole_file(folder / PAGE) as temporary:
         temporary.write_text(page, encoding="utf-8")
 
 

@@ -90,7 +90,7 @@ def run_register(arguments: argparse.Namespace) -> None:
     version = registry.register(arguments.bump)
     name, facts = version.event.version, version.event.facts
     print(f"{registry.artifact} {name}: {facts['Candidate']}, commit {version.event.commit[:7]}")
-    _publish(f"{registry.artifact}@{name}")
+    _publish(version.event.tag)
     print(f"  vestibular registry promote {name}", file=sys.stderr)
     _note_what_is_odd(registry)
 

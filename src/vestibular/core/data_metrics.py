@@ -47,6 +47,9 @@ class Faults(Part):
     answer_in_other_form: int = 0
     """Answers whose letters the context encodes in another way, as composed or decomposed
     accents (Unicode NFC and NFD)."""
+    answers_in_one_text: int = 0
+    """Answers that stand nowhere in their context, whose parts between `|` or `;` all do: several
+    answers, most likely, that are compared as one."""
     empty_answer: int
     """Answers without a visible character, which were left out beside others."""
     answer_of_articles_alone: int = 0

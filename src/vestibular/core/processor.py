@@ -5,6 +5,8 @@ import re
 from pathlib import Path
 
 CPU_INFO = Path("/proc/cpuinfo")
+BFLOAT16 = ("avx512_bf16", "amx_bf16")
+"""Flags of the instructions that multiply matrices of bfloat16; without them it is slower."""
 X86_64 = ("x86_64", "AMD64")
 """What systems call the architecture."""
 
@@ -17,8 +19,17 @@ def name() -> str:
 
 def has_avx2() -> bool:
     """Say whether this is known to be an x86-64 processor with AVX2."""
-    flags = re.search(r"^flags\s*:(.*)$", _description(), re.MULTILINE)
-    return platform.machine() in X86_64 and flags is not None and "avx2" in flags[1].split()
+    return platform.machine() in X86_64 and "avx2" in _flags()
+
+
+def multiplies_bfloat16() -> bool:
+    """Say whether this is known to be an x86-64 processor with instructions for bfloat16."""
+    return platform.machine() in X86_64 and not _flags().isdisjoint(BFLOAT16)
+
+
+def _flags() -> set[str]:
+    found = re.search(r"^flags\s*:(.*)$", _description(), re.MULTILINE)
+    return set(found[1].split()) if found else set()
 
 
 def _description() -> str:

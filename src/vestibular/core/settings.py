@@ -28,6 +28,11 @@ MOVED = {
 }
 """Settings of earlier versions, and where they are now."""
 
+LORA = ("r", "alpha", "dropout", "target_modules")
+"""Settings of the adapter, which candidates often write outside of `lora`."""
+ABBREVIATED = {"lr": "learning_rate", "rank": "r", "batch": "batch_size", "warmup": "warmup_steps"}
+"""What people call a setting, where its name does not look like it."""
+
 Quantization = Literal["none", "8bit", "4bit"]
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
 Arithmetic = Literal["auto", "portable", "native"]
@@ -121,7 +126,7 @@ def _explain(fault: Any, location: Location) -> str:
         return "is missing"
     if fault["type"] == "extra_forbidden":
         moved = MOVED.get(".".join(map(str, location)))
-        return moved or "is not a setting" + _suggest(str(location[-1]))
+        return moved or "is not a setting" + _suggest(location, fault["input"])
     message = str(fault["msg"]).removeprefix("Value error, ")
     message = message.replace("Input should be", "must be")
     if fault["type"] == "value_error":
@@ -132,9 +137,17 @@ def _explain(fault: Any, location: Location) -> str:
     return f"{message[0].lower()}{message[1:]} (got {_shorten(fault['input'])}){quotes}"
 
 
-def _suggest(key: str) -> str:
+def _suggest(location: Location, value: object) -> str:
+    """Say which setting may be meant: one within a group, or one of a similar name."""
+    key = str(location[-1])
+    if key in LORA and "lora" not in location:
+        return f"; did you mean lora: {{{key}: {_shorten(value)}}}?"
     known = {name for group in _groups(Settings) for name in group.model_fields}
-    close = difflib.get_close_matches(key, sorted(known), n=1)
+    close = (
+        [ABBREVIATED.get(key)]
+        if key in ABBREVIATED
+        else difflib.get_close_matches(key, sorted(known), n=1)
+    )
     return f"; did you mean {close[0]}?" if close else ""
 
 

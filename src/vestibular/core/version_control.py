@@ -15,8 +15,12 @@ from pathlib import Path
 from vestibular.core.errors import GitError, NoGitError, NoRepositoryError, first_line
 
 
-def run_git(*arguments: str) -> "subprocess.CompletedProcess[str]":
+def run_git(*arguments: str, folder: Path | None = None) -> "subprocess.CompletedProcess[str]":
     """Run a git command, whose own failure is the caller's to judge.
+
+    Args:
+        arguments: the command's.
+        folder: where to run it; the current folder unless named.
 
     Raises:
         NoGitError: git is not installed.
@@ -34,6 +38,7 @@ def run_git(*arguments: str) -> "subprocess.CompletedProcess[str]":
             encoding="utf-8",
             errors="replace",
             env=environment,
+            cwd=folder,
         )
     except FileNotFoundError:
         raise NoGitError("git: not found; install it to look at the project's history") from None
@@ -42,7 +47,7 @@ def run_git(*arguments: str) -> "subprocess.CompletedProcess[str]":
     if "dubious ownership" in done.stderr:
         raise foreign_repository()
     if "not a git repository" in done.stderr:
-        raise NoRepositoryError(f"{Path.cwd()}: no git repository")
+        raise NoRepositoryError(f"{folder or Path.cwd()}: no git repository")
     return done
 
 
@@ -89,6 +94,36 @@ def foreign_repositories_named() -> Iterator[None]:
         if "not owned by current user" in str(error):
             raise foreign_repository() from None
         raise GitError(f"git: {first_line(error)}") from None
+
+
+def folder_in_repository(folder: Path | None = None) -> str:
+    """Return the path from the repository's top to a folder, the current one unless named.
+
+    Empty at the top itself, and where there is no repository.
+
+    Raises:
+        GitError: git does not open the repository.
+    """
+    try:
+        asked = run_git("rev-parse", "--show-prefix", folder=folder)
+    except NoRepositoryError:
+        return ""
+    if asked.returncode:
+        raise GitError(f"git: {last_line(asked.stderr)}")
+    return asked.stdout.rstrip("\n").rstrip("/")
+
+
+def missing_identity(folder: Path | None = None) -> bool:
+    """Return whether git does not know who makes a commit or a tag.
+
+    Raises:
+        GitError: git does not open the repository.
+    """
+    return any(
+        not os.environ.get(f"GIT_COMMITTER_{variable}")
+        and not run_git("config", key, folder=folder).stdout.strip()
+        for key, variable in (("user.name", "NAME"), ("user.email", "EMAIL"))
+    )
 
 
 def is_shallow() -> bool:
@@ -138,8 +173,15 @@ def committed_text(commit: str, path: Path | str) -> str | None:
     return shown.stdout
 
 
-def run_dvc(*arguments: str, seconds: float | None = None) -> "subprocess.CompletedProcess[str]":
+def run_dvc(
+    *arguments: str, seconds: float | None = None, folder: Path | None = None
+) -> "subprocess.CompletedProcess[str]":
     """Run a DVC command by this very Python, whatever PATH names.
+
+    Args:
+        arguments: the command's.
+        seconds: the most that it may take.
+        folder: where to run it; the current folder unless named.
 
     Raises:
         subprocess.TimeoutExpired: it took longer than `seconds`.
@@ -150,6 +192,7 @@ def run_dvc(*arguments: str, seconds: float | None = None) -> "subprocess.Comple
         check=False,
         text=True,
         timeout=seconds,
+        cwd=folder,
     )
 
 

@@ -13,10 +13,20 @@ from vestibular.core.characters import composed, is_visible, mostly_without_spac
 from vestibular.core.data_metrics import Rows, SplitMetrics
 from vestibular.core.documents import document_numbers
 from vestibular.core.questions import Question
-from vestibular.data.findings import Findings, Origin, RefusedDataError, refusal, refused
+from vestibular.data.findings import (
+    SEVERAL_ANSWERS,
+    Findings,
+    Origin,
+    RefusedDataError,
+    refusal,
+    refused,
+)
 from vestibular.data.locating import composed_places, places
 from vestibular.data.records import Record, SourceAnswer
 from vestibular.scoring.normalization import Normalization
+
+SEPARATORS = "|;"
+"""What people put between several answers in one cell."""
 
 
 @dataclass
@@ -194,6 +204,20 @@ def _locate(record: Record, answer: SourceAnswer, found: Findings) -> int:
         where = f"moved to {place}" if standing else "taken for unknown"
         what = f"{stated} for {text!r}"
         found.add("wrong_answer_start", record.origin, what, f"the offset was {where}", record.id)
-    if not standing:
+    if not standing and _are_several(text, context):
+        done = f"kept; {SEVERAL_ANSWERS}"
+        found.add("answers_in_one_text", record.origin, text, done, record.id)
+    elif not standing:
         found.add("answer_not_in_context", record.origin, text, "kept", record.id)
     return place
+
+
+def _are_several(text: str, context: str) -> bool:
+    """Say whether a text that its context lacks is a list of texts that the context has."""
+    for mark in SEPARATORS:
+        parts = [part.strip() for part in text.split(mark) if is_visible(part)]
+        if len(parts) > 1 and all(
+            places(context, part) or composed_places(context, part) for part in parts
+        ):
+            return True
+    return False

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from vestibular.data.findings import Findings, Origin, quoted
+from vestibular.data.findings import SEVERAL_ANSWERS, Findings, Origin, quoted
 from vestibular.data.python_texts import NotPythonError, looks_printed, read_printed
 from vestibular.data.reading import RepeatedKeyError, parse_json
 from vestibular.data.records import SourceAnswer
@@ -132,7 +132,8 @@ class CellReader:
         elif isinstance(cell, dict) and not cell:
             cell = []
         if not isinstance(cell, list):
-            raise CellError(f"must be text or a list of answers, not {_kind(cell)}")
+            what = f"must be text or a list of answers, not {_kind(cell)}"
+            raise CellError(f"{what}; {SEVERAL_ANSWERS}")
         return [self._answer(each, origin) for each in cell]
 
     def _list_in_text(self, cell: str, origin: Origin) -> Any:
@@ -165,7 +166,7 @@ class CellReader:
                 return cell
             raise CellError(
                 f"looks like a list, a dictionary or an array and is neither JSON nor what Python "
-                f"prints for one ({error}): {quoted(cell)}"
+                f"prints for one ({error}): {quoted(cell)}; {SEVERAL_ANSWERS}"
             ) from None
         # words in parentheses and quotes
         if not isinstance(read, list | dict):

@@ -11,7 +11,7 @@ from vestibular.core.files import file_sha256
 from vestibular.core.layout import PARAMS
 from vestibular.core.questions import Question
 from vestibular.data.audit import Audit, audit
-from vestibular.data.findings import Origin, refusal
+from vestibular.data.findings import Origin, RefusedDataError, refusal, refused
 from vestibular.data.leaks import Leaks, find_leaks
 from vestibular.data.records import Source
 from vestibular.data.settings import DataSettings
@@ -69,6 +69,10 @@ class Dataset:
             drawn=self.drawn,
         )
 
+    def findings(self) -> int:
+        """Return how many rows the audit has."""
+        return sum(len(audited.findings.rows) for audited in self.audits.values())
+
     def audit_rows(self) -> Iterator[AuditRow]:
         """Yield the lines of `data/audit.jsonl`, those of training first."""
         for split, audited in self.audits.items():
@@ -114,6 +118,8 @@ def load_dataset(settings: DataSettings, rules: Normalization, seed: int) -> Dat
         questions[split], audits[split] = audit(
             ones, files[split], settings.unanswerable, rules, found[split]
         )
+    if settings.strict:
+        _refuse_all_that_is_odd(audits)
     leaks = find_leaks(questions["train"], questions["validation"])
     asked = len(questions["train"])
     questions = _without_leaks(questions, leaks, settings.leaks, audits["train"])
@@ -124,6 +130,27 @@ def load_dataset(settings: DataSettings, rules: Normalization, seed: int) -> Dat
         )
     dropped = asked - len(questions["train"])
     return Dataset(questions, audits, files, leaks.as_metrics(dropped), drawn)
+
+
+def _refuse_all_that_is_odd(audits: Mapping[str, Audit]) -> None:
+    """Make sure that every question is as it should be.
+
+    Raises:
+        DataError: one would be left out, mended or kept though odd; names all of them.
+    """
+    odd = [
+        refused(
+            one.kind,
+            one.origin,
+            f"{one.kind.replace('_', ' ')}: {one.found!r}; mend it, or write data.strict: false "
+            f"({one.done})",
+        )
+        for audited in audits.values()
+        for one in audited.findings.rows
+        if one.action != "converted"
+    ]
+    if odd:
+        raise RefusedDataError(odd)
 
 
 def _refuse_one_content(paths: Mapping[str, Path]) -> None:

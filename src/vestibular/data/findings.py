@@ -16,6 +16,7 @@ FAULTS_SHOWN = 10
 KEPT = frozenset(
     {
         "answer_not_in_context",
+        "answers_in_one_text",
         "answer_in_other_form",
         "answer_of_articles_alone",
         "no_answer_though_possible",
@@ -24,6 +25,9 @@ KEPT = frozenset(
     }
 )
 """Faults that nothing is done about."""
+
+SEVERAL_ANSWERS = 'several are a JSON list: ["one", "two"]'
+"""How a cell of a table holds more than one."""
 
 
 @dataclass(frozen=True, slots=True)

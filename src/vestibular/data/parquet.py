@@ -42,6 +42,23 @@ def parquet_rows(path: Path, columns: Sequence[str]) -> Iterator[tuple[Origin, R
             yield Origin(path, number), row
 
 
+def parquet_columns(path: Path) -> list[str]:
+    """Return the names of the columns.
+
+    Raises:
+        DataError: it is not Parquet.
+    """
+    import pyarrow
+    import pyarrow.parquet
+
+    with opened(path) as source:
+        try:
+            return list(pyarrow.parquet.read_schema(source).names)
+        except (pyarrow.ArrowException, OSError, ValueError) as error:
+            what = f"not Parquet: {first_line(error)}"
+            raise refusal("not_parquet", Origin(path), what) from None
+
+
 def _values(batch: "pyarrow.RecordBatch", path: Path, before: int) -> list[dict[str, Any]]:
     """Return a batch's rows as Python's values; `before` rows stand before it.
 

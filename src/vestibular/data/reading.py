@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -9,6 +10,8 @@ from vestibular.core.characters import is_visible
 from vestibular.core.errors import DataError
 from vestibular.data.findings import Origin, refusal
 
+TYPOGRAPHY = "\u201c\u201d\u201e\u2018\u2019\u2013\u2014\u2026\u20ac"
+"""Quotation marks, dashes and the euro, which Windows' Latin-1 has in one byte."""
 BYTE_ORDER_MARK = "\ufeff"
 HALF_CHARACTER = re.compile(r"\\u[dD][89a-fA-F]")
 """How JSON spells half a surrogate pair, which most often is followed by the other half."""
@@ -60,11 +63,32 @@ def read_text(path: Path) -> str:
         raise refusal(
             "not_utf8",
             Origin(path, line=line),
-            f"not UTF-8 text: {error.reason} (byte 0x{wrong[error.start]:02x}); save it as UTF-8",
+            f"not UTF-8 text: {error.reason} (byte 0x{wrong[error.start]:02x}); save it as UTF-8"
+            f"{_as_latin_1(path, wrong, error.start)}",
         ) from None
     if not is_visible(text):
         raise refusal("empty_file", Origin(path), "is empty")
     return text
+
+
+def _as_latin_1(path: Path, data: bytes, at: int) -> str:
+    """Say how the place reads in Windows' Latin-1, and which command saves it anew; or nothing."""
+    try:
+        letter = data[at : at + 1].decode("cp1252")
+    except UnicodeDecodeError:
+        return ""
+    if not letter.isalpha() and letter not in TYPOGRAPHY:
+        return ""
+    start = data.rfind(b"\n", 0, at) + 1
+    line = data[start:].partition(b"\n")[0].decode("cp1252", "replace")
+    # every byte is a character there
+    words = re.finditer(r'[^\s,;"]+', line)
+    word = next((found[0] for found in words if found.start() <= at - start < found.end()), letter)
+    name = shlex.quote(str(path))
+    return (
+        f". As Latin-1 it reads {word[:40]!r}; in a spreadsheet save it as CSV UTF-8, or convert "
+        f"it: iconv -f CP1252 -t UTF-8 {name} > new && mv new {name}"
+    )
 
 
 def parse_json(text: str) -> Any:

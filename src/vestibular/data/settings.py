@@ -68,6 +68,9 @@ class DataSettings(Settings):
     `null` if every question has one."""
     leaks: Literal["report", "drop_from_train", "fail"]
     """What to do if training questions give validation answers away (see `leaks.py`)."""
+    strict: bool = False
+    """Whether a question that would be left out, mended, or kept though odd is an error. What is
+    converted is none: it is read with what it plainly means."""
     sha256: Files | None = None
     """The files' SHA-256, to be sure that they are the right ones."""
     urls: Files | None = None

@@ -12,7 +12,7 @@ from vestibular.core.errors import DataError
 from vestibular.data.cells import CellError, CellReader
 from vestibular.data.columns import check_columns
 from vestibular.data.findings import Finding, Findings, Origin, RefusedDataError, refusal, refused
-from vestibular.data.parquet import parquet_rows
+from vestibular.data.parquet import parquet_columns, parquet_rows
 from vestibular.data.reading import BYTE_ORDER_MARK, RepeatedKeyError, parse_json, read_text
 from vestibular.data.records import Record, Row, Source, SourceAnswer
 from vestibular.data.settings import Columns
@@ -170,6 +170,23 @@ def _delimiter(text: str, columns: Sequence[str]) -> str:
             return 0
 
     return max(DELIMITERS, key=named)
+
+
+def column_names(path: Path, kind: str) -> list[str]:
+    """Return the names of a table's columns, in their order.
+
+    Raises:
+        DataError: the file is missing or no such table.
+    """
+    if kind == "parquet":
+        return parquet_columns(path)
+    if kind == "csv":
+        lines = io.StringIO(read_text(path), newline="")
+        first = next((line for line in lines if is_visible(line)), "")
+        cells = (next(csv.reader([first.rstrip("\r\n")], delimiter=one), []) for one in DELIMITERS)
+        return max(cells, key=len)
+    rows = READERS[kind](path, [], Findings())
+    return list(dict.fromkeys(name for _, row in rows for name in row))
 
 
 READERS: dict[str, Callable[..., Iterator[tuple[Origin, Row]]]] = {

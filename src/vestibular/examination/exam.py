@@ -19,7 +19,7 @@ from vestibular.examination import evaluation
 from vestibular.examination.asking import Windows, answer_text, ask, best_answers
 from vestibular.examination.net import deviation
 from vestibular.examination.settings import ExamParams
-from vestibular.modeling import capability, counting, determinism, memory, models, planning
+from vestibular.modeling import capability, counting, determinism, models, planning
 from vestibular.modeling.answers import WAYS, Answer, Way, end_tokens
 from vestibular.modeling.generation import answer_questions
 from vestibular.tracking import measuring
@@ -120,10 +120,9 @@ def load_examinee(base: Path, pinned: PinnedBase, trained: Path | None = None) -
     Raises:
         BaseModelError: one of the folders does not hold what it should.
     """
-    memory.return_freed_memory()
     way = capability.ways(base).exam
     device = models.pick_device()
-    dtype = models.pick_precision(pinned.precision, device)
+    dtype = models.pick_precision(pinned.precision, device, base)
     tokenizer = models.load_tokenizer(trained or base)
     adapter = trained is not None and (trained / models.ADAPTER_FILE).exists()
     if trained is None or adapter:

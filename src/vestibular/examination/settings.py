@@ -5,7 +5,8 @@ from typing import Literal
 from pydantic import ConfigDict, Field, ValidationInfo, field_validator
 
 from vestibular.core.settings import PromptSettings, Settings, TokenBudget
-from vestibular.scoring.normalization import ARTICLES, Normalization
+from vestibular.scoring.languages import NONE, known_to
+from vestibular.scoring.normalization import Normalization
 
 
 class EvaluateSettings(Settings):
@@ -14,9 +15,9 @@ class EvaluateSettings(Settings):
     normalization: Literal["squad", "mlqa"]
     """Whose rules say what of an answer's spelling does not count: SQuAD's, which know ASCII
     punctuation, or MLQA's, which know that of all scripts and cut Chinese into characters."""
-    articles: Literal["none", "pt", "en", "es", "de", "vi", "ar", "zh", "hi"]
-    """Language whose articles do not count in a comparison of answers: `pt`, `en` or `none` by
-    SQuAD's rules, all but `pt` and `none` by MLQA's."""
+    articles: str
+    """Language whose articles do not count in a comparison of answers, one of `languages.json`
+    (`pt`), or `none`. MLQA's rules know `en`, `es`, `de`, `vi`, `ar`, `zh` and `hi`."""
     max_new_tokens: int = Field(gt=0)
     """Longest answer, in tokens."""
     max_tokens_per_batch: TokenBudget
@@ -31,8 +32,10 @@ class EvaluateSettings(Settings):
     def _is_known_to_the_rules(cls, articles: str, info: ValidationInfo) -> str:
         # without rules there is another fault, which is told
         rules = info.data.get("normalization")
-        if rules is not None and articles not in (known := ARTICLES[rules]):
-            raise ValueError(f"must be one of {', '.join(known)} by {rules}'s rules")
+        if rules is not None and articles not in (known := known_to(rules)):
+            what = f"must be one of {', '.join(known)} by {rules}'s rules (got {articles!r})"
+            unknown = "; in another language write none: articles count then"
+            raise ValueError(what + unknown if NONE in known else what)
         return articles
 
     @property

@@ -10,13 +10,17 @@ import transformers
 from huggingface_hub.errors import StrictDataclassError
 from peft import PeftModel
 from safetensors import SafetensorError
+from torch.backends.cpu import get_cpu_capability
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
 
+from vestibular.core import processor
 from vestibular.core.errors import BaseModelError, first_line, out_of_memory
 from vestibular.core.settings import Precision, Quantization
 from vestibular.core.weights import is_small
 from vestibular.modeling.answers import greedy
 
+BFLOAT16_PARAMETERS = 100_000_000
+"""Parameters from which on bfloat16 pays on a CPU: see bench/README.md."""
 ADAPTER_FILE = "adapter_config.json"
 """In the folder of a trained candidate, if it is an adapter."""
 
@@ -41,16 +45,28 @@ def pick_device() -> torch.device:
     return torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
 
 
-def pick_precision(precision: Precision, device: torch.device) -> torch.dtype:
+def pick_precision(precision: Precision, device: torch.device, base: Path) -> torch.dtype:
     """Return the numbers to compute with on `device`.
 
     `auto` is bfloat16 on a GPU that computes it, float16 on an older one, which would emulate it
-    many times slower, and float32 elsewhere: CPUs are not faster with bfloat16 at these sizes.
+    many times slower; on a CPU it is bfloat16 if the processor has instructions for it and the
+    model is large enough to gain; float32 elsewhere. Nothing is timed: the answer is the same
+    every time.
+
+    Args:
+        precision: what the settings say.
+        device: where the model is.
+        base: folder of the base model.
 
     Raises:
         BaseModelError: the device cannot train in float16.
     """
     if precision == "auto":
+        # portable arithmetic keeps to the instructions of all processors
+        able = processor.multiplies_bfloat16() and get_cpu_capability().startswith("AVX512")
+        if device.type == "cpu" and able:
+            count = sum(weight.numel() for weight in without_weights(base).parameters())
+            return torch.bfloat16 if count >= BFLOAT16_PARAMETERS else torch.float32
         if device.type != "cuda":
             return torch.float32
         computed = torch.cuda.is_bf16_supported(including_emulation=False)

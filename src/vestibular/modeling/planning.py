@@ -53,6 +53,11 @@ def weight_bytes(model: Any, quantization: Quantization, dtype: torch.dtype) -> 
     return int(total + buffers)
 
 
+def usable_bytes(device: torch.device) -> float:
+    """Return how much of the memory that is free on `device` a plan may fill, in bytes."""
+    return available_bytes(device) * USABLE_MEMORY
+
+
 def answering_budget(
     config: Any, dtype: torch.dtype, stated: TokenBudget, length: int, device: torch.device
 ) -> int:
@@ -67,7 +72,7 @@ def answering_budget(
     """
     if stated != "auto":
         return stated
-    free = available_bytes(device) * USABLE_MEMORY
+    free = usable_bytes(device)
     least, most = ANSWERING_BUDGETS
     # while a cache grows, so does its copy
     a_token = 2 * cache_bytes(config, dtype) + encoding_bytes(config, dtype, 1, length) / length
@@ -123,7 +128,7 @@ def answering_bytes(
     device: torch.device,
 ) -> int:
     """Return the most memory that the exam takes, in bytes: weights, cache, one batch's rest."""
-    dtype = pick_precision(precision, device)
+    dtype = pick_precision(precision, device, folder)
     model = without_weights(folder).to(dtype)
     config = model.config
     budget = answering_budget(config, dtype, max_tokens_per_batch, max_length, device)

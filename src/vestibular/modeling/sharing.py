@@ -1,9 +1,9 @@
 """Greedy answers, a context encoded once for all its questions.
 
-The trunk that the questions of a context share goes through the model once; its keys and
-values are then copied to each question's row. Rows that have ended leave the batch. The answers
-are those of one question at a time wherever a token's attention and position are all that it
-takes from the others.
+The trunk that the questions of a context share goes through the model once, alone and without
+padding; its keys and values are then copied to each question's row. Rows that have ended leave the
+batch. The answers are those of one question at a time wherever a token's attention and position are
+all that it takes from the others.
 """
 
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -13,10 +13,10 @@ from typing import Any
 import torch
 from torch import Tensor
 from transformers import DynamicCache
-from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
 
 from vestibular.modeling.answers import Answer, Watch
 from vestibular.modeling.attention import layer_kinds, masks
+from vestibular.modeling.caching import buffered_cache, fill, unlimited_cache
 from vestibular.modeling.encoding import EncodedQuestion, shared_prefix
 from vestibular.modeling.tensors import logits_at
 
@@ -82,8 +82,9 @@ def _answer_batch(
 ) -> dict[int, Answer]:
     device = model.device
     kinds = layer_kinds(model.config)
-    cache, trunk_lengths, seen = _encode_trunks(model, batch)
     rests, rest_lengths = _pad([asked.rest for asked in batch], device)
+    room = rests.shape[1] + max_new_tokens
+    cache, trunk_lengths, seen = _encode_trunks(model, batch, room)
     width = rests.shape[1]
     columns = torch.arange(width, device=device)
     # padding repeats the last position: one further on may be beyond the model's last
@@ -121,11 +122,12 @@ def _answer_batch(
         if not going or step == max_new_tokens - 1:
             break
         if len(going) < len(places):
-            kept = torch.tensor(going, device=device)
+            order = _closed_up(going)
+            kept = torch.tensor(order, device=device)
             cache.reorder_cache(kept)  # type: ignore[arg-type]
             best, seen, positions = best[kept], seen[kept], positions[kept]
             key_positions = key_positions[kept]
-            places = [places[row] for row in going]
+            places = [places[row] for row in order]
         seen = torch.cat([seen, seen.new_ones(len(places), 1)], dim=1)
         query_positions = positions[:, None]
         key_positions = torch.cat([key_positions, query_positions], dim=1)
@@ -142,19 +144,63 @@ def _answer_batch(
     return {place: Answer(tuple(ids), tuple(gains[place])) for place, ids in tokens.items()}
 
 
-def _encode_trunks(model: Any, batch: Sequence[_Asked]) -> tuple[DynamicCache, Tensor, Tensor]:
+def _closed_up(going: Sequence[int]) -> list[int]:
+    """Return the rows that go on, ascending in `going`, so that few change their place.
+
+    A row that has ended gives its place to one from the end; all others stay where they are.
+    """
+    count = len(going)
+    staying = {row for row in going if row < count}
+    moving = iter(row for row in going if row >= count)
+    return [place if place in staying else next(moving) for place in range(count)]
+
+
+def _encode_trunks(
+    model: Any, batch: Sequence[_Asked], room: int
+) -> tuple[DynamicCache, Tensor, Tensor]:
     """Encode each trunk of a batch once.
+
+    Args:
+        model: a causal language model.
+        batch: what is asked.
+        room: tokens that will follow the longest trunk.
 
     Returns:
         the cache with a row for each question, the trunks' lengths (questions,), and which of
         the cache's columns hold a token of the question's trunk, (questions, columns).
     """
-    trunks = list(dict.fromkeys(asked.trunk for asked in batch))
+    trunks: dict[tuple[int, ...], list[int]] = {}
+    for row, asked in enumerate(batch):
+        trunks.setdefault(asked.trunk, []).append(row)
+    lengths = torch.tensor([len(asked.trunk) for asked in batch], device=model.device)
+    longest = max(map(len, trunks))
+    seen = torch.arange(longest, device=model.device) < lengths[:, None]
+    cache = buffered_cache(model, longest + room)
+    if cache is None:
+        return _encoded_together(model, batch, list(trunks)), lengths, seen
+    for trunk, rows in trunks.items():
+        if trunk:
+            fill(cache, len(batch), rows, _encoded(model, [trunk]))
+    for layer in cache.layers:
+        layer.show(longest)  # type: ignore[union-attr]
+    return cache, lengths, seen
+
+
+def _encoded_together(
+    model: Any, batch: Sequence[_Asked], trunks: list[tuple[int, ...]]
+) -> DynamicCache:
+    """Encode the trunks beside one another, for layers that hold more than keys and values."""
     owner = torch.tensor([trunks.index(asked.trunk) for asked in batch], device=model.device)
-    ids, lengths = _pad(trunks, model.device)
-    columns = torch.arange(ids.shape[1], device=model.device)
-    seen = columns < lengths[:, None]
-    cache = _unlimited_cache(model)
+    cache = _encoded(model, trunks)
+    # takes repeated rows, and the states of layers without keys
+    cache.reorder_cache(owner)  # type: ignore[arg-type]
+    return cache
+
+
+def _encoded(model: Any, trunks: Sequence[tuple[int, ...]]) -> DynamicCache:
+    """Return what is left of trunks in a cache with a row for each."""
+    cache = unlimited_cache(model)
+    ids, _ = _pad(trunks, model.device)
     if ids.shape[1]:
         nowhere = torch.zeros(0, dtype=torch.long, device=model.device)
         logits_at(
@@ -162,24 +208,12 @@ def _encode_trunks(model: Any, batch: Sequence[_Asked]) -> tuple[DynamicCache, T
             nowhere,
             nowhere,
             input_ids=ids,
-            position_ids=columns.expand_as(ids),
+            position_ids=torch.arange(ids.shape[1], device=model.device).expand_as(ids),
             # padding stands on the right, where the causal mask alone hides it
             attention_mask=torch.ones_like(ids),
             past_key_values=cache,
             use_cache=True,
         )
-        # takes repeated rows, and the states of layers without keys
-        cache.reorder_cache(owner)  # type: ignore[arg-type]
-    return cache, lengths[owner], seen[owner]
-
-
-def _unlimited_cache(model: Any) -> DynamicCache:
-    """Return an empty cache in which windows keep all keys: the masks alone limit what is seen."""
-    cache = DynamicCache(config=model.config.get_text_config(decoder=True))
-    cache.layers = [
-        DynamicLayer() if isinstance(layer, DynamicSlidingWindowLayer) else layer
-        for layer in cache.layers
-    ]
     return cache
 
 

@@ -1,7 +1,6 @@
 """What must be so before a version is registered or promoted."""
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +14,7 @@ from vestibular.core.version_control import (
     committed_text,
     is_shallow,
     last_line,
+    missing_identity,
     run_dvc,
     run_git,
 )
@@ -67,13 +67,11 @@ def check_identity() -> None:
         DataError: it does not.
         GitError: git does not open the repository.
     """
-    for key, variable in (("user.name", "NAME"), ("user.email", "EMAIL")):
-        known = os.environ.get(f"GIT_COMMITTER_{variable}")
-        if not known and not run_git("config", key).stdout.strip():
-            raise DataError(
-                "git does not know who you are, and the registry records who did what; run\n"
-                '  git config user.name "Your Name"\n  git config user.email you@example.org'
-            )
+    if missing_identity():
+        raise DataError(
+            "git does not know who you are, and the registry records who did what; run\n"
+            '  git config user.name "Your Name"\n  git config user.email you@example.org'
+        )
 
 
 def check_whole_history() -> None:
@@ -99,7 +97,8 @@ def check_committed() -> None:
     """
     # names as they are, whatever letters they have
     own = ("-c", "core.quotePath=false")
-    status = run_git(*own, "status", "--porcelain", "--untracked-files=no")
+    # what else a repository holds, where a project is a folder of it, is not the model's
+    status = run_git(*own, "status", "--porcelain", "--untracked-files=no", "--", ".")
     if status.returncode:
         raise GitError(f"git: {last_line(status.stderr)}")
     if changed := [line[3:] for line in status.stdout.splitlines()]:

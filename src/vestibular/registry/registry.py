@@ -7,7 +7,7 @@ scores, the reason. Who and when are the tag's own.
 
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -25,6 +25,7 @@ from vestibular.registry.tags import (
     VERSION_FACT,
     Event,
     Version,
+    full_name,
     held_in,
     read_events,
     stage_tag,
@@ -38,10 +39,11 @@ Bump = Literal["major", "minor", "patch"]
 
 
 class Registry:
-    """The versions of one model in the git repository of the current folder."""
+    """The versions of the current project's model in its git repository."""
 
     def __init__(self, artifact: str) -> None:
-        self.artifact = artifact
+        self.artifact = full_name(artifact)
+        """Its name; where the project is a folder of a repository, the folder stands before it."""
 
     def register(self, bump: Bump) -> Version:
         """Make the model of the current commit a version.
@@ -108,8 +110,7 @@ class Registry:
         check_identity()
         check_whole_history()
         if len(held) < 2:
-            now = f"only {held[0]}" if held else "no version"
-            raise DataError(f"{self.artifact}: {now} has been in {stage}; nothing to go back to")
+            raise DataError(f"{self.artifact}: {self._nothing_before(stage, held)}")
         found = self.find(held[-2])
         facts = {**found.event.facts, "Reason": reason or f"rollback of {held[-1]}"}
         return self._assign("rollback", found, stage, facts)
@@ -183,6 +184,19 @@ class Registry:
 
     def _held(self, stage: str) -> list[str]:
         return held_in(stage, self.history())
+
+    def _nothing_before(self, stage: str, held: Sequence[str]) -> str:
+        """Say why there is no version to go back to, and how to go on."""
+        if not held:
+            return f"no version is in {stage}; nothing to go back from"
+        now = held[-1]
+        left = [each.version for each in self.history() if each.stage == stage]
+        back = [name for name in dict.fromkeys(left) if name != now]
+        gone = f" ({', '.join(back)} came after it, and went)" if back else ""
+        return (
+            f"{now} is in {stage}, and none was before it{gone}; nothing to go back to. "
+            f"`vestibular registry promote VERSION` puts another one there"
+        )
 
     def _assign(self, action: str, version: Version, stage: str, facts: Mapping[str, str]) -> Event:
         name = version.event.version

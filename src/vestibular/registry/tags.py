@@ -12,7 +12,12 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from vestibular.core.errors import DataError, GitError, NoGitError, NoRepositoryError
-from vestibular.core.version_control import check_repository, last_line, run_git
+from vestibular.core.version_control import (
+    check_repository,
+    folder_in_repository,
+    last_line,
+    run_git,
+)
 
 if TYPE_CHECKING:
     from scmrepo.git import Git
@@ -180,9 +185,26 @@ def held_in(stage: str, events: Iterable[Event]) -> list[str]:
     return held
 
 
+def full_name(artifact: str) -> str:
+    """Return an artifact's name as GTO has it: before it, the project's folder in the repository.
+
+    Raises:
+        GitError: git does not open the repository.
+    """
+    from gto.constants import SEPARATOR_IN_NAME
+
+    with contextlib.suppress(NoGitError):
+        if folder := folder_in_repository():
+            return f"{folder}{SEPARATOR_IN_NAME}{artifact}"
+    return artifact
+
+
 def version_tag(artifact: str, version: str) -> str:
     """Return the name of a version's tag."""
-    return f"{artifact}@{version}"
+    from gto.constants import Action
+    from gto.tag import name_tag
+
+    return str(name_tag(Action.REGISTER, artifact, version=version, simple=True))
 
 
 def stage_tag(artifact: str, stage: str) -> str:

@@ -18,19 +18,10 @@ from vestibular.core.questions import Question
 from vestibular.params.project import Params
 from vestibular.report.figures import cost_words, plain, score_range, sentence
 from vestibular.report.page import templates
+from vestibular.scoring.languages import languages
 from vestibular.selection.phrases import listed
 from vestibular.selection.result import Selection
 from vestibular.selection.wording import permission
-
-ARTICLES = {
-    "pt": "Portuguese",
-    "en": "English",
-    "es": "Spanish",
-    "de": "German",
-    "vi": "Vietnamese",
-    "ar": "Arabic",
-}
-"""Languages whose articles are left out in scoring."""
 
 
 def model_card(
@@ -110,8 +101,10 @@ def model_card(
 
 
 def _articles(params: Params) -> str:
-    language = ARTICLES.get(params.evaluate.articles)
-    return f"{language} articles left out" if language else "no articles left out"
+    language = languages().get(params.evaluate.articles)
+    if language is None or not language.has_articles:
+        return "no articles left out"
+    return f"{language.name} articles left out"
 
 
 def _literal(text: str) -> str:

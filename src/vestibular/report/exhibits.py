@@ -26,6 +26,7 @@ from vestibular.report.figures import (
     score_words,
     size,
 )
+from vestibular.scoring.languages import languages
 from vestibular.selection.clusters import Clusters
 from vestibular.selection.means import mean_interval
 from vestibular.selection.phrases import COST_NAMES
@@ -45,7 +46,7 @@ def questions_data(
     Contexts stand in it once. An answer is a list of its text, exact match and F1.
     """
     contexts = {text: place for place, text in enumerate(_unique(q.context for q in questions))}
-    known = language in slices.question_words()
+    known = language in languages()
     rows = []
     for place, question in enumerate(questions):
         answers = [predictions[name][place] for name in predictions]
@@ -101,7 +102,7 @@ def kinds(
 ) -> list[dict[str, Any]]:
     """Return the scores by kind of question: a title, a drawing and the rows of a table each."""
     groupings = []
-    if language in slices.question_words():
+    if language in languages():
         groupings.append(("Question word", slices.by_question_word(questions, str(language))))
     groupings += [
         ("Length of the answer", slices.by_number(questions, slices.answer_words, "word")),

@@ -17,9 +17,9 @@ from vestibular.report.figures import (
     size,
 )
 from vestibular.selection.phrases import listed, probability
-from vestibular.selection.remarks import cost_say, detectable, weakness
+from vestibular.selection.remarks import cost_say, detectable, too_few, weakness
 from vestibular.selection.result import Gap, Selection
-from vestibular.selection.wording import permission
+from vestibular.selection.wording import permission, remedy
 
 
 def first_screen(selection: Selection, costs: Mapping[str, CandidateCosts]) -> dict[str, Any]:
@@ -31,15 +31,15 @@ def first_screen(selection: Selection, costs: Mapping[str, CandidateCosts]) -> d
     """
     name = selection.shown
     notices = []
-    if not selection.promoted:
+    if selection.leader is None:
         notices.append(capitalised(sentence(selection.reason)))
-    elif selection.below:
+    elif selection.promoted and selection.below:
         notices.append(
             f"{name} is in production although it is not above "
             f"{points(selection, name, selection.below)}: {permission(selection)} is set."
         )
-    if (weak := weakness(selection)) is not None:
-        notices.append(weak)
+    weak = [weakness(selection), too_few(selection)]
+    notices += [said.replace("`", "") for said in weak if said is not None]
     if selection.cost_say is not None and not selection.cost_say.has_say:
         notices.append((cost_say(selection) or "").replace("`", ""))
     return {
@@ -189,10 +189,9 @@ def _why(selection: Selection, name: str) -> dict[str, str]:
             "unclear": "within the noise",
             "constraint": "beyond a constraint",
         }
-        return {
-            "figure": words.get(found.status, "refused"),
-            "text": capitalised(sentence(found.why)),
-        }
+        # the headline says why; where every candidate is beyond a constraint, the notice does
+        said = "" if selection.leader is None else sentence(remedy(selection, name))
+        return {"figure": words.get(found.status, "refused"), "text": capitalised(said)}
     if rule.rule == "published":
         figure = "the plain sort"
     elif len(selection.candidates) == 1:

@@ -15,6 +15,7 @@ from vestibular.core.metrics import METRICS
 from vestibular.core.questions import Question
 from vestibular.params.project import Params
 from vestibular.report import exhibits, origins, slices
+from vestibular.report.data_notices import data_notices
 from vestibular.report.epochs import epoch_chart
 from vestibular.report.figures import (
     DASH,
@@ -29,6 +30,7 @@ from vestibular.report.figures import (
 )
 from vestibular.report.first_screen import first_screen
 from vestibular.report.page import as_script_data, write_page
+from vestibular.scoring.languages import languages
 from vestibular.selection.phrases import probability
 from vestibular.selection.result import Selection
 from vestibular.selection.status import Status
@@ -69,17 +71,17 @@ def write_report(
         pins: each candidate's base model.
     """
     names = list(selection.candidates)
+    verdict = first_screen(selection, costs)
+    verdict["notices"] += data_notices(audit)
     ordered = {name: predictions[name] for name in names}
     metric = selection.metric
     language = params.data.language
-    words = (
-        slices.by_question_word(questions, language) if language in slices.question_words() else []
-    )
+    words = slices.by_question_word(questions, language) if language in languages() else []
     write_page(
         path,
         {
             "subject": _subject(selection),
-            "verdict": first_screen(selection, costs),
+            "verdict": verdict,
             "candidates": names,
             "board": board(selection),
             "cost_title": UNITS[selection.rule.cost].capitalize(),

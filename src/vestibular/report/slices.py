@@ -1,22 +1,23 @@
 """Questions sorted into groups: by question word, by lengths, by where the answer stands.
 
-The words of each language are in `question_words.json`: a group's name, and the forms that
-belong to it.
+The question words of each language are in `scoring/languages.json`.
 """
 
 import bisect
 import functools
-import json
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from importlib.resources import files
 
 from vestibular.core.characters import composed, cut_characters, without_spaces
 from vestibular.core.questions import Question
+from vestibular.scoring.languages import languages
 
 PARTS = 4
 """Groups that a length or a place is cut into, at most."""
+
+MARKS = "\u0300-\u036f\u064b-\u065f\u0900-\u0903\u093a-\u094f"
+"""Marks of Latin, Arabic and Devanagari that belong to the letter before them; `\\w` lacks them."""
 
 OTHER = "other"
 """Name of the group of questions without a known question word."""
@@ -32,20 +33,16 @@ class Slice:
 
 
 @functools.cache
-def question_words() -> dict[str, dict[str, list[str]]]:
-    """Return the groups of question words and their forms, by language (ISO 639-1)."""
-    text = files("vestibular.report").joinpath("question_words.json").read_text(encoding="utf-8")
-    return json.loads(text)  # type: ignore[no-any-return]
-
-
-@functools.cache
 def _pattern(language: str) -> tuple[re.Pattern[str], dict[str, str]]:
-    groups = {form: name for name, forms in question_words()[language].items() for form in forms}
+    known = languages()[language]
+    groups = {form: name for name, forms in known.question_words.items() for form in forms}
     # at one place the longest form counts: "em que ano" asks for a time, "que" for a thing
     forms = "|".join(re.escape(form) for form in sorted(groups, key=len, reverse=True))
     # without spaces a question word has no edges
-    edge = "" if any(map(without_spaces, groups)) else r"\b"
-    return re.compile(rf"{edge}(?:{forms}){edge}"), groups
+    spaced = not any(map(without_spaces, groups))
+    start = r"(?<!\w)" if spaced else ""
+    end = rf"(?![\w{MARKS}])" if spaced and not known.particles else ""
+    return re.compile(rf"{start}(?:{forms}){end}"), groups
 
 
 def question_word(question: str, language: str) -> str:
@@ -60,7 +57,7 @@ def by_question_word(questions: Sequence[Question], language: str) -> list[Slice
     words = [question_word(question.question, language) for question in questions]
     return [
         Slice(name, tuple(place for place, word in enumerate(words) if word == name))
-        for name in (*question_words()[language], OTHER)
+        for name in (*languages()[language].question_words, OTHER)
         if name in words
     ]
 

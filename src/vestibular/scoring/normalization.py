@@ -16,25 +16,7 @@ import unicodedata
 from dataclasses import dataclass
 
 from vestibular.core.characters import cut_characters
-
-ARTICLES = {
-    "squad": {
-        "en": r"\b(?:a|an|the)\b",
-        "pt": r"\b(?:o|a|os|as|um|uma|uns|umas)\b",
-        "none": None,
-    },
-    "mlqa": {
-        "en": r"\b(?:a|an|the)\b",
-        "es": r"\b(?:un|una|unos|unas|el|la|los|las)\b",
-        "de": r"\b(?:ein|eine|einen|einem|eines|einer|der|die|das|den|dem|des)\b",
-        "vi": r"\b(?:của|là|cái|chiếc|những)\b",
-        # the article is a prefix, and the script drops these two letters wherever they stand
-        "ar": "ال",
-        "zh": None,
-        "hi": None,
-    },
-}
-"""What stands for an article, a regular expression, by rules and language."""
+from vestibular.scoring.languages import NONE, articles_pattern, elisions_pattern
 
 _ASCII = str.maketrans("", "", string.punctuation)
 
@@ -55,8 +37,8 @@ class Normalization:
 
     rules: str = "squad"
     """`squad` or `mlqa`."""
-    articles: str = "none"
-    """Language whose articles do not count, a key of `ARTICLES[rules]`."""
+    articles: str = NONE
+    """Language whose articles do not count, one of `languages.known_to(rules)`."""
     official: bool = False
     """Whether to do as the official script does, which compares characters as they are encoded
     and words by white space alone."""
@@ -68,11 +50,15 @@ class Normalization:
         as one or as two.
         """
         lowered = (text if self.official else unicodedata.normalize("NFC", text)).lower()
+        elisions = elisions_pattern(self.rules, self.articles)
+        if elisions is not None:
+            # without its apostrophe an article would be a part of the word behind it
+            lowered = re.sub(elisions, " ", lowered)
         if self.rules == "squad":
             kept = lowered.translate(_ASCII)
         else:
             kept = lowered.translate(_unicode_punctuation())
-        article = ARTICLES[self.rules][self.articles]
+        article = articles_pattern(self.rules, self.articles)
         if article is not None:
             kept = re.sub(article, " ", kept)
         if (self.rules, self.articles) == ("mlqa", "zh"):

@@ -21,11 +21,16 @@ def write_production(model: ModelFile, card: str) -> None:
     no other machine could find it.
     """
     with whole_folder(PRODUCTION) as folder:
-        copy_folder(ADAPTERS / model.candidate, folder)
-        if model.base.sha256 is not None and model.loading.method == "lora":
-            copy_folder(Path(model.base.base_model), folder / BASE_FOLDER)
-        model.write(folder / MODEL_FILE)
+        write_model(model, folder)
         (folder / CARD_FILE).write_text(card, encoding="utf-8")
+
+
+def write_model(model: ModelFile, folder: Path) -> None:
+    """Put all that a candidate needs to answer into a folder that is there."""
+    copy_folder(ADAPTERS / model.candidate, folder)
+    if model.base.sha256 is not None and model.loading.method == "lora":
+        copy_folder(Path(model.base.base_model), folder / BASE_FOLDER)
+    model.write(folder / MODEL_FILE)
 
 
 def write_refusal(reason: str) -> None:

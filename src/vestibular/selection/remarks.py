@@ -23,7 +23,7 @@ def cost_say(found: Selection) -> str | None:
         f"measured, further than select.margin, {margin:g}. With a margin of "
         f"{say.margin_needed:.2f} {accepted}"
     )
-    if found.questions.folds:
+    if found.questions.folds or too_few(found) is not None:
         return f"{said}."
     return f"{said}; `{FOLDS}` compares on all questions, which narrows the bound."
 
@@ -74,6 +74,34 @@ def weakness(found: Selection) -> str | None:
     return " ".join(said) or None
 
 
+def too_few(found: Selection) -> str | None:
+    """Say that the documents are too few to tell the two best candidates apart.
+
+    None where they are told apart, where a difference as small as the margin would be found, or
+    where there is nothing to compare.
+    """
+    leader, least = found.leader, found.smallest_detectable
+    others = [name for name in found.candidates if name != leader]
+    if leader is None or not others or (least is not None and least <= found.rule.margin):
+        return None
+    # candidates stand in the order of their rank
+    other = others[0]
+    against = found.candidates[other].against_leader
+    gap = None if against is None else against.of(found.metric)
+    if gap is not None and gap.p_value is not None and gap.p_value < found.method.level:
+        return None
+    asked = found.questions
+    basis = f"{counted(asked.count, 'question')} of {counted(asked.documents, 'document')}"
+    said = f"{basis} are too few to tell {leader} from {other}"
+    if gap is not None:
+        said += f": their {METRIC_NAMES[found.metric]} differs by {number(abs(gap.value))}"
+        if least is not None:
+            said += f", and a true difference of {number(least)} is found four times in five"
+    if asked.folds:
+        return f"{said}; more documents are needed."
+    return f"{said}. `{FOLDS}` compares on all questions."
+
+
 def detectable(found: Selection) -> str | None:
     """Say which difference would be found; None where there is nothing to compare."""
     least, label = found.smallest_detectable, METRIC_NAMES[found.metric]
@@ -103,6 +131,7 @@ def notes(found: Selection) -> list[str]:
     """Say what every reader of the choice has to know beside its reason."""
     said: list[str | None] = [
         weakness(found),
+        too_few(found),
         correction(found),
         cost_say(found),
         budgets(found),

@@ -108,16 +108,20 @@ def reason(found: Selection) -> str:
 def _refusal(found: Selection, leader: str) -> str:
     label, best = METRIC_NAMES[found.metric], number(found.score(leader).value)
     row = found.candidates[leader]
-    if row.below:
-        return (
-            f"nothing is promoted: the best candidate, {leader}, has {label} {best}, not above "
-            f"{_points(found, leader, row.below)}; improve it, or set "
-            "select.allow_below_reference: true to promote it all the same"
-        )
+    short, points = ("not above", row.below) if row.below else ("not surely above", row.unclear)
     return (
-        f"nothing is promoted: the best candidate, {leader}, has {label} {best}, not surely above "
-        f"{_points(found, leader, row.unclear)}; improve it, ask more questions, or set "
-        "select.must_beat_clearly: false to promote it all the same"
+        f"nothing is promoted: the best candidate, {leader}, has {label} {best}, {short} "
+        f"{_points(found, leader, points)}; {remedy(found, leader)}"
+    )
+
+
+def remedy(found: Selection, name: str) -> str:
+    """Say what to do so that a candidate that was refused for its score is promoted."""
+    if found.candidates[name].below:
+        return "improve it, or set select.allow_below_reference: true to promote it all the same"
+    return (
+        "improve it, ask more questions, or set select.must_beat_clearly: false to promote it all "
+        "the same"
     )
 
 

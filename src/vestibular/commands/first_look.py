@@ -1,0 +1,146 @@
+"""What `vestibular init` finds out of a folder with questions, before there are any settings."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from vestibular.commands.init_command import column_option
+from vestibular.core.errors import DataError, LaunchError
+from vestibular.data.dataset import Dataset, load_dataset
+from vestibular.data.findings import RefusedDataError
+from vestibular.data.settings import Columns, DataSettings
+from vestibular.data.tables import KINDS, column_names
+from vestibular.scoring.languages import usual_columns
+from vestibular.scoring.normalization import Normalization
+
+FORMATS = {".json": "squad", **KINDS}
+"""Format by the end of a file's name."""
+VALIDATION_SIZE = 0.2
+"""Fraction that is held out where there is one file."""
+SEED = 42
+"""Of the first settings, with which a part is held out."""
+TRAIN_NAMES = ("train",)
+VALIDATION_NAMES = ("dev", "valid", "val", "test")
+NEEDED = ("context", "question", "answers")
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What the user says of the data; None where it is to be found out."""
+
+    source: Path
+    format: str | None
+    train: str | None
+    validation: str | None
+    unanswerable: str | None
+    columns: dict[str, str]
+    """Names of columns, by what they hold."""
+
+
+@dataclass(frozen=True)
+class FirstLook:
+    """The questions, and the settings that they were read with."""
+
+    settings: DataSettings
+    dataset: Dataset
+
+    @property
+    def learned(self) -> int:
+        """Training questions."""
+        return len(self.dataset.questions["train"])
+
+    def longest(self, what: str) -> int:
+        """Return the characters of the longest context, or the longest answer."""
+        questions = [one for split in self.dataset.questions.values() for one in split]
+        if what == "context":
+            return max(len(one.context) for one in questions)
+        return max(len(answer) for one in questions for answer in one.answers)
+
+
+def look(wanted: Wanted, rules: Normalization) -> FirstLook:
+    """Read the questions with what the user says, and what their files tell.
+
+    Raises:
+        DataError: the folder has no such files, or they cannot be read.
+        LaunchError: an option is needed to know what is meant; says which.
+    """
+    kind, train, validation = _files(wanted)
+    columns = None
+    if kind != "squad":
+        columns = _columns(wanted, column_names(wanted.source / train, kind))
+    settings = DataSettings.model_validate(
+        {
+            "source": wanted.source.as_posix(),
+            "format": kind,
+            "train": train,
+            "validation": validation,
+            "validation_size": None if validation else VALIDATION_SIZE,
+            "columns": columns,
+            "unanswerable": wanted.unanswerable,
+            "leaks": "report",
+        }
+    )
+    try:
+        return FirstLook(settings, load_dataset(settings, rules, SEED))
+    except RefusedDataError as error:
+        kinds = {finding.kind for finding in error.findings}
+        if kinds != {"impossible_without_setting"}:
+            raise
+        raise LaunchError(
+            f"{wanted.source}: {len(error.findings):,} questions are marked as impossible to "
+            "answer; say with --unanswerable TEXT what the model should answer then"
+        ) from None
+
+
+def _files(wanted: Wanted) -> tuple[str, str, str | None]:
+    """Return the format, the training file and the validation file, if there is one."""
+    if not wanted.source.is_dir():
+        raise DataError(f"{wanted.source}: no such folder; name the one with the questions' files")
+    kinds = {path.name: FORMATS.get(path.suffix) for path in wanted.source.iterdir()}
+    names = sorted(
+        name for name, kind in kinds.items() if kind is not None and wanted.format in (None, kind)
+    )
+    train, validation = wanted.train, wanted.validation
+    if train is None:
+        rest = [name for name in names if name != validation]
+        named = [name for name in rest if name.lower().startswith(TRAIN_NAMES)]
+        chosen = rest if len(rest) == 1 else named
+        if not rest:
+            ends = ", ".join(FORMATS)
+            raise DataError(f"{wanted.source}: holds no file of questions ({ends})")
+        if len(chosen) != 1:
+            raise LaunchError(
+                f"{wanted.source}: holds several files ({', '.join(rest)}); say which is learned "
+                "with --train FILE, and which is examined on with --validation FILE"
+            )
+        train = chosen[0]
+    if validation is None and wanted.train is None:
+        others = [name for name in names if name.lower().startswith(VALIDATION_NAMES)]
+        validation = others[0] if len(others) == 1 and others[0] != train else None
+    kind = wanted.format or FORMATS.get(Path(train).suffix)
+    if kind is None:
+        raise LaunchError(f"{train}: say its format with --format ({', '.join(FORMATS.values())})")
+    return kind, train, validation
+
+
+def _columns(wanted: Wanted, names: Sequence[str]) -> Columns:
+    """Return which column holds what, by what the user says or by its name."""
+    found: dict[str, str] = {}
+    for what, usual in usual_columns().items():
+        given = wanted.columns.get(what)
+        if given is not None and given not in names:
+            raise LaunchError(
+                f"{column_option(what)} {given}: there is no such column ({', '.join(names)})"
+            )
+        alike = [name for name in names if name.strip().lower() in usual]
+        if given is not None:
+            found[what] = given
+        elif len(alike) == 1:
+            found[what] = alike[0]
+    if missing := [what for what in NEEDED if what not in found]:
+        options = " ".join(f"{column_option(what)} NAME" for what in missing)
+        raise LaunchError(
+            f"{wanted.source}: which columns hold the {' and the '.join(missing)}? It has "
+            f"{', '.join(names)}; write {options}"
+        )
+    return Columns.model_validate(found)

@@ -1,0 +1,135 @@
+"""`vestibular new` and `vestibular upgrade`: a project in a repository of one's own."""
+
+import argparse
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from vestibular.core.errors import DataError, ParamsError
+from vestibular.core.layout import PARAMS
+
+WHAT_HAPPENED = {
+    "added": "new",
+    "updated": "brought up to date",
+    "merged": "brought up to date, with your changes in it",
+    "conflict": "your changes and the library's are on the same lines",
+    "removed": "removed; the library has it no more",
+    "kept": "left as it is",
+}
+
+
+def add_commands(commands: Any) -> None:
+    """Add both to the parser of commands."""
+    new = commands.add_parser(
+        "new",
+        help="start a project in a folder of its own",
+        description="Make a project that holds what is yours alone: the graph, the stages, later "
+        "on the data, models and results. The library stays the installed one. The folder becomes "
+        "a git repository, or a part of the one that it is in. No file that is there is changed.",
+        epilog="example: vestibular new exam --demo",
+    )
+    new.add_argument("folder", type=Path, metavar="DIR", help="a new folder")
+    new.add_argument(
+        "--demo", action="store_true", help="with the demo's questions, base models and settings"
+    )
+    new.set_defaults(run=run_new)
+
+    upgrade = commands.add_parser(
+        "upgrade",
+        help="take the installed library into a project that `new` has made",
+        description="Write down the installed packages' content, which the stages depend on, merge "
+        "what is new in dvc.yaml, the stages and the plots with your changes, and say which stages "
+        "will run again and why. Settings, data and results stay as they are.",
+    )
+    upgrade.set_defaults(run=run_upgrade)
+
+
+def run_new(arguments: argparse.Namespace) -> None:
+    """Make a project and say what to type in it."""
+    from vestibular.commands.plot_page import write_page
+    from vestibular.scaffold.creation import create
+
+    folder: Path = arguments.folder
+    made = create(folder, arguments.demo)
+    write_page(folder)
+    where = "a git repository of its own" if made.inside is None else f"part of {made.inside}"
+    print(f"{folder}: a project, {where}")
+    for name in made.kept:
+        print(f"{name}: left as it is; the project's own is shown by `vestibular new` elsewhere")
+    if made.committed:
+        print("Its files are committed.")
+    else:
+        message = shlex.quote("Start a project")
+        print(f"Its files are not committed ({made.not_committed}): git commit -m {message}")
+    print("Next:")
+    if folder.resolve() != Path.cwd():
+        print(f"  cd {shlex.quote(str(folder))}")
+    if not arguments.demo:
+        print("  vestibular init         # settings for your own data")
+    print("  dvc repro\n  vestibular leaderboard\nREADME.md says how to go on.")
+
+
+def run_upgrade(_: argparse.Namespace) -> None:
+    """Upgrade the current project, and say what that means for its results."""
+    from vestibular.commands.plot_page import write_page
+    from vestibular.scaffold.upgrading import upgrade
+
+    done = upgrade()
+    write_page(Path())
+    if done.before == done.after:
+        print(f"vestibular {done.after}")
+    else:
+        print(f"vestibular {done.before} -> {done.after}")
+    print(f"packages with other content: {', '.join(done.packages) or 'none that a stage uses'}")
+    for change in done.files:
+        print(f"{change.name}: {WHAT_HAPPENED[change.kind]}")
+    if done.conflicts:
+        raise DataError(
+            f"{', '.join(done.conflicts)}: choose between <<<<<<< and >>>>>>>, then `dvc status` "
+            "says what will run; `git checkout .` takes the upgrade back"
+        )
+    _check_settings()
+    _tell_reruns()
+    print("Next: git add . && git commit -m Upgrade, and dvc repro")
+
+
+def _check_settings() -> None:
+    """Make sure that the settings are those of this library, where there are any.
+
+    Raises:
+        ParamsError: they are not; the rest of the upgrade is done.
+    """
+    from vestibular.params.project import load_params
+
+    if PARAMS.exists():
+        try:
+            load_params()
+        except ParamsError as error:
+            raise ParamsError(f"{error}\nThe upgrade is done but for these settings.") from None
+
+
+def _tell_reruns() -> None:
+    from vestibular.scaffold.reruns import has_run, reruns
+
+    if not PARAMS.exists() or not has_run():
+        print("Nothing has been run here yet.")
+        return
+    found = reruns()
+    if not found.certain:
+        print("Nothing runs again: all results are up to date.")
+        return
+    print("`dvc repro` runs again:")
+    for reasons, stages in _by_reasons(found.certain).items():
+        print(f"  {', '.join(stages)}: {', '.join(reasons)}")
+    if found.possible:
+        print(f"and, if what they read comes out otherwise: {', '.join(found.possible)}")
+    if not any("train" in stage for stage in (*found.certain, *found.possible)):
+        print("Nothing is trained again.")
+
+
+def _by_reasons(certain: Mapping[str, Sequence[str]]) -> dict[tuple[str, ...], list[str]]:
+    found: dict[tuple[str, ...], list[str]] = {}
+    for stage, reasons in certain.items():
+        found.setdefault(tuple(reasons), []).append(stage)
+    return found

@@ -1,0 +1,128 @@
+"""Keys and values in a buffer with room: a step writes its own tokens and copies no others.
+
+transformers' own dynamic layers concatenate: each token then costs a copy of all that were there.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from torch import Tensor
+from transformers import DynamicCache
+from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
+
+
+class BufferedLayer(DynamicLayer):
+    """A layer's keys and values, (rows, heads, tokens, numbers), as views of larger buffers."""
+
+    def __init__(self, tokens: int) -> None:
+        """Leave room for `tokens` a row; more is made when more come."""
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._room = tokens
+        self._buffers: tuple[Tensor, Tensor] | None = None
+
+    def put(self, rows: int, places: Sequence[int], keys: Tensor, values: Tensor) -> None:
+        """Copy the keys and values of one text, (1, heads, tokens, numbers), to rows of its own.
+
+        Args:
+            rows: rows of the whole batch.
+            places: the rows that get the text.
+            keys: what goes to the front of their keys.
+            values: and of their values.
+        """
+        if self._buffers is None:
+            self._make(rows, keys, values)
+        for buffer, states in zip(self._made(), (keys, values), strict=True):
+            for place in places:
+                buffer[place, :, : states.shape[-2]] = states[0]
+
+    def show(self, tokens: int) -> None:
+        """Let the first `tokens` columns of every row be what the layer holds."""
+        if self._buffers is not None:
+            self.keys, self.values = (buffer[:, :, :tokens] for buffer in self._buffers)
+
+    def update(
+        self, key_states: Tensor, value_states: Tensor, *args: Any, **kwargs: Any
+    ) -> tuple[Tensor, Tensor]:
+        """Write the states of further tokens behind those that are there; return all."""
+        if self._buffers is None:
+            self._make(key_states.shape[0], key_states, value_states)
+        before = self.get_seq_length()
+        after = before + key_states.shape[-2]
+        if after > self._room:
+            self._room = 2 * after
+            held = self._made()
+            self._make(key_states.shape[0], key_states, value_states)
+            for buffer, states in zip(self._made(), held, strict=True):
+                buffer[:, :, :before] = states[:, :, :before]
+        for buffer, states in zip(self._made(), (key_states, value_states), strict=True):
+            buffer[:, :, before:after] = states
+        self.show(after)
+        return self.keys, self.values  # type: ignore[return-value]
+
+    def reorder_cache(self, beam_idx: Tensor) -> None:
+        """Let row `beam_idx[i]` become row `i`; rows that are not named go."""
+        if self._buffers is None:
+            return
+        order = beam_idx.tolist()
+        moved = [(to, origin) for to, origin in enumerate(order) if to != origin]
+        if any(origin < len(order) for _, origin in moved):
+            # a row that would be overwritten before it is read
+            self._buffers = tuple(buffer[beam_idx] for buffer in self._made())  # type: ignore[assignment]
+        else:
+            for buffer in self._made():
+                for to, origin in moved:
+                    buffer[to] = buffer[origin]
+            self._buffers = tuple(buffer[: len(order)] for buffer in self._made())  # type: ignore[assignment]
+        self.show(self.get_seq_length())
+
+    def _made(self) -> tuple[Tensor, Tensor]:
+        assert self._buffers is not None  # noqa: S101 -- whoever calls has made them
+        return self._buffers
+
+    def _make(self, rows: int, keys: Tensor, values: Tensor) -> None:
+        self.lazy_initialization(keys, values)
+        # zeros: what no mask lets through is multiplied by 0 all the same
+        self._buffers = tuple(  # type: ignore[assignment]
+            states.new_zeros(rows, states.shape[1], self._room, states.shape[-1])
+            for states in (keys, values)
+        )
+
+
+def unlimited_cache(model: Any) -> DynamicCache:
+    """Return an empty cache in which windows keep all keys: the masks alone limit what is seen."""
+    cache = DynamicCache(config=model.config.get_text_config(decoder=True))
+    cache.layers = [
+        DynamicLayer() if isinstance(layer, DynamicSlidingWindowLayer) else layer
+        for layer in cache.layers
+    ]
+    return cache
+
+
+def buffered_cache(model: Any, tokens: int) -> DynamicCache | None:
+    """Return an empty cache with room for `tokens` a row.
+
+    Returns:
+        None where a layer holds something else than keys and values.
+    """
+    cache = unlimited_cache(model)
+    if any(type(layer) is not DynamicLayer for layer in cache.layers):
+        return None
+    cache.layers = [BufferedLayer(tokens) for _ in cache.layers]
+    return cache
+
+
+def fill(cache: DynamicCache, rows: int, places: Sequence[int], text: DynamicCache) -> None:
+    """Copy what one text left in `text` to rows of a buffered cache.
+
+    Args:
+        cache: from `buffered_cache`.
+        rows: rows of the whole batch.
+        places: the rows that get the text.
+        text: a cache of one row.
+    """
+    for layer, one in zip(cache.layers, text.layers, strict=True):
+        if not isinstance(layer, BufferedLayer) or not isinstance(one, DynamicLayer):
+            raise TypeError(f"{type(layer).__name__}, {type(one).__name__}: not made here")
+        # layers that share another one's keys hold none
+        if one.keys is not None and one.values is not None:
+            layer.put(rows, places, one.keys, one.values)

@@ -1,0 +1,40 @@
+"""What is wrong with the data, where it is so much that the result's reader has to know it."""
+
+from vestibular.core.data_metrics import DataMetrics
+from vestibular.selection.phrases import counted
+
+WEIGHTY = {
+    "answers_in_one_text": "hold several answers in one text, and are compared as one",
+    "answer_not_in_context": "have an answer that is not in their context",
+    "answer_of_articles_alone": "have an answer of which scoring leaves nothing",
+    "duplicate_question": "were asked of the same context before",
+}
+"""Faults that change what is learned and what a score means, by name."""
+LEAST = 0.01
+"""Share of the questions from which on a fault is told."""
+LEAST_LEAKED = 0.05
+"""Share of the validation questions from which on leaks are told."""
+
+
+def data_notices(audit: DataMetrics) -> list[str]:
+    """Return what has to be known of the data, a sentence a kind; nothing if they are sound."""
+    splits = audit.splits().values()
+    asked = sum(split.questions for split in splits)
+    said = []
+    if left_out := sum(sum(split.left_out.model_dump().values()) for split in splits):
+        present = asked + left_out
+        said.append(f"{left_out:,} of {counted(present, 'question')} were left out.")
+    for kind, words in WEIGHTY.items():
+        found = sum(getattr(split.faults, kind) for split in splits)
+        if found >= LEAST * asked and found:
+            said.append(f"{found:,} of {counted(asked, 'question')} {words}.")
+    if said:
+        said[-1] += " `vestibular data` shows every row."
+    leaks = audit.leaks
+    given_away = leaks.questions - leaks.clean_questions
+    if given_away >= LEAST_LEAKED * leaks.questions and given_away:
+        said.append(
+            f"Training gives {given_away:,} of {counted(leaks.questions, 'validation question')} "
+            "away; write data.leaks: drop_from_train to leave what does so out."
+        )
+    return [" ".join(said).replace("`", "")] if said else []

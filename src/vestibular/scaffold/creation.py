@@ -1,0 +1,178 @@
+"""`vestibular new`: a folder becomes a project, in a git repository of its own or in one there.
+
+Nothing is written before all is known to be free: a file that is there already stays as it is.
+"""
+
+import contextlib
+import re
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from vestibular.core.errors import DataError, GitError, NoRepositoryError
+from vestibular.core.installed import library_version
+from vestibular.core.version_control import last_line, missing_identity, run_dvc, run_git
+from vestibular.scaffold.record import (
+    RECORD,
+    Record,
+    code_files,
+    requirement_file,
+    write_texts,
+)
+from vestibular.scaffold.template import (
+    GRAPH,
+    README,
+    maintained_files,
+    packages_of,
+    started_files,
+)
+
+LIBRARY_SOURCES = "src/vestibular/scaffold"
+"""What a clone of the library's own repository has, and no project."""
+
+
+@dataclass(frozen=True)
+class Created:
+    """What was made."""
+
+    inside: Path | None
+    """Top of the git repository that was there before; None if one was made."""
+    kept: tuple[str, ...]
+    """Files that were there before and stay as they were."""
+    committed: bool
+    not_committed: str
+    """Why not; empty if it was."""
+
+
+def create(folder: Path, demo: bool) -> Created:
+    """Make a project of a folder.
+
+    Args:
+        folder: a new one, an empty one, or one whose files have other names.
+        demo: whether it gets the demo's questions, base models and settings.
+
+    Raises:
+        DataError: a file is in the way, or the folder cannot be a project's.
+        GitError: git or DVC does not do its part.
+    """
+    maintained = maintained_files()
+    names = packages_of(maintained[GRAPH])
+    texts = {
+        **maintained,
+        **code_files(names),
+        **requirement_file(),
+        RECORD.as_posix(): Record.of(maintained, names).to_text(),
+    }
+    started = started_files(demo)
+    kept = tuple(name for name in (README,) if (folder / name).exists())
+    for name in kept:
+        del started[name]
+    written = sorted({*texts, *started})
+    _check_free(folder, written)
+    top = _repository_above(folder)
+    if top is not None:
+        _check_place(folder, top, written)
+    with _removed_on_failure(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        if top is None:
+            _git(folder, "init", "--quiet", "--initial-branch=main")
+        below = top is not None and top.resolve() != folder.resolve()
+        done = run_dvc("init", *(["--subdir"] if below else []), folder=folder)
+        if done.returncode:
+            raise GitError(f"dvc init: {' '.join(done.stderr.split())}")
+        for name, content in started.items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_bytes(content)
+        write_texts(folder, texts)
+        _git(folder, "add", "--", *written)
+    why = _commit(folder, written)
+    return Created(inside=top, kept=kept, committed=not why, not_committed=why)
+
+
+def _check_free(folder: Path, names: list[str]) -> None:
+    if folder.exists() and not folder.is_dir():
+        raise DataError(f"{folder}: is a file; name a new folder")
+    # a link that leads nowhere is in the way too
+    taken = [name for name in names if (folder / name).exists() or (folder / name).is_symlink()]
+    if (folder / ".dvc").exists():
+        taken.insert(0, ".dvc")
+    if taken:
+        more = f" and {len(taken) - 3} more" if len(taken) > 3 else ""
+        raise DataError(
+            f"{folder}: {', '.join(taken[:3])}{more}: there already, and nothing is overwritten; "
+            "name a new folder"
+        )
+    above = next((each for each in folder.resolve().parents if each.exists()), None)
+    if above is not None and not above.is_dir():
+        raise DataError(f"{above}: is a file; name a folder elsewhere")
+
+
+def _repository_above(folder: Path) -> Path | None:
+    """Return the top of the git repository that a folder is in or will be in; None if in none."""
+    whole = folder.resolve()
+    there = next(each for each in (whole, *whole.parents) if each.is_dir())
+    try:
+        asked = run_git("rev-parse", "--show-toplevel", folder=there)
+    except NoRepositoryError:
+        return None
+    if asked.returncode:
+        raise GitError(f"git: {there}: {last_line(asked.stderr)}")
+    return Path(asked.stdout.rstrip("\n"))
+
+
+def _check_place(folder: Path, top: Path, names: list[str]) -> None:
+    """Make sure that a repository keeps a folder's files, and that a tag can bear its name."""
+    if (top / LIBRARY_SOURCES).is_dir():
+        raise DataError(
+            f"{folder}: lies in {top}, a clone of the library's own repository; name a folder "
+            "outside of it"
+        )
+    place = folder.resolve().relative_to(top.resolve()).as_posix()
+    asked = run_git("check-ignore", "--", *(f"{place}/{name}" for name in names), folder=top)
+    if asked.returncode == 0:
+        ignored = asked.stdout.splitlines()[0]
+        raise DataError(
+            f"{folder}: git ignores {ignored} (`git check-ignore --verbose {ignored}` names the "
+            "rule); change the rule, or name another folder"
+        )
+    if place == ".":
+        return
+    tag = f"refs/tags/{place}=qa-model@v0.1.0"
+    # GTO's own rule is narrower than git's
+    plain = re.fullmatch(r"[a-zA-Z0-9-_./]+", place)
+    if not plain or run_git("check-ref-format", tag, folder=top).returncode:
+        raise DataError(
+            f"{folder}: the registry's tags begin with the folder's path in the repository, "
+            f"{place!r}, and GTO's tags have letters of English, digits and - _ . / alone (no part "
+            "begins with a dot); name another folder"
+        )
+
+
+@contextlib.contextmanager
+def _removed_on_failure(folder: Path) -> Iterator[None]:
+    """Take away a folder that was not there before, if it does not become a project."""
+    new = not folder.exists()
+    try:
+        yield
+    except BaseException:
+        if new and folder.exists():
+            with contextlib.suppress(GitError):
+                run_git("rm", "-r", "--cached", "--quiet", "--", ".", folder=folder)
+            shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
+def _commit(folder: Path, names: list[str]) -> str:
+    """Commit the project's files and no others; return why not, or nothing."""
+    if missing_identity(folder):
+        return "git does not know who you are"
+    message = f"Start a project of vestibular {library_version()}"
+    done = run_git("commit", "--quiet", f"--message={message}", "--", *names, folder=folder)
+    return last_line(done.stderr or done.stdout) if done.returncode else ""
+
+
+def _git(folder: Path, *arguments: str) -> None:
+    done = run_git(*arguments, folder=folder)
+    if done.returncode:
+        raise GitError(f"git {arguments[0]}: {last_line(done.stderr)}")

@@ -1,0 +1,81 @@
+"""What stands for the library in a project: `code/`, which git keeps."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path, PurePosixPath
+from typing import Self
+
+from vestibular.core.errors import DataError
+from vestibular.core.file_formats import FileFormat
+from vestibular.core.files import whole_file
+from vestibular.core.installed import CODE, REQUIREMENT, hash_line, library_version, packages
+
+RECORD = CODE / "record.json"
+
+
+class Record(FileFormat):
+    """`code/record.json`: which files are the library's, and how it wrote them."""
+
+    MADE_BY = f"git checkout HEAD -- {RECORD}"
+
+    library: str
+    """Version of the library that wrote the project's files last."""
+    packages: list[str]
+    """Packages that `code` has a file for."""
+    files: dict[str, list[str]]
+    """Lines of each file as the library wrote it, by path: what a newer one is merged against."""
+
+    @classmethod
+    def of(cls, texts: Mapping[str, str], packages: Iterable[str]) -> Self:
+        """Record files by their texts."""
+        lines = {name: text.splitlines(keepends=True) for name, text in texts.items()}
+        return cls(library=library_version(), packages=list(packages), files=lines)
+
+    @classmethod
+    def here(cls) -> Self:
+        """Read the current project's.
+
+        Raises:
+            DataError: this is no project, or the file is damaged.
+        """
+        if not CODE.is_dir():
+            raise DataError(
+                f"{CODE}: not found; run the command in the top folder of a project that "
+                "`vestibular new` has made (git updates a clone of the library's own repository)"
+            )
+        found = cls.read(RECORD)
+        for name in (*found.files, *found.packages):
+            path = PurePosixPath(name)
+            if path.is_absolute() or ".." in path.parts:
+                raise DataError(f"{RECORD}: {name}: lies outside the project; {cls._again()}")
+        return found
+
+    def texts(self) -> dict[str, str]:
+        """Return the files' texts by path."""
+        return {name: "".join(lines) for name, lines in self.files.items()}
+
+
+def code_files(names: Iterable[str]) -> dict[str, str]:
+    """Return the files of `code` that stages depend on, by path: a package's hash in each.
+
+    Raises:
+        DataError: the library has no package of that name.
+    """
+    known = packages()
+    for name in names:
+        if name not in known:
+            raise DataError(
+                f"dvc.yaml: ${{code}}/{name}: the library has no such package ({', '.join(known)})"
+            )
+    return {(CODE / name).as_posix(): hash_line(name) for name in names}
+
+
+def requirement_file() -> dict[str, str]:
+    """Return the file that names the library for pip, by path."""
+    return {(CODE / REQUIREMENT).as_posix(): f"vestibular=={library_version()}\n"}
+
+
+def write_texts(folder: Path, texts: Mapping[str, str]) -> None:
+    """Write files below a folder, each whole or not at all."""
+    for name, text in texts.items():
+        with whole_file(folder / name) as temporary:
+            temporary.write_text(text, encoding="utf-8")
