@@ -44,6 +44,20 @@ def test_a_folder_is_pinned_by_its_content(folder: Path) -> None:
         locate(pinned)
 
 
+@pytest.mark.parametrize("name", ["config.json", "model.safetensors"])
+def test_links_are_what_they_lead_to(folder: Path, name: str) -> None:
+    """As in the hub's cache: the same pin as of the files; a link that leads nowhere is named."""
+    plain = pin("x", candidate(str(folder)), BASES)
+    blob = Path("blobs") / "0123"
+    blob.parent.mkdir()
+    (folder / name).rename(blob)
+    (folder / name).symlink_to(Path("../..") / blob)
+    assert pin("x", candidate(str(folder)), BASES) == plain
+    blob.unlink()
+    with pytest.raises(BaseModelError, match=rf"{name} is a link to ../../blobs/0123, where noth"):
+        pin("x", candidate(str(folder)), BASES)
+
+
 @pytest.mark.parametrize(
     ("missing", "message"),
     [("config.json", "has no config.json"), ("model.safetensors", "has no weights")],

@@ -9,6 +9,7 @@ import torch
 from transformers import GPT2Config
 
 from vestibular.core import processor
+from vestibular.core.errors import BaseModelError
 from vestibular.modeling import models
 from vestibular.modeling.determinism import (
     as_deterministic_as_can_be,
@@ -126,6 +127,8 @@ def test_emulated_bfloat16_is_not_taken(
         lambda including_emulation=True: emulated if including_emulation else computed,
     )
     assert pick_precision("auto", torch.device("cuda"), Path()) is expected
+    with pytest.raises(BaseModelError, match="float16 needs a CUDA GPU"):
+        pick_precision("float16", torch.device("cpu"), Path())
 
 
 @pytest.mark.parametrize(

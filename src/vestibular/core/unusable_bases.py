@@ -100,6 +100,12 @@ def check_configuration(folder: Path, where: str) -> None:
         BaseModelError: as `check_folder`, but for missing weights.
     """
     named = f"{where}: {folder}"
+    for path in sorted(folder.iterdir()):
+        if not path.exists():
+            raise BaseModelError(
+                f"{named}: {path.name} is a link to {path.readlink()}, where nothing is; copy the "
+                "files themselves, as `cp -rL` does"
+            )
     refuse_by_names(named, [path.name for path in folder.iterdir()])
     if not (folder / "config.json").is_file():
         raise BaseModelError(f"{named}: has no config.json, so it is no model's folder")
