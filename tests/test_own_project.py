@@ -222,7 +222,7 @@ def test_an_upgrade_names_what_reruns(
     machine.install(wheels["training"])
     said = machine.run(exam, "vestibular", "upgrade")
     assert machine.changed(exam) == named(said) == {"train@gpt2-tiny", "prepare", "select"}
-    (maybe,) = re.findall("otherwise: (.+)$", said, re.MULTILINE)
+    (maybe,) = re.findall("comes out different: (.+)$", said, re.MULTILINE)
     assert set(maybe.split(", ")) == {"evaluate@gpt2-tiny", "evaluate_base@gpt2-tiny"}
     # this wheel is without the other one's comment
     assert re.search("select: code/(training, code/report|report, code/training)\n", said)

@@ -270,7 +270,7 @@ def test_a_conflict_is_marked_and_said(exam: Path, newer: dict[str, str]) -> Non
     assert "<<<<<<<" not in (exam / "dvc.yaml").read_text(encoding="utf-8")
 
 
-def test_an_upgrade_changes_no_file_that_git_has_otherwise(
+def test_an_upgrade_changes_no_file_that_is_not_committed(
     exam: Path, newer: dict[str, str]
 ) -> None:
     """It could not be taken back; nor one that the library did not write."""
@@ -297,7 +297,7 @@ def test_a_package_comes_and_goes_with_the_graph(exam: Path, newer: dict[str, st
     upgrading.upgrade()
     assert (exam / "code/registry").exists()
     assert not (exam / "code/report").exists()
-    # taken back, but for a file that git did not have
+    # taken back; the file that git did not have stays
     git(exam, "checkout", ".")
     upgrading.upgrade()
     commit_all(exam, "Upgrade")
@@ -333,7 +333,7 @@ def test_settings_that_a_newer_library_refuses_are_said(
     text = (ROOT / "params.yaml").read_text(encoding="utf-8")
     (exam / "params.yaml").write_text(text.replace("repeats: []", ""), encoding="utf-8")
     (exam / "code/training").write_text("of an older library\n")
-    with pytest.raises(ParamsError, match=r"repeats: (.|\n)+The upgrade is done but for these"):
+    with pytest.raises(ParamsError, match=r"repeats: (.|\n)+Everything else is upgraded"):
         run_upgrade(argparse.Namespace())
     assert "packages with other content: training\n" in capsys.readouterr().out
     assert differing(exam / "code") == []
@@ -367,7 +367,7 @@ def test_a_stage_runs_with_the_projects_library_alone(exam: Path) -> None:
 
 
 def test_bytecode_changes_no_hash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Python writes it beside the installed package; another module, or another name, counts."""
+    """Python writes it into the installed package; another module, or another name, counts."""
     package = tmp_path / "training"
     package.mkdir()
     (package / "__init__.py").write_text("")

@@ -56,7 +56,7 @@ def run_new(arguments: argparse.Namespace) -> None:
     where = "a git repository of its own" if made.inside is None else f"part of {made.inside}"
     print(f"{folder}: a project, {where}")
     for name in made.kept:
-        print(f"{name}: left as it is; the project's own is shown by `vestibular new` elsewhere")
+        print(f"{name}: yours, left as it is")
     if made.committed:
         print("Its files are committed.")
     else:
@@ -106,7 +106,7 @@ def _check_settings() -> None:
         try:
             load_params()
         except ParamsError as error:
-            raise ParamsError(f"{error}\nThe upgrade is done but for these settings.") from None
+            raise ParamsError(f"{error}\nEverything else is upgraded.") from None
 
 
 def _tell_reruns() -> None:
@@ -123,7 +123,7 @@ def _tell_reruns() -> None:
     for reasons, stages in _by_reasons(found.certain).items():
         print(f"  {', '.join(stages)}: {', '.join(reasons)}")
     if found.possible:
-        print(f"and, if what they read comes out otherwise: {', '.join(found.possible)}")
+        print(f"and, if what they read comes out different: {', '.join(found.possible)}")
     if not any("train" in stage for stage in (*found.certain, *found.possible)):
         print("Nothing is trained again.")
 

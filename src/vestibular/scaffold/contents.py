@@ -20,7 +20,7 @@ MAINTAINED = (
 STARTED = (".dvc/config", "metrics/repeats/.gitkeep")
 """What every project has, and is the user's from then on."""
 DEMO = ("params.yaml", "demo/data/*.json", "demo/bases/*/*")
-"""What a project with the demo has beside these."""
+"""What a project with the demo has in addition to these."""
 
 TEMPLATE = "vestibular/scaffold/template"
 """Where a wheel has these files."""
@@ -39,7 +39,7 @@ def found(root: Path, patterns: Iterable[str]) -> Iterator[str]:
 
 
 def packed(root: Path) -> dict[str, str]:
-    """Return what the wheel has of the repository beside its packages: path here, path there."""
+    """Return what the wheel has in addition to its packages: the path there by the path here."""
     names = found(root, (*MAINTAINED, *STARTED, *DEMO))
     return {str(root / name): f"{TEMPLATE}/{name}" for name in names}
 

@@ -85,7 +85,7 @@ def _check_committed(names: Iterable[str]) -> None:
     """Make sure that git has the files as they are: a merge can then be taken back.
 
     Raises:
-        DataError: git has one of them otherwise.
+        DataError: one of them differs from what git has.
         GitError: git does not open the repository.
     """
     wanted = sorted(names)
