@@ -152,7 +152,10 @@ def many(count: int) -> Any:
 def test_the_planned_peak_is_the_measured_one(
     tmp_path: Path, shape: str, recompute: bool, room: str
 ) -> None:
-    """The most memory that a real training holds on this CPU is within 25 % of the plan."""
+    """What a training holds on this CPU is planned within 25 %; where there is room, at most that.
+
+    What is freed stays with the C library then, and how much of it fits again is not known before.
+    """
     result = subprocess.run(
         [
             *(sys.executable, "-W", "ignore", "-c", TRAINING),
@@ -165,7 +168,10 @@ def test_the_planned_peak_is_the_measured_one(
     )
     assert result.returncode == 0, result.stderr
     found = json.loads(result.stdout.splitlines()[-1])
-    assert found["planned"] == pytest.approx(found["measured"], rel=0.25), found
+    if room == "tight":
+        assert found["planned"] == pytest.approx(found["measured"], rel=0.25), found
+    else:
+        assert found["planned"] / 2 < found["measured"] < found["planned"] * 1.05, found
 
 
 def test_auto_settings_fit_the_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
