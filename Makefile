@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help install dist demo demo-remote faquad real real-recipes bench simulate test test-fast lint format mlflow-ui
+.PHONY: help install dist demo demo-remote faquad real real-recipes bench gpu simulate test test-fast lint format mlflow-ui
 
 # FaQuAD's files and GPT-2's tokenizer, for the bench
 DATA ?= data/faquad
@@ -83,6 +83,9 @@ $(VENV)/installed-bench: $(VENV)/installed
 
 bench: $(VENV)/installed-bench ## Measure speed and memory against other ways (DATA=, TOKENIZER=, OPTIONS=)
 	python -m bench.speed --data $(DATA) --tokenizer $(TOKENIZER) $(OPTIONS)
+
+gpu: install ## See once on a GPU what is promised there (DATA=, TOKENIZER=, OPTIONS=--small on a CPU)
+	python -m bench.gpu --data $(DATA) --tokenizer $(TOKENIZER) $(OPTIONS)
 
 simulate: install ## Say how often the choice is wrong, on datasets whose truth is known (OPTIONS=)
 	python -m bench.simulate_choice $(OPTIONS)
