@@ -200,6 +200,7 @@ def test_a_training_that_could_not_write_its_end_does_so_later(project: Path) ->
     run(project, sys.executable, "-m", "stages.prepare")
     command = (sys.executable, "-m", "stages.train", "gpt2-tiny")
     adapters = project / "models/adapters"
+    adapters.parent.mkdir(exist_ok=True)
     adapters.touch()
     assert "Traceback" not in run(project, *command, status=2).stderr
     markers = project.glob(".vestibular/checkpoints/*/checkpoint-*/complete")
