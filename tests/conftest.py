@@ -228,6 +228,14 @@ def run(
     return result
 
 
+def has_ended(number: int) -> bool:
+    """Whether a process is no more, or waits to be buried."""
+    try:
+        return ") Z " in Path(f"/proc/{number}/stat").read_text(encoding="utf-8")
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+
+
 SHAPES = ("gpt2", "opt", "llama", "qwen2", "gpt_neox")
 
 

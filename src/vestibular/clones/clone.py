@@ -29,6 +29,10 @@ ANY_COMMIT = "git -c uploadpack.allowAnySHA1InWant=true upload-pack"
 SITE_CACHE = "dvc-site"
 """Within a clone's folder: what DVC keeps beside a repository, which goes with the clone."""
 REPOSITORY = "repository"
+LINKS = ["reflink", "hardlink", "symlink", "copy"]
+"""How a clone has files of the cache, the first way that the disk knows."""
+NOT_CARRIED = ("DVC_ROOT", "GIT_DIR", "GIT_INDEX_FILE", "GIT_WORK_TREE")
+"""Variables with which DVC and git's hooks say where a repository is: another one."""
 ENDING = (signal.SIGTERM, signal.SIGHUP)
 """Signals with which the system asks a process to end."""
 SECONDS_TO_END = 10.0
@@ -52,7 +56,7 @@ class Clone:
         `python` is the one that runs now, and `vestibular` the clone's own sources if it has any:
         DVC hashes these, whatever is installed.
         """
-        variables = {key: value for key, value in os.environ.items() if key != "DVC_ROOT"}
+        variables = {key: value for key, value in os.environ.items() if key not in NOT_CARRIED}
         variables["DVC_SITE_CACHE_DIR"] = str(self.folder / SITE_CACHE)
         variables["PATH"] = _joined(str(Path(sys.executable).parent), os.environ.get("PATH"))
         if (self.project / "src/vestibular").is_dir():
@@ -118,7 +122,7 @@ def make_clone(commit: str, folder: Path) -> Clone:
     clone = Clone(commit, folder.resolve(), repository / place)
     if not (clone.project / ".dvc").is_dir():
         raise DataError(f"{commit[:7]}: holds no DVC project{f' in {place}' if place else ''}")
-    _share_configuration(own, clone.project / ".dvc")
+    _share_configuration(own, clone)
     return clone
 
 
@@ -172,7 +176,7 @@ def _ended_by_signals() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _share_configuration(own: Path, cloned: Path) -> None:
+def _share_configuration(own: Path, clone: Clone) -> None:
     """Give a clone what the project's DVC knows and git does not hold.
 
     A path is relative to the file that names it. Within the repository it leads to the clone's own
@@ -190,7 +194,11 @@ def _share_configuration(own: Path, cloned: Path) -> None:
             shared["remote"].setdefault(name, {}).setdefault("url", address)
     cache = configuration["cache"].get("dir") or own / "cache"
     shared["cache"]["dir"] = Path(cache).resolve()
-    with Config(str(cloned)).edit("local") as edited:
+    # what a clone takes from the cache costs neither time nor room
+    shared["cache"]["type"] = LINKS
+    # where this process looks at the clone through DVC's Python
+    shared["core"]["site_cache_dir"] = clone.folder / SITE_CACHE
+    with Config(str(clone.project / ".dvc")).edit("local") as edited:
         for section, values in shared.items():
             edited.setdefault(section, {}).update(_plain(values))
 
@@ -199,6 +207,8 @@ def _plain(value: object) -> object:
     """Return a configuration's values as texts: DVC writes a path of its own kind as relative."""
     if isinstance(value, dict):
         return {key: _plain(below) for key, below in value.items()}
+    if isinstance(value, list):
+        return [str(each) for each in value]
     return str(value) if isinstance(value, os.PathLike | str) else value
 
 

@@ -1,13 +1,14 @@
 """A commit in a clone of its own: what it holds, what it shares, and that it goes."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
+from conftest import MadeOnce, has_ended
 from repositories import commit_all, git
 
 from vestibular.clones.clone import make_clone, temporary_clone
@@ -18,21 +19,35 @@ from vestibular.core.version_control import run_dvc
 pytestmark = pytest.mark.filterwarnings("ignore:_NoneStep.value:DeprecationWarning")
 
 
+CONFIGURATION = """[core]
+    analytics = false
+['remote "inside"']
+    url = ../kept
+['remote "outside"']
+    url = ../../store
+"""
+OWN_CONFIGURATION = """['remote "own"']
+    url = ../../mine
+"""
+
+
 @pytest.fixture
-def tiny(in_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def tiny(made_once: MadeOnce, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A project with a file that DVC keeps, and remotes inside and outside of the repository."""
-    project = in_folder / "project"
-    project.mkdir()
+
+    def make(project: Path) -> None:
+        project.mkdir()
+        commit_all(project, "Start")
+        assert run_dvc("init", folder=project).returncode == 0
+        (project / ".dvc/config").write_text(CONFIGURATION)
+        (project / ".dvc/config.local").write_text(OWN_CONFIGURATION)
+        (project / "text").write_text("one")
+        (project / "kept").write_text("as DVC has it")
+        assert run_dvc("add", "kept", folder=project).returncode == 0
+        commit_all(project, "First")
+
+    project = Path(shutil.copytree(made_once("tiny-to-clone", make), tmp_path / "project"))
     monkeypatch.chdir(project)
-    commit_all(project, "Start")
-    assert run_dvc("init").returncode == 0
-    assert run_dvc("remote", "add", "inside", "kept").returncode == 0
-    assert run_dvc("remote", "add", "outside", str(Path("../store"))).returncode == 0
-    assert run_dvc("remote", "add", "--local", "own", str(Path("../mine"))).returncode == 0
-    Path("text").write_text("one")
-    Path("kept").write_text("as git has it")
-    assert run_dvc("add", "kept").returncode == 0
-    commit_all(project, "First")
     return project
 
 
@@ -44,7 +59,7 @@ def test_a_clone_holds_one_commit_and_shares_the_cache(tiny: Path) -> None:
     clone = make_clone(commit, tiny / ".vestibular/clone")
     assert (clone.project / "text").read_text() == "one"
     assert clone.run_dvc("checkout").returncode == 0
-    assert (clone.project / "kept").read_text() == "as git has it"
+    assert (clone.project / "kept").read_text() == "as DVC has it"
     # and the other way round
     (clone.project / "made").write_text("in the clone")
     assert clone.run_dvc("add", "made").returncode == 0
@@ -169,12 +184,4 @@ def test_nothing_is_left_of_an_ended_process(tiny: Path, number: signal.Signals)
     process.communicate(timeout=60)
     assert process.returncode not in (0, None)
     assert list((tiny / ".vestibular/clones").iterdir()) == []
-    for _ in range(100):
-        if not Path(f"/proc/{sleeping}").exists() or _is_zombie(sleeping):
-            return
-        time.sleep(0.1)
-    raise AssertionError("the clone's process goes on")
-
-
-def _is_zombie(number: int) -> bool:
-    return ") Z " in Path(f"/proc/{number}/stat").read_text()
+    assert has_ended(sleeping)
