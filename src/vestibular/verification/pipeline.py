@@ -104,7 +104,7 @@ def read_pipeline(clone: Clone) -> Pipeline:
             stages = tuple(_stage(stage, clone.project) for stage in own)
             read = [path for stage in stages for path in stage.inputs]
             others = [
-                stage.addressing
+                _name_in_project(stage)
                 for stage in ordered
                 if stage not in own
                 for output in stage.outs
@@ -148,7 +148,13 @@ def _stage(stage: Any, project: Path) -> Stage:
     outputs = [Output(_path(out, project), bool(out.use_cache)) for out in stage.outs]
     # of settings the file is no input: git has it
     inputs = [_path(dep, project) for dep in stage.deps if getattr(dep, "params", None) is None]
-    return Stage(str(stage.addressing), tuple(outputs), tuple(inputs))
+    return Stage(str(stage.name), tuple(outputs), tuple(inputs))
+
+
+def _name_in_project(stage: Any) -> str:
+    """Return what DVC calls a stage in the project's top folder: its own name is from here."""
+    name = getattr(stage, "name", None)
+    return f"{stage.path_in_repo}:{name}" if name else str(stage.path_in_repo)
 
 
 def _path(thing: Any, project: Path) -> str:
