@@ -7,15 +7,19 @@ import contextlib
 import json
 import logging
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from vestibular.core.errors import DataError
+from vestibular.core.layout import PARAMS
+from vestibular.mirror.neptune_values import KnownVersion, cell
 from vestibular.mirror.pushing import one_line
 from vestibular.mirror.records import Point, Run, Stage, Value
 from vestibular.mirror.target import Call, Marks, TargetGoneError, read_marks, size_of, staged
 
 MARKS = "mirror/marks"
+OURS = "mirror/run"
+"""Name of the run here; the custom id, which is the same, is lost in the trash."""
 RUN = "model/run"
 MODEL_NAME = "model/model-name"
 STOP_SECONDS = 5.0
@@ -35,6 +39,7 @@ class NeptuneTarget:
             NeptuneConnectionLostException,
             NeptuneException,
             NeptuneInvalidApiTokenException,
+            NeptuneModelKeyAlreadyExistsError,
             Unauthorized,
         )
         from requests.exceptions import RequestException
@@ -47,13 +52,15 @@ class NeptuneTarget:
             Unauthorized,
             RequestException,
         )
+        self._key_exists = NeptuneModelKeyAlreadyExistsError
         self.errors: tuple[type[Exception], ...] = (NeptuneException, HTTPError)
         self._call = call
         self._model_key = model_key
         self._model = ""
         self._marks: dict[str, str] = {}
-        self._versions: dict[str, _Known] = {}
-        self._unfinished: list[_Known] = []
+        self._trashed: dict[str, str] = {}
+        self._versions: dict[str, KnownVersion] = {}
+        self._unfinished: list[KnownVersion] = []
         self._open: dict[str, Any] = {}
         with self._asking("connect"):
             try:
@@ -76,11 +83,19 @@ class NeptuneTarget:
                 columns=["sys/id", "sys/custom_run_id", MARKS], progress_bar=False
             )
             self._marks = {
-                _text(row, "sys/custom_run_id"): _text(row, MARKS) for row in table.to_rows()
+                cell(row, "sys/custom_run_id"): cell(row, MARKS) for row in table.to_rows()
             }
+            table = self._project.fetch_runs_table(
+                columns=["sys/id", OURS], trashed=True, progress_bar=False
+            )
+            self._trashed = {cell(row, OURS): cell(row, "sys/id") for row in table.to_rows()}
+        for name in set(self._open) - set(self._marks):
+            # somebody has deleted what goes on here
+            with contextlib.suppress(*self.errors), self._asking("close"):
+                self._open.pop(name).stop(seconds=STOP_SECONDS)
         with self._asking("list the models"):
             models = self._project.fetch_models_table(columns=["sys/id"], progress_bar=False)
-            names = [_text(row, "sys/id") for row in models.to_rows()]
+            names = [cell(row, "sys/id") for row in models.to_rows()]
         self._model = next((name for name in names if name.endswith(f"-{self._model_key}")), "")
         self._versions, self._unfinished = {}, []
         if self._model:
@@ -94,17 +109,22 @@ class NeptuneTarget:
             rows = table.to_rows()
             model.stop(seconds=STOP_SECONDS)
         for row in rows:
-            cells = (_text(row, name) for name in ("sys/id", "sys/name", "sys/stage", MARKS))
-            known = _Known(*cells)
-            if _text(row, RUN):
-                self._versions.setdefault(_text(row, RUN), known)
-            elif not _text(row, MODEL_NAME):
+            cells = (cell(row, name) for name in ("sys/id", "sys/name", "sys/stage", MARKS))
+            known = KnownVersion(*cells)
+            if cell(row, RUN):
+                self._versions.setdefault(cell(row, RUN), known)
+            elif not cell(row, MODEL_NAME):
                 # made by a push that was cut off before it could say for which run
                 self._unfinished.append(known)
 
     def deleted(self, run: Run) -> str | None:
-        """Return None: a run in Neptune's trash loses its name, and is pushed as a new one."""
-        return None
+        """Return how to bring back a run that is in Neptune's trash; None if it is not."""
+        if run.id in self._marks or run.id not in self._trashed:
+            return None
+        return (
+            f"bring {self._trashed[run.id]} back from the trash, or delete it for good with "
+            "neptune.management.delete_objects_from_trash, and it is pushed anew"
+        )
 
     def run_marks(self, run: Run) -> Marks:
         """Return the marks of a run; none if Neptune does not know it."""
@@ -129,6 +149,8 @@ class NeptuneTarget:
                     capture_stderr=False,
                     capture_traceback=False,
                 )
+            if run.id not in self._marks:
+                self._set(self._open[run.id], {OURS: run.id})
         return self._open[run.id]
 
     def set_fields(self, run: Run, fields: Mapping[str, Value]) -> None:
@@ -197,7 +219,7 @@ class NeptuneTarget:
                     model=model, name=run.candidate, mode="sync"
                 )
                 sys_id = str(container["sys/id"].fetch())
-            known = _Known(sys_id, run.candidate, "none", "")
+            known = KnownVersion(sys_id, run.candidate, "none", "")
         self._open[key] = container
         if run.id not in self._versions:
             # before anything else: a push that is cut off later finds its version again
@@ -208,9 +230,16 @@ class NeptuneTarget:
     def _existing_model(self) -> str:
         if not self._model:
             with self._asking("create the model"):
-                model = self._neptune.init_model(
-                    key=self._model_key, name=self._model_key, mode="sync"
-                )
+                try:
+                    model = self._neptune.init_model(
+                        key=self._model_key, name=self._model_key, mode="sync"
+                    )
+                except self._key_exists:
+                    raise DataError(
+                        f"the model {self._model_key} has been deleted there, and its key is "
+                        "not given again; bring it back from the trash, or write another "
+                        f"model_key in {PARAMS}"
+                    ) from None
                 self._model = str(model["sys/id"].fetch())
                 model.stop(seconds=STOP_SECONDS)
         return self._model
@@ -264,21 +293,3 @@ class NeptuneTarget:
                     known.stage = "archived"
         self._versions[run.id].stage = stage
         self.close_run(run)
-
-
-@dataclass
-class _Known:
-    """A version that the server has."""
-
-    sys_id: str
-    name: str
-    stage: str
-    marks: str
-
-
-def _text(entry: Any, name: str) -> str:
-    """Return a cell of one of the client's tables as text; empty if the field is not there."""
-    try:
-        return str(entry.get_attribute_value(name))
-    except ValueError:
-        return ""
