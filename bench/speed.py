@@ -42,7 +42,7 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--batch", type=int, default=16, help="questions an optimizer step")
     parser.add_argument("--micro-batch", type=int, default=4, help="rows of the published recipe")
     parser.add_argument("--max-tokens", type=int, help="tokens a forward pass; default by device")
-    parser.add_argument("--answering-tokens", type=int, default=16384, help="tokens held at a time")
+    parser.add_argument("--answering-tokens", type=int, default=32768, help="tokens held at a time")
     parser.add_argument("--train-questions", type=int, default=32, help="a repeat's")
     parser.add_argument(
         "--published-questions", type=int, default=8, help="a repeat's, of the published recipe"
