@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from tests.support.commands import ROOT, run
 from tests.support.repositories import git
-
 from vestibular.commands.project_commands import run_upgrade
 from vestibular.params.project import has_settings, load_params
 from vestibular.scaffold.creation import create

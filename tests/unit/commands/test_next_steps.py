@@ -4,8 +4,8 @@ import re
 from pathlib import Path
 
 import pytest
-from tests.support.commands import ROOT
 
+from tests.support.commands import ROOT
 from vestibular.commands.next_steps import next_steps
 from vestibular.params.project import load_params
 from vestibular.selection.leaderboard import Leaderboard

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.support.repositories import commit_all, git
 
+from tests.support.repositories import commit_all, git
 from vestibular.core.errors import DataError, GitError
 from vestibular.scaffold import creation
 from vestibular.scaffold.creation import create
