@@ -8,9 +8,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import MadeOnce, has_ended
-from repositories import commit_all, git
 
+from tests.support.clones import MadeOnce
+from tests.support.commands import has_ended
+from tests.support.repositories import commit_all, git
 from vestibular.clones.clone import make_clone, temporary_clone
 from vestibular.core.errors import DataError
 from vestibular.core.version_control import run_dvc

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import pytest
-from exam import exam
 
+from tests.support.exam import exam
 from vestibular.report import exhibits
 from vestibular.report.exhibits import questions_data, shown_note, shown_questions
 

@@ -9,9 +9,10 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import MadeOnce, environment, has_ended, run
-from repositories import commit_all, git
 
+from tests.support.clones import MadeOnce
+from tests.support.commands import environment, has_ended, run
+from tests.support.repositories import commit_all, git
 from vestibular.core.errors import DataError, LaunchError
 from vestibular.core.version_control import run_dvc
 from vestibular.verification.outcomes import Verdict
