@@ -1,4 +1,4 @@
-"""A commit of the project in a clone of its own, which runs its own library.
+"""A project's stages as DVC has them, and a commit in a clone that runs its own library.
 
 May import `core`.
 """

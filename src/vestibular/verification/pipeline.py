@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from vestibular.clones.clone import Clone
-from vestibular.core.errors import DataError, LaunchError, first_line
-from vestibular.core.version_control import foreign_repositories_named, last_line, run_git
+from vestibular.clones.stages import address, is_own, opened, ordered, overlap
+from vestibular.core.errors import DataError, LaunchError
+from vestibular.core.version_control import last_line, run_git
 
-GRAPH = "dvc.yaml"
 BEFORE_ALL = "prepare"
 """The stage that all others rest on."""
 AFTER_ALL = "select"
@@ -92,27 +92,21 @@ def read_pipeline(clone: Clone) -> Pipeline:
         DataError: DVC cannot read them.
         GitError: libgit2 does not open the repository.
     """
-    # imported here: all of DVC takes a second
-    from dvc.exceptions import DvcException
-    from dvc.repo import Repo
-    from dvc.repo.reproduce import get_active_graph, plan_repro
-
-    try:
-        with foreign_repositories_named(), Repo(str(clone.project)) as repository:
-            ordered = plan_repro(get_active_graph(repository.index.graph))
-            own = [stage for stage in ordered if stage.path_in_repo == GRAPH]
-            stages = tuple(_stage(stage, clone.project) for stage in own)
-            read = [path for stage in stages for path in stage.inputs]
-            others = [
-                _name_in_project(stage)
-                for stage in ordered
-                if stage not in own
+    with opened(clone.project) as repository:
+        all_stages = ordered(repository)
+        own = list(filter(is_own, all_stages))
+        others = [
+            address(stage)
+            for stage in all_stages
+            if stage not in own
+            and any(
+                output.use_cache and overlap(dependency, output)
                 for output in stage.outs
-                if output.use_cache
-                and any(_overlap(_path(output, clone.project), path) for path in read)
-            ]
-    except DvcException as error:
-        raise DataError(f"{clone.commit[:7]}: {GRAPH}: {first_line(error)}") from None
+                for reader in own
+                for dependency in reader.deps
+            )
+        ]
+        stages = tuple(_stage(stage, clone.project) for stage in own)
     return Pipeline(stages, tuple(dict.fromkeys(others)))
 
 
@@ -149,12 +143,6 @@ def _stage(stage: Any, project: Path) -> Stage:
     # of settings the file is no input: git has it
     inputs = [_path(dep, project) for dep in stage.deps if getattr(dep, "params", None) is None]
     return Stage(str(stage.name), tuple(outputs), tuple(inputs))
-
-
-def _name_in_project(stage: Any) -> str:
-    """Return what DVC calls a stage in the project's top folder: its own name is from here."""
-    name = getattr(stage, "name", None)
-    return f"{stage.path_in_repo}:{name}" if name else str(stage.path_in_repo)
 
 
 def _path(thing: Any, project: Path) -> str:
