@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from itertools import zip_longest
 from pathlib import Path
 
-from vestibular.registry.revisions import cached_object
+from vestibular.verification.contents import kept_file
 
 SHOWN = 2
 """Differences that are named before the others are counted."""
@@ -22,10 +22,14 @@ def describe_file(path: Path, old: bytes, new: bytes) -> str:
         old: the commit's own.
         new: what came out now.
     """
-    if path.suffix == ".json":
-        return _values(dict(_leaves(json.loads(old))), dict(_leaves(json.loads(new))))
-    if path.suffix == ".tsv":
-        return _tables(old.decode(), new.decode())
+    try:
+        if path.suffix == ".json":
+            return _values(dict(_leaves(json.loads(old))), dict(_leaves(json.loads(new))))
+        if path.suffix == ".tsv":
+            return _tables(old.decode(), new.decode())
+    except ValueError:
+        # whoever has edited it has left something else
+        return f"the commit's own is no {path.suffix.removeprefix('.').upper()}"
     return _lines(old, new)
 
 
@@ -105,7 +109,7 @@ def _lines(old: bytes, new: bytes) -> str:
 
 def _weights(old: str, new: Path) -> str:
     """Say by how much the numbers of two files of weights differ."""
-    before = cached_object(old)
+    before = kept_file(old)
     if before is None:
         return "how much is not known"
     # imported here: torch takes seconds, and knows all kinds of numbers

@@ -1,6 +1,5 @@
 """What `dvc.lock` says of outputs, and what lies in their place."""
 
-import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -69,12 +68,13 @@ def is_here(md5: str) -> bool:
     return all(cached_object(name) is not None for name in (files or {}).values())
 
 
+def kept_file(md5: str) -> Path | None:
+    """Return where DVC's cache holds a file as it was written; None where it does not."""
+    path = cached_object(md5)
+    return path if path is not None and file_md5(path) == md5 else None
+
+
 def bytes_of(md5: str) -> bytes | None:
     """Return a file's content from DVC's cache; None where it is not there."""
-    path = cached_object(md5)
+    path = kept_file(md5)
     return None if path is None else path.read_bytes()
-
-
-def md5_of(content: bytes) -> str:
-    """Return DVC's name for a file's content."""
-    return hashlib.md5(content, usedforsecurity=False).hexdigest()

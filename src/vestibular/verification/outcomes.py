@@ -125,19 +125,22 @@ def _is_noise(
     others = [pair for pair in differing if pair[0].name != AFTER_ALL]
     if stage.name == AFTER_ALL:
         asked = others
-        now = (clone.project / WINNER).read_text(encoding="utf-8")
-        if _winner(committed_text(commit, WINNER)) != _winner(now):
+        now = clone.project / WINNER
+        before = _winner(committed_text(commit, WINNER))
+        after = _winner(now.read_text(encoding="utf-8") if now.is_file() else None)
+        if before is None or before != after:
             return False
     else:
         asked = [pair for pair in others if pair[0] == stage]
     cells = {one.cell for one, _ in asked}
+    own = {output.path for output in stage.outputs if is_of_answers(output.path)}
     return (
         any(_leads(*pair) for pair in asked)
         and "" not in cells
         and all(
             change is not None and _within_noise(change)
             for path, change in exams.items()
-            if Path(path).stem in cells
+            if (path in own if own else Path(path).stem in cells)
         )
     )
 
@@ -158,7 +161,11 @@ def _within_noise(change: CandidateChange) -> bool:
 
 
 def _winner(text: str | None) -> str | None:
-    return None if text is None else json.loads(text).get("winner")
+    """Return whose the choice is; None where no file that says so is left."""
+    try:
+        return str(json.loads(text)["winner"]) if text is not None else None
+    except (ValueError, KeyError, TypeError):
+        return None
 
 
 def _detail(before: Before, clone: Clone, stage: Stage, output: Output, exams: Exams) -> str:

@@ -16,9 +16,9 @@ from vestibular.core.exam_results import (
     mean_scores,
 )
 from vestibular.core.layout import BASE_PREDICTIONS, PREDICTIONS, REPEAT_PREDICTIONS, SCORES
-from vestibular.registry.revisions import cached_object, flat
+from vestibular.registry.revisions import flat
 from vestibular.verification.commit_checks import Finding
-from vestibular.verification.contents import recorded, stages_of
+from vestibular.verification.contents import kept_file, recorded, stages_of
 from vestibular.verification.pipeline import Pipeline
 
 ANSWERS = (PREDICTIONS, BASE_PREDICTIONS, REPEAT_PREDICTIONS)
@@ -40,7 +40,7 @@ def read_answers(path: Path, md5: str | None) -> list[AnsweredQuestion] | None:
     Raises:
         DataError: the file is not what it should be.
     """
-    content = cached_object(md5) if md5 is not None else None
+    content = kept_file(md5) if md5 is not None else None
     if content is None:
         return None
     try:

@@ -73,6 +73,8 @@ def verify(name: str, cells: Sequence[str] | None, run: bool, tell: Tell) -> Ver
     commit = _full(revision.name)
     result = Verification(revision.name)
     tell(f"{revision.name}: {run_git('log', '-1', '--format=%s', commit).stdout.strip()}")
+    if run_git("status", "--porcelain", "--untracked-files=no", "--", ".").stdout:
+        tell("what has been changed here since the last commit is no part of it")
     with temporary_clone(commit) as clone:
         _check_library(clone)
         pipeline = read_pipeline(clone)
