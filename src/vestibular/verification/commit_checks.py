@@ -39,6 +39,8 @@ class Finding:
 
     kind: Kind
     text: str
+    path: str = ""
+    """The output that it is about, if it is about one."""
 
 
 def not_of_this_commit(
@@ -142,7 +144,11 @@ def not_as_written(
         where: the place in words, for the message.
     """
     return [
-        Finding("results", f"{output.path}: {where} is not the one that {stage.name} wrote")
+        Finding(
+            "results",
+            f"{output.path}: {where} is not the one that {stage.name} wrote",
+            output.path,
+        )
         for stage, output in outputs
         if (md5 := recorded(lock, stage.name).get(output.path)) is not None
         and (project / output.path).exists()

@@ -73,7 +73,9 @@ def verify(name: str, cells: Sequence[str] | None, run: bool, tell: Tell) -> Ver
     commit = _full(revision.name)
     result = Verification(revision.name)
     tell(f"{revision.name}: {run_git('log', '-1', '--format=%s', commit).stdout.strip()}")
-    if run_git("status", "--porcelain", "--untracked-files=no", "--", ".").stdout:
+    if run_git(
+        "--no-optional-locks", "status", "--porcelain", "--untracked-files=no", "--", "."
+    ).stdout:
         tell("what has been changed here since the last commit is no part of it")
     with temporary_clone(commit) as clone:
         _check_library(clone)
@@ -127,8 +129,10 @@ def _checked(
     found += commit_checks.not_as_written(clone.project, in_git, lock, "the commit's file")
     found += commit_checks.damaged_objects(outputs, lock)
     if commit == head_commit() and _same_lock(commit):
+        # what the commit itself has wrong is told already
+        rest = [pair for pair in outputs if pair[1].path not in {one.path for one in found}]
         here = "what lies in the working tree"
-        found += commit_checks.not_as_written(Path(), outputs, lock, here)
+        found += commit_checks.not_as_written(Path(), rest, lock, here)
     scored, wrong = wrong_scores(clone.project, pipeline, lock)
     found += wrong
     for finding in found:
