@@ -24,6 +24,11 @@ from vestibular.modeling.encoding import EncodedQuestion, shared_prefix
 from vestibular.modeling.tensors import logits_at
 
 
+ROWS_ON_CPU = 48
+"""Most questions of a pass on a CPU: with more a question gets no cheaper, and rows of less similar
+length are padded."""
+
+
 @dataclass(frozen=True)
 class _Asked:
     """A question's place in the caller's list, its trunk, and what follows the trunk."""
@@ -44,14 +49,15 @@ def answer_sharing(
 ) -> list[Answer]:
     """Answer every question greedily; see `generation.answer_questions`."""
     answers: dict[int, Answer] = {}
-    for batch in _batches(questions, max_new_tokens, max_tokens):
+    most_rows = ROWS_ON_CPU if model.device.type == "cpu" else len(questions)
+    for batch in _batches(questions, max_new_tokens, max_tokens, most_rows):
         answers.update(_answer_batch(model, batch, ends, max_new_tokens, watch))
         on_answered(len(batch))
     return [answers[place] for place in range(len(questions))]
 
 
 def _batches(
-    questions: Sequence[EncodedQuestion], max_new_tokens: int, max_tokens: int
+    questions: Sequence[EncodedQuestion], max_new_tokens: int, max_tokens: int, most_rows: int
 ) -> Iterator[list[_Asked]]:
     """Group questions, those of a context together, the longest first, under the token budget."""
     contexts: dict[str, list[int]] = {}
@@ -68,13 +74,18 @@ def _batches(
             ]
         )
     groups.sort(key=lambda group: len(group[0].trunk), reverse=True)
+    asked = [each for group in groups for each in group]
+    # as many in each, so that no pass is for a few that were left over
+    passes = -(-len(asked) // most_rows)
+    share = -(-len(asked) // passes)
     batch: list[_Asked] = []
-    for asked in (asked for group in groups for asked in group):
-        grown = [*batch, asked]
-        width = max(len(each.trunk) for each in grown) + max(len(each.rest) for each in grown)
-        if batch and (width + max_new_tokens) * len(grown) > max_tokens:
+    for each in asked:
+        grown = [*batch, each]
+        width = max(len(one.trunk) for one in grown) + max(len(one.rest) for one in grown)
+        full = len(batch) == share or (width + max_new_tokens) * len(grown) > max_tokens
+        if batch and full:
             yield batch
-            grown = [asked]
+            grown = [each]
         batch = grown
     if batch:
         yield batch
