@@ -7,6 +7,7 @@ those of one question at a time wherever a token's attention and position are al
 the others.
 """
 
+import math
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -22,7 +23,6 @@ from vestibular.modeling.decoding import GrowingAnswer, OpenRows, pad
 from vestibular.modeling.drafting import taken
 from vestibular.modeling.encoding import EncodedQuestion, shared_prefix
 from vestibular.modeling.tensors import logits_at
-
 
 ROWS_ON_CPU = 48
 """Most questions of a pass on a CPU: with more a question gets no cheaper, and rows of less similar
@@ -49,7 +49,7 @@ def answer_sharing(
 ) -> list[Answer]:
     """Answer every question greedily; see `generation.answer_questions`."""
     answers: dict[int, Answer] = {}
-    most_rows = ROWS_ON_CPU if model.device.type == "cpu" else len(questions)
+    most_rows = ROWS_ON_CPU if model.device.type == "cpu" else max(1, len(questions))
     for batch in _batches(questions, max_new_tokens, max_tokens, most_rows):
         answers.update(_answer_batch(model, batch, ends, max_new_tokens, watch))
         on_answered(len(batch))
@@ -74,12 +74,11 @@ def _batches(
             ]
         )
     groups.sort(key=lambda group: len(group[0].trunk), reverse=True)
-    asked = [each for group in groups for each in group]
     # as many in each, so that no pass is for a few that were left over
-    passes = -(-len(asked) // most_rows)
-    share = -(-len(asked) // passes)
+    passes = max(1, math.ceil(len(questions) / most_rows))
+    share = math.ceil(len(questions) / passes)
     batch: list[_Asked] = []
-    for each in asked:
+    for each in (asked for group in groups for asked in group):
         grown = [*batch, each]
         width = max(len(one.trunk) for one in grown) + max(len(one.rest) for one in grown)
         full = len(batch) == share or (width + max_new_tokens) * len(grown) > max_tokens
