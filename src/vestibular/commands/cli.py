@@ -11,6 +11,7 @@ from vestibular.commands import (
     init_command,
     project_commands,
     registry_commands,
+    verify_command,
 )
 from vestibular.commands.next_steps import next_steps
 from vestibular.core.base_models import configuration
@@ -140,6 +141,8 @@ def parser() -> argparse.ArgumentParser:
     )
     compare.add_argument("--all", action="store_true", help="show every question that flipped")
     compare.set_defaults(run=run_compare)
+
+    verify_command.add_command(commands)
 
     report = commands.add_parser(
         "report",
