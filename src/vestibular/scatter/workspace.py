@@ -1,0 +1,110 @@
+"""Where a scatter's state of the project is: the project itself, or a variant's workspace."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from vestibular.core.errors import first_line
+from vestibular.core.version_control import last_line, run_dvc, run_git
+from vestibular.scatter.errors import ScatterError
+from vestibular.scatter.folders import scatter_folder
+from vestibular.scatter.pipeline import Progress
+from vestibular.scatter.snapshot import Snapshot, take
+
+
+def follow_dvc(project: Path, *arguments: str) -> int:
+    """Run a DVC command whose output the user sees; return its status.
+
+    The stages' `python` is this one, whatever PATH names first.
+    """
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+    return subprocess.run(  # noqa: S603
+        [sys.executable, "-m", "dvc", *arguments],
+        check=False,
+        cwd=project,
+        env={**os.environ, "PATH": path},
+    ).returncode
+
+
+def run_trunk(project: Path, trunk: Sequence[str]) -> None:
+    """Bring up to date what all cells rest on.
+
+    Raises:
+        ScatterError: a stage of it has failed; DVC has said why.
+    """
+    if trunk and follow_dvc(project, "repro", *trunk):
+        raise ScatterError(f"{', '.join(trunk)}: failed, as DVC says above; no cell was started")
+
+
+def cache_folder(project: Path) -> Path:
+    """Return the folder of DVC's cache."""
+    done = run_dvc("cache", "dir", folder=project)
+    if done.returncode:
+        raise ScatterError(f"dvc cache dir: {last_line(done.stderr)}")
+    return (project / done.stdout.strip()).absolute()
+
+
+def state_of(project: Path) -> tuple[Snapshot, str]:
+    """Commit the project's tracked files aside; return the commit and its content's hash."""
+    snapshot = take(project, Progress((), (), ()))
+    asked = run_git("rev-parse", f"{snapshot.ref}^{{tree}}", folder=project)
+    return snapshot, asked.stdout.strip()
+
+
+def make_variant(
+    name: str, overrides: Sequence[str], cache: Path, untracked: Sequence[str]
+) -> tuple[Path, str]:
+    """Make a workspace that is the project with other settings.
+
+    The project's own files stay as they are: the cells may take days.
+
+    Args:
+        name: of the experiment.
+        overrides: settings as `dvc exp run --set-param` takes them.
+        cache: the project's DVC cache.
+        untracked: folders that `prepare` reads and that git need not hold.
+
+    Returns:
+        the project's folder in the workspace, and the hash of the project's content without the
+        other settings.
+
+    Raises:
+        ScatterError: an override is none of DVC's, or does not fit the settings.
+    """
+    snapshot, content = state_of(Path())
+    top = scatter_folder().absolute() / f"variant-{name}"
+    shutil.rmtree(top, ignore_errors=True)
+    top.mkdir(parents=True)
+    for command in (
+        ("init", "--quiet"),
+        ("fetch", "--quiet", "--depth", "2", snapshot.repository.as_uri(), snapshot.ref),
+        ("checkout", "--quiet", "--detach", "FETCH_HEAD"),
+        ("reset", "--quiet", "--soft", "FETCH_HEAD^"),
+    ):
+        done = run_git(*command, folder=top)
+        if done.returncode:
+            raise ScatterError(f"{top}: git {command[0]}: {last_line(done.stderr)}")
+    project = top / snapshot.prefix
+    for folder in (*untracked, *snapshot.linked):
+        place = project / folder
+        if Path(folder).exists() and not place.exists():
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.symlink_to(Path(folder).absolute())
+    (project / ".dvc/config.local").write_text(f"[cache]\n    dir = {cache}\n", encoding="utf-8")
+    _override(project, overrides)
+    return project, content
+
+
+def _override(project: Path, overrides: Sequence[str]) -> None:
+    from dvc.exceptions import DvcException
+    from dvc.utils.cli_parse import to_path_overrides
+    from dvc.utils.hydra import apply_overrides
+
+    try:
+        for path, values in to_path_overrides(overrides).items():
+            apply_overrides(project / path, values)
+    except (DvcException, ValueError) as error:
+        raise ScatterError(f"--set-param: {first_line(error)}") from None
