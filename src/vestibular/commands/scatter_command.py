@@ -123,8 +123,8 @@ def _scatter(arguments: argparse.Namespace) -> None:
         if progress.restored:
             print(f"Restored from DVC's run-cache: {', '.join(progress.restored)}", flush=True)
         if progress.unfinished:
-            variables, plan, params = _planned(project)
-            round_ = scattering.lay_out(project, progress, variables)
+            params, plan = _planned(project)
+            round_ = scattering.lay_out(project, progress, {})
             if arguments.dry_run:
                 print(scattering.describe(round_))
                 return
@@ -133,10 +133,8 @@ def _scatter(arguments: argparse.Namespace) -> None:
             lines = scattering.supervise(
                 round_,
                 _resources(arguments, params, plan),
-                engine := _engine(arguments.on, arguments, params, plan),
-                lambda name: (
-                    engine if name == engine.name else _engine(name, arguments, params, plan)
-                ),
+                _engine(arguments.on, arguments, params, plan),
+                lambda name: _engine(name, arguments, params, plan),
                 SECONDS[arguments.on],
             )
             scattering.collect(round_, lines)
@@ -180,12 +178,13 @@ def _project(arguments: argparse.Namespace) -> Iterator[tuple[Path, Callable[[],
     yield project, experiment
 
 
-def _planned(project: Path) -> "tuple[dict[str, str], Plan, Params]":
+def _planned(project: Path) -> "tuple[Params, Plan | None]":
+    """Return the settings, and what is planned unless they leave nothing open."""
     from vestibular.scatter.resources import plan_of
 
     params = load_params(project / PARAMS)
-    plan = plan_of(project, "vestibular.commands.scatter_plan")
-    return {}, plan, params
+    stated = params.scatter.memory_gb is not None and params.scatter.minutes is not None
+    return params, None if stated else plan_of(project, "vestibular.commands.scatter_plan")
 
 
 def _states(round_: "Round") -> Any:
@@ -200,13 +199,13 @@ def _states(round_: "Round") -> Any:
 
 
 def _resources(
-    arguments: argparse.Namespace, params: Params, plan: "Plan"
+    arguments: argparse.Namespace, params: Params, plan: "Plan | None"
 ) -> "Callable[[Cell], Resources]":
     from vestibular.scatter.resources import resources_of
 
     shared = 1
     if arguments.on == "local":
-        jobs = _jobs(arguments, params, plan)
+        jobs = _jobs(arguments, params)
         stated = os.environ.get("OMP_NUM_THREADS", "")
         shared = int(stated) if stated.isdecimal() else max(1, _processors() // jobs)
         threads = params.scatter.cpus or shared
@@ -214,12 +213,20 @@ def _resources(
     return lambda cell: resources_of(cell, plan, params.scatter, shared)
 
 
-def _engine(name: str, arguments: argparse.Namespace, params: Params, plan: "Plan") -> "Engine":
+def _engine(
+    name: str, arguments: argparse.Namespace, params: Params, plan: "Plan | None"
+) -> "Engine":
     if name == "local":
-        from vestibular.scatter.local import Local
+        import psutil
 
-        memory = plan.free if plan.device == "cpu" else sys.maxsize
-        return Local(_jobs(arguments, params, plan), memory, plan.devices)
+        from vestibular.scatter.local import Local
+        from vestibular.scatter.resources import accelerators
+
+        gpus = accelerators()
+        free = psutil.virtual_memory().available if plan is None else plan.free
+        # what is free on one GPU says nothing of the others: each cell has one to itself
+        memory = sys.maxsize if gpus else int(free)
+        return Local(_jobs(arguments, params), memory, gpus)
     if name == "slurm":
         from vestibular.scatter.slurm import Slurm
 
@@ -227,10 +234,12 @@ def _engine(name: str, arguments: argparse.Namespace, params: Params, plan: "Pla
     raise LaunchError(f"{name}: no such engine ({', '.join(ENGINES)})")
 
 
-def _jobs(arguments: argparse.Namespace, params: Params, plan: "Plan") -> int:
+def _jobs(arguments: argparse.Namespace, params: Params) -> int:
     """Return how many processes may run at a time on this machine."""
+    from vestibular.scatter.resources import accelerators
+
     asked: int | None = arguments.jobs
-    return asked or plan.devices or max(1, _processors() // (params.scatter.cpus or 1))
+    return asked or accelerators() or max(1, _processors() // (params.scatter.cpus or 1))
 
 
 def _processors() -> int:

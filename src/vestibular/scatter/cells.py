@@ -84,7 +84,7 @@ def cells_of(unfinished: Sequence[Unfinished]) -> list[Cell]:
                 ),
             )
         )
-    return in_order(found)
+    return by_urgency(found)
 
 
 def _behind(members: Sequence[Unfinished], stages: dict[str, Unfinished]) -> list[str]:
@@ -97,14 +97,7 @@ def _behind(members: Sequence[Unfinished], stages: dict[str, Unfinished]) -> lis
     return [name for name in stages if name in wanted and name not in own]
 
 
-def in_order(cells: Iterable[Cell]) -> list[Cell]:
-    """Return the cells, each behind those that it waits for."""
-    waiting = {cell.name: cell for cell in cells}
-    found: list[Cell] = []
-    while waiting:
-        # what waits for a cell that is not among these waits for nothing
-        ready = [each for each in waiting.values() if not set(each.after) & set(waiting)]
-        found += ready
-        for cell in ready:
-            del waiting[cell.name]
-    return found
+def by_urgency(cells: Sequence[Cell]) -> list[Cell]:
+    """Return the cells in the order of starting: those that others wait for, those, the rest."""
+    awaited = {name for cell in cells for name in cell.after}
+    return sorted(cells, key=lambda cell: (cell.name not in awaited, not cell.after))

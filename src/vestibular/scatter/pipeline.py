@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import json
+import logging
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,11 +93,17 @@ def _opened(project: Path) -> Iterator[Any]:
     from dvc.exceptions import DvcException
     from dvc.repo import Repo
 
+    # it tells of every stage that it looks up
+    logger = logging.getLogger("dvc")
+    level = logger.level
+    logger.setLevel(logging.WARNING)
     try:
         with foreign_repositories_named(), Repo(str(project)) as repo:
             yield repo
     except DvcException as error:
         raise ScatterError(f"{project}: DVC: {first_line(error)}") from None
+    finally:
+        logger.setLevel(level)
 
 
 def _stages(repo: Any) -> list[Any]:

@@ -26,9 +26,9 @@ class Planned:
     """What the plan foresees of a candidate."""
 
     training: int
-    """Bytes, the process included."""
+    """Bytes that training and exam take at most, the process included."""
     exam: int
-    """Bytes, the process included."""
+    """Bytes that an exam takes, the process included."""
     seconds: float
     """Of a whole training."""
 
@@ -39,11 +39,7 @@ class Plan:
 
     candidates: Mapping[str, Planned]
     free: int
-    """Bytes that are free here, of the device's memory."""
-    device: str
-    """`cpu`, or torch's name of the accelerator's kind."""
-    devices: int
-    """Accelerators here."""
+    """Bytes of memory that are free here, the accelerator's where there is one."""
 
 
 def plan_of(project: Path, module: str) -> Plan:
@@ -74,22 +70,28 @@ def plan_of(project: Path, module: str) -> Plan:
     return Plan(candidates=candidates, **said)
 
 
-def resources_of(cell: Cell, plan: Plan, wanted: ScatterSettings, cpus: int) -> Resources:
+def resources_of(cell: Cell, plan: Plan | None, wanted: ScatterSettings, cpus: int) -> Resources:
     """Return what a cell may take.
 
     Args:
         cell: what runs.
-        plan: what is foreseen.
+        plan: what is foreseen; None where the settings leave nothing open.
         wanted: what the settings say.
         cpus: processors where the settings leave them open.
     """
-    name = cell.candidate(plan.candidates)
-    planned = [plan.candidates[name]] if name is not None else list(plan.candidates.values())
-    memory = max(max(each.exam, each.training if cell.trains else 0) for each in planned)
-    minutes = max(LEAST_MINUTES, *(each.seconds * TIMES_PLANNED / 60 for each in planned))
+    memory, minutes = wanted.memory_gb, wanted.minutes
+    name = None if plan is None else cell.candidate(plan.candidates)
+    planned = plan.candidates[name] if plan is not None and name is not None else None
+    needed = 0 if planned is None else planned.training if cell.trains else planned.exam
+    seconds = 0.0 if planned is None else planned.seconds
     return Resources(
-        memory=memory if wanted.memory_gb is None else int(wanted.memory_gb * GIGABYTE),
-        minutes=wanted.minutes or int(minutes),
+        memory=needed if memory is None else int(memory * GIGABYTE),
+        minutes=minutes or max(LEAST_MINUTES, int(seconds * TIMES_PLANNED / 60)),
         cpus=wanted.cpus or cpus,
         gpus=wanted.gpus,
     )
+
+
+def accelerators() -> int:
+    """Return how many NVIDIA GPUs this machine has, as its driver shows them."""
+    return len(list(Path("/dev").glob("nvidia[0-9]*")))

@@ -118,8 +118,8 @@ def collect(round_: Round, lines: Mapping[str, Line]) -> None:
     Raises:
         ScatterError: a cell has not ended well, with the last lines that it has said.
     """
-    print("Collecting.", flush=True)
     progress = restore(round_.project)
+    print(f"Collected the results of {len(progress.restored)} stages.", flush=True)
     left = {cell.name: cell for cell in cells_of(progress.unfinished)}
     said = [_why(lines[name], round_.folders[name]) for name in left if name in lines]
     bring_home(progress)
