@@ -1,9 +1,9 @@
 """A project of the same shape as the real one, whose stages take no time: shell commands."""
 
-import os
 import subprocess
 import sys
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tests.support.commands import ROOT, RUN_SECONDS, environment, run
@@ -59,7 +59,7 @@ WORK = """\
 # usage: work.sh STAGE NAME OUTPUT INPUT...
 stage=$1 name=$2 output=$3
 shift 3
-echo "$stage@$name $(pwd)" >> "$LEDGER/ran"
+echo "$stage@$name $(pwd) ${SLURMD_NODENAME:-here}" >> "$LEDGER/ran"
 if [ -e "$LEDGER/fail.$stage@$name" ]; then echo "no luck with $name" >&2; exit 3; fi
 while [ -e "$LEDGER/hold.$stage@$name" ]; do sleep 0.1; done
 mkdir -p "$(dirname "$output")" .vestibular/costs .vestibular/spool/run-$name
@@ -86,14 +86,29 @@ FOLDERS = (
     *("models/adapters", "models/repeats", "metrics/bases", "metrics/predictions"),
     *("metrics/repeats", "data/bases"),
 )
-CANDIDATES = ("gpt2-tiny", "gpt2-mini", "opt-tiny")
+STAGES = 10
+"""Stages of cells: two candidates with one repeat each."""
 
 
 class Scattered:
     """The project, and a ledger of what its stages did, wherever they ran."""
 
-    def __init__(self, folder: Path, repeats: str = "[fold-1, fold-2]") -> None:
-        """Make and commit it, with nothing run."""
+    def __init__(
+        self,
+        folder: Path,
+        repeats: str = "[seed-7]",
+        enter: Sequence[str] = (),
+        variables: Mapping[str, str] | None = None,
+    ) -> None:
+        """Make and commit it, with nothing run.
+
+        Args:
+            folder: holds it and its ledger.
+            repeats: as in the settings.
+            enter: what `vestibular scatter` is typed behind: the way into another namespace.
+            variables: further ones of whoever types it.
+        """
+        self.enter, self.variables = tuple(enter), dict(variables or {})
         self.folder = folder / "project"
         self.ledger = folder / "ledger"
         self.ledger.mkdir(parents=True)
@@ -102,6 +117,8 @@ class Scattered:
             (self.folder / name / ".gitkeep").touch()
         settings = (ROOT / "params.yaml").read_text(encoding="utf-8")
         settings = settings.replace("repeats: []", f"repeats: {repeats}")
+        # two candidates are enough
+        settings = settings.replace("  opt-tiny:\n    base_model: demo/bases/opt-tiny\n", "")
         # nothing is left to the plan, which would ask for real models
         settings += "\nscatter: {memory_gb: 0.01, minutes: 5}\n"
         for name, text in (
@@ -120,12 +137,17 @@ class Scattered:
 
     def environment(self) -> dict[str, str]:
         """Return the variables of whoever types a command here."""
-        return {**environment(), "PYTHONPATH": str(ROOT / "src"), "LEDGER": str(self.ledger)}
+        return {
+            **environment(),
+            "PYTHONPATH": str(ROOT / "src"),
+            "LEDGER": str(self.ledger),
+            **self.variables,
+        }
 
     def scatter(self, *options: str, status: int = 0) -> str:
         """Scatter, and return all that it says."""
         done = subprocess.run(
-            [sys.executable, "-m", "vestibular", "scatter", *options],
+            [*self.enter, sys.executable, "-m", "vestibular", "scatter", *options],
             cwd=self.folder,
             env=self.environment(),
             stdout=subprocess.PIPE,
@@ -139,7 +161,7 @@ class Scattered:
     def start(self, *options: str) -> "subprocess.Popen[str]":
         """Begin to scatter."""
         return subprocess.Popen(
-            [sys.executable, "-m", "vestibular", "scatter", *options],
+            [*self.enter, sys.executable, "-m", "vestibular", "scatter", *options],
             cwd=self.folder,
             env=self.environment(),
             stdout=subprocess.PIPE,
@@ -170,6 +192,11 @@ class Scattered:
         lines = (self.ledger / "ran").read_text(encoding="utf-8").splitlines()
         return {line.split()[1] for line in lines}
 
+    def node_of(self, stage: str) -> str:
+        """Return the node of Slurm's on which a stage has begun last."""
+        lines = (self.ledger / "ran").read_text(encoding="utf-8").splitlines()
+        return next(line.split()[2] for line in reversed(lines) if line.split()[0] == stage)
+
     def wait_for(self, stage: str, count: int = 1) -> None:
         """Wait until a stage has begun."""
         deadline = time.monotonic() + 120
@@ -195,12 +222,3 @@ class Scattered:
         )
         assert done.returncode == 0, done.stdout + done.stderr
         return (folder / "metrics/all.txt").read_text(encoding="utf-8")
-
-
-def is_alive(number: int) -> bool:
-    """Say whether a process is there."""
-    try:
-        os.kill(number, 0)
-    except ProcessLookupError:
-        return False
-    return True

@@ -231,6 +231,10 @@ def _engine(
         from vestibular.scatter.slurm import Slurm
 
         return Slurm(params.scatter.sbatch)
+    if name == "ray":
+        from vestibular.scatter.ray import Ray
+
+        return Ray(params.scatter.ray)
     raise LaunchError(f"{name}: no such engine ({', '.join(ENGINES)})")
 
 

@@ -47,21 +47,27 @@ export DVC_SITE_CACHE_DIR="$cell/site" DVC_NO_ANALYTICS=1
 (
   set -e
   echo "on $(uname -n), $(date)"
+  # the commit and the one before it, which is the project's
   if [ ! -e "$cell/cloned" ]; then
     rm -rf "$cell/clone"
     git init --quiet "$cell/clone"
     cd "$cell/clone"
-    # the commit and the one before it, which is the project's
     git fetch --quiet --depth 2 "$repository" {ref}
     git checkout --quiet --detach FETCH_HEAD
     git reset --quiet --soft FETCH_HEAD^
     cd "$cell/clone"/{prefix}
 {links}    printf '%s\\n' '[cache]' "    dir = $cache" > .dvc/config.local
     touch "$cell/cloned"
+  else
+    # a run that did not end: its checkpoint is here, and other cells may have ended since
+    rm -f "$cell/clone/.git/index.lock"
+    cd "$cell/clone"/{prefix}
+    git fetch --quiet --depth 2 "$repository" {ref}
+    git checkout --quiet FETCH_HEAD -- dvc.lock
   fi
   cd "$cell/clone"/{prefix}
   # whatever a killed run held is free: the lock above is ours
-  rm -rf .dvc/tmp/rwlock .dvc/tmp/lock
+  rm -rf .dvc/tmp/rwlock .dvc/tmp/lock "$cell/site"
 {checkout}  "$python" -m dvc repro --single-item {targets}
 {travel}  mkdir -p "$cell/measured"
   for kind in costs spool; do

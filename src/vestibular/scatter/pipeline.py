@@ -4,7 +4,7 @@ import contextlib
 import hashlib
 import json
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -73,17 +73,25 @@ def restore(project: Path) -> Progress:
 
     restored: list[str] = []
     unfinished: dict[Any, Unfinished] = {}
+    keys: dict[Any, str] = {}
     with _opened(project) as repo, lock_repo(repo), repo.scm_context():
         graph, stages = repo.index.graph, _stages(repo)
         for stage in filter(_is_cell, stages):
             made_by = list(graph.successors(stage))
-            if not any(each in unfinished for each in made_by):
-                if not stage.changed():
-                    continue
-                if _restored(repo, stage):
-                    restored.append(stage.name)
-                    continue
-            unfinished[stage] = _unfinished(repo, stage, made_by, unfinished)
+            waits = any(each in unfinished for each in made_by)
+            done = not waits and not stage.changed()
+            if not waits and not done and _restored(repo, stage):
+                restored.append(stage.name)
+                done = True
+            keys[stage] = _key(stage, keys, made_by)
+            if not done:
+                unfinished[stage] = Unfinished(
+                    name=stage.name,
+                    key=keys[stage],
+                    after=tuple(each.name for each in made_by if each in unfinished),
+                    inputs=tuple(_address(each) for each in made_by if each not in unfinished),
+                    files=tuple(_files(repo, stage, made_by)),
+                )
         loose = tuple(_loose(repo, project, unfinished.values()))
         return Progress(tuple(restored), tuple(unfinished.values()), loose)
 
@@ -168,39 +176,40 @@ def _forget_outputs(stage: Any) -> None:
         out.hash_info = HashInfo()
 
 
-def _unfinished(
-    repo: Any, stage: Any, made_by: list[Any], unfinished: dict[Any, Unfinished]
-) -> Unfinished:
-    from dvc.dependency.param import ParamsDependency
+def _key(stage: Any, keys: Mapping[Any, str], made_by: Sequence[Any]) -> str:
+    """Return a hash of all that a stage's result depends on.
 
-    makers = {
-        out.fs_path: unfinished[maker].key
-        for maker in made_by
-        if maker in unfinished
-        for out in maker.outs
-    }
-    made = [out.fs_path for maker in made_by for out in maker.outs]
+    What another candidate's stage makes stands as that stage's key, made or not: so the key of a
+    stage does not change while those before it are finished.
+    """
     inputs: dict[str, object] = {}
-    files = []
     for dependency in stage.deps:
-        path = dependency.fs_path
-        key = next((key for out, key in makers.items() if _overlap(dependency, out)), None)
-        if key is None:
+        maker = next((each for each in made_by if each in keys and _reads(dependency, each)), None)
+        if maker is None:
             dependency.save()
-            key = dependency.hash_info.value
-        inputs[f"{type(dependency).__name__} {dependency.def_path}"] = key
-        made_here = any(_overlap(dependency, out) for out in made)
-        if not made_here and not isinstance(dependency, ParamsDependency):
-            files.append(Path(path).relative_to(repo.root_dir))
+        inputs[f"{type(dependency).__name__} {dependency.def_path}"] = (
+            dependency.hash_info.value if maker is None else keys[maker]
+        )
     outputs = sorted(out.def_path for out in stage.outs)
     text = json.dumps([stage.cmd, inputs, outputs], sort_keys=True, default=str)
-    return Unfinished(
-        name=stage.name,
-        key=hashlib.sha256(text.encode()).hexdigest(),
-        after=tuple(each.name for each in made_by if each in unfinished),
-        inputs=tuple(_address(each) for each in made_by if each not in unfinished),
-        files=tuple(files),
-    )
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _files(repo: Any, stage: Any, made_by: Sequence[Any]) -> Iterator[Path]:
+    """Return what a stage reads that no stage makes, its settings aside."""
+    from dvc.dependency.param import ParamsDependency
+
+    for dependency in stage.deps:
+        made = any(_reads(dependency, each) for each in made_by)
+        if not made and not isinstance(dependency, ParamsDependency):
+            yield Path(dependency.fs_path).relative_to(repo.root_dir)
+
+
+def _reads(dependency: Any, maker: Any) -> bool:
+    """Say whether a dependency is made by a stage, as a whole or in part."""
+    within = dependency.fs.isin_or_eq
+    path = dependency.fs_path
+    return any(within(path, out.fs_path) or within(out.fs_path, path) for out in maker.outs)
 
 
 def _loose(repo: Any, project: Path, unfinished: Iterable[Unfinished]) -> Iterator[str]:
@@ -211,9 +220,3 @@ def _loose(repo: Any, project: Path, unfinished: Iterable[Unfinished]) -> Iterat
     for name in filter(None, found.stdout.split("\0")):
         if not repo.dvcignore.is_ignored_file(str(Path(repo.root_dir, name))):
             yield name
-
-
-def _overlap(dependency: Any, out: str) -> bool:
-    return bool(dependency.fs.isin_or_eq(dependency.fs_path, out)) or bool(
-        dependency.fs.isin_or_eq(out, dependency.fs_path)
-    )
