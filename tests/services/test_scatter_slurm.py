@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.scattered import STAGES, Scattered
+from tests.support.scattered import STAGES, Scattered, send
 from tests.support.slurm_cluster import SlurmCluster, why_not
 
 pytestmark = [
@@ -76,8 +76,7 @@ def test_a_new_command_follows_the_jobs_of_one_that_was_killed(
     command = project.start("--on", "slurm")
     project.wait_for("train@gpt2-mini")
     project.wait_for("evaluate_repeat@gpt2-mini-seed-7")
-    command.send_signal(signal.SIGKILL)
-    command.communicate(timeout=30)
+    send(command, signal.SIGKILL)
     held.unlink()
     failing.unlink()
     said = project.scatter("--on", "slurm")
@@ -94,8 +93,7 @@ def test_ctrl_c_empties_the_queue(project: Scattered, cluster: SlurmCluster) -> 
     held = project.hold("train@gpt2-mini")
     command = project.start("--on", "slurm")
     project.wait_for("train@gpt2-mini")
-    command.send_signal(signal.SIGINT)
-    command.communicate(timeout=60)
+    send(command, signal.SIGINT)
     assert command.returncode == 130
     deadline = time.monotonic() + 60
     while cluster.run("squeue", "-h", "-o", "%i"):

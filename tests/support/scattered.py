@@ -1,5 +1,6 @@
 """A project of the same shape as the real one, whose stages take no time: shell commands."""
 
+import os
 import subprocess
 import sys
 import time
@@ -135,6 +136,11 @@ class Scattered:
         run(self.folder, "dvc", "config", "core.autostage", "true")
         commit_all(self.folder, "DVC")
 
+    @property
+    def _python(self) -> list[str]:
+        # the way into another namespace may lead to the top folder
+        return [*self.enter, "env", "-C", str(self.folder), sys.executable]
+
     def environment(self) -> dict[str, str]:
         """Return the variables of whoever types a command here."""
         return {
@@ -147,7 +153,7 @@ class Scattered:
     def scatter(self, *options: str, status: int = 0) -> str:
         """Scatter, and return all that it says."""
         done = subprocess.run(
-            [*self.enter, sys.executable, "-m", "vestibular", "scatter", *options],
+            [*self._python, "-m", "vestibular", "scatter", *options],
             cwd=self.folder,
             env=self.environment(),
             stdout=subprocess.PIPE,
@@ -161,12 +167,14 @@ class Scattered:
     def start(self, *options: str) -> "subprocess.Popen[str]":
         """Begin to scatter."""
         return subprocess.Popen(
-            [*self.enter, sys.executable, "-m", "vestibular", "scatter", *options],
+            [*self._python, "-m", "vestibular", "scatter", *options],
             cwd=self.folder,
             env=self.environment(),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
+            # a group of its own, as a terminal gives a command
+            start_new_session=True,
         )
 
     def fail(self, stage: str) -> Path:
@@ -222,3 +230,10 @@ class Scattered:
         )
         assert done.returncode == 0, done.stdout + done.stderr
         return (folder / "metrics/all.txt").read_text(encoding="utf-8")
+
+
+def send(command: "subprocess.Popen[str]", number: int) -> str:
+    """Send a signal to a command's group, as a terminal does; return all that it has said."""
+    os.killpg(command.pid, number)
+    said, _ = command.communicate(timeout=120)
+    return said

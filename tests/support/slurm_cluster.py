@@ -132,11 +132,11 @@ class SlurmCluster:
         self._namespace.wait(30)
 
     def _processes(self) -> list[Path]:
-        own = os.readlink(f"/proc/{self._first}/ns/pid")
+        own = Path(f"/proc/{self._first}/ns/pid").readlink()
         found = []
         for path in Path("/proc").glob("[0-9]*"):
             try:
-                if os.readlink(path / "ns/pid") == own:
+                if (path / "ns/pid").readlink() == own:
                     found.append(path)
             except (FileNotFoundError, PermissionError):
                 continue
