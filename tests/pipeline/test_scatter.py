@@ -83,7 +83,8 @@ def test_ctrl_c_ends_the_jobs_and_loses_nothing_finished(
     project.wait_for("evaluate_repeat@gpt2-mini-seed-7")
     said = send(command, signal.SIGINT)
     assert command.returncode == 130, said
-    assert not subprocess.run(["pgrep", "-f", str(project.ledger)], check=False).returncode == 0
+    folder = str(project.folder / ".vestibular/scatter")
+    assert subprocess.run(["pgrep", "-f", folder], check=False).returncode == 1
     held.unlink()
     before = project.ran()
     project.scatter("--jobs", "4")

@@ -3,13 +3,12 @@
 import argparse
 import contextlib
 import os
-import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vestibular.core.environment import FREE_MEMORY
 from vestibular.core.errors import BusyError, LaunchError
 from vestibular.core.layout import PARAMS
 from vestibular.core.work_folder import exclusive_lock
@@ -96,20 +95,18 @@ def run_scatter(arguments: argparse.Namespace) -> None:
     if bool(arguments.exp) != bool(arguments.set_param):
         raise LaunchError("--exp NAME and -S KEY=VALUE belong together: name both, or neither")
     load_params()
-    from vestibular.scatter.folders import scatter_folder
+    from vestibular.scatter import background
 
-    folder = scatter_folder()
     if arguments.detach:
-        _detach(folder)
+        background.start([word for word in sys.argv[1:] if word != "--detach"])
         return
     try:
-        with exclusive_lock(folder / "lock", "a scatter of this project", wait=False):
+        with exclusive_lock(background.lock_file(), background.WORK, wait=False):
             _scatter(arguments)
     except BusyError:
-        owner = (folder / "lock").read_text(encoding="utf-8").strip()
-        if owner != _detached(folder):
+        if not background.is_under_way():
             raise
-        _follow(folder, owner)
+        background.follow()
 
 
 def _scatter(arguments: argparse.Namespace) -> None:
@@ -124,7 +121,7 @@ def _scatter(arguments: argparse.Namespace) -> None:
             print(f"Restored from DVC's run-cache: {', '.join(progress.restored)}", flush=True)
         if progress.unfinished:
             params, plan = _planned(project)
-            round_ = scattering.lay_out(project, progress, {})
+            round_ = scattering.lay_out(project, progress, _variables(params, plan))
             if arguments.dry_run:
                 print(scattering.describe(round_))
                 return
@@ -185,6 +182,16 @@ def _planned(project: Path) -> "tuple[Params, Plan | None]":
     params = load_params(project / PARAMS)
     stated = params.scatter.memory_gb is not None and params.scatter.minutes is not None
     return params, None if stated else plan_of(project, "vestibular.commands.scatter_plan")
+
+
+def _variables(params: Params, plan: "Plan | None") -> dict[str, str]:
+    """Return what the cells' environment says, so that `auto` comes to the same in all of them."""
+    from vestibular.scatter.folders import memory_stated
+    from vestibular.scatter.resources import accelerators
+
+    # the memory that is free here says nothing of GPUs elsewhere
+    elsewhere = params.scatter.gpus and not accelerators()
+    return {} if plan is None or elsewhere else {FREE_MEMORY: str(memory_stated(plan.free))}
 
 
 def _states(round_: "Round") -> Any:
@@ -248,56 +255,6 @@ def _jobs(arguments: argparse.Namespace, params: Params) -> int:
 
 def _processors() -> int:
     return len(os.sched_getaffinity(0))
-
-
-def _detach(folder: Path) -> None:
-    """Start the same command in the background, and say how to look in."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with exclusive_lock(folder / "lock", "a scatter of this project", wait=False):
-        pass
-    words = [word for word in sys.argv[1:] if word != "--detach"]
-    log = folder / "detached.log"
-    with log.open("w", encoding="utf-8") as file:
-        child = subprocess.Popen(  # noqa: S603
-            [sys.executable, "-m", "vestibular", *words],
-            stdin=subprocess.DEVNULL,
-            stdout=file,
-            stderr=file,
-            start_new_session=True,
-        )
-    (folder / "detached").write_text(f"{child.pid}\n", encoding="utf-8")
-    print(
-        f"Goes on in the background as process {child.pid}; its words are in {log}.\n"
-        "The same command without --detach follows it, or takes over its jobs should it be gone; "
-        f"`kill {child.pid}` ends it and its jobs."
-    )
-
-
-def _detached(folder: Path) -> str:
-    """Return the number of the last process that was started in the background."""
-    path = folder / "detached"
-    return path.read_text(encoding="utf-8").strip() if path.exists() else ""
-
-
-def _follow(folder: Path, owner: str) -> None:
-    """Print what a scatter in the background says until it ends."""
-    print(f"Goes on in process {owner}; Ctrl-C stops the looking in, `kill {owner}` the scatter.")
-    with (folder / "detached.log").open(encoding="utf-8") as file:
-        while True:
-            ended = not _holds(folder)
-            print(file.read(), end="", flush=True)
-            if ended:
-                return
-            time.sleep(1)
-
-
-def _holds(folder: Path) -> bool:
-    """Say whether a scatter is under way."""
-    try:
-        with exclusive_lock(folder / "lock", "a scatter of this project", wait=False):
-            return False
-    except BusyError:
-        return True
 
 
 def _positive(text: str) -> int:

@@ -39,6 +39,8 @@ if ! flock --nonblock 9; then
   echo "$cell: is being run already" >&2
   exit 75
 fi
+# run again by hand: there is nothing left to do
+if [ "$(cat "$cell/exit" 2> /dev/null)" = 0 ]; then exit 0; fi
 rm -f "$cell/exit"
 date +%s > "$cell/started"
 unset DVC_ROOT GIT_DIR GIT_INDEX_FILE GIT_WORK_TREE
@@ -168,6 +170,22 @@ def scatter_folder() -> Path:
 def folder_of(cell: Cell) -> CellFolder:
     """Return a cell's folder, which may not be there yet."""
     return CellFolder(scatter_folder().absolute() / cell.folder_name)
+
+
+def memory_stated(free: int) -> int:
+    """Return how much memory the cells are told is free, in bytes: what the first were told.
+
+    So `auto` comes to the same in those that run again, and in all of one comparison.
+
+    Args:
+        free: what is free now, for the first cells.
+    """
+    path = scatter_folder() / "free-memory"
+    if path.exists() and any(scatter_folder().glob("*/run.sh")):
+        return int(path.read_text(encoding="utf-8"))
+    with whole_file(path) as temporary:
+        temporary.write_text(f"{free}\n", encoding="utf-8")
+    return free
 
 
 def write_machine(snapshot: Snapshot, cache: Path, variables: Mapping[str, str]) -> None:
