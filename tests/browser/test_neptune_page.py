@@ -1,13 +1,11 @@
 """The server's page, in a real browser."""
 
-import contextlib
 import itertools
 import json
 import math
 import os
 import re
 import shutil
-import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,6 +18,7 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import Select, WebDriverWait
 
+from bench.page import fill
 from tests.support.commands import ROOT
 from tests.support.serving import Serving, assign, floats
 
@@ -395,39 +394,9 @@ def test_the_table_of_versions_fits_the_screen(wide: Serving, browser: webdriver
 def many(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
     """A server with ten thousand runs, written as the server writes them."""
     root = tmp_path_factory.mktemp("many") / "root"
-    with Serving(root, "--port", "0") as serving:
-        project = serving.project
-    with contextlib.closing(sqlite3.connect(root / "neptune.sqlite")) as database:
-        for number in range(1, 10_001):
-            run = f"run-{number}"
-            database.execute(
-                "INSERT INTO container (id, project, type, short_id, parent, created, modified,"
-                " pinged) VALUES (?, ?, 'run', ?, ?, ?, ?, ?)",
-                (run, project, f"VEST-{number}", project, *[1_700_000_000_000 + number] * 3),
-            )
-            fields = [
-                ("sys/name", "string", f"trial {number}"),
-                ("sys/tags", "stringSet", '["sweep", "night"]'),
-                ("sys/failed", "bool", number % 7 == 0),
-                ("parameters/learning_rate", "float", number / 1e6),
-                ("parameters/seed", "int", number % 5),
-            ]
-            fields += [(f"parameters/other_{other}", "float", 1.0) for other in range(20)]
-            database.executemany(
-                "INSERT INTO attribute (container, name, type, value) VALUES (?, ?, ?, ?)",
-                [(run, *field) for field in fields],
-            )
-            (series,) = database.execute(
-                "INSERT INTO attribute (container, name, type) VALUES (?, 'loss', 'floatSeries')"
-                " RETURNING id",
-                (run,),
-            ).fetchone()
-            database.executemany(
-                "INSERT INTO point VALUES (?, ?, 0, ?, NULL)",
-                [(series, float(step), 1 / (step + 1) + number) for step in range(10)],
-            )
-        database.execute("INSERT INTO last_number VALUES (?, 10000)", (project,))
-        database.commit()
+    with Serving(root, "--port", "0"):
+        pass
+    fill(root, 10_000)
     with Serving(root, "--port", "0") as serving:
         yield serving
 

@@ -244,6 +244,9 @@ def test_an_offset_that_is_no_whole_number_is_refused(tmp_path: Path, start: Any
         ("{'answer_start': array([0]), 'text': array(['Ada'], dtype=object)}", ("Ada",)),
         ("[{'text': 'Ada', 'answer_start': np.int64(0)}]", ("Ada",)),
         ("('Ada', 'the crew')", ("Ada", "the crew")),
+        ("OrderedDict([('text', ['Ada']), ('answer_start', [0])])", ("Ada",)),
+        ("Index(['Ada', 'the crew'], dtype='object')", ("Ada", "the crew")),
+        ("set()", ("set()",)),
         ('("Ada" of the crew)', ('("Ada" of the crew)',)),
         ('("Ada")', ('("Ada")',)),
         ("[sic] Ada", ("[sic] Ada",)),
@@ -278,6 +281,8 @@ def test_what_python_printed_is_parsed(
         "['Ada', f'{1}']",
         "{'text': 'a', 'text': 'b'}",
         "array(",
+        "deque(['Ada'",
+        "OrderedDict([(['Ada'], 'the crew'), f()])",
         "[" + "(" * 3000,
     ],
 )

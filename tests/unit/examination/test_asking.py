@@ -3,8 +3,8 @@
 from typing import Any
 
 import pytest
-from test_encoding import SHORT, Letters, asked
 
+from tests.unit.modeling.test_encoding import SHORT, Letters, asked
 from vestibular.modeling.encoding import encode_for_answering
 
 pytestmark = pytest.mark.slow

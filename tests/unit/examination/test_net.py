@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_generation import one_at_a_time
-from test_tensors import draw
 
 from tests.support.architectures import save_base, tiny
 from tests.support.commands import ROOT
+from tests.unit.modeling.test_generation import one_at_a_time
+from tests.unit.modeling.test_tensors import draw
 from vestibular.core.base_models import PinnedBase
 from vestibular.core.questions import Question
 from vestibular.core.settings import PromptSettings

@@ -6,10 +6,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from test_tensors import draw
 
 from tests.support.architectures import save_base, tiny
 from tests.support.commands import ROOT
+from tests.unit.modeling.test_tensors import draw
 
 pytestmark = pytest.mark.slow
 

@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 import torch
-from test_generation import one_at_a_time
-from test_tensors import draw
 
 from tests.support.architectures import CONFIGURATIONS, EXPECTED, VOCABULARY, configuration, tiny
+from tests.unit.modeling.test_generation import one_at_a_time
+from tests.unit.modeling.test_tensors import draw
 from vestibular.core.errors import BaseModelError
 from vestibular.modeling import capability, proving, sharing, tensors, trials
 from vestibular.modeling.attention import Reach

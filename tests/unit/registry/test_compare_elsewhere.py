@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 import yaml
-from test_changes import Rows, lock, rows
 
 from tests.support.commands import run
 from tests.support.repositories import commit_all, git
+from tests.unit.registry.test_changes import Rows, lock, rows
 from vestibular.registry.changes import compare
 from vestibular.registry.changes_text import advice, as_text
 from vestibular.registry.revisions import Revision, read_revision

@@ -4,8 +4,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from test_encoding import SHORT, Letters, asked
 
+from tests.unit.modeling.test_encoding import SHORT, Letters, asked
 from vestibular.core.errors import DataError
 from vestibular.modeling.batching import rows
 from vestibular.modeling.encoding import encode_for_training

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_training import STEPS, TRAIN, questions
 
+from tests.unit.training.test_training import STEPS, TRAIN, questions
 from vestibular.core.costs import Costs, TrainingCost
 from vestibular.core.training_record import TrainingRecord
 

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 import torch
-from test_tensors import draw
 
 from tests.support.architectures import configuration, save_base, tiny
 from tests.support.commands import ROOT
+from tests.unit.modeling.test_tensors import draw
 from vestibular.core.base_models import Pin
 from vestibular.core.errors import BaseModelError
 from vestibular.training.settings import LoraSettings
