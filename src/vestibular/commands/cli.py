@@ -12,6 +12,7 @@ from vestibular.commands import (
     project_commands,
     registry_commands,
     scatter_command,
+    verify_command,
 )
 from vestibular.commands.next_steps import next_steps
 from vestibular.core.base_models import configuration
@@ -142,6 +143,8 @@ def parser() -> argparse.ArgumentParser:
     )
     compare.add_argument("--all", action="store_true", help="show every question that flipped")
     compare.set_defaults(run=run_compare)
+
+    verify_command.add_command(commands)
 
     report = commands.add_parser(
         "report",

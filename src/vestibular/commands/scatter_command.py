@@ -146,7 +146,7 @@ def _scatter(arguments: argparse.Namespace) -> None:
 def _project(arguments: argparse.Namespace) -> Iterator[tuple[Path, Callable[[], None]]]:
     """Give the folder whose pipeline is looked at, and what to do once all cells are done."""
     from vestibular.scatter.errors import ScatterError
-    from vestibular.scatter.workspace import cache_folder, follow_dvc, make_variant, state_of
+    from vestibular.scatter.workspace import follow_dvc, make_variant, state_of
 
     if not arguments.exp:
 
@@ -158,9 +158,7 @@ def _project(arguments: argparse.Namespace) -> Iterator[tuple[Path, Callable[[],
         return
     settings = read_yaml(PARAMS)
     untracked = [settings["data"]["source"], settings["bases"]]
-    project, content = make_variant(
-        arguments.exp, arguments.set_param, cache_folder(Path()), untracked
-    )
+    project, content = make_variant(arguments.exp, arguments.set_param, untracked)
 
     def experiment() -> None:
         if state_of(Path())[1] != content:

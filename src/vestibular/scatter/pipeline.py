@@ -3,19 +3,17 @@
 import contextlib
 import hashlib
 import json
-import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from vestibular.core.errors import first_line
-from vestibular.core.version_control import foreign_repositories_named, run_git
+from vestibular.clones.stages import GRAPH, address, is_own, opened, reads
+from vestibular.core.version_control import run_git
 from vestibular.scatter.errors import ScatterError
 
 LAST = "select"
 """The stage that reads what all cells make; it runs where the project is."""
-GRAPH = "dvc.yaml"
 
 
 @dataclass(frozen=True)
@@ -49,14 +47,14 @@ def trunk_of(project: Path) -> tuple[str, ...]:
     """Return the stages that every candidate's stages rest on, and that belong to none.
 
     Raises:
-        ScatterError: DVC does not read the project.
+        DataError: DVC does not read the project.
     """
     from dvc.repo.reproduce import plan_repro
 
-    with _opened(project) as repo:
+    with opened(project) as repo:
         cells = list(filter(_is_cell, _stages(repo)))
         below = plan_repro(repo.index.graph, cells) if cells else []
-        return tuple(_address(each) for each in below if not _is_cell(each))
+        return tuple(address(each) for each in below if not _is_cell(each))
 
 
 def restore(project: Path) -> Progress:
@@ -66,7 +64,7 @@ def restore(project: Path) -> Progress:
     is left too.
 
     Raises:
-        ScatterError: DVC does not read the project, or another process works on it.
+        DataError: DVC does not read the project, or another process works on it.
     """
     # imported here: all of DVC takes a second
     from dvc.repo import lock_repo
@@ -74,7 +72,7 @@ def restore(project: Path) -> Progress:
     restored: list[str] = []
     unfinished: dict[Any, Unfinished] = {}
     keys: dict[Any, str] = {}
-    with _opened(project) as repo, lock_repo(repo), repo.scm_context():
+    with opened(project) as repo, lock_repo(repo), repo.scm_context():
         graph, stages = repo.index.graph, _stages(repo)
         for stage in filter(_is_cell, stages):
             made_by = list(graph.successors(stage))
@@ -89,29 +87,11 @@ def restore(project: Path) -> Progress:
                     name=stage.name,
                     key=keys[stage],
                     after=tuple(each.name for each in made_by if each in unfinished),
-                    inputs=tuple(_address(each) for each in made_by if each not in unfinished),
+                    inputs=tuple(address(each) for each in made_by if each not in unfinished),
                     files=tuple(_files(repo, stage, made_by)),
                 )
         loose = tuple(_loose(repo, project, unfinished.values()))
         return Progress(tuple(restored), tuple(unfinished.values()), loose)
-
-
-@contextlib.contextmanager
-def _opened(project: Path) -> Iterator[Any]:
-    from dvc.exceptions import DvcException
-    from dvc.repo import Repo
-
-    # it tells of every stage that it looks up
-    logger = logging.getLogger("dvc")
-    level = logger.level
-    logger.setLevel(logging.WARNING)
-    try:
-        with foreign_repositories_named(), Repo(str(project)) as repo:
-            yield repo
-    except DvcException as error:
-        raise ScatterError(f"{project}: DVC: {first_line(error)}") from None
-    finally:
-        logger.setLevel(level)
 
 
 def _stages(repo: Any) -> list[Any]:
@@ -119,25 +99,14 @@ def _stages(repo: Any) -> list[Any]:
     from dvc.repo.reproduce import plan_repro
 
     graph = repo.index.graph
-    last = next((stage for stage in graph if _is_own(stage) and stage.name == LAST), None)
+    last = next((stage for stage in graph if is_own(stage) and stage.name == LAST), None)
     if last is None:
         raise ScatterError(f"{GRAPH}: has no stage {LAST}; its results are what a scatter is for")
     return [stage for stage in plan_repro(graph, [last]) if stage is not last]
 
 
-def _address(stage: Any) -> str:
-    """Return what DVC's commands call a stage, in the project's top folder."""
-    if getattr(stage, "name", None) is None:
-        return str(stage.path_in_repo)
-    return str(stage.name if _is_own(stage) else f"{stage.path_in_repo}:{stage.name}")
-
-
-def _is_own(stage: Any) -> bool:
-    return getattr(stage, "name", None) is not None and stage.path_in_repo == GRAPH
-
-
 def _is_cell(stage: Any) -> bool:
-    return _is_own(stage) and "@" in stage.name
+    return is_own(stage) and "@" in stage.name
 
 
 def _restored(repo: Any, stage: Any) -> bool:
@@ -184,7 +153,7 @@ def _key(stage: Any, keys: Mapping[Any, str], made_by: Sequence[Any]) -> str:
     """
     inputs: dict[str, object] = {}
     for dependency in stage.deps:
-        maker = next((each for each in made_by if each in keys and _reads(dependency, each)), None)
+        maker = next((each for each in made_by if each in keys and reads(dependency, each)), None)
         if maker is None:
             dependency.save()
         inputs[f"{type(dependency).__name__} {dependency.def_path}"] = (
@@ -200,16 +169,9 @@ def _files(repo: Any, stage: Any, made_by: Sequence[Any]) -> Iterator[Path]:
     from dvc.dependency.param import ParamsDependency
 
     for dependency in stage.deps:
-        made = any(_reads(dependency, each) for each in made_by)
+        made = any(reads(dependency, each) for each in made_by)
         if not made and not isinstance(dependency, ParamsDependency):
             yield Path(dependency.fs_path).relative_to(repo.root_dir)
-
-
-def _reads(dependency: Any, maker: Any) -> bool:
-    """Say whether a dependency is made by a stage, as a whole or in part."""
-    within = dependency.fs.isin_or_eq
-    path = dependency.fs_path
-    return any(within(path, out.fs_path) or within(out.fs_path, path) for out in maker.outs)
 
 
 def _loose(repo: Any, project: Path, unfinished: Iterable[Unfinished]) -> Iterator[str]:

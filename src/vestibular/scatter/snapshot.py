@@ -23,6 +23,8 @@ SHOWN = 5
 class Snapshot:
     """What a cell's clone is made of."""
 
+    commit: str
+    """Its full hash."""
     repository: Path
     """Git's own folder."""
     ref: str
@@ -72,7 +74,7 @@ def take(project: Path, progress: Progress) -> Snapshot:
     repository.references.create(ref, commit, force=True)
     asked = run_git("rev-parse", "--path-format=absolute", "--git-common-dir", folder=project)
     folder = Path(asked.stdout.strip())
-    return Snapshot(folder, ref, prefix, tuple(_untracked_bases(project)))
+    return Snapshot(commit, folder, ref, prefix, tuple(_untracked_bases(project)))
 
 
 def head_commit_of(project: Path) -> str:

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from vestibular.clones.clone import make_clone
 from vestibular.core.errors import first_line
 from vestibular.core.version_control import last_line, run_dvc, run_git
 from vestibular.scatter.errors import ScatterError
@@ -54,9 +55,7 @@ def state_of(project: Path) -> tuple[Snapshot, str]:
     return snapshot, asked.stdout.strip()
 
 
-def make_variant(
-    name: str, overrides: Sequence[str], cache: Path, untracked: Sequence[str]
-) -> tuple[Path, str]:
+def make_variant(name: str, overrides: Sequence[str], untracked: Sequence[str]) -> tuple[Path, str]:
     """Make a workspace that is the project with other settings.
 
     The project's own files stay as they are: the cells may take days.
@@ -64,7 +63,6 @@ def make_variant(
     Args:
         name: of the experiment.
         overrides: settings as `dvc exp run --set-param` takes them.
-        cache: the project's DVC cache.
         untracked: folders that `prepare` reads and that git need not hold.
 
     Returns:
@@ -77,23 +75,12 @@ def make_variant(
     snapshot, content = state_of(Path())
     top = scatter_folder().absolute() / f"variant-{name}"
     shutil.rmtree(top, ignore_errors=True)
-    top.mkdir(parents=True)
-    for command in (
-        ("init", "--quiet"),
-        ("fetch", "--quiet", "--depth", "2", snapshot.repository.as_uri(), snapshot.ref),
-        ("checkout", "--quiet", "--detach", "FETCH_HEAD"),
-        ("reset", "--quiet", "--soft", "FETCH_HEAD^"),
-    ):
-        done = run_git(*command, folder=top)
-        if done.returncode:
-            raise ScatterError(f"{top}: git {command[0]}: {last_line(done.stderr)}")
-    project = top / snapshot.prefix
+    project = make_clone(snapshot.commit, top).project
     for folder in (*untracked, *snapshot.linked):
         place = project / folder
         if Path(folder).exists() and not place.exists():
             place.parent.mkdir(parents=True, exist_ok=True)
             place.symlink_to(Path(folder).absolute())
-    (project / ".dvc/config.local").write_text(f"[cache]\n    dir = {cache}\n", encoding="utf-8")
     _override(project, overrides)
     return project, content
 
