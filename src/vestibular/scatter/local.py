@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import psutil
 
@@ -72,14 +72,16 @@ class Local:
         return {job: f"process {job.partition('/')[0]}" for job in jobs if self._is_alive(job)}
 
     def cancel(self, jobs: Sequence[str]) -> None:
-        """Ask the groups to end, then kill them."""
+        """Ask the groups to end, then kill what is left of them."""
+        groups = {int(job.partition("/")[0]) for job in self.alive(jobs)}
         for number in (signal.SIGTERM, signal.SIGKILL):
-            for job in self.alive(jobs):
+            for group in groups:
                 with contextlib.suppress(ProcessLookupError):
-                    os.killpg(int(job.partition("/")[0]), number)
+                    os.killpg(group, number)
             deadline = time.monotonic() + SECONDS_TO_END
-            while self.alive(jobs) and time.monotonic() < deadline:
+            while _any_of(groups) and time.monotonic() < deadline:
                 time.sleep(0.1)
+        self.alive(jobs)
 
     def _is_alive(self, job: str) -> bool:
         number, _, birth = job.partition("/")
@@ -99,3 +101,12 @@ def _birth(number: int) -> str:
         return "" if ended else f"{process.create_time():.2f}"
     except psutil.NoSuchProcess:
         return ""
+
+
+def _any_of(groups: Collection[int]) -> bool:
+    """Say whether a process of these groups lives: a leader may go before those it has started."""
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.NoSuchProcess, ProcessLookupError):
+            if os.getpgid(process.pid) in groups and process.status() != psutil.STATUS_ZOMBIE:
+                return True
+    return False
