@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from vestibular.scatter.cells import Cell
     from vestibular.scatter.engine import Engine, Resources
     from vestibular.scatter.resources import Plan
-    from vestibular.scatter.scattering import Round
 
 ENGINES = ("local", "slurm", "ray")
 SECONDS = {"local": 1.0, "slurm": 5.0, "ray": 5.0}
@@ -120,13 +119,14 @@ def _scatter(arguments: argparse.Namespace) -> None:
         if progress.restored:
             print(f"Restored from DVC's run-cache: {', '.join(progress.restored)}", flush=True)
         if progress.unfinished:
+            round_ = scattering.cells_left(project, progress)
+            if arguments.collect:
+                scattering.collect(round_, scattering.states(round_))
             params, plan = _planned(project)
-            round_ = scattering.lay_out(project, progress, _variables(params, plan))
+            scattering.lay_out(round_, progress, _variables(params, plan))
             if arguments.dry_run:
                 print(scattering.describe(round_))
                 return
-            if arguments.collect:
-                scattering.collect(round_, _states(round_))
             lines = scattering.supervise(
                 round_,
                 _resources(arguments, params, plan),
@@ -146,7 +146,7 @@ def _scatter(arguments: argparse.Namespace) -> None:
 def _project(arguments: argparse.Namespace) -> Iterator[tuple[Path, Callable[[], None]]]:
     """Give the folder whose pipeline is looked at, and what to do once all cells are done."""
     from vestibular.scatter.errors import ScatterError
-    from vestibular.scatter.workspace import follow_dvc, make_variant, state_of
+    from vestibular.scatter.workspace import follow_dvc, make_variant, remove_variant, state_of
 
     if not arguments.exp:
 
@@ -169,6 +169,7 @@ def _project(arguments: argparse.Namespace) -> Iterator[tuple[Path, Callable[[],
         options = [word for value in arguments.set_param for word in ("--set-param", value)]
         if follow_dvc(Path(), "exp", "run", "--temp", "--name", arguments.exp, *options):
             raise ScatterError("dvc exp run: failed, as DVC says above; all cells are done")
+        remove_variant(arguments.exp)
 
     yield project, experiment
 
@@ -190,17 +191,6 @@ def _variables(params: Params, plan: "Plan | None") -> dict[str, str]:
     # the memory that is free here says nothing of GPUs elsewhere
     elsewhere = params.scatter.gpus and not accelerators()
     return {} if plan is None or elsewhere else {FREE_MEMORY: str(memory_stated(plan.free))}
-
-
-def _states(round_: "Round") -> Any:
-    from vestibular.scatter.table import Line
-
-    found = {}
-    for name, folder in round_.folders.items():
-        status = folder.status
-        state = "waiting" if status is None else "failed" if status else "done"
-        found[name] = Line(name, state, folder.seconds)  # type: ignore[arg-type]
-    return found
 
 
 def _resources(

@@ -11,6 +11,9 @@ import psutil
 
 from vestibular.scatter.engine import Task
 
+SAME_BIRTH = 30
+"""Seconds between a process's birth and what is noted of it; one that gets its number later is born
+later. The clock may be set in the meantime."""
 SECONDS_TO_END = 10
 """After which a process that was asked to end is killed."""
 
@@ -58,7 +61,7 @@ class Local:
                 env=environment,
                 start_new_session=True,
             )
-            job = f"{child.pid}/{_birth(child.pid)}"
+            job = f"{child.pid}/{time.time():.2f}"
             self._children[job] = child
             if device is not None:
                 self._device_of[job] = device
@@ -85,7 +88,8 @@ class Local:
 
     def _is_alive(self, job: str) -> bool:
         number, _, birth = job.partition("/")
-        return birth != "" and _birth(int(number)) == birth
+        born = _birth(int(number))
+        return born is not None and abs(born - float(birth)) < SAME_BIRTH
 
     def _free_device(self) -> int | None:
         taken = {self._device_of[job] for job in self.alive(list(self._device_of))}
@@ -93,14 +97,14 @@ class Local:
         return free[0] if free else None
 
 
-def _birth(number: int) -> str:
-    """Return when a process began; empty if there is none, or if it has ended."""
+def _birth(number: int) -> float | None:
+    """Return when a process began, in seconds since 1970; None if there is none that lives."""
     try:
         process = psutil.Process(number)
         ended = process.status() == psutil.STATUS_ZOMBIE
-        return "" if ended else f"{process.create_time():.2f}"
+        return None if ended else float(process.create_time())
     except psutil.NoSuchProcess:
-        return ""
+        return None
 
 
 def _any_of(groups: Collection[int]) -> bool:

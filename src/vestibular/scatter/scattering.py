@@ -12,6 +12,7 @@ from vestibular.scatter.engine import Engine, Resources, Task
 from vestibular.scatter.errors import ScatterError
 from vestibular.scatter.folders import (
     CellFolder,
+    folder_of,
     scatter_folder,
     write_machine,
     write_script,
@@ -19,7 +20,7 @@ from vestibular.scatter.folders import (
 from vestibular.scatter.pipeline import LAST, Progress, restore
 from vestibular.scatter.snapshot import remove_refs, take
 from vestibular.scatter.supervising import Supervisor
-from vestibular.scatter.table import Line, LiveTable, as_table
+from vestibular.scatter.table import Line, LiveTable, State, as_table, totals
 from vestibular.scatter.workspace import cache_folder, run_trunk
 
 LAST_LINES = 8
@@ -58,22 +59,38 @@ def bring_home(progress: Progress) -> None:
             folder.remove()
 
 
-def lay_out(project: Path, progress: Progress, variables: Mapping[str, str]) -> Round:
+def cells_left(project: Path, progress: Progress) -> Round:
+    """Return the cells that have to run."""
+    cells = cells_of(progress.unfinished)
+    return Round(project, tuple(cells), {cell.name: folder_of(cell) for cell in cells})
+
+
+def lay_out(round_: Round, progress: Progress, variables: Mapping[str, str]) -> None:
     """Write each cell's folder with the script that runs it.
 
     Args:
-        project: where the pipeline's state is.
+        round_: the cells.
         progress: what has to run.
         variables: further ones of the cells' environment.
 
     Raises:
         ScatterError: a cell would lack a file.
     """
-    snapshot = take(project, progress)
+    snapshot = take(round_.project, progress)
     scatter_folder().mkdir(parents=True, exist_ok=True)
-    write_machine(snapshot, cache_folder(project), variables)
-    cells = cells_of(progress.unfinished)
-    return Round(project, tuple(cells), {cell.name: write_script(cell, snapshot) for cell in cells})
+    write_machine(snapshot, cache_folder(round_.project), variables)
+    for cell in round_.cells:
+        write_script(cell, snapshot)
+
+
+def states(round_: Round) -> Mapping[str, Line]:
+    """Return how the cells have ended, whoever ran them."""
+    found = {}
+    for name, folder in round_.folders.items():
+        status = folder.status
+        ended: State = "failed" if status else "done"
+        found[name] = Line(name, "waiting" if status is None else ended, folder.seconds)
+    return found
 
 
 def supervise(
@@ -103,6 +120,7 @@ def supervise(
         if adopted := supervisor.adopt():
             print(f"Runs already, and is followed: {', '.join(adopted)}", flush=True)
         supervisor.run(LiveTable(), seconds)
+        print(totals(list(supervisor.lines.values())), flush=True)
     except KeyboardInterrupt:
         print("\nEnding the jobs; what is finished stays finished.", flush=True)
         supervisor.cancel()

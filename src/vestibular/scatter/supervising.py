@@ -1,14 +1,19 @@
 """Submit cells as soon as what they wait for is done, follow them, and end them if asked to."""
 
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 
 from vestibular.scatter.engine import Engine, Task
+from vestibular.scatter.errors import ScatterError
 from vestibular.scatter.table import FINAL, Line, LiveTable, State
 
 LOOKS_BEFORE_LOST = 5
 """Times that a job without an end is not found before it counts as lost: a shared disk may show
 the end late."""
+
+LOOKS_WITHOUT_ANSWER = 60
+"""Times in a row that an engine may not answer: its daemon may be started again meanwhile."""
 
 
 class Supervisor:
@@ -29,6 +34,8 @@ class Supervisor:
         self._engine_of = engine_of
         self._jobs: dict[str, tuple[Engine, str]] = {}
         self._missed: dict[str, int] = {}
+        self._silent = 0
+        """Looks in a row that an engine has not answered."""
         self._lines = {name: Line(name, "waiting") for name in self._tasks}
 
     @property
@@ -69,10 +76,19 @@ class Supervisor:
 
     def _look(self) -> None:
         for engine, names in self._by_engine().items():
-            # before the ends are read: what ends in between has left its own
-            alive = engine.alive([self._jobs[name][1] for name in names])
+            try:
+                # before the ends are read: what ends in between has left its own
+                alive = engine.alive([self._jobs[name][1] for name in names])
+            except ScatterError as error:
+                self._silent += 1
+                if self._silent > LOOKS_WITHOUT_ANSWER:
+                    raise
+                if self._silent == 1:
+                    print(f"{error}; asking again", file=sys.stderr, flush=True)
+                return
             for name in names:
                 self._lines[name] = self._line(name, alive)
+        self._silent = 0
 
     def _line(self, name: str, alive: Mapping[str, str]) -> Line:
         folder, (engine, job) = self._tasks[name].folder, self._jobs[name]

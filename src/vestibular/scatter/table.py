@@ -1,5 +1,6 @@
 """The cells and how far each is, on a terminal or in a log."""
 
+import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,6 +8,10 @@ from typing import Literal
 
 State = Literal["waiting", "queued", "running", "done", "failed", "lost"]
 FINAL: tuple[State, ...] = ("done", "failed", "lost")
+QUIET: tuple[State, ...] = ("waiting", "done")
+"""What need not be seen of a cell where the screen is small."""
+MARGIN = 4
+"""Lines of a screen that the rows leave: headings, totals, the cursor."""
 
 
 @dataclass(frozen=True)
@@ -21,14 +26,20 @@ class Line:
     """Its job, and what the engine says of it."""
 
 
-def as_table(lines: Sequence[Line]) -> str:
-    """Lay the cells out, with a line of totals."""
+def as_table(lines: Sequence[Line], most: int = sys.maxsize) -> str:
+    """Lay the cells out, with a line of totals.
+
+    Args:
+        lines: the cells.
+        most: rows; where there are more cells, those that wait or are done are left out.
+    """
     # imported here: light commands need no tables
     from tabulate import tabulate
 
+    shown = lines if len(lines) <= most else [line for line in lines if line.state not in QUIET]
     rows = [
         [line.name, line.state, "" if line.seconds is None else f"{line.seconds:.0f}", line.where]
-        for line in lines
+        for line in shown[: max(most, 1)]
     ]
     headers = ["cell", "state", "seconds", "job"]
     table = tabulate(rows, headers, tablefmt="plain", disable_numparse=True)
@@ -54,7 +65,7 @@ class LiveTable:
     def show(self, lines: Mapping[str, Line]) -> None:
         """Show how far the cells are."""
         if self._live:
-            text = as_table(list(lines.values()))
+            text = as_table(list(lines.values()), shutil.get_terminal_size().lines - MARGIN)
             back = f"\x1b[{self._height}F\x1b[J" if self._height else ""
             print(f"{back}{text}", flush=True)
             self._height = text.count("\n") + 1

@@ -73,9 +73,8 @@ def make_variant(name: str, overrides: Sequence[str], untracked: Sequence[str]) 
         ScatterError: an override is none of DVC's, or does not fit the settings.
     """
     snapshot, content = state_of(Path())
-    top = scatter_folder().absolute() / f"variant-{name}"
-    shutil.rmtree(top, ignore_errors=True)
-    project = make_clone(snapshot.commit, top).project
+    remove_variant(name)
+    project = make_clone(snapshot.commit, _variant(name)).project
     for folder in (*untracked, *snapshot.linked):
         place = project / folder
         if Path(folder).exists() and not place.exists():
@@ -83,6 +82,15 @@ def make_variant(name: str, overrides: Sequence[str], untracked: Sequence[str]) 
             place.symlink_to(Path(folder).absolute())
     _override(project, overrides)
     return project, content
+
+
+def remove_variant(name: str) -> None:
+    """Remove a variant's workspace, if there is one."""
+    shutil.rmtree(_variant(name), ignore_errors=True)
+
+
+def _variant(name: str) -> Path:
+    return scatter_folder().absolute() / f"variant-{name}"
 
 
 def _override(project: Path, overrides: Sequence[str]) -> None:
