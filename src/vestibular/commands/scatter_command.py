@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from vestibular.scatter.resources import Plan
 
 ENGINES = ("local", "slurm", "ray")
+NAME = re.compile(r"\w[\w.-]*")
+"""Of an experiment: it is a git reference's and a folder's too."""
 SECONDS = {"local": 1.0, "slurm": 5.0, "ray": 5.0}
 """Between two looks at the jobs."""
 DESCRIPTION = """\
@@ -93,6 +96,8 @@ def run_scatter(arguments: argparse.Namespace) -> None:
     """Scatter, or look in on a scatter that goes on in the background."""
     if bool(arguments.exp) != bool(arguments.set_param):
         raise LaunchError("--exp NAME and -S KEY=VALUE belong together: name both, or neither")
+    if arguments.exp and not NAME.fullmatch(arguments.exp):
+        raise LaunchError(f"--exp {arguments.exp}: a name holds letters, digits, '-', '_' and '.'")
     load_params()
     from vestibular.scatter import background
 

@@ -62,10 +62,11 @@ def take(project: Path, progress: Progress) -> Snapshot:
     prefix = folder_in_repository(project)
     index = pygit2.Index()
     index.read_tree(base.tree)
-    lock = (project / LOCK).read_text(encoding="utf-8")
-    blob = repository.create_blob(_without(lock, progress).encode())
-    name = f"{prefix}/{LOCK}" if prefix else LOCK
-    index.add(pygit2.IndexEntry(name, blob, pygit2.enums.FileMode.BLOB))
+    if (project / LOCK).exists():
+        lock = (project / LOCK).read_text(encoding="utf-8")
+        blob = repository.create_blob(_without(lock, progress).encode())
+        name = f"{prefix}/{LOCK}" if prefix else LOCK
+        index.add(pygit2.IndexEntry(name, blob, pygit2.enums.FileMode.BLOB))
     tree = index.write_tree(repository)
     author = pygit2.Signature("vestibular scatter", "scatter@localhost", 0)
     said = "What cells run; `vestibular scatter` removes it\n"
