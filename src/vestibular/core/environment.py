@@ -40,6 +40,10 @@ PORTABLE = {
 """Variables of `arithmetic: portable`: torch and oneDNN keep to their kernels for AVX2, and MKL to
 those that it has for every maker's processors: its `AVX2` holds on Intel's alone."""
 
+FREE_MEMORY = "VESTIBULAR_FREE_MEMORY"
+"""Variable that states how many bytes of memory are free. `vestibular scatter` sets it, so that
+`auto` comes to the same in every cell, however full the machines are."""
+
 
 @dataclass(frozen=True)
 class Rule:
@@ -58,7 +62,7 @@ RULES = (
     Rule("told", ("OMP_*", "GOMP_*", "KMP_*", "OPENBLAS_*", "BNB_*", "LD_PRELOAD")),
     Rule("told", ("MKL_NUM_THREADS", "MKL_DOMAIN_NUM_THREADS", "MKL_DYNAMIC", "MKL_*_LAYER")),
     Rule("told", ("PYTORCH_*ALLOC_CONF", "PYTORCH_NO_CUDA_MEMORY_CACHING")),
-    Rule("told", ("PYTORCH_MPS_*_WATERMARK_RATIO", "PYTORCH_ENABLE_MPS_FALLBACK")),
+    Rule("told", ("PYTORCH_MPS_*_WATERMARK_RATIO", "PYTORCH_ENABLE_MPS_FALLBACK", FREE_MEMORY)),
     # where files are kept and had from, and what is printed
     Rule("named", ("HF_*", "HUGGING*", "TOKENIZERS_PARALLELISM")),
     Rule("named", ("TRANSFORMERS_VERBOSITY", "TRANSFORMERS_NO_ADVISORY_WARNINGS")),
