@@ -1,6 +1,5 @@
 """What a service keeps of trainings that are here no more, and what somebody deleted there."""
 
-import os
 import re
 import shutil
 import subprocess
@@ -12,6 +11,7 @@ from typing import Any
 import gto.api
 import pytest
 
+from tests.support.commands import environment
 from tests.support.repositories import commit_all, git
 from tests.support.serving import Serving
 from tests.support.spooled import DEADLINE, Spooled, counts
@@ -42,7 +42,7 @@ class Service:
 
     def __init__(self, project: Spooled, variables: dict[str, str]) -> None:
         self.project = project
-        self.variables = {**os.environ, **variables}
+        self.variables = {**environment(), **variables}
 
     def mirror(self, *options: str, status: int = 0) -> str:
         """Push, and return all that is said."""

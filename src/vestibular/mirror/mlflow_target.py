@@ -74,7 +74,7 @@ class MlflowTarget:
         self._runs = list_runs(self._client, self._experiment, ViewType.ACTIVE_ONLY)
         self._deleted = list_runs(self._client, self._experiment, ViewType.DELETED_ONLY)
         self._call("list the versions")
-        there = [run.info.run_id for run in (*self._runs.values(), *self._deleted.values())]
+        there = {run.info.run_id for run in (*self._runs.values(), *self._deleted.values())}
         versions = self._client.search_model_versions(f"name='{self._name}'")
         self._versions = versions_by_run(versions, there)
 
