@@ -239,7 +239,7 @@ class MlflowTarget:
         """Return the stage that a run's version is in, if the alias says so too."""
         version = self._version(run)
         self._call("read the stage")
-        found = self._client.get_model_version(self._name, version)
+        found: Any = self._client.get_model_version(self._name, version)
         stage: Stage = found.current_stage.lower()
         tagged = found.tags.get(STAGE_TAG) == stage
         return stage if tagged and (stage != "production" or stage in found.aliases) else "none"
