@@ -135,7 +135,8 @@ def test_all_faults_come_in_one_message(tmp_path: Path) -> None:
             "data.language: must be a valid string (got False); YAML takes it for that: put it "
             "in quotes if it is text",
         ),
-        ("repeats: []", "repeats: [7]", "repeats.0: must be a valid string (got 7)"),
+        ("repeats: []", "repeats: [7]", "repeats: 7: must be fold-N or seed-N: write seed-7 for"),
+        ("repeats: []", "repeats: [true]", "repeats: True: must be fold-N or seed-N"),
         ("repeats: []", "repeats: [seed-7, seed-7]", "repeats: names one twice, or the seed that"),
         ("repeats: []", "repeats: [seed--1]", "repeats: seed--1: must be fold-N or seed-N"),
         ("repeats: []", "repeats: [seed-4294967296]", "repeats: seed-4294967296: a seed must be"),

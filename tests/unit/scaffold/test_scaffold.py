@@ -24,7 +24,7 @@ from vestibular.scaffold.template import maintained_files, packages_of, started_
 OWN = {
     *(".dvc/.gitignore", ".dvc/config", ".dvcignore", ".gitignore", "README.md", "dvc.yaml"),
     *(".dvc/plots/curve.json", ".dvc/plots/loss.json", ".dvc/plots/scores.json"),
-    *("code/record.json", "code/requirements.txt", "metrics/repeats/.gitkeep"),
+    *("code/record.json", "code/requirements.txt", "metrics/repeats/.gitkeep", "params.yaml"),
 }
 STAGES = {
     f"stages/{name}.py"
@@ -121,7 +121,8 @@ def test_the_demo_is_asked_for(identity: None, tmp_path: Path) -> None:
     """With it come its questions, bases and settings."""
     create(tmp_path / "exam", demo=True)
     added = tracked(tmp_path / "exam") - OWN - STAGES
-    assert {"params.yaml", "demo/data/train.json", "demo/bases/opt-tiny/config.json"} < added
+    assert {"demo/data/train.json", "demo/bases/opt-tiny/config.json"} < added
+    assert (tmp_path / "exam/params.yaml").read_bytes() == (ROOT / "params.yaml").read_bytes()
     assert "demo/pretrain.py" not in added
 
 
