@@ -106,7 +106,7 @@ def forecast(params: Params, name: str, device: torch.device, free: int) -> Fore
     )
     remedy = ""
     # as `auto` does: the estimate is not exact
-    room = free * USABLE_MEMORY
+    room = free * USABLE_MEMORY / (settings.processes if device.type == "cpu" else 1)
     if not resolved or plan.peak_bytes - plan.process > room:
         remedy = _remedy(folder, stated, encoded, params.seed, device, room)
     elif answering - plan.process > room:
