@@ -105,8 +105,9 @@ from vestibular.core.errors import exit_on_error
 from vestibular.training.launching import launch
 script = {RANK!r} + '''
 from vestibular.training.places import take_place
+from pathlib import Path
 from vestibular.params.project import load_params
-settings = load_params({str(ROOT / "params.yaml")!r}).train.model_copy(update=dict(processes=2))
+settings = load_params(Path({str(ROOT / "params.yaml")!r})).train.model_copy(update=dict(processes=2))
 assert take_place(os.environ, settings).count == 2
 open(sys.argv[1] + f"/{{rank}}-{{os.getpid()}}", "w")
 try:
