@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import run
 
+from tests.support.commands import run
 from vestibular.core.costs import TrainingCost
 from vestibular.core.training_record import TrainingRecord
 

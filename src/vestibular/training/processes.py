@@ -103,7 +103,9 @@ class Processes:
             ]
             flat = self.total(torch.cat([gradient.reshape(-1) for gradient in gradients]))
             sizes = [gradient.numel() for gradient in gradients]
-            for parameter, gradient, sums in zip(bucket, gradients, flat.split(sizes), strict=True):
+            for parameter, gradient, sums in zip(
+                bucket, gradients, torch.split(flat, sizes), strict=True
+            ):
                 parameter.grad = gradient.copy_(sums.view_as(gradient))
 
 

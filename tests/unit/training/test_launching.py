@@ -9,8 +9,8 @@ from pathlib import Path
 
 import psutil
 import pytest
-from conftest import ROOT
 
+from tests.support.commands import ROOT
 from vestibular.core.errors import LaunchError
 from vestibular.training import launching
 
@@ -37,7 +37,13 @@ def test_all_have_a_place_and_leave_nothing(
     monkeypatch.setenv("TMPDIR", str(tmp_path / "temporary"))
     monkeypatch.setattr(launching.tempfile, "tempdir", None)
     (tmp_path / "temporary").mkdir()
-    names = "WORLD_SIZE LOCAL_RANK LOCAL_WORLD_SIZE VESTIBULAR_MEETING VESTIBULAR_LAUNCHER".split()
+    names = [
+        "WORLD_SIZE",
+        "LOCAL_RANK",
+        "LOCAL_WORLD_SIZE",
+        "VESTIBULAR_MEETING",
+        "VESTIBULAR_LAUNCHER",
+    ]
     script = f"open(f'{tmp_path}/{{rank}}', 'w').write(' '.join(map(os.environ.get, {names})))"
     launch(script, 3)
     for rank in range(3):
@@ -107,7 +113,8 @@ script = {RANK!r} + '''
 from vestibular.training.places import take_place
 from pathlib import Path
 from vestibular.params.project import load_params
-settings = load_params(Path({str(ROOT / "params.yaml")!r})).train.model_copy(update=dict(processes=2))
+train = load_params(Path({str(ROOT / "params.yaml")!r})).train
+settings = train.model_copy(update=dict(processes=2))
 assert take_place(os.environ, settings).count == 2
 open(sys.argv[1] + f"/{{rank}}-{{os.getpid()}}", "w")
 try:

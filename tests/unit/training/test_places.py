@@ -1,12 +1,11 @@
 """Which of a training's processes this one is, and what it is given of the machine."""
 
 import os
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from conftest import ROOT
 
+from tests.support.commands import ROOT
 from vestibular.core.errors import LaunchError, ParamsError
 from vestibular.core.settings import validate
 from vestibular.params.project import load_params
@@ -43,11 +42,11 @@ def with_processes(count: int, **changes: Any) -> TrainSettings:
 
 
 @pytest.fixture(autouse=True)
-def gpus(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
+def gpus(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The number of GPUs that the driver has; none unless a test says so."""
     found = [0]
     monkeypatch.setattr(places, "gpu_count", lambda: found[0])
-    yield found
+    return found
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import ROOT, RUN_SECONDS, environment
+
+from tests.support.commands import ROOT, RUN_SECONDS, environment
 
 pytestmark = pytest.mark.slow
 
@@ -156,13 +157,13 @@ def test_a_process_that_stands_still_ends_the_training(folder: Path) -> None:
 
 @pytest.mark.parametrize("launcher", ["torch.distributed.run", "accelerate.commands.launch"])
 def test_a_launcher_by_hand_gives_the_same(folder: Path, launcher: str) -> None:
-    """torchrun and `accelerate launch`: the same bytes as the processes started here."""
+    """Torchrun and `accelerate launch`: the same bytes as the processes started here."""
     train(folder, processes=2)
     ours = tensors(folder / "weights-2-0.safetensors")
     (folder / "checkpoints").rename(folder / "done")
     options = {
         "torch.distributed.run": ("--nproc-per-node", "2"),
-        "accelerate.commands.launch": ("--cpu", "--num_processes", "2", "--num_machines", "1"),
+        "accelerate.commands.launch": ("--multi_gpu", "--num_processes", "2"),
     }
     train(folder, by=("-m", launcher, *options[launcher]), processes=2)
     theirs = tensors(folder / "weights-2-0.safetensors")
