@@ -52,8 +52,6 @@ class Place:
     """Its number; the first one, 0, writes all files."""
     count: int = 1
     """Processes in all."""
-    local_count: int = 1
-    """Of these, on this machine."""
     meeting: str = ""
     """Where they meet, as torch's `init_method`; empty for a process alone."""
     variables: Mapping[str, str] = field(default_factory=dict)
@@ -102,18 +100,17 @@ def take_place(variables: MutableMapping[str, str], settings: TrainSettings) -> 
     if count == 1:
         return Place()
     rank, local = int(variables[RANK]), int(variables[LOCAL_RANK])
-    local_count = int(variables[LOCAL_COUNT])
     parent = int(variables.get(LAUNCHER, os.getppid()))
     meeting = variables.get(MEETING, "env://")
     if not ours:
-        variables.update(own_share(variables, local, local_count))
+        variables.update(own_share(variables, local, int(variables[LOCAL_COUNT])))
     launch = {
         name: variables.pop(name)
         for name in list(variables)
         if any(fnmatchcase(name, pattern) for pattern in OF_A_LAUNCH)
     }
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
-    return Place(rank, count, local_count, meeting, {} if ours else launch)
+    return Place(rank, count, meeting, {} if ours else launch)
 
 
 def _refuse_other_ways(variables: Mapping[str, str], settings: TrainSettings) -> None:

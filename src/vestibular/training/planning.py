@@ -101,12 +101,14 @@ def plan_training(
     )
 
 
-def room_of_a_process(settings: TrainSettings, device: torch.device) -> float:
-    """Return how many bytes of free memory one of the training's processes may take.
+def sharing(settings: TrainSettings, device: torch.device) -> int:
+    """Return how many of a training's processes share a memory: on a CPU all, on a GPU none."""
+    return settings.processes if device.type == "cpu" else 1
 
-    On a CPU all share the machine's; a GPU has one process.
-    """
-    return usable_bytes(device) / (settings.processes if device.type == "cpu" else 1)
+
+def room_of_a_process(settings: TrainSettings, device: torch.device) -> float:
+    """Return how many bytes of the free memory one of a training's processes may take."""
+    return usable_bytes(device) / sharing(settings, device)
 
 
 def _resolutions(settings: TrainSettings, limit: int) -> Iterator[TrainSettings]:

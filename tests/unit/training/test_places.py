@@ -65,7 +65,7 @@ def test_a_process_that_torchrun_has_started_knows_its_place() -> None:
     variables = {**TORCHRUN, "HOME": "/home/ana"}
     place = take_place(variables, with_processes(4))
     assert place is not None
-    assert (place.rank, place.count, place.local_count) == (3, 4, 2)
+    assert (place.rank, place.count) == (3, 4)
     assert (place.meeting, place.variables) == ("env://", TORCHRUN)
     assert not place.is_first
     assert not place.needs_lock
@@ -76,7 +76,7 @@ def test_a_process_of_the_stages_own_meets_the_others_in_a_file() -> None:
     """Its launcher has the locks and has chosen threads and GPU; no address is told to torch."""
     variables = dict(OURS)
     place = take_place(variables, with_processes(2))
-    assert place == Place(0, 2, 2, "file:///tmp/meeting", {})
+    assert place == Place(0, 2, "file:///tmp/meeting", {})
     assert not place.needs_lock
     assert variables == {}
     by_hand = take_place({**TORCHRUN, "RANK": "0"}, with_processes(4))
