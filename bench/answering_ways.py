@@ -6,18 +6,25 @@ from typing import Any
 import torch
 
 from bench.arithmetic import NOTHING, Work, causal, forward_flops
-from bench.base import autocast, load_model, load_tokenizer
+from bench.base import autocast, load_model, load_tokenizer, pick_device
 from bench.questions import exam
 from bench.settings import Settings
+from bench.shapes import END
 from bench.ways import Way
+from vestibular.examination.net import deviation
+from vestibular.modeling.answers import Answer
 from vestibular.modeling.encoding import EncodedQuestion, shared_prefix
 from vestibular.modeling.generation import answer_questions
+from vestibular.modeling.planning import answering_bytes
 
 Answers = list[list[int]]
 
 
-def generate(model: Any, question: EncodedQuestion, end: int, new_tokens: int) -> list[int]:
-    """Answer greedily with transformers' own `generate`; return the tokens before the end."""
+def generate(model: Any, question: EncodedQuestion, end: int | None, new_tokens: int) -> list[int]:
+    """Answer greedily with transformers' own `generate`; return the tokens before the end.
+
+    Without an `end` every answer has `new_tokens`.
+    """
     ids = torch.tensor([question.prompt], device=model.device)
     output = model.generate(
         input_ids=ids,
@@ -25,7 +32,7 @@ def generate(model: Any, question: EncodedQuestion, end: int, new_tokens: int) -
         do_sample=False,
         max_new_tokens=new_tokens,
         eos_token_id=end,
-        pad_token_id=end,
+        pad_token_id=END,
     )[0, ids.shape[1] :].tolist()
     return output[: output.index(end)] if end in output else output
 
@@ -42,6 +49,7 @@ def way(
     answer: Callable[[Any, list[EncodedQuestion], int], Answers],
     configuration: str,
     once: bool,
+    findings: Callable[[Any, list[EncodedQuestion]], dict[str, Any]] = lambda model, asked: {},
 ) -> Way:
     """Return a way of answering the exam; `once` says that contexts are encoded once."""
     tokenizer = load_tokenizer(settings)
@@ -76,6 +84,7 @@ def way(
         model_flops=forward_flops(settings.shape, needed),
         hardware_flops=0,
         answers=lambda: tokenizer.batch_decode(found, skip_special_tokens=True),
+        findings=lambda: findings(model, questions),
     )
 
 
@@ -90,12 +99,31 @@ def one_at_a_time(settings: Settings) -> Way:
 
 def shared_context(settings: Settings) -> Way:
     """Return the pipeline's own answering."""
+    given: list[Answer] = []
 
     def answer(model: Any, questions: list[EncodedQuestion], end: int) -> Answers:
-        answers = answer_questions(
+        given[:] = answer_questions(
             model, questions, (end,), settings.new_tokens, settings.answering_tokens, "shared"
         )
-        return [list(answer.tokens) for answer in answers]
+        return [list(answer.tokens) for answer in given]
+
+    def findings(model: Any, questions: list[EncodedQuestion]) -> dict[str, Any]:
+        with autocast(settings, model.device):
+            gone_over = deviation(model, questions, given, (END,))
+        longest = max(len(question.prompt) for question in questions) + settings.new_tokens
+        return {
+            "contexts": len({question.context for question in questions}),
+            "log_probabilities_off": gone_over.mean,
+            "likelier_by": gone_over.from_best,
+            "planned_bytes": answering_bytes(
+                settings.base,
+                settings.quantization,
+                "float32",
+                longest,
+                settings.answering_tokens,
+                pick_device(settings),
+            ),
+        }
 
     held = f"at most {settings.answering_tokens} tokens held at a time"
-    return way(settings, answer, held, once=True)
+    return way(settings, answer, held, once=True, findings=findings)

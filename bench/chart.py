@@ -17,16 +17,27 @@ COLOURS = {
 }
 """A way's colour in all charts: grey for the slowest, orange for other libraries, blue for ours."""
 
+_COMMON_AXES = {
+    "model": "model's shape",
+    "context_tokens": "tokens of the context",
+    "questions_per_context": "questions a context",
+}
+AXES = {
+    "training": _COMMON_AXES,
+    "answering": {**_COMMON_AXES, "answer_tokens": "tokens of the answer"},
+}
+"""What the cost grows along, and how a chart names it."""
 
-def colour(legend: bool) -> dict[str, Any]:
-    """Return the encoding of a way as its colour."""
+
+def colour(legend: list[str]) -> dict[str, Any]:
+    """Return the encoding of a way as its colour; `legend` names the ways that it lists."""
     return {
         "field": "way",
         "type": "nominal",
         "sort": None,
         "title": None,
         "scale": {"domain": list(COLOURS), "range": list(COLOURS.values())},
-        "legend": {"values": ["published", "padded", "shared_context"]} if legend else None,
+        "legend": {"values": legend} if legend else None,
     }
 
 
@@ -42,7 +53,7 @@ def bars(
         "data": {"values": rows},
         "encoding": {"y": y, "x": x},
         "layer": [
-            {"mark": "bar", "encoding": {"color": colour(legend=False)}},
+            {"mark": "bar", "encoding": {"color": colour([])}},
             {
                 "mark": {"type": "text", "align": "left", "dx": 4},
                 "encoding": {"text": {"field": field, "type": "quantitative", "format": number}},
@@ -68,10 +79,11 @@ def table(task: dict[str, Any]) -> list[dict[str, Any]]:
 def lines(rows: list[dict[str, Any]], axis: str, title: str) -> dict[str, Any]:
     """Return seconds a question along an axis of growth, a line a way."""
     kind = "ordinal" if axis == "model" else "quantitative"
+    measured = [row for row in rows if row["axis"] == axis]
     return {
         "width": 220,
         "height": 160,
-        "data": {"values": [row for row in rows if row["axis"] == axis]},
+        "data": {"values": measured},
         "mark": {"type": "line", "point": True},
         "encoding": {
             "x": {"field": "value", "type": kind, "sort": None, "title": title},
@@ -81,7 +93,7 @@ def lines(rows: list[dict[str, Any]], axis: str, title: str) -> dict[str, Any]:
                 "title": "seconds a question (log)" if axis == "model" else "seconds a question",
                 "scale": {"type": "log"} if axis == "model" else {"zero": True},
             },
-            "color": colour(legend=True),
+            "color": colour(list(dict.fromkeys(row["way"] for row in rows))),
         },
     }
 
@@ -90,7 +102,7 @@ def specification(result: dict[str, Any]) -> dict[str, Any]:
     """Return the whole chart, in Vega-Lite."""
     memory = "peak memory, GiB"
     parts = []
-    for task in ("training", "answering"):
+    for task in (task for task in AXES if task in result):
         rows = table(result[task])
         parts.append(
             {
@@ -103,22 +115,17 @@ def specification(result: dict[str, Any]) -> dict[str, Any]:
             }
         )
     machine, settings = result["machine"], result["settings"]
-    if result["growth"]:
-        parts.append(
-            {
-                "title": {"text": "cost of training", "anchor": "start"},
-                "hconcat": [
-                    lines(result["growth"], "model", "model's shape"),
-                    lines(result["growth"], "context_tokens", "tokens of the context"),
-                    lines(result["growth"], "questions_per_context", "questions a context"),
-                ],
-            }
-        )
+    for task, axes in AXES.items():
+        grown = [row for row in result["growth"] if row["task"] == task]
+        if grown:
+            charts = [lines(grown, axis, title) for axis, title in axes.items()]
+            title = {"text": f"cost of {task}", "anchor": "start"}
+            parts.append({"title": title, "hconcat": charts})
     where = machine["processor"] if machine["device"] == "CPU" else machine["device"]
     return {
         "$schema": "https://vega.github.io/schema/vega-lite/v5.json",
         "title": {
-            "text": f"GPT-2 shape {settings['shape']}, {settings['precision']}, "
+            "text": f"shape {settings['shape']}, {settings['precision']}, "
             f"quantization {settings['quantization']}",
             "subtitle": f"{where}, {machine['threads']} threads, torch {machine['torch']}, "
             f"median of {settings['repeats']} repeats in turn",

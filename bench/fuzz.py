@@ -5,6 +5,7 @@ python -m bench.fuzz --inputs 100000
 Every input is a SQuAD, JSON Lines, CSV, Parquet or settings file that was right before a few
 values or bytes of it were changed. It holds if it is read with its rows accounted for, or refused
 with one of our messages; a traceback is a failure, printed with the seed that makes it again.
+Writes `results/fuzz.json`.
 """
 
 import argparse
@@ -27,13 +28,16 @@ import pyarrow
 import pyarrow.parquet
 from tqdm import tqdm
 
+from bench.machine import load, machine
 from vestibular.core.errors import VestibularError
+from vestibular.core.files import write_json
 from vestibular.data.dataset import load_dataset
 from vestibular.data.settings import DataSettings
 from vestibular.params.project import load_params
 from vestibular.scoring.normalization import Normalization
 
 ROOT = Path(__file__).parents[1]
+RESULT = ROOT / "bench" / "results" / "fuzz.json"
 QUESTIONS = 6
 COLUMNS = {
     "id": "nome",
@@ -341,6 +345,7 @@ def main() -> None:
     parser.add_argument(
         "--first", type=int, default=0, help="the first seed (default: %(default)s)"
     )
+    parser.add_argument("--output", type=Path, default=RESULT)
     arguments = parser.parse_args()
     counts: Counter[tuple[str, str]] = Counter()
     failures = 0
@@ -357,12 +362,25 @@ def main() -> None:
             except Exception:
                 failures += 1
                 print(f"seed {seed}:\n{traceback.format_exc(limit=-6)}", flush=True)
+    seconds = time.monotonic() - start
     for (kind, outcome), count in sorted(counts.items()):
         print(f"{kind:8} {outcome:8} {count:7,}")
     print(
-        f"{failures} tracebacks or unaccounted rows in {arguments.inputs:,} inputs, "
-        f"{time.monotonic() - start:.0f} s"
+        f"{failures} tracebacks or unaccounted rows in {arguments.inputs:,} inputs, {seconds:.0f} s"
     )
+    result = {
+        "machine": machine(),
+        "load": load(),
+        "first_seed": arguments.first,
+        "inputs": arguments.inputs,
+        "failures": failures,
+        "seconds": round(seconds),
+        "outcomes": {
+            kind: {outcome: counts[kind, outcome] for outcome in ("read", "refused")}
+            for kind in MAKERS
+        },
+    }
+    write_json(arguments.output, result)
     sys.exit(bool(failures))
 
 

@@ -16,8 +16,11 @@ from bench import chart
 from bench.machine import load, machine
 from bench.settings import MAX_TOKENS, MAX_TOKENS_ELSEWHERE, Settings
 from bench.shapes import SHAPES
-from bench.summary import add_equal_answers, add_memory_shares, peak_flops, rows
+from bench.summary import add_ceiling, add_equal_answers, add_memory_shares, peak_flops, rows
 from bench.workers import WayError, apart, measure
+
+AGAINST = {"training": ("published", "trl"), "answering": ("one_at_a_time", "lm_eval")}
+"""The tasks, and the ways that all others are compared with."""
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -39,14 +42,21 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--batch", type=int, default=16, help="questions an optimizer step")
     parser.add_argument("--micro-batch", type=int, default=4, help="rows of the published recipe")
     parser.add_argument("--max-tokens", type=int, help="tokens a forward pass; default by device")
-    parser.add_argument("--answering-tokens", type=int, default=16384, help="tokens held at a time")
+    parser.add_argument("--answering-tokens", type=int, default=32768, help="tokens held at a time")
     parser.add_argument("--train-questions", type=int, default=32, help="a repeat's")
     parser.add_argument(
         "--published-questions", type=int, default=8, help="a repeat's, of the published recipe"
     )
-    parser.add_argument("--exam-questions", type=int, default=24, help="a repeat's")
+    parser.add_argument("--exam-questions", type=int, default=48, help="a repeat's")
     parser.add_argument("--new-tokens", type=int, default=16, help="longest answer")
     parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument(
+        "--tasks",
+        nargs="+",
+        choices=AGAINST,
+        default=list(AGAINST),
+        help="what to measure",
+    )
     parser.add_argument("--no-growth", action="store_true", help="leave out how the cost grows")
     parser.add_argument("--output", type=Path, help="default: bench/results/speed-SHAPE.json")
     return parser
@@ -64,16 +74,16 @@ def run(options: argparse.Namespace, base: Path) -> dict[str, Any]:
     if settings.max_tokens is None:
         tokens = MAX_TOKENS.get(device, MAX_TOKENS_ELSEWHERE)
         settings = replace(settings, max_tokens=tokens)
-    training = measure("training", settings)
-    answering = measure("answering", settings)
+    measured = {task: measure(task, settings) for task in options.tasks}
     grown = [] if options.no_growth else apart("bench.growth:growth", settings)
-    peak = peak_flops(training, answering)
-    trained = rows(training, ("published", "trl"), peak)
-    answered = rows(answering, ("one_at_a_time", "lm_eval"), peak)
-    add_memory_shares(trained)
-    add_memory_shares(answered)
-    add_equal_answers(answered, answering)
-    about = training["published"]["about"]
+    peak = peak_flops(*measured.values())
+    reported = {task: rows(found, AGAINST[task], peak) for task, found in measured.items()}
+    for task, found in reported.items():
+        add_memory_shares(found)
+        add_ceiling(found["shared_context"], found[AGAINST[task][0]], peak)
+    if "answering" in reported:
+        add_equal_answers(reported["answering"], measured["answering"])
+    about = next(iter(measured.values()))["shared_context"]["about"]
     places = ("data", "tokenizer", "base")
     return {
         "machine": {
@@ -85,15 +95,14 @@ def run(options: argparse.Namespace, base: Path) -> dict[str, Any]:
             "load_after": load(),
         },
         "settings": {name: value for name, value in asdict(settings).items() if name not in places},
-        "training": trained,
-        "answering": answered,
+        **reported,
         "growth": grown,
     }
 
 
 def report(result: dict[str, Any]) -> None:
     """Print a table, and the reason of each row that is not in it."""
-    for task in ("training", "answering"):
+    for task in (task for task in AGAINST if task in result):
         print(f"\n{task:16}{'questions/s':>12}{'x first':>9}{'MFU':>7}{'peak MiB':>10}{'equal':>7}")
         for name, way in result[task].items():
             if "not_run" in way:

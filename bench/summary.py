@@ -56,6 +56,7 @@ def row(
     if about["hardware_flops"]:
         share = utilization(about["hardware_flops"], seconds, peak)
         result["hardware_flops_utilization"] = round(share, 4)
+    result.update(end["findings"])
     return result
 
 
@@ -64,6 +65,16 @@ def rows(
 ) -> dict[str, dict[str, Any]]:
     """Return what is reported of all ways of a task."""
     return {name: row(way, task, against, peak) for name, way in task.items() if name != PEAK}
+
+
+def add_ceiling(way: dict[str, Any], first: dict[str, Any], peak: float) -> None:
+    """Add how many times the first way's questions/s matrix products alone would allow a way.
+
+    That is what is left if the mathematics that the way needs ran as fast as this machine's best
+    matrix products, and nothing else took any time.
+    """
+    allowed = peak / way["model_flops_per_question"]
+    way["times_by_matrix_products_alone"] = round(allowed / first["questions_per_second"], 2)
 
 
 def add_memory_shares(reported: dict[str, dict[str, Any]]) -> None:

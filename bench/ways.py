@@ -28,6 +28,8 @@ class Way:
     """FLOPs of a repeat with padding and recomputation; 0 where they are not known."""
     answers: Callable[[], list[str]] = list
     """The answers of the last repeat."""
+    findings: Callable[[], dict[str, Any]] = dict
+    """What else is reported, found once the measuring is over."""
 
 
 WAYS = {

@@ -145,6 +145,7 @@ def _serve(connection: Connection, way: Way, settings: Settings) -> None:
             "peak_resident_bytes": peak_resident_bytes(),
             "peak_device_bytes": torch.cuda.max_memory_allocated() if cuda else 0,
             "answers": way.answers(),
+            "findings": way.findings(),
         }
     )
 

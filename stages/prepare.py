@@ -131,12 +131,14 @@ def try_base(params: Params, name: str, pinned: PinnedBase) -> PinnedBase:
     quiet()
     # imported here: torch and its friends take seconds
     from vestibular.modeling.base_checks import check_base
+    from vestibular.modeling.models import rehearse_loading
 
     folder = just_pinned(pinned.pin)
     ways(folder)
     train = params.candidate(name).train
     targets = train.lora.target_modules if train.method == "lora" else "auto"
     chat = check_base(folder, params.prompt, targets)
+    rehearse_loading(folder)
     if train.method == "lora" and train.lora.options:
         from vestibular.modeling.models import configuration
         from vestibular.training.saving import rehearse_saving

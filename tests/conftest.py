@@ -1,7 +1,6 @@
 """What several tests need: tiny real models, and the data that lies outside the repository."""
 
 import fcntl
-import json
 import os
 import shutil
 import subprocess
@@ -13,6 +12,9 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.support.clones import MadeOnce, clone_project, commit_first
+from tests.support.commands import ROOT, run
+
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
 os.environ["HF_DATASETS_OFFLINE"] = "1"
@@ -23,10 +25,7 @@ os.environ["OMP_NUM_THREADS"] = "1"
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("patient")
 
-ROOT = Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared" / "data"
-RUN_SECONDS = 600
-"""After which a command is killed and its test fails."""
 
 
 @pytest.fixture(scope="session")
@@ -60,9 +59,6 @@ def in_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty current folder."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
-
-
-MadeOnce = Callable[[str, Callable[[Path], None]], Path]
 
 
 @pytest.fixture(scope="session")
@@ -147,88 +143,6 @@ def clone(tmp_path: Path) -> Path:
             shutil.copy2(ROOT / name, folder / name)
     commit_first(folder)
     return folder
-
-
-def clone_project(clone: Path) -> None:
-    """Copy the working tree, shorten its questions, and commit both."""
-    names = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        cwd=ROOT,
-        check=True,
-        capture_output=True,
-        text=True,
-    ).stdout.split("\0")
-    for name in filter(None, names):
-        # a run's results stay behind: the clone makes its own
-        result = name.startswith(("dvc.lock", "metrics/")) and not name.endswith(".gitkeep")
-        if (ROOT / name).is_file() and not result:
-            (clone / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, clone / name)
-    few_questions(clone / "demo/data/train.json", 12)
-    few_questions(clone / "demo/data/dev.json", 3)
-    params = (clone / "params.yaml").read_text(encoding="utf-8")
-    for old, new in (
-        ("epochs: 1", "epochs: 2"),
-        ("checkpoint_steps: 50", "checkpoint_steps: 5"),
-        # so short a training beats no reference point
-        ("allow_below_reference: false", "allow_below_reference: true"),
-    ):
-        assert old in params
-        params = params.replace(old, new)
-    (clone / "params.yaml").write_text(params, encoding="utf-8")
-    commit_first(clone)
-    # the shortened questions are what the demo's own pipeline has "made"
-    run(clone, "dvc", "commit", "--force", "--quiet", "demo/dvc.yaml")
-    subprocess.run(["git", "commit", "--all", "--quiet", "--message=Data"], cwd=clone, check=True)
-
-
-def commit_first(folder: Path) -> None:
-    """Make a folder a repository, with all that it holds in its first commit."""
-    for command in (
-        ["init", "--quiet", "--initial-branch=main"],
-        ["config", "user.name", "Test"],
-        ["config", "user.email", "test@example.org"],
-        ["add", "--all"],
-        ["commit", "--quiet", "--message=Start"],
-    ):
-        subprocess.run(["git", *command], cwd=folder, check=True)
-
-
-def few_questions(path: Path, documents: int) -> None:
-    """Cut a SQuAD file down to its first documents."""
-    content = json.loads(path.read_text(encoding="utf-8"))
-    content["data"] = content["data"][:documents]
-    path.write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
-
-
-def environment() -> dict[str, str]:
-    """Return an environment in which DVC's stages run this very Python and this very code.
-
-    That is the folder's own code where it has any, as a clone has, and this checkout's elsewhere.
-    """
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    sources = f"src{os.pathsep}{ROOT / 'src'}"
-    return {**os.environ, "PATH": path, "PYTHONPATH": sources}
-
-
-def run(
-    folder: Path, *command: str, status: int = 0, text: str | None = None
-) -> subprocess.CompletedProcess[str]:
-    """Run a command as a user would and check its exit status."""
-    result = subprocess.run(
-        command,
-        cwd=folder,
-        env=environment(),
-        capture_output=True,
-        text=True,
-        input=text,
-        timeout=RUN_SECONDS,
-    )
-    assert result.returncode == status, result.stdout + result.stderr
-    return result
-
-
-SHAPES = ("gpt2", "opt", "llama", "qwen2", "gpt_neox")
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,10 @@ import { choose, colour, keepAddress, label, state } from "/state.js";
 
 const ROWS = 100; // that are drawn at first, and more by a click each time
 let shownRows = ROWS;
-// What a column shows where nobody has chosen any: the parameter that is varied most.
+// What columns show where nobody has chosen any: by what a run that was pushed after its end tells
+// itself apart, and without that the parameter that is varied most.
+const EXPERIMENT = "run/experiment";
+const DIFFERING = "run/differing_settings";
 const USUAL = /(^|\/)(parameters|params|settings|hyperparameters|config)\/(.*\/)?(learning[-_]rate|lr)$/;
 const values = new Map(); // of the chosen columns, by the runs' ids
 
@@ -127,7 +130,9 @@ function removeButton(name) {
 
 export async function loadColumns() {
   if (!state.columnsChosen && !state.columns.length && state.runs.length) {
-    state.columns = (await ask("/page/names")).filter((name) => USUAL.test(name)).slice(0, 1);
+    const names = await ask("/page/names");
+    const usual = names.includes(DIFFERING) ? [DIFFERING] : names.filter((name) => USUAL.test(name)).slice(0, 1);
+    state.columns = names.includes(EXPERIMENT) ? [EXPERIMENT, ...usual] : usual;
     state.columnsChosen = true;
   }
   await Promise.all(state.columns.map(async (name) => {

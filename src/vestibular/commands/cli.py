@@ -12,6 +12,7 @@ from vestibular.commands import (
     project_commands,
     registry_commands,
 )
+from vestibular.commands.next_steps import next_steps
 from vestibular.core.base_models import configuration
 from vestibular.core.errors import (
     DataError,
@@ -214,11 +215,7 @@ def run_leaderboard(_: argparse.Namespace) -> None:
     for note in board.notes:
         print(note)
     print(f"Next ({SELECTION} says all that the choice rests on):")
-    if board.promoted:
-        print('  vestibular answer --context FILE "question"    ask the model')
-    print("  dvc plots show                                 see the curves and scores")
-    print("  dvc exp run -S train.learning_rate=2e-2        try a variant")
-    print("  vestibular experiments                         compare the variants")
+    print(next_steps(board))
     if REPORT.exists():
         print(f"The report shows every question with every answer: {REPORT.resolve().as_uri()}")
 

@@ -18,6 +18,13 @@ WHAT_HAPPENED = {
     "kept": "left as it is",
 }
 
+FIRST_STEPS = (
+    "copy your questions into data/mine, and base models that are not on the hub into models/bases",
+    "vestibular init --source data/mine    # settings for them; asks for the rest",
+    "dvc add data/mine models/bases        # kept by DVC, in place of git",
+)
+"""What comes before a first run without the demo."""
+
 
 def add_commands(commands: Any) -> None:
     """Add both to the parser of commands."""
@@ -66,7 +73,7 @@ def run_new(arguments: argparse.Namespace) -> None:
     if folder.resolve() != Path.cwd():
         print(f"  cd {shlex.quote(str(folder))}")
     if not arguments.demo:
-        print("  vestibular init         # settings for your own data")
+        print("\n".join(f"  {line}" for line in FIRST_STEPS))
     print("  dvc repro\n  vestibular leaderboard\nREADME.md says how to go on.")
 
 
@@ -100,13 +107,13 @@ def _check_settings() -> None:
     Raises:
         ParamsError: they are not; the rest of the upgrade is done.
     """
-    from vestibular.params.project import load_params
+    from vestibular.params.project import has_settings, load_params
 
-    if PARAMS.exists():
-        try:
+    try:
+        if has_settings():
             load_params()
-        except ParamsError as error:
-            raise ParamsError(f"{error}\nEverything else is upgraded.") from None
+    except ParamsError as error:
+        raise ParamsError(f"{error}\nEverything else is upgraded.") from None
 
 
 def _tell_reruns() -> None:

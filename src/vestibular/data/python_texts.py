@@ -13,6 +13,7 @@ from typing import Any
 PRINTED = re.compile(
     r"""\s*(?:
       (?:np\.|numpy\.)?array\(
+    | (?:OrderedDict|deque|frozenset|tensor|Index)\([\[({]
     | [\[({]\s*(?:['"\[{(]|[rbuRBU]['"]|(?:np\.|numpy\.)?array\(|None\b|nan\b|True\b|False\b)
     | \{\s*\d+\s*:
     )""",
@@ -20,7 +21,7 @@ PRINTED = re.compile(
 )
 """How the texts begin that look like a list, a dictionary or an array and not like words."""
 NAMES = {"nan": None, "NaN": None, "null": None}
-ARRAYS = ("array", "list", "tuple", "set")
+ARRAYS = ("array", "list", "tuple", "set", "deque", "frozenset", "tensor", "Index")
 VALUES = (tokenize.STRING, tokenize.NUMBER)
 END = (tokenize.NEWLINE, tokenize.NL, tokenize.ENDMARKER, tokenize.INDENT, tokenize.DEDENT)
 
@@ -93,6 +94,10 @@ def _value(node: ast.expr) -> Any:
             return dict(zip(map(str, read), map(_value, values), strict=True))
         case ast.Call(func=ast.Name(id=name), args=[first, *_]) if name in ARRAYS:
             return _value(first)
+        case ast.Call(func=ast.Name(id="OrderedDict"), args=[ast.List(elts=pairs)]) if all(
+            isinstance(pair, ast.Tuple) and len(pair.elts) == 2 for pair in pairs
+        ):
+            return {str(key): value for key, value in map(_value, pairs)}
         case ast.Call(func=ast.Attribute(value=ast.Name(id="np" | "numpy"), attr=name), args=args):
             # numpy 2 prints numbers as np.int64(3)
             if len(args) == 1 or (args and name in ARRAYS):

@@ -204,6 +204,8 @@ def as_text(results: list[Result]) -> str:
     table = [["target", "run", "pushed", "there already", "failed"]]
     reasons: list[str] = []
     for result in results:
+        why: dict[str, list[str]] = {}
+        more = 0
         for run, candidate in result.candidates.items():
             name = f"{candidate} {run[:8]}"
             outcomes = {
@@ -214,13 +216,20 @@ def as_text(results: list[Result]) -> str:
             if run in result.untried:
                 numbers[2] += " (cut off)" if outcomes else " (not tried)"
             table.append([result.target, name, *numbers])
-            why = [
-                f"{result.target}  {name}  {item}: {reason}"
+            failed = [
+                (f"{name}  {item}", reason)
                 for item, (outcome, reason) in outcomes.items()
                 if outcome == "failed"
             ]
-            more = [f"... and {len(why) - MOST_REASONS} more"] if len(why) > MOST_REASONS else []
-            reasons += [*why[:MOST_REASONS], *more]
+            for place, reason in failed[:MOST_REASONS]:
+                why.setdefault(reason, []).append(place)
+            more += len(failed[MOST_REASONS:])
+        # what several fail for is said once
+        for reason, (place, *others) in why.items():
+            also = f" and {len(others)} more" if others else ""
+            reasons.append(f"{result.target}  {place}{also}: {reason}")
+        if more:
+            reasons.append(f"... and {more} more")
         if result.fault:
             reasons.append(f"{result.target}: {result.fault}{_server(result.target)}")
         if not result.candidates and not result.fault:

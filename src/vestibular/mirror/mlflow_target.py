@@ -1,36 +1,39 @@
 """MLflow as a target: any tracking address, a SQLite file among them."""
 
 import json
-import os
 import time
 import warnings
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from vestibular.mirror.mlflow_values import (
     MARKS_TAG,
     RUN_TAG,
+    address,
     as_text,
     changed_tags,
     differ,
+    find_experiment,
+    how_to_restore,
     list_runs,
+    log_in_parts,
     make_model,
     marks_in,
     names_of,
+    shown_name,
+    versions_by_run,
 )
 from vestibular.mirror.pushing import one_line
 from vestibular.mirror.records import Point, Run, Stage, Value
 from vestibular.mirror.target import Call, Marks, TargetGoneError, read_marks, size_of, staged
 
-ADDRESS = "sqlite:///mlflow.db"
 STAGE_TAG = "stage"
 ADAPTER = "finetuning/adapter"
 MEASURED = ("finetuning/", "evaluation/")
 """Numbers below these are results, which MLflow compares: metrics, and not tags."""
 PARAMETERS = "parameters/"
 STATES = {"running": "RUNNING", "finished": "FINISHED", "failed": "FAILED", "killed": "KILLED"}
-MOST_AT_ONCE = 100
 
 
 class MlflowTarget:
@@ -46,14 +49,13 @@ class MlflowTarget:
         from mlflow import MlflowClient
         from mlflow.exceptions import MlflowException
 
-        address = os.environ.get("MLFLOW_TRACKING_URI") or ADDRESS
         self.errors: tuple[type[Exception], ...] = (MlflowException,)
         self._call = call
         self._name = name
         try:
             call("connect")
-            self._client = MlflowClient(address, address)
-            self._experiment = self._experiment_id()
+            self._client = MlflowClient(address(), address())
+            self._experiment = find_experiment(self._client, name)
         except MlflowException as error:
             raise TargetGoneError(one_line(error)) from None
         self._names: dict[str, str] = {}
@@ -62,45 +64,26 @@ class MlflowTarget:
         self._versions: dict[str, Any] = {}
         self._steps: dict[tuple[str, str], dict[int, float]] = {}
 
-    def _experiment_id(self) -> str:
-        found = self._client.get_experiment_by_name(self._name)
-        if found is not None and found.lifecycle_stage == "deleted":
-            raise TargetGoneError(
-                f"the experiment {self._name} has been deleted in MLflow; bring it back with "
-                f"`mlflow experiments restore --experiment-id {found.experiment_id}`, or delete it "
-                "for good with `mlflow gc`"
-            )
-        if found is not None:
-            return str(found.experiment_id)
-        return str(self._client.create_experiment(self._name))
-
     def refresh(self) -> None:
         """Ask for all runs and versions that are there."""
         from mlflow.entities import ViewType
 
         self._call("list the runs")
+        # while a push follows, somebody may delete it
+        self._experiment = find_experiment(self._client, self._name)
         self._runs = list_runs(self._client, self._experiment, ViewType.ACTIVE_ONLY)
         self._deleted = list_runs(self._client, self._experiment, ViewType.DELETED_ONLY)
         self._call("list the versions")
-        self._versions = {
-            version.tags[RUN_TAG]: version
-            for version in sorted(
-                self._client.search_model_versions(f"name='{self._name}'"),
-                key=lambda version: -int(version.version),
-            )
-            if RUN_TAG in version.tags
-        }
+        there = [run.info.run_id for run in (*self._runs.values(), *self._deleted.values())]
+        versions = self._client.search_model_versions(f"name='{self._name}'")
+        self._versions = versions_by_run(versions, there)
 
     def deleted(self, run: Run) -> str | None:
         """Return how to bring back a run that is in MLflow's trash; None if it is not."""
         name = self._key(run)
         if name in self._runs or name not in self._deleted:
             return None
-        known = self._deleted[name].info.run_id
-        return (
-            f"bring it back with `mlflow runs restore --run-id {known}`, or delete it for good "
-            "with `mlflow gc`, and it is pushed anew"
-        )
+        return how_to_restore("run", str(self._deleted[name].info.run_id))
 
     def run_marks(self, run: Run) -> Marks:
         """Return the marks of a run; none if MLflow does not know it."""
@@ -127,7 +110,7 @@ class MlflowTarget:
             start = round(run.started * 1000)
             tags = {RUN_TAG: name, "candidate": run.candidate}
             self._runs[name] = self._client.create_run(
-                self._experiment, start, tags, run_name=run.candidate
+                self._experiment, start, tags, run_name=shown_name(run)
             )
         return str(self._runs[name].info.run_id)
 
@@ -149,16 +132,7 @@ class MlflowTarget:
                     metrics.append(Metric(name, value, now, 0))
             elif known.tags.get(name) != text:
                 tags.append(RunTag(name, text))
-        for start in range(0, max(len(parameters), len(metrics), len(tags)), MOST_AT_ONCE):
-            self._call("set fields")
-            part = slice(start, start + MOST_AT_ONCE)
-            self._client.log_batch(
-                run_id,
-                metrics=metrics[part],
-                params=parameters[part],
-                tags=tags[part],
-                synchronous=True,
-            )
+        log_in_parts(self._client, self._call, run_id, metrics, parameters, tags)
 
     def add_points(self, run: Run, name: str, points: list[Point]) -> None:
         """Add the points whose steps are not there: MLflow would keep a step twice.
@@ -210,10 +184,7 @@ class MlflowTarget:
         known = self._runs[self._key(run)].data.tags
         changed = changed_tags(known, marks)
         tags = [RunTag(tag, text) for tag, text in changed.items()]
-        self._call("save the marks")
-        for start in range(0, len(tags), MOST_AT_ONCE):
-            some = tags[start : start + MOST_AT_ONCE]
-            self._client.log_batch(run_id, tags=some, synchronous=True)
+        log_in_parts(self._client, self._call, run_id, tags=tags)
         known |= changed
 
     def close_run(self, run: Run) -> None:
@@ -266,20 +237,36 @@ class MlflowTarget:
 
     def stage(self, run: Run) -> Stage:
         """Return the stage that a run's version is in, if the alias says so too."""
-        found = self._ask_for_version(run)
+        version = self._version(run)
+        self._call("read the stage")
+        found = self._client.get_model_version(self._name, version)
         stage: Stage = found.current_stage.lower()
         tagged = found.tags.get(STAGE_TAG) == stage
         return stage if tagged and (stage != "production" or stage in found.aliases) else "none"
 
-    def _ask_for_version(self, run: Run) -> Any:
-        version = self._version(run)
-        self._call("read the stage")
-        return self._client.get_model_version(self._name, version)
-
     def set_stage(self, run: Run, stage: Stage) -> None:
         """Set the stage, its alias and its tag: stages are on their way out of MLflow."""
-        version = self._version(run)
-        if stage != "production" and "production" in self._ask_for_version(run).aliases:
+        self._version(run)
+        self._set_stage(self._key(run), stage)
+
+    def others(self, runs: Iterable[Run]) -> dict[str, tuple[str, Stage]]:
+        """Return candidate and stage of the versions of other runs, by the runs' names here."""
+        own = {self._key(run) for run in runs}
+        return {
+            name: (version.tags.get("model/candidate", name), version.tags.get(STAGE_TAG, "none"))
+            for name, version in self._versions.items()
+            if name not in own
+        }
+
+    def set_stage_of_other(self, name: str, stage: Stage) -> None:
+        """Put the version of one of the others into a stage."""
+        self._set_stage(name, stage)
+
+    def _set_stage(self, name: str, stage: Stage) -> None:
+        version = str(self._versions[name].version)
+        self._call(f"read the stage of version {version}")
+        aliases = self._client.get_model_version(self._name, version).aliases
+        if stage != "production" and "production" in aliases:
             # before the tag: cut off here, the push is known to be unfinished
             self._call("delete the alias")
             self._client.delete_registered_model_alias(self._name, "production")
@@ -297,3 +284,6 @@ class MlflowTarget:
             for other in self._client.search_model_versions(f"name='{self._name}'"):
                 if str(other.version) != version and other.tags.get(STAGE_TAG) == stage:
                     self._tag(str(other.version), STAGE_TAG, "archived")
+            for known in self._versions.values():
+                if str(known.version) != version and known.tags.get(STAGE_TAG) == stage:
+                    known.tags[STAGE_TAG] = "archived"

@@ -1,13 +1,18 @@
-"""Values and marks as MLflow keeps them."""
+"""Values and marks as MLflow keeps them, and how what was deleted there is brought back."""
 
 import itertools
 import json
-from collections.abc import Iterable, Iterator, Mapping
+import os
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from vestibular.mirror.records import Point, Value
-from vestibular.mirror.target import Marks, read_marks
+from vestibular.mirror.records import Point, Run, Value
+from vestibular.mirror.target import Call, Marks, TargetGoneError, read_marks
 
+ADDRESS = "sqlite:///mlflow.db"
+"""Where runs go as long as MLFLOW_TRACKING_URI says nothing."""
+ADDRESS_VARIABLE = "MLFLOW_TRACKING_URI"
+MOST_AT_ONCE = 100
 RUN_TAG = "vestibular.run"
 MARKS_TAG = "vestibular.marks"
 LONGEST_TAG = 7_500
@@ -49,6 +54,86 @@ def changed_tags(known: Mapping[str, str], marks: Marks) -> dict[str, str]:
     """Return those tags that hold marks and are not known; one that is not needed holds none."""
     tags = dict.fromkeys(marks_tags(known), "{}") | marks_as_tags(marks)
     return {tag: text for tag, text in tags.items() if known.get(tag) != text}
+
+
+def address() -> str:
+    """Return the address of the service."""
+    return os.environ.get(ADDRESS_VARIABLE) or ADDRESS
+
+
+def find_experiment(client: Any, name: str) -> str:
+    """Return the id of an experiment, which is made if need be.
+
+    Raises:
+        TargetGoneError: it is in MLflow's trash; says how to bring it back.
+    """
+    found = client.get_experiment_by_name(name)
+    if found is None:
+        return str(client.create_experiment(name))
+    if found.lifecycle_stage == "deleted":
+        advice = how_to_restore("experiment", str(found.experiment_id))
+        raise TargetGoneError(f"the experiment {name} has been deleted in MLflow; {advice}")
+    return str(found.experiment_id)
+
+
+def how_to_restore(kind: str, identifier: str) -> str:
+    """Return the commands for what is in MLflow's trash, as they can be typed.
+
+    Args:
+        kind: `experiment` or `run`.
+        identifier: MLflow's.
+    """
+    # who has set it has it in the terminal, and MLflow's own default is another in some versions
+    own = "" if os.environ.get(ADDRESS_VARIABLE) else f"{ADDRESS_VARIABLE}={ADDRESS} "
+    # a server has a store of its own, which is known there
+    served = address().startswith("http")
+    store = "" if served else f"--backend-store-uri {address()} "
+    return (
+        f"bring it back with `{own}mlflow {kind}s restore --{kind}-id {identifier}`, or delete it "
+        f"for good{' on the server' if served else ''} with `{own}mlflow gc {store}--{kind}-ids "
+        f"{identifier}`, and it is pushed anew"
+    )
+
+
+def shown_name(run: Run) -> str:
+    """Return what a run is called in MLflow's lists: its candidate, and DVC's experiment if any."""
+    experiment = run.fields.get("run/experiment")
+    return run.candidate if experiment is None else f"{run.candidate} ({experiment})"
+
+
+def versions_by_run(versions: Iterable[Any], run_ids: Collection[str]) -> dict[str, Any]:
+    """Return model versions by our names for their runs; of several the oldest.
+
+    A version whose run has been deleted for good has lost its files with it. It stays there under
+    a name of its own, and the run gets a new one.
+
+    Args:
+        versions: MLflow's.
+        run_ids: MLflow's ids of the runs there are, in its trash too.
+    """
+    found = {}
+    for version in sorted(versions, key=lambda version: -int(version.version)):
+        if (name := version.tags.get(RUN_TAG)) is not None:
+            lost = version.run_id not in run_ids
+            found[f"{name} of {version.run_id}" if lost else name] = version
+    return found
+
+
+def log_in_parts(
+    client: Any,
+    call: Call,
+    run_id: str,
+    metrics: Sequence[Any] = (),
+    params: Sequence[Any] = (),
+    tags: Sequence[Any] = (),
+) -> None:
+    """Log metrics, parameters and tags, as many at a time as MLflow takes."""
+    for start in range(0, max(len(metrics), len(params), len(tags)), MOST_AT_ONCE):
+        call("set fields")
+        part = slice(start, start + MOST_AT_ONCE)
+        client.log_batch(
+            run_id, metrics=metrics[part], params=params[part], tags=tags[part], synchronous=True
+        )
 
 
 def make_model(client: Any, name: str) -> None:

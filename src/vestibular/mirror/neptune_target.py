@@ -6,19 +6,29 @@ The client is used in its synchronous mode: what a call has returned from, the s
 import contextlib
 import json
 import logging
-from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass
+import os
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from vestibular.mirror.neptune_values import (
+    QUIET,
+    STOP_SECONDS,
+    Known,
+    cell,
+    how_to_delete,
+    make_model,
+    run_rows,
+)
 from vestibular.mirror.pushing import one_line
 from vestibular.mirror.records import Point, Run, Stage, Value
 from vestibular.mirror.target import Call, Marks, TargetGoneError, read_marks, size_of, staged
 
 MARKS = "mirror/marks"
+NAME = "mirror/run"
+"""Our own name for a run: what is in the trash has lost the one that it was made with."""
 RUN = "model/run"
 MODEL_NAME = "model/model-name"
-STOP_SECONDS = 5.0
 
 
 class NeptuneTarget:
@@ -52,8 +62,11 @@ class NeptuneTarget:
         self._model_key = model_key
         self._model = ""
         self._marks: dict[str, str] = {}
-        self._versions: dict[str, _Known] = {}
-        self._unfinished: list[_Known] = []
+        self._named: set[str] = set()
+        self._deleted: dict[str, str] = {}
+        """Neptune's names of runs in its trash, by ours."""
+        self._versions: dict[str, Known] = {}
+        self._unfinished: list[Known] = []
         self._open: dict[str, Any] = {}
         with self._asking("connect"):
             try:
@@ -72,15 +85,19 @@ class NeptuneTarget:
     def refresh(self) -> None:
         """Ask for all runs and versions that are there."""
         with self._asking("list the runs"):
-            table = self._project.fetch_runs_table(
-                columns=["sys/id", "sys/custom_run_id", MARKS], progress_bar=False
-            )
-            self._marks = {
-                _text(row, "sys/custom_run_id"): _text(row, MARKS) for row in table.to_rows()
-            }
+            rows = run_rows(self._project, [NAME, "sys/custom_run_id", MARKS], trashed=False)
+            self._marks = {cell(row, "sys/custom_run_id"): cell(row, MARKS) for row in rows}
+            self._named = {cell(row, NAME) for row in rows}
+        with self._asking("list the trash"):
+            rows = run_rows(self._project, ["sys/id", NAME], trashed=True)
+            self._deleted = {cell(row, NAME): cell(row, "sys/id") for row in rows}
+        for name in [name for name in self._open if name not in self._marks]:
+            # what is still open of it leads into the trash
+            with contextlib.suppress(*self.errors):
+                self._open.pop(name).stop(seconds=STOP_SECONDS)
         with self._asking("list the models"):
             models = self._project.fetch_models_table(columns=["sys/id"], progress_bar=False)
-            names = [_text(row, "sys/id") for row in models.to_rows()]
+            names = [cell(row, "sys/id") for row in models.to_rows()]
         self._model = next((name for name in names if name.endswith(f"-{self._model_key}")), "")
         self._versions, self._unfinished = {}, []
         if self._model:
@@ -94,17 +111,19 @@ class NeptuneTarget:
             rows = table.to_rows()
             model.stop(seconds=STOP_SECONDS)
         for row in rows:
-            cells = (_text(row, name) for name in ("sys/id", "sys/name", "sys/stage", MARKS))
-            known = _Known(*cells)
-            if _text(row, RUN):
-                self._versions.setdefault(_text(row, RUN), known)
-            elif not _text(row, MODEL_NAME):
+            cells = (cell(row, name) for name in ("sys/id", "sys/name", "sys/stage", MARKS))
+            known = Known(*cells)
+            if cell(row, RUN):
+                self._versions.setdefault(cell(row, RUN), known)
+            elif not cell(row, MODEL_NAME):
                 # made by a push that was cut off before it could say for which run
                 self._unfinished.append(known)
 
     def deleted(self, run: Run) -> str | None:
-        """Return None: a run in Neptune's trash loses its name, and is pushed as a new one."""
-        return None
+        """Return what can be done about a run that is in Neptune's trash; None if it is not."""
+        if run.id in self._marks or run.id not in self._deleted:
+            return None
+        return how_to_delete(os.environ["NEPTUNE_PROJECT"], self._deleted[run.id])
 
     def run_marks(self, run: Run) -> Marks:
         """Return the marks of a run; none if Neptune does not know it."""
@@ -121,14 +140,11 @@ class NeptuneTarget:
                     custom_run_id=run.id,
                     name=run.candidate,
                     tags=[run.candidate],
-                    mode="sync",
-                    source_files=[],
-                    git_ref=False,
-                    capture_hardware_metrics=False,
-                    capture_stdout=False,
-                    capture_stderr=False,
-                    capture_traceback=False,
+                    **QUIET,
                 )
+            if run.id not in self._named:
+                self._set(self._open[run.id], {NAME: run.id})
+                self._named.add(run.id)
         return self._open[run.id]
 
     def set_fields(self, run: Run, fields: Mapping[str, Value]) -> None:
@@ -197,7 +213,7 @@ class NeptuneTarget:
                     model=model, name=run.candidate, mode="sync"
                 )
                 sys_id = str(container["sys/id"].fetch())
-            known = _Known(sys_id, run.candidate, "none", "")
+            known = Known(sys_id, run.candidate, "none", "")
         self._open[key] = container
         if run.id not in self._versions:
             # before anything else: a push that is cut off later finds its version again
@@ -208,11 +224,7 @@ class NeptuneTarget:
     def _existing_model(self) -> str:
         if not self._model:
             with self._asking("create the model"):
-                model = self._neptune.init_model(
-                    key=self._model_key, name=self._model_key, mode="sync"
-                )
-                self._model = str(model["sys/id"].fetch())
-                model.stop(seconds=STOP_SECONDS)
+                self._model = make_model(self._neptune, self._model_key)
         return self._model
 
     def _open_version(self, sys_id: str, name: str) -> Any:
@@ -244,10 +256,7 @@ class NeptuneTarget:
 
     def stage(self, run: Run) -> Stage:
         """Return the stage that a run's version is in."""
-        known = self._versions.get(run.id)
-        stage: Any = known.stage if known else "none"
-        found: Stage = stage or "none"
-        return found
+        return self._versions[run.id].as_stage if run.id in self._versions else "none"
 
     def set_stage(self, run: Run, stage: Stage) -> None:
         """Put a version into a stage; another one in production is archived."""
@@ -255,30 +264,32 @@ class NeptuneTarget:
         with self._asking(f"put the version into {stage}"):
             container.change_stage(stage)
         if stage == "production":
-            for other, known in self._versions.items():
-                if other != run.id and known.stage == "production":
-                    opened = self._open_version(known.sys_id, known.name)
-                    with self._asking("archive the version before"):
-                        opened.change_stage("archived")
-                        opened.stop(seconds=STOP_SECONDS)
-                    known.stage = "archived"
+            self._archive_others(run.id)
         self._versions[run.id].stage = stage
         self.close_run(run)
 
+    def others(self, runs: Iterable[Run]) -> dict[str, tuple[str, Stage]]:
+        """Return candidate and stage of the versions of other runs, by the runs' names."""
+        own = {run.id for run in runs}
+        return {
+            name: (known.name, known.as_stage)
+            for name, known in self._versions.items()
+            if name not in own
+        }
 
-@dataclass
-class _Known:
-    """A version that the server has."""
+    def set_stage_of_other(self, name: str, stage: Stage) -> None:
+        """Put the version of one of the others into a stage."""
+        known = self._versions[name]
+        opened = self._open_version(known.sys_id, known.name)
+        with self._asking(f"put version {known.sys_id} into {stage}"):
+            opened.change_stage(stage)
+            opened.stop(seconds=STOP_SECONDS)
+        known.stage = stage
+        if stage == "production":
+            self._archive_others(name)
 
-    sys_id: str
-    name: str
-    stage: str
-    marks: str
-
-
-def _text(entry: Any, name: str) -> str:
-    """Return a cell of one of the client's tables as text; empty if the field is not there."""
-    try:
-        return str(entry.get_attribute_value(name))
-    except ValueError:
-        return ""
+    def _archive_others(self, name: str) -> None:
+        """Archive what is in production of other runs."""
+        for other, known in self._versions.items():
+            if other != name and known.stage == "production":
+                self.set_stage_of_other(other, "archived")

@@ -6,7 +6,6 @@ have the same names.
 
 import csv
 from collections.abc import Mapping
-from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,10 +21,12 @@ from vestibular.core.layout import (
     PREDICTIONS,
     PREPARED,
     PRODUCTION,
+    REFUSAL_FILE,
     TRAINING_FILE,
 )
 from vestibular.core.runs import training_inputs
 from vestibular.core.training_record import TrainingRecord
+from vestibular.mirror.differing import differing_settings
 from vestibular.mirror.files import as_file, folder_mark
 from vestibular.mirror.naming import flatten, safe_names
 from vestibular.mirror.records import Run, Stage
@@ -52,9 +53,9 @@ STAGES: Mapping[str, Stage] = {
 """The registry's stages that services know; one of another name is `none` to them."""
 
 
-_Parts = tuple[Run, Run | None, tuple[Stage, str]]
+_Parts = tuple[Run, Run | None, tuple[Stage, str], str]
 """What a run is made of: the spool's, or the outputs' where there is none; the outputs'; its stage
-and registered version."""
+and registered version; its settings that differ."""
 
 
 class Sources:
@@ -64,6 +65,9 @@ class Sources:
         self._params = params
         self._spools = Spools(spool)
         self._known: dict[str, tuple[_Parts, Run]] = {}
+        self.production: str | None = None
+        """The run in production when the runs were last read; empty if none is, None if that is
+        not known: nothing has been chosen here, or the choice has not been pulled."""
 
     def read(self) -> list[Run]:
         """Return all runs, the oldest first, each with the names that services take.
@@ -74,10 +78,14 @@ class Sources:
         runs = (_from_outputs(candidate, self._params) for candidate in self._params.candidates)
         found = {run.id: run for run in runs if run is not None}
         first = {**found, **spooled}
-        stages = _stages(self._params.registry.artifact, first.keys())
+        stages, self.production = _stages(self._params.registry.artifact)
+        differing = differing_settings(
+            _with_settings(first[name], found.get(name)) for name in first
+        )
         before, self._known = self._known, {}
         for name in first:
-            parts = (first[name], found.get(name), stages.get(name, ("none", "")))
+            stage = stages.get(name, ("none", ""))
+            parts = (first[name], found.get(name), stage, differing.get(name, ""))
             known = before.get(name)
             run = known[1] if known is not None and known[0] == parts else _made_of(*parts)
             self._known[name] = (parts, run)
@@ -86,8 +94,17 @@ class Sources:
         )
 
 
-def _made_of(first: Run, found: Run | None, stage: tuple[Stage, str]) -> Run:
+def _with_settings(first: Run, found: Run | None) -> Run:
+    """Return the spool's run with the settings that only the outputs know, and nothing copied."""
+    known = first if found is None else found
+    settings, fields = {**known.settings, **first.settings}, {**known.fields, **first.fields}
+    return replace(first, settings=settings, fields=fields)
+
+
+def _made_of(first: Run, found: Run | None, stage: tuple[Stage, str], differing: str) -> Run:
     run = _together(first, found)
+    if differing:
+        run.fields["run/differing_settings"] = differing
     run.version = version_of(run, *stage)
     _tidy(run)
     return run
@@ -210,8 +227,8 @@ def _together(first: Run, found: Run | None) -> Run:
     return run
 
 
-def _stages(artifact: str, runs: AbstractSet[str]) -> dict[str, tuple[Stage, str]]:
-    """Return the stage and the registered version of each run that has them.
+def _stages(artifact: str) -> tuple[dict[str, tuple[Stage, str]], str | None]:
+    """Return stage and registered version of each run that has them, and what is in production.
 
     The registry in git says what is in production. As long as it says nothing, the candidate
     that `select` promoted is.
@@ -231,11 +248,15 @@ def _stages(artifact: str, runs: AbstractSet[str]) -> dict[str, tuple[Stage, str
         if stages.get(run, ("none", ""))[0] != "production":
             stages[run] = (stage, version.event.version)
     promoted = PRODUCTION / TRAINING_FILE
-    if not been and promoted.exists():
+    if been:
+        now_in = [run for run, (now, _) in stages.items() if now == "production"]
+        # a version that was registered by GTO's own command says nothing of its run
+        return stages, None if "" in now_in else next(iter(now_in), "")
+    if promoted.exists():
         # not the adapter's: the candidate may have been trained anew since
         run = TrainingRecord.read(promoted).run
-        stages[run] = ("production", stages.get(run, ("none", ""))[1])
-    return {run: stage for run, stage in stages.items() if run in runs}
+        return {**stages, run: ("production", stages.get(run, ("none", ""))[1])}, run
+    return stages, "" if (PRODUCTION / REFUSAL_FILE).exists() else None
 
 
 def _tidy(run: Run) -> None:

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -10,7 +10,7 @@ from typing import Literal
 
 from vestibular.core.errors import DataError
 from vestibular.mirror.files import locate
-from vestibular.mirror.records import File, Point, Run, Value, Version
+from vestibular.mirror.records import File, Point, Run, Stage, Value, Version
 from vestibular.mirror.spools import SERIES
 from vestibular.mirror.target import Marks, Target, staged
 
@@ -91,6 +91,34 @@ class Round:
             self._report(run, name, "there" if there else "pushed", "")
         except self._errors as error:
             self._report(run, name, "failed", one_line(error))
+
+    def push_other_stages(self, runs: Sequence[Run], production: str | None) -> None:
+        """Give versions of runs that are not here the stage that the registry gives them.
+
+        A candidate that was trained again, on this machine or on another one, leaves its earlier
+        versions behind; they stay in production only if the registry says so.
+
+        Args:
+            runs: those that are here; their versions have their stages already.
+            production: the run in production; empty if none is, None if that is not known here.
+        """
+        if production is None:
+            return
+        here = any(run.id == production for run in runs)
+        for name, (candidate, stage) in self._target.others(runs).items():
+            wanted: Stage = stage
+            if name == production and not here:
+                wanted = "production"
+            elif stage == "production":
+                wanted = "archived"
+            if wanted == stage:
+                continue
+            run, item = Run(name, candidate), f"stage {wanted}"
+            try:
+                self._target.set_stage_of_other(name, wanted)
+                self._report(run, item, "pushed", "")
+            except self._errors as error:
+                self._report(run, item, "failed", one_line(error))
 
     def _one(self, run: Run, item: Item, marks: Marks, save: Callable[[], None]) -> None:
         if marks.get(item.name) == item.mark:

@@ -156,6 +156,8 @@ def _tell(run: Run, stage: str, event: Mapping[str, Any]) -> None:
         run.fields |= flatten("base_model", event.get("base", {}))
         if "data" in event:
             run.fields["data/sha256"] = event["data"]
+        if name := event.get("experiment"):
+            _tell_experiment(run, name)
     elif kind == "model":
         run.fields |= flatten("base_model/configuration", event["configuration"])
     elif kind == "computing":
@@ -178,6 +180,13 @@ def _tell(run: Run, stage: str, event: Mapping[str, Any]) -> None:
     elif kind == "file":
         folder = "finetuning/adapter" if event["kind"] == "adapter" else "evaluation/predictions"
         run.files[f"{folder}/{event['name']}"] = File(Path(event["path"]), event["md5"])
+
+
+def _tell_experiment(run: Run, name: str) -> None:
+    """Name DVC's experiment; a training may be one's, and its exam a later one's."""
+    known = str(run.fields.get("run/experiment", ""))
+    names = [*filter(None, known.split(", ")), name]
+    run.fields["run/experiment"] = ", ".join(dict.fromkeys(names))
 
 
 def measured(cost: Mapping[str, Any]) -> dict[str, Any]:

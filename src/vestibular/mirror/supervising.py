@@ -185,6 +185,8 @@ class Supervisor:
 
     def _hear_item(self, message: Mapping[str, Any]) -> None:
         key = (message["run"], message["item"])
+        # one that is not here has a version there
+        self.result.candidates.setdefault(message["run"], message["candidate"])
         outcome, why = message["outcome"], self._shown(message["why"])
         known = self.result.outcomes.get(key, ("", ""))
         # what this very command has pushed is not "there already" in its later rounds

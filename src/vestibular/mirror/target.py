@@ -3,7 +3,7 @@
 import contextlib
 import json
 import tempfile
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Protocol
 
@@ -97,6 +97,16 @@ class Target(Protocol):
 
     def set_stage(self, run: Run, stage: Stage) -> None:
         """Put a version into a stage; another one in production is archived."""
+
+    def others(self, runs: Iterable[Run]) -> Mapping[str, tuple[str, Stage]]:
+        """Return candidate and stage of versions whose runs are not among these.
+
+        The service names them: a run by its id, or by a name that begins with it where one
+        training had several curves.
+        """
+
+    def set_stage_of_other(self, name: str, stage: Stage) -> None:
+        """Put the version of one of the others into a stage, as `set_stage` does."""
 
 
 def read_marks(text: str | None) -> Marks:

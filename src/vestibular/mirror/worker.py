@@ -109,6 +109,7 @@ def _work(channel: Channel, arguments: argparse.Namespace) -> None:
                 channel.say("run", run=run.id)
             for run in runs:
                 work.push_stage(run)
+            work.push_other_stages(runs, sources.production)
         except target.errors as error:
             raise TargetGoneError(one_line(error)) from None
         channel.say("idle")

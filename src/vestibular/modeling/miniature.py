@@ -58,7 +58,9 @@ def miniature(config: PreTrainedConfig, inner: int | None = None, per_kind: int 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         small = cut(config, inner, per_kind)
-        model = AutoModelForCausalLM.from_config(small, dtype=torch.float32)
+        model = AutoModelForCausalLM.from_config(
+            small, dtype=torch.float32, trust_remote_code=False
+        )
         enliven(model)
     return model.float().eval()
 
@@ -66,7 +68,7 @@ def miniature(config: PreTrainedConfig, inner: int | None = None, per_kind: int 
 def skeleton(config: PreTrainedConfig) -> Any:
     """Build a model without weights, on torch's meta device."""
     with torch.device("meta"):
-        return AutoModelForCausalLM.from_config(config)
+        return AutoModelForCausalLM.from_config(config, trust_remote_code=False)
 
 
 def cut(config: PreTrainedConfig, inner: int | None = None, per_kind: int = 2) -> PreTrainedConfig:

@@ -2,6 +2,7 @@
 
 import pickle
 import struct
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -127,6 +128,26 @@ def load_base(
         options["quantization_config"] = BitsAndBytesConfig(
             load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True
         )
+    model = _loaded(folder, device, dtype, options)
+    # its own may sample, or be one that cannot be saved again
+    model.generation_config = greedy(model.generation_config)
+    if device.type == "cpu" and is_small(folder):
+        torch.set_num_threads(1)
+    return model
+
+
+def rehearse_loading(folder: Path) -> None:
+    """Make sure that a base model's weights are those of its configuration, without reading them.
+
+    Raises:
+        BaseModelError: tensors are missing or of another shape, or the files hold something else.
+    """
+    _loaded(folder, torch.device("meta"), torch.float32, {})
+
+
+def _loaded(
+    folder: Path, device: torch.device, dtype: torch.dtype, options: Mapping[str, Any]
+) -> Any:
     # the bar over the loading of weights
     transformers.utils.logging.disable_progress_bar()
     try:
@@ -137,6 +158,8 @@ def load_base(
             local_files_only=True,
             trust_remote_code=False,
             output_loading_info=True,
+            # else a message that says less than ours
+            ignore_mismatched_sizes=True,
             **options,
         )
     except LOADING_ERRORS as error:
@@ -153,16 +176,22 @@ def load_base(
             "files from the model's source anew"
         ) from None
     model, report = loaded
+    if unlike := sorted(report["mismatched_keys"]):
+        name, there, here = unlike[0]
+        raise BaseModelError(
+            f"{folder}: {len(unlike)} of the tensors are of another shape than config.json says "
+            f"({name}: {_shape(there)} and not {_shape(here)}); copy the matching files there"
+        )
     if missing := sorted(report["missing_keys"]):
         raise BaseModelError(
             f"{folder}: the weights lack {len(missing)} of the tensors that config.json asks for "
             f"({missing[0]} and so on), which would be random; copy the matching files there"
         )
-    # its own may sample, or be one that cannot be saved again
-    model.generation_config = greedy(model.generation_config)
-    if device.type == "cpu" and is_small(folder):
-        torch.set_num_threads(1)
     return model
+
+
+def _shape(sizes: Iterable[int]) -> str:
+    return " x ".join(map(str, sizes))
 
 
 def load_adapter(model: Any, folder: Path) -> PeftModel:

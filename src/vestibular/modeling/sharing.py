@@ -2,8 +2,9 @@
 
 The trunk that the questions of a context share goes through the model once, alone and without
 padding; its keys and values are then copied to each question's row. Rows that have ended leave the
-batch. The answers are those of one question at a time wherever a token's attention and position are
-all that it takes from the others.
+batch; once few are left, several tokens are guessed at a time (`drafting.py`). The answers are
+those of one question at a time wherever a token's attention and position are all that it takes from
+the others.
 """
 
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -17,6 +18,8 @@ from transformers import DynamicCache
 from vestibular.modeling.answers import Answer, Watch
 from vestibular.modeling.attention import layer_kinds, masks
 from vestibular.modeling.caching import buffered_cache, fill, unlimited_cache
+from vestibular.modeling.decoding import GrowingAnswer, OpenRows, pad
+from vestibular.modeling.drafting import taken
 from vestibular.modeling.encoding import EncodedQuestion, shared_prefix
 from vestibular.modeling.tensors import logits_at
 
@@ -80,14 +83,71 @@ def _batches(
 def _answer_batch(
     model: Any, batch: Sequence[_Asked], ends: Collection[int], max_new_tokens: int, watch: Watch
 ) -> dict[int, Answer]:
+    texts = {
+        asked.place: GrowingAnswer(asked.trunk + asked.rest, ends, max_new_tokens)
+        for asked in batch
+    }
+    rows, logits = _read_prompts(model, batch, max_new_tokens)
+    logits = logits[:, None]
+    guesses: list[tuple[int, ...]] = [()] * len(batch)
+    while True:
+        counts = _take(logits, [texts[place] for place in rows.places], guesses, ends)
+        for column in range(max(counts)):
+            right = [row for row, count in enumerate(counts) if count > column]
+            watch([rows.places[row] for row in right], logits[right, column])
+        rows.settle(counts)
+        going = [row for row, place in enumerate(rows.places) if not texts[place].is_over]
+        if not going:
+            return {place: text.answer() for place, text in texts.items()}
+        if len(going) < len(rows.places):
+            rows.keep(going)
+        most = rows.most_guesses
+        guesses = [texts[place].guess(most) if most else () for place in rows.places]
+        logits = rows.read([texts[place].last for place in rows.places], guesses)
+
+
+def _take(
+    logits: Tensor,
+    texts: Sequence[GrowingAnswer],
+    guesses: Sequence[tuple[int, ...]],
+    ends: Collection[int],
+) -> list[int]:
+    """Add to each row's text the likeliest tokens that are sure; return how many those are.
+
+    Args:
+        logits: behind each row's last sure token and its guesses, (rows, tokens, vocabulary).
+        texts: the rows'.
+        guesses: the rows'.
+        ends: the tokens that end an answer.
+    """
+    said = logits.argmax(dim=-1)
+    gained = logits.float().log_softmax(dim=-1).gather(2, said[:, :, None])[:, :, 0]
+    counts = []
+    for text, guess, tokens, gains in zip(
+        texts, guesses, said.tolist(), gained.tolist(), strict=True
+    ):
+        sure = taken(tokens, guess, ends)
+        text.add(sure, gains)
+        counts.append(len(sure))
+    return counts
+
+
+def _read_prompts(model: Any, batch: Sequence[_Asked], room: int) -> tuple[OpenRows, Tensor]:
+    """Read the prompts of a batch, each trunk once.
+
+    Args:
+        model: a causal language model.
+        batch: what is asked.
+        room: tokens that will follow the longest prompt.
+
+    Returns:
+        the rows, and the logits behind each prompt, (rows, vocabulary).
+    """
     device = model.device
-    kinds = layer_kinds(model.config)
-    rests, rest_lengths = _pad([asked.rest for asked in batch], device)
-    room = rests.shape[1] + max_new_tokens
-    cache, trunk_lengths, seen = _encode_trunks(model, batch, room)
+    rests, rest_lengths = pad([asked.rest for asked in batch], device)
     width = rests.shape[1]
+    cache, trunk_lengths, seen = _encode_trunks(model, batch, width + room)
     columns = torch.arange(width, device=device)
-    # padding repeats the last position: one further on may be beyond the model's last
     position_ids = trunk_lengths[:, None] + torch.minimum(columns, rest_lengths[:, None] - 1)
     trunk_positions = torch.arange(seen.shape[1], device=device).expand_as(seen)
     key_positions = torch.cat([trunk_positions, position_ids], dim=1)
@@ -100,59 +160,16 @@ def _answer_batch(
         rest_lengths - 1,
         input_ids=rests,
         position_ids=position_ids,
-        attention_mask=masks(kinds, visible, position_ids, key_positions, model.dtype),
+        attention_mask=masks(
+            layer_kinds(model.config), visible, position_ids, key_positions, model.dtype
+        ),
         past_key_values=cache,
         use_cache=True,
     )
     seen = torch.cat([seen, columns < rest_lengths[:, None]], dim=1)
-    positions = trunk_lengths + rest_lengths
     places = [asked.place for asked in batch]
-    tokens: dict[int, list[int]] = {place: [] for place in places}
-    gains: dict[int, list[float]] = {place: [] for place in places}
-    for step in range(max_new_tokens):
-        watch(places, logits)
-        best = logits.argmax(dim=-1)
-        gained = logits.float().log_softmax(dim=-1).gather(1, best[:, None])[:, 0]
-        going = []
-        for row, (token, gain) in enumerate(zip(best.tolist(), gained.tolist(), strict=True)):
-            gains[places[row]].append(gain)
-            if token not in ends:
-                tokens[places[row]].append(token)
-                going.append(row)
-        if not going or step == max_new_tokens - 1:
-            break
-        if len(going) < len(places):
-            order = _closed_up(going)
-            kept = torch.tensor(order, device=device)
-            cache.reorder_cache(kept)  # type: ignore[arg-type]
-            best, seen, positions = best[kept], seen[kept], positions[kept]
-            key_positions = key_positions[kept]
-            places = [places[row] for row in order]
-        seen = torch.cat([seen, seen.new_ones(len(places), 1)], dim=1)
-        query_positions = positions[:, None]
-        key_positions = torch.cat([key_positions, query_positions], dim=1)
-        logits = model(
-            input_ids=best[:, None],
-            position_ids=query_positions,
-            attention_mask=masks(
-                kinds, seen[:, None, :], query_positions, key_positions, model.dtype
-            ),
-            past_key_values=cache,
-            use_cache=True,
-        ).logits[:, -1]
-        positions = positions + 1
-    return {place: Answer(tuple(ids), tuple(gains[place])) for place, ids in tokens.items()}
-
-
-def _closed_up(going: Sequence[int]) -> list[int]:
-    """Return the rows that go on, ascending in `going`, so that few change their place.
-
-    A row that has ended gives its place to one from the end; all others stay where they are.
-    """
-    count = len(going)
-    staying = {row for row in going if row < count}
-    moving = iter(row for row in going if row >= count)
-    return [place if place in staying else next(moving) for place in range(count)]
+    positions = trunk_lengths + rest_lengths
+    return OpenRows(model, places, cache, seen, key_positions, positions), logits
 
 
 def _encode_trunks(
@@ -200,7 +217,7 @@ def _encoded_together(
 def _encoded(model: Any, trunks: Sequence[tuple[int, ...]]) -> DynamicCache:
     """Return what is left of trunks in a cache with a row for each."""
     cache = unlimited_cache(model)
-    ids, _ = _pad(trunks, model.device)
+    ids, _ = pad(trunks, model.device)
     if ids.shape[1]:
         nowhere = torch.zeros(0, dtype=torch.long, device=model.device)
         logits_at(
@@ -215,12 +232,3 @@ def _encoded(model: Any, trunks: Sequence[tuple[int, ...]]) -> DynamicCache:
             use_cache=True,
         )
     return cache
-
-
-def _pad(sequences: Sequence[tuple[int, ...]], device: torch.device) -> tuple[Tensor, Tensor]:
-    """Return token ids (sequences, tokens), padded on the right, and the lengths."""
-    lengths = [len(sequence) for sequence in sequences]
-    ids = torch.zeros(len(sequences), max(lengths), dtype=torch.long)
-    for row, sequence in enumerate(sequences):
-        ids[row, : len(sequence)] = torch.tensor(sequence, dtype=torch.long)
-    return ids.to(device), torch.tensor(lengths, device=device)

@@ -17,6 +17,8 @@ from vestibular.selection.settings import SelectSettings
 from vestibular.training.settings import TrainSettings
 
 MirrorTarget = Literal["neptune", "mlflow"]
+FIRST = {"data", "bases", "repeats", "candidates"}
+"""All that a project's settings hold before there are any: what DVC needs to read `dvc.yaml`."""
 
 
 class RegistrySettings(Settings):
@@ -72,10 +74,15 @@ class Params(Settings):
 
     @field_validator("repeats", mode="before")
     @classmethod
-    def _is_no_number(cls, repeats: object) -> object:
+    def _has_no_number(cls, repeats: object) -> object:
         if isinstance(repeats, int):
             names = ", ".join(f"fold-{number}" for number in range(1, min(repeats, 10) + 1))
             raise ValueError(f"DVC needs the names one by one: write [{names}] (got {repeats})")
+        for one in repeats if isinstance(repeats, list | tuple) else ():
+            if not isinstance(one, str):
+                seed = isinstance(one, int) and not isinstance(one, bool) and one >= 0
+                advice = f": write seed-{one} for a training with the seed {one}" if seed else ""
+                raise ValueError(f"{one}: must be fold-N or seed-N{advice}")
         return repeats
 
     @field_validator("repeats")
@@ -116,6 +123,15 @@ class Params(Settings):
         return self.candidates[name]
 
 
+def has_settings(path: Path = PARAMS) -> bool:
+    """Return whether anybody has written settings yet, right ones or wrong ones.
+
+    Raises:
+        ParamsError: the file is not YAML.
+    """
+    return path.exists() and read_yaml(path).keys() != FIRST
+
+
 def load_params(path: Path = PARAMS) -> Params:
     """Read and check all settings.
 
@@ -123,6 +139,8 @@ def load_params(path: Path = PARAMS) -> Params:
         ParamsError: with every fault, one a line, each with the path of its key.
     """
     content = read_yaml(path)
+    if content.keys() == FIRST:
+        raise ParamsError(f"{path}: holds no settings yet; `vestibular init` writes them")
     faults, candidates = merge_candidates(content)
     merged = content if candidates is None else {**content, "candidates": candidates}
     return validate(

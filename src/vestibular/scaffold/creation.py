@@ -4,6 +4,7 @@ Nothing is written before all is known to be free: a file that is there already 
 """
 
 import contextlib
+import os
 import re
 import shutil
 from collections.abc import Iterator
@@ -23,6 +24,7 @@ from vestibular.scaffold.record import (
 from vestibular.scaffold.template import (
     GRAPH,
     README,
+    SETTINGS,
     maintained_files,
     packages_of,
     started_files,
@@ -30,6 +32,8 @@ from vestibular.scaffold.template import (
 
 LIBRARY_SOURCES = "src/vestibular/scaffold"
 """What a clone of the library's own repository has, and no project."""
+DVC = ".dvc"
+"""DVC's own folder in a project."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +69,9 @@ def create(folder: Path, demo: bool) -> Created:
         RECORD.as_posix(): Record.of(maintained, names).to_text(),
     }
     started = started_files(demo)
-    kept = tuple(name for name in (README,) if (folder / name).exists())
+    # the demo comes with its own settings
+    own = (README,) if demo else (README, SETTINGS)
+    kept = tuple(name for name in own if (folder / name).exists())
     for name in kept:
         del started[name]
     written = sorted({*texts, *started})
@@ -73,7 +79,7 @@ def create(folder: Path, demo: bool) -> Created:
     top = _repository_above(folder)
     if top is not None:
         _check_place(folder, top, written)
-    with _removed_on_failure(folder):
+    with _undone_on_failure(folder, written):
         folder.mkdir(parents=True, exist_ok=True)
         if top is None:
             _git(folder, "init", "--quiet", "--initial-branch=main")
@@ -94,9 +100,13 @@ def _check_free(folder: Path, names: list[str]) -> None:
     if folder.exists() and not folder.is_dir():
         raise DataError(f"{folder}: is a file; name a new folder")
     # a link that leads nowhere is in the way too
-    taken = [name for name in names if (folder / name).exists() or (folder / name).is_symlink()]
-    if (folder / ".dvc").exists():
-        taken.insert(0, ".dvc")
+    taken = [name for name in names if os.path.lexists(folder / name)]
+    parents = sorted({parent.as_posix() for name in names for parent in Path(name).parents})
+    taken += [
+        name for name in parents if os.path.lexists(folder / name) and not (folder / name).is_dir()
+    ]
+    if (folder / DVC).exists():
+        taken.insert(0, DVC)
     if taken:
         more = f" and {len(taken) - 3} more" if len(taken) > 3 else ""
         raise DataError(
@@ -150,16 +160,33 @@ def _check_place(folder: Path, top: Path, names: list[str]) -> None:
 
 
 @contextlib.contextmanager
-def _removed_on_failure(folder: Path) -> Iterator[None]:
-    """Take away a folder that was not there before, if it does not become a project."""
-    new = not folder.exists()
+def _undone_on_failure(folder: Path, names: list[str]) -> Iterator[None]:
+    """Take away what was made of a folder that does not become a project, and nothing else.
+
+    Args:
+        folder: the project's, which may be the user's from before.
+        names: files that are written; none of them is there yet.
+    """
+    made = [folder / name for name in (".git", DVC, *names) if not (folder / name).exists()]
+    above = {parent for path in made for parent in path.parents if not parent.exists()}
     try:
         yield
     except BaseException:
-        if new and folder.exists():
+        if folder.is_dir():
+            # DVC stages its own files too
             with contextlib.suppress(GitError):
-                run_git("rm", "-r", "--cached", "--quiet", "--", ".", folder=folder)
-            shutil.rmtree(folder, ignore_errors=True)
+                run_git("reset", "--quiet", "--", DVC, *names, folder=folder)
+        # whatever cannot be undone, the failure itself is what is told
+        for path in made:
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                with contextlib.suppress(OSError):
+                    path.unlink()
+        for parent in sorted(above, key=lambda each: -len(each.parts)):
+            # one that holds something of somebody else's stays
+            with contextlib.suppress(OSError):
+                parent.rmdir()
         raise
 
 

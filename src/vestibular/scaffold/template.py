@@ -12,6 +12,7 @@ from vestibular.scaffold.contents import DEMO, MAINTAINED, STARTED, found
 GRAPH = "dvc.yaml"
 CONFIG = ".dvc/config"
 README = "README.md"
+SETTINGS = "params.yaml"
 CODE_HERE = "vars: [{code: src/vestibular}]"
 """The line of the repository's `dvc.yaml` that is another one in a project."""
 CODE_THERE = f"vars: [{{code: {CODE}}}]"
@@ -33,7 +34,11 @@ def started_files(demo: bool) -> dict[str, bytes]:
     names = [*found(root, STARTED), *(found(root, DEMO) if demo else ())]
     contents = {name: (root / name).read_bytes() for name in names}
     contents[CONFIG] = _without_remotes(contents[CONFIG].decode()).encode()
-    contents[README] = (Path(__file__).parent / "project.md").read_bytes()
+    here = Path(__file__).parent
+    contents[README] = (here / "project.md").read_bytes()
+    if not demo:
+        # DVC reads no dvc.yaml without it
+        contents[SETTINGS] = (here / "first_params.yaml").read_bytes()
     return contents
 
 

@@ -30,6 +30,8 @@ from vestibular.tracking.usage import Sampler, machine
 
 SAMPLE_SECONDS = 5.0
 """Seconds between two looks at the machine."""
+EXPERIMENT = "DVC_EXP_NAME"
+"""Variable by which DVC tells a stage the name of the experiment that it runs for."""
 
 
 def spool_folder() -> Path:
@@ -84,6 +86,7 @@ class Spool:
                 packages={name: version(name) for name in ("vestibular", *PACKAGES)},
                 machine=machine(),
                 git=_git(),
+                experiment=os.environ.get(EXPERIMENT, ""),
                 **facts,
             )
             self._thread = threading.Thread(target=self._watch, daemon=True)

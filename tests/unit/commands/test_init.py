@@ -1,0 +1,277 @@
+"""`vestibular init` writes settings for a dataset of one's own."""
+
+import csv
+import io
+import json
+import shutil
+from pathlib import Path
+
+import pyarrow
+import pyarrow.parquet
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.support.commands import ROOT
+from vestibular.commands.cli import main
+from vestibular.commands.first_settings import schedule
+from vestibular.core.settings import PromptSettings
+from vestibular.params.project import Params, load_params
+from vestibular.training import schedule as training_schedule
+
+OPTIONS = ("--source", "data/mine", "--language", "de", "--candidate", "models/bases/gpt2-tiny")
+
+
+def rows(documents: int = 15) -> list[dict[str, str]]:
+    return [
+        {
+            "Kontext": f"Das Haus {document} baute Jörg Müller {number}; es steht in Köln.",
+            "Frage": f"Wer baute Haus {document} ({number})?",
+            "Antworten": json.dumps([f"Jörg Müller {number}", "Jörg"], ensure_ascii=False),
+            "Titel": f"Haus {document}",
+        }
+        for document in range(documents)
+        for number in range(4)
+    ]
+
+
+def write_csv(path: Path, content: list[dict[str, str]], delimiter: str = ";") -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, list(content[0]), delimiter=delimiter)
+        writer.writeheader()
+        writer.writerows(content)
+
+
+@pytest.fixture
+def mine(in_folder: Path) -> Path:
+    """A project's folder with sixty questions and a base model."""
+    write_csv(in_folder / "data/mine/fragen.csv", rows())
+    (in_folder / "models").mkdir()
+    shutil.copytree(ROOT / "demo/bases", in_folder / "models/bases")
+    return in_folder
+
+
+def init(monkeypatch: pytest.MonkeyPatch, *options: str, typed: str | None = None) -> None:
+    """Run the command; with `typed`, in a terminal at which that is typed."""
+    stream = io.StringIO(typed or "")
+    monkeypatch.setattr(stream, "isatty", lambda: typed is not None)
+    monkeypatch.setattr("sys.stdin", stream)
+    monkeypatch.setattr("sys.argv", ["vestibular", "init", *options])
+    main()
+
+
+def refusal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *options: str
+) -> str:
+    """One message, and nothing else; status 2."""
+    capsys.readouterr()
+    with pytest.raises(SystemExit) as ended:
+        init(monkeypatch, *options)
+    assert ended.value.code == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    return printed.err
+
+
+def test_sixty_questions_get_settings_that_fit_them(
+    mine: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Delimiter and columns are found; prompt, articles and schedule are chosen; all is valid."""
+    init(monkeypatch, *OPTIONS, "--candidate", "big=models/bases/gpt2-mini")
+    params = load_params()
+    assert params.data.columns is not None
+    assert params.data.columns.model_dump(exclude_none=True) == {
+        "context": "Kontext",
+        "question": "Frage",
+        "answers": "Antworten",
+        "title": "Titel",
+    }
+    assert (params.data.format, params.data.train) == ("csv", "fragen.csv")
+    assert (params.data.language, params.evaluate.articles) == ("de", "de")
+    assert "### Frage:" in params.prompt.template
+    assert PromptSettings.model_validate(params.prompt.model_dump())
+    train = params.train
+    # 48 questions are learned
+    assert (train.batch_size, train.epochs, train.warmup_steps) == (4, 10, 7)
+    assert list(params.candidates) == ["gpt2-tiny", "big"]
+    assert params.bases == "models/bases"
+    printed = capsys.readouterr().out
+    assert "train: 48 questions, 48 contexts, 12 documents; 0 left out" in printed
+    assert "`vestibular plan`, `dvc repro`" in printed
+    text = Path("params.yaml").read_text(encoding="utf-8")
+    assert "3 documents are examined on: few" in text
+    assert text.count("#") > 20
+
+
+@given(st.integers(1, 200_000))
+def test_no_schedule_is_warned_of(questions: int) -> None:
+    """Whatever the number of questions; the steps are multiples as the settings ask."""
+    chosen = schedule(questions)
+    train = load_params(ROOT / "params.yaml").train
+    settings = type(train).model_validate(
+        {
+            **train.model_dump(),
+            "epochs": chosen.epochs,
+            "batch_size": chosen.batch_size,
+            "warmup_steps": chosen.warmup_steps,
+            "logging_steps": chosen.logging_steps,
+            "validation_steps": chosen.validation_steps,
+            "checkpoint_steps": chosen.validation_steps,
+        }
+    )
+    assert training_schedule.warnings(settings, questions) == []
+
+
+def test_every_format_is_looked_at(mine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By its name's end; a file to examine on is found by its name."""
+    table = [{**row, "Antworten": json.loads(row["Antworten"])} for row in rows()]
+    for kind in ("jsonl", "parquet", "squad"):
+        folder = mine / f"data/{kind}"
+        folder.mkdir()
+        for name, part in (("train", table[:40]), ("dev", table[40:])):
+            if kind == "jsonl":
+                text = "\n".join(map(json.dumps, part))
+                (folder / f"{name}.jsonl").write_text(text, encoding="utf-8")
+            elif kind == "parquet":
+                pyarrow.parquet.write_table(
+                    pyarrow.Table.from_pylist(part), folder / f"{name}.parquet"
+                )
+            else:
+                shutil.copy(ROOT / f"demo/data/{name}.json", folder)
+        init(monkeypatch, "--source", f"data/{kind}", "--candidate", "models/bases/gpt2-tiny")
+        data = load_params().data
+        assert (data.format, data.validation_size) == (kind, None)
+        assert Path(data.train).stem == "train"
+        assert Path(str(data.validation)).stem == "dev"
+
+
+def test_in_a_terminal_what_is_missing_is_asked(
+    mine: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Folder, language and base models, one line each."""
+    typed = "data/mine\nno\nmodels/bases/gpt2-tiny models/bases/opt-tiny\n"
+    init(monkeypatch, typed=typed)
+    params = load_params()
+    # Norwegian, which YAML takes for false without quotes
+    assert (params.data.language, params.evaluate.articles) == ("no", "no")
+    assert list(params.candidates) == ["gpt2-tiny", "opt-tiny"]
+
+
+def test_a_language_that_is_not_known_is_said_to_be_none(
+    mine: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Articles count then, and the prompt is English."""
+    init(monkeypatch, *OPTIONS[:2], "--language", "ca", *OPTIONS[4:])
+    params = load_params()
+    assert (params.data.language, params.evaluate.articles) == ("ca", "none")
+    assert "### Question:" in params.prompt.template
+    assert "data.language: ca: its articles and question words are not" in capsys.readouterr().out
+
+
+def test_a_model_of_the_hub_is_to_be_pinned(
+    mine: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its name is the id's last part; nothing is asked of the hub."""
+    init(monkeypatch, *OPTIONS, "--candidate", "openai-community/gpt2")
+    assert load_params().candidates["gpt2"].base_model == "openai-community/gpt2"
+    assert "`vestibular pin`, `vestibular fetch`, `vestibular plan`" in capsys.readouterr().out
+
+
+def test_settings_of_somebody_elses_are_not_overwritten(
+    mine: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its own are made again, unless they were edited; by force the old ones are kept aside."""
+    params = mine / "params.yaml"
+    shutil.copy(ROOT / "params.yaml", params)
+    before = params.read_bytes()
+    message = refusal(monkeypatch, capsys, *OPTIONS)
+    assert message == (
+        "params.yaml: was not written by init, or edited since; --force replaces it, and keeps it "
+        "as .vestibular/params.yaml.replaced\n"
+    )
+    assert params.read_bytes() == before
+    with pytest.raises(SystemExit):
+        init(monkeypatch, *OPTIONS, typed="\n")
+    assert params.read_bytes() == before
+    init(monkeypatch, *OPTIONS, "--force")
+    assert (mine / ".vestibular/params.yaml.replaced").read_bytes() == before
+    init(monkeypatch, *OPTIONS[:2], *OPTIONS[4:])
+    edited = params.read_text(encoding="utf-8").replace("seed: 42", "seed: 43")
+    params.write_text(edited, encoding="utf-8")
+    refusal(monkeypatch, capsys, *OPTIONS)
+    assert params.read_text(encoding="utf-8") == edited
+    init(monkeypatch, *OPTIONS, typed="yes\n")
+    assert load_params().seed == 42
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ((), "--source is needed; `vestibular init --help` says more"),
+        (("--source", "data/other"), "data/other: no such folder"),
+        (("--source", "models"), "models: holds no file of questions (.json, .jsonl, .csv"),
+        ((*OPTIONS[:4],), "--candidate is needed"),
+        ((*OPTIONS, "--language", "German"), "--language German: must be ISO 639's letters"),
+        ((*OPTIONS, "--question-column", "Q"), "--question-column Q: there is no such column"),
+        ((*OPTIONS, "--train", "no.csv"), "data/mine/no.csv: not found"),
+        ((*OPTIONS, "--candidate", "gpt2-tiny=x/y"), "gpt2-tiny is there already"),
+        ((*OPTIONS, "--candidate", "a.b=x/y"), "a name may hold letters"),
+        ((*OPTIONS, "--candidate", "odd=data/mine"), "data/mine"),
+        ((*OPTIONS, "--candidate", "other/bases/gpt2-mini"), "lie in several folders"),
+    ],
+)
+def test_what_cannot_be_is_one_message(
+    mine: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    options: tuple[str, ...],
+    message: str,
+) -> None:
+    """Status 2, and no file is written."""
+    shutil.copytree(mine / "models/bases", mine / "other/bases")
+    assert message in refusal(monkeypatch, capsys, *options)
+    assert not (mine / "params.yaml").exists()
+
+
+def test_columns_and_files_that_are_not_clear_are_asked_for(
+    mine: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With the option to write, which is then enough."""
+    renamed = [{f"x{key}" if key != "Frage" else key: row[key] for key in row} for row in rows()]
+    write_csv(mine / "data/mine/fragen.csv", renamed, ",")
+    message = refusal(monkeypatch, capsys, *OPTIONS)
+    assert "which columns hold the context and the answers? It has xKontext, Frage" in message
+    columns = ("--context-column", "xKontext", "--answers-column", "xAntworten")
+    assert columns[0] in message
+    init(monkeypatch, *OPTIONS, *columns)
+    write_csv(mine / "data/mine/mehr.csv", [*renamed, {**renamed[0], "Frage": "Wer?"}])
+    message = refusal(monkeypatch, capsys, *OPTIONS)
+    assert "holds several files (fragen.csv, mehr.csv); say which is learned" in message
+    init(monkeypatch, *OPTIONS, "--train", "mehr.csv", "--validation", "fragen.csv", *columns)
+
+
+def test_questions_without_an_answer_ask_for_what_to_say(
+    mine: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By the option, in one line; then it is among the settings."""
+    marked = [
+        {**row, "is_impossible": "true" if place % 3 else ""} for place, row in enumerate(rows())
+    ]
+    write_csv(mine / "data/mine/fragen.csv", marked)
+    message = refusal(monkeypatch, capsys, *OPTIONS)
+    assert "questions are marked as impossible to answer; say with --unanswerable" in message
+    assert message.count("\n") == 1
+    init(monkeypatch, *OPTIONS, "--unanswerable", "keine Antwort")
+    assert load_params().data.unanswerable == "keine Antwort"
+
+
+def test_all_settings_are_written(mine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """None is left to a default that the file does not show, but where else data may be."""
+    init(monkeypatch, *OPTIONS)
+    written = load_params()
+    assert isinstance(written, Params)
+    # a validation file is what it lacks, since a part is held out
+    left = {"validation", "sha256", "urls", "hub"}
+    unset = set(type(written.data).model_fields) - written.data.model_fields_set
+    assert unset == left
