@@ -18,8 +18,11 @@ from vestibular.params.project import load_params
 PAGES = sorted(
     path
     for path in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
-    if "_build" not in str(path)
+    if "_build" not in path.parts
 )
+OTHER_FILES = ("new-stage.md", "CHANGELOG.md")
+"""Pages that name files which are to be made, or were there once."""
+PATH = re.compile(r"(src|stages|bench|docs|tests|params|demo|\.ci|\.github)/[\w./-]+")
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
 TARGETS = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
 BLOCK = re.compile(r"^ *```(?:text)?\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
