@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 from html import escape
 
-from extensions.project import edges, first_sentence, layers, stages
+from extensions.project import depth, edges, first_sentence, layers, stages
 
 FONT = 14
 CHARACTER = 8.2
@@ -24,11 +24,16 @@ def import_layers() -> str:
     width = max(sum(_width(name) for name in line) + GAP * (len(line) - 1) for line in lines)
     height = ROW * len(lines)
     parts = [_arrow(MARGIN / 2, 12, MARGIN / 2, height - 20)]
+    # upwards along the arrow
+    parts.append(
+        f'<text transform="translate({MARGIN / 2 - 6:g} {height / 2:g}) rotate(-90)" '
+        'text-anchor="middle" fill-opacity="0.7">may import</text>'
+    )
     for number, line in enumerate(lines):
         across = sum(_width(name) for name in line) + GAP * (len(line) - 1)
         left = MARGIN + (width - across) / 2
         for name in line:
-            parts += _box(left, number * ROW, name, first_sentence(name))
+            parts += _box(left, number * ROW + 2, name, first_sentence(name))
             left += _width(name) + GAP
     label = "Packages of the library, line by line; imports go downwards only"
     return _svg(MARGIN + width + 4, height, parts, label)
@@ -37,11 +42,8 @@ def import_layers() -> str:
 def stage_graph() -> str:
     """Draw the stages of dvc.yaml from left to right, with a line to each that reads an output."""
     pairs = edges()
-    depth = {name: _depth(name, pairs) for name in stages()}
-    columns = [
-        [name for name in stages() if depth[name] == number]
-        for number in range(max(depth.values()) + 1)
-    ]
+    longest = max(map(depth, stages()))
+    columns = [[name for name in stages() if depth(name) == at] for at in range(longest + 1)]
     widths = [max(map(_width, column)) for column in columns]
     lefts = [sum(widths[:number]) + COLUMN_GAP * number + 4 for number in range(len(columns))]
     height = ROW * max(map(len, columns))
@@ -68,10 +70,6 @@ def stage_graph() -> str:
 def _in_words(variable: re.Match[str]) -> str:
     """Say what a variable in a stage's description stands for."""
     return "a fold or seed" if variable[1] == "item.repeat" else "a candidate"
-
-
-def _depth(name: str, pairs: Sequence[tuple[str, str]]) -> int:
-    return max((1 + _depth(writer, pairs) for writer, reader in pairs if reader == name), default=0)
 
 
 def _shortest(pairs: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:

@@ -59,10 +59,17 @@ def imported() -> dict[str, list[str]]:
 
 
 def stages_of(package: str) -> list[str]:
-    """Return the stages that run again after an edit of a package."""
-    return [name for name, stage in stages().items() if f"{CODE}{package}" in stage["deps"]]
+    """Return the stages that run again after an edit of a package, in the pipeline's order."""
+    found = [name for name, stage in stages().items() if f"{CODE}{package}" in stage["deps"]]
+    return sorted(found, key=depth)
 
 
+def depth(stage: str) -> int:
+    """Return how many stages have to run before a stage, one after the other."""
+    return max((1 + depth(writer) for writer, reader in edges() if reader == stage), default=0)
+
+
+@cache
 def edges() -> list[tuple[str, str]]:
     """Return which stage writes what another one reads, as pairs of names."""
     outputs = {
