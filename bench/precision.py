@@ -78,6 +78,7 @@ def given(
         answering_tokens=16384,
         train_questions=32,
         published_questions=8,
+        exam_file="dev.json",
         exam_questions=24,
         new_tokens=16,
         repeats=options.repeats,

@@ -58,5 +58,5 @@ def training_steps(settings: Settings, tokenizer: Any) -> list[list[EncodedQuest
 def exam(settings: Settings, tokenizer: Any) -> list[EncodedQuestion]:
     """Return the questions that one repeat answers."""
     room = PUBLISHED_LENGTH - settings.new_tokens
-    questions = read_questions(settings.data / "dev.json", tokenizer)
+    questions = read_questions(settings.data / settings.exam_file, tokenizer)
     return [one for one in questions if len(one.prompt) <= room][: settings.exam_questions]

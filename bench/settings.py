@@ -43,6 +43,8 @@ class Settings:
     """Questions that a repeat trains on; a multiple of `batch`."""
     published_questions: int
     """Those that the published recipe trains on: every question costs it the same."""
+    exam_file: str
+    """File of `data` whose first questions are answered."""
     exam_questions: int
     """Questions that a repeat answers."""
     new_tokens: int

@@ -47,6 +47,12 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument(
         "--published-questions", type=int, default=8, help="a repeat's, of the published recipe"
     )
+    parser.add_argument(
+        "--exam-file",
+        choices=("train.json", "dev.json"),
+        default="train.json",
+        help="FaQuAD's training file has four questions a context, as a fold's exam; dev.json two",
+    )
     parser.add_argument("--exam-questions", type=int, default=48, help="a repeat's")
     parser.add_argument("--new-tokens", type=int, default=16, help="longest answer")
     parser.add_argument("--repeats", type=int, default=5)

@@ -11,6 +11,7 @@ from vestibular.commands import (
     init_command,
     project_commands,
     registry_commands,
+    scatter_command,
     verify_command,
 )
 from vestibular.commands.next_steps import next_steps
@@ -110,6 +111,7 @@ def parser() -> argparse.ArgumentParser:
     board.set_defaults(run=run_leaderboard)
 
     data_command.add_command(commands)
+    scatter_command.add_command(commands)
 
     experiments = commands.add_parser(
         "experiments",

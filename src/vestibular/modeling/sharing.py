@@ -7,6 +7,7 @@ those of one question at a time wherever a token's attention and position are al
 the others.
 """
 
+import math
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +23,10 @@ from vestibular.modeling.decoding import GrowingAnswer, OpenRows, pad
 from vestibular.modeling.drafting import taken
 from vestibular.modeling.encoding import EncodedQuestion, shared_prefix
 from vestibular.modeling.tensors import logits_at
+
+ROWS_ON_CPU = 48
+"""Most questions of a pass on a CPU: with more a question gets no cheaper, and rows of less similar
+length are padded."""
 
 
 @dataclass(frozen=True)
@@ -44,14 +49,15 @@ def answer_sharing(
 ) -> list[Answer]:
     """Answer every question greedily; see `generation.answer_questions`."""
     answers: dict[int, Answer] = {}
-    for batch in _batches(questions, max_new_tokens, max_tokens):
+    most_rows = ROWS_ON_CPU if model.device.type == "cpu" else max(1, len(questions))
+    for batch in _batches(questions, max_new_tokens, max_tokens, most_rows):
         answers.update(_answer_batch(model, batch, ends, max_new_tokens, watch))
         on_answered(len(batch))
     return [answers[place] for place in range(len(questions))]
 
 
 def _batches(
-    questions: Sequence[EncodedQuestion], max_new_tokens: int, max_tokens: int
+    questions: Sequence[EncodedQuestion], max_new_tokens: int, max_tokens: int, most_rows: int
 ) -> Iterator[list[_Asked]]:
     """Group questions, those of a context together, the longest first, under the token budget."""
     contexts: dict[str, list[int]] = {}
@@ -68,13 +74,17 @@ def _batches(
             ]
         )
     groups.sort(key=lambda group: len(group[0].trunk), reverse=True)
+    # as many in each, so that no pass is for a few that were left over
+    passes = max(1, math.ceil(len(questions) / most_rows))
+    share = math.ceil(len(questions) / passes)
     batch: list[_Asked] = []
-    for asked in (asked for group in groups for asked in group):
-        grown = [*batch, asked]
-        width = max(len(each.trunk) for each in grown) + max(len(each.rest) for each in grown)
-        if batch and (width + max_new_tokens) * len(grown) > max_tokens:
+    for each in (asked for group in groups for asked in group):
+        grown = [*batch, each]
+        width = max(len(one.trunk) for one in grown) + max(len(one.rest) for one in grown)
+        full = len(batch) == share or (width + max_new_tokens) * len(grown) > max_tokens
+        if batch and full:
             yield batch
-            grown = [asked]
+            grown = [each]
         batch = grown
     if batch:
         yield batch
