@@ -169,6 +169,7 @@ def damaged_objects(
                     "cache",
                     f"{output.path}: DVC's cache holds other bytes than {stage.name} wrote "
                     f"({', '.join(names)}); remove them, then `dvc pull` or `dvc repro`",
+                    output.path,
                 )
             )
     return found

@@ -118,6 +118,8 @@ def _checked(
     outputs, lock = pipeline.outputs(), revision.lock
     kept = [pair for pair in outputs if pair[1].cached]
     in_git = [pair for pair in outputs if not pair[1].cached]
+    # before DVC looks at its cache: it deletes what it finds damaged
+    damaged = commit_checks.damaged_objects(outputs, lock)
     missing = commit_checks.missing_outputs(outputs, lock)
     if missing and has_remote():
         tell(f"getting {len(missing)} outputs that DVC's cache lacks from the remote")
@@ -125,22 +127,23 @@ def _checked(
         missing = commit_checks.missing_outputs(outputs, lock)
     # links to the cache, which no stage writes to: it removes what it makes before it runs
     clone.run_dvc("checkout", "--quiet", "--allow-missing")
-    found = commit_checks.not_of_this_commit(clone, pipeline, lock, missing)
+    unknown = [*missing, *(finding.path for finding in damaged)]
+    found = commit_checks.not_of_this_commit(clone, pipeline, lock, unknown)
     found += commit_checks.not_as_written(clone.project, in_git, lock, "the commit's file")
-    found += commit_checks.damaged_objects(outputs, lock)
+    found += damaged
     if commit == head_commit() and _same_lock(commit):
         # what the commit itself has wrong is told already
         rest = [pair for pair in outputs if pair[1].path not in {one.path for one in found}]
-        here = "what lies in the working tree"
-        found += commit_checks.not_as_written(Path(), rest, lock, here)
+        where = "what lies in the working tree"
+        found += commit_checks.not_as_written(Path(), rest, lock, where)
     scored, wrong = wrong_scores(clone.project, pipeline, lock)
     found += wrong
     for finding in found:
         tell(f"{finding.kind}: {finding.text}")
     if not found:
-        here = len(outputs) - len(missing)
+        seen = len(outputs) - len(missing)
         tell(
-            f"without a run: dvc.lock is of this commit's settings, code and data; {here} outputs "
+            f"without a run: dvc.lock is of this commit's settings, code and data; {seen} outputs "
             f"are those that it names; {scored:,} answers have the scores that are said of them"
         )
     if missing:
