@@ -4,7 +4,6 @@ import re
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -59,7 +58,9 @@ def run_again(clone: Clone, stages: Sequence[Stage]) -> Rerun:
     """
     (clone.project / LOCK).unlink(missing_ok=True)
     result = Rerun()
-    with _shown(len(stages)) as bar:
+    with tqdm(
+        total=len(stages), desc="running again", unit="stage", leave=False, disable=None
+    ) as bar:
         last = [stage for stage in stages if stage.name == AFTER_ALL]
         for part in ([stage for stage in stages if stage not in last], last):
             if part == last:
@@ -97,13 +98,7 @@ def _put_aside_costs(clone: Clone) -> None:
             measured.rename(aside / measured.name)
 
 
-@contextmanager
-def _shown(stages: int) -> Iterator["tqdm[None]"]:
-    with tqdm(total=stages, desc="running again", unit="stage", leave=False, disable=None) as bar:
-        yield bar
-
-
-def _run(clone: Clone, names: Sequence[str], result: Rerun, bar: "tqdm[None]") -> None:
+def _run(clone: Clone, names: Sequence[str], result: Rerun, bar: "tqdm[Any]") -> None:
     log = clone.folder / "log"
     command = [sys.executable, "-u", "-m", "dvc", "repro", *OPTIONS, *names]
     with (
@@ -123,7 +118,7 @@ def _run(clone: Clone, names: Sequence[str], result: Rerun, bar: "tqdm[None]") -
 class _Follower:
     """Reads along what DVC and the stages say."""
 
-    def __init__(self, result: Rerun, bar: "tqdm[None]") -> None:
+    def __init__(self, result: Rerun, bar: "tqdm[Any]") -> None:
         self._result = result
         self._bar = bar
         self._rest = b""
