@@ -77,7 +77,7 @@ RULES = (
     Rule("named", ("ONEDNN_VERBOSE*", "DNNL_VERBOSE*", "MKL_VERBOSE*", "MKL_SERVICE_FORCE_INTEL")),
     # what `accelerate launch` leaves: precision, plugins, compilation, accumulation
     Rule("ignored", ("ACCELERATE_*", "FSDP_*", "PARALLELISM_CONFIG_*", "DEEPSPEED_*")),
-    # what torchrun, MPI and SageMaker leave: a training is one process, on one device
+    # what torchrun, MPI and SageMaker leave: libraries would look for processes that are not there
     Rule("ignored", ("WORLD_SIZE", "RANK", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "NODE_RANK")),
     Rule(
         "ignored", ("GROUP_RANK", "GROUP_WORLD_SIZE", "ROLE_RANK", "ROLE_WORLD_SIZE", "ROLE_NAME")
@@ -188,7 +188,8 @@ def refuse_launchers(variables: Mapping[str, str]) -> None:
         count = variables.get(number, "")
         if count.isdecimal() and int(count) > 1 and all(sign in variables for sign in signs):
             raise LaunchError(
-                f"{number}={count}: started by {launcher} as one of {count} processes, but a "
-                "training runs in one, on one device; start it as it is, without a launcher. If "
-                f"there is none, the variable is left over: unset {' '.join((number, *signs))}"
+                f"{number}={count}: started by {launcher} as one of {count} processes, but this "
+                "runs in one, on one device, and a training in as many as train.processes says; "
+                "start it as it is, without a launcher. If there is none, the variable is left "
+                f"over: unset {' '.join((number, *signs))}"
             )

@@ -125,7 +125,8 @@ def _compared(old: Revision, new: Revision, name: str, folds: tuple[str, ...]) -
             return CandidateChange(changed, same_answers=True)
         committed = (old.scores(name), new.scores(name))
         return CandidateChange(changed, missing=missing, committed=committed)
-    return compare_answers(*answers, changed)
+    before, after = answers
+    return compare_answers(before, after, changed)
 
 
 def compare_answers(
