@@ -58,7 +58,8 @@ export DVC_SITE_CACHE_DIR="$cell/site" DVC_NO_ANALYTICS=1
     git checkout --quiet --detach FETCH_HEAD
     git reset --quiet --soft FETCH_HEAD^
     cd "$cell/clone"/{prefix}
-{links}    printf '%s\\n' '[cache]' "    dir = $cache" > .dvc/config.local
+{links}    printf '%s\\n' '[cache]' "    dir = $cache" \\
+      '    type = "reflink,hardlink,symlink,copy"' > .dvc/config.local
     touch "$cell/cloned"
   else
     # a run that did not end: its checkpoint is here, and other cells may have ended since
