@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help install dist demo demo-remote faquad real real-recipes bench gpu simulate test test-fast lint format mlflow-ui
+.PHONY: help install dist demo demo-remote docs faquad real real-recipes bench gpu simulate test test-fast lint format mlflow-ui
 
 # FaQuAD's files and GPT-2's tokenizer, for the bench
 DATA ?= data/faquad
@@ -89,6 +89,15 @@ gpu: install ## See once on a GPU what is promised there (DATA=, TOKENIZER=, OPT
 
 simulate: install ## Say how often the choice is wrong, on datasets whose truth is known (OPTIONS=)
 	python -m bench.simulate_choice $(OPTIONS)
+
+$(VENV)/installed-docs: $(VENV)/installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[docs]'
+	@touch $@
+
+# from nothing each time: parts of pages are made from code that Sphinx does not watch
+docs: $(VENV)/installed-docs ## Build the documents' site in docs/_build/html; warnings are errors
+	python -m sphinx --fresh-env --fail-on-warning --keep-going --nitpicky --quiet docs docs/_build/html
+	@echo "file://$(CURDIR)/docs/_build/html/index.html"
 
 test: install ## Run every test
 	pytest --numprocesses auto --maxprocesses 4 --dist loadgroup

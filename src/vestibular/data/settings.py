@@ -8,7 +8,7 @@ from vestibular.core.settings import Settings
 
 
 class Columns(Settings):
-    """Which column of a table holds what; the ones that it lacks are left out here."""
+    """Names of a table's columns; leave out what the table does not have."""
 
     context: str
     """The text that holds the answer."""
@@ -27,16 +27,16 @@ class Columns(Settings):
 
 
 class Files(Settings):
-    """Something about each of the two files."""
+    """A value for each of the two files."""
 
     train: str
-    """About the file of training questions."""
+    """Of the file with the training questions."""
     validation: str | None = None
-    """About the file of validation questions, if there is one."""
+    """Of the file with the validation questions, if there is one."""
 
 
 class HubDataset(Settings):
-    """A dataset on the Hugging Face hub, whose splits `vestibular fetch` makes the files of."""
+    """A dataset on the Hugging Face hub; `vestibular fetch` writes its splits into files."""
 
     id: str = Field(pattern=r"^[\w.-]+(/[\w.-]+)?$")
     """Its name there, `owner/name`."""
@@ -67,16 +67,17 @@ class DataSettings(Settings):
     """What to answer where the context holds no answer; brings SQuAD v2.0's rules of scoring.
     `null` if every question has one."""
     leaks: Literal["report", "drop_from_train", "fail"]
-    """What to do if training questions give validation answers away (see `leaks.py`)."""
+    """What to do with training questions that give validation answers away: `report` counts them,
+    `drop_from_train` leaves them out, `fail` refuses the data."""
     strict: bool = False
-    """Whether a question that would be left out, mended, or kept though odd is an error. What is
-    converted is none: it is read with what it plainly means."""
+    """Whether every question that would be left out, mended, or kept although it is odd is an
+    error. Values that are only converted are none: they are read as what they plainly mean."""
     sha256: Files | None = None
-    """The files' SHA-256, to be sure that they are the right ones."""
+    """SHA-256 of the files, so that no other file is taken for them."""
     urls: Files | None = None
     """Addresses that `vestibular fetch` downloads the files from."""
     hub: HubDataset | None = None
-    """Dataset on the hub that `vestibular fetch` makes the files from, as Parquet."""
+    """Dataset on the hub that `vestibular fetch` writes the files from, as Parquet."""
     language: str | None = Field(None, pattern="^[a-z]{2,3}$")
     """The questions' language, in ISO 639's letters (`pt`), for the model card and for the
     report's results by question word; nothing if it is not known."""

@@ -13,10 +13,10 @@ class EvaluateSettings(Settings):
     """How a candidate is examined."""
 
     normalization: Literal["squad", "mlqa"]
-    """Whose rules say what of an answer's spelling does not count: SQuAD's, which know ASCII
-    punctuation, or MLQA's, which know that of all scripts and cut Chinese into characters."""
+    """How answers are normalized before they are compared: `squad` drops ASCII punctuation, `mlqa`
+    the punctuation of all scripts, and splits Chinese into characters."""
     articles: str
-    """Language whose articles do not count in a comparison of answers, one of `languages.json`
+    """Language whose articles are ignored when answers are compared, one of `languages.json`
     (`pt`), or `none`. MLQA's rules know `en`, `es`, `de`, `vi`, `ar`, `zh` and `hi`."""
     max_new_tokens: int = Field(gt=0)
     """Longest answer, in tokens."""

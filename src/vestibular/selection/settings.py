@@ -53,8 +53,8 @@ class SelectSettings(Settings):
     minimum_saving: float = Field(ge=0, lt=1)
     """Share of the best candidate's `cost` that a cheaper one must save to win, a fraction."""
     cost: Literal["flops", "seconds", "bytes"]
-    """What is cheap: few floating-point operations an answer (the same on every machine), few
-    seconds an answer as measured, or few bytes of the base model."""
+    """What a candidate costs: floating-point operations an answer (the same on every machine),
+    seconds an answer as measured, or bytes of the base model."""
     constraints: Constraints
     """Limits; a candidate beyond one stays in the table and cannot win."""
 

@@ -1,0 +1,1 @@
+"""What Sphinx does in addition for this site: parts made from code, and a check of the pages."""
