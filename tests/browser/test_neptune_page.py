@@ -394,8 +394,6 @@ def test_the_table_of_versions_fits_the_screen(wide: Serving, browser: webdriver
 def many(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
     """A server with ten thousand runs, written as the server writes them."""
     root = tmp_path_factory.mktemp("many") / "root"
-    with Serving(root, "--port", "0"):
-        pass
     fill(root, 10_000)
     with Serving(root, "--port", "0") as serving:
         yield serving
