@@ -23,7 +23,7 @@ def interrupted(folder: Path, command: list[str], at: str) -> tuple[int, str]:
     process = subprocess.Popen(
         command,
         cwd=folder,
-        env={**environment(), "PYTHONUNBUFFERED": "1"},
+        env={**environment(cold=True), "PYTHONUNBUFFERED": "1"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

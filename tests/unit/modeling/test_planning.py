@@ -144,7 +144,7 @@ def many(count: int) -> Any:
     [
         ("gpt2-small", False, "tight"),
         ("gpt2-small", True, "tight"),
-        ("gpt2", False, "tight"),
+        pytest.param("gpt2", False, "tight", marks=pytest.mark.long),
         ("gpt2", False, "ample"),
     ],
 )
