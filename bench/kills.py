@@ -20,6 +20,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -56,18 +57,25 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=RESULT)
     options = parser.parse_args()
     rows = done_before(options.output, options.seed)
-    tasks = [(way, number) for number in range(options.kills) for way in WAYS]
     with tempfile.TemporaryDirectory(prefix="kills-") as folder:
         project = Path(folder, "project")
         make(project)
         seconds = {stage: timed(project, stage) for stage in STAGES}
         calm = state(project)
-        for way, number in tqdm(tasks[len(rows) :], initial=len(rows), total=len(tasks)):
-            chance = random.Random(f"{options.seed} {way} {number}")
+        bar = tqdm(initial=sum(row["killed"] for row in rows), total=options.kills * len(WAYS))
+        for way in cycle(WAYS):
+            so_far = [row for row in rows if row["way"] == way]
+            if bar.n == bar.total:
+                break
+            # a stage that had ended before it was to be killed counts for nothing
+            if sum(row["killed"] for row in so_far) == options.kills:
+                continue
+            chance = random.Random(f"{options.seed} {way} {len(so_far)}")
             (stage,) = chance.choices(STAGES, WEIGHTS)
             after = chance.uniform(0, seconds[stage])
             rows.append(one(project, way, stage, after, calm))
             write(options.output, options.seed, rows)
+            bar.update(rows[-1]["killed"])
     sys.exit(any(row["faults"] for row in rows))
 
 

@@ -8,6 +8,18 @@ runs with other packages than those.
 
 import sys
 from pathlib import Path
+from types import TracebackType
+
+
+def _end(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Say of Ctrl-C amid a stage's imports what `exit_on_error` says of it later."""
+    if issubclass(kind, KeyboardInterrupt):
+        print("interrupted", file=sys.stderr)
+    else:
+        sys.__excepthook__(kind, error, trace)
+
+
+sys.excepthook = _end
 
 _PROJECT = Path(__file__).parents[1]
 if (_PROJECT / "src/vestibular").is_dir():

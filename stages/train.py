@@ -1,14 +1,19 @@
 """Fine-tune one candidate: its own adapter, or that of a repeat.
 
 python -m stages.train <candidate> [fold-N | seed-N]
+
+With `train.processes` above 1 it starts itself so many times; torchrun may do so as well.
 """
 
+import contextlib
+import os
 import shutil
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from vestibular.core.base_models import locate, longest_input, read_pin
+from vestibular.core.base_models import PinnedBase, locate, longest_input, read_pin
 from vestibular.core.candidates import load_for_candidate
 from vestibular.core.cost_files import write_cost
 from vestibular.core.costs import Machine, TrainingCost
@@ -17,7 +22,9 @@ from vestibular.core.errors import exit_on_error
 from vestibular.core.files import file_sha256, whole_folder, write_table
 from vestibular.core.layout import CURVES, TRAINING_FILE
 from vestibular.core.logs import quiet
+from vestibular.core.questions import Question
 from vestibular.core.runs import (
+    Run,
     asked_questions,
     data_sha256,
     learned_questions,
@@ -26,82 +33,136 @@ from vestibular.core.runs import (
 )
 from vestibular.core.training_record import TrainingRecord
 from vestibular.core.work_folder import exclusive_lock, work_folder
-from vestibular.tracking.checkpoints import training_key
+from vestibular.tracking.checkpoints import check_processes, training_key
 from vestibular.tracking.spool import Spool, recorded, run_id
+from vestibular.training.launching import launch, silent_when_lost
+from vestibular.training.places import Place, take_place
 from vestibular.training.settings import TrainingParams
 
 
+@dataclass(frozen=True)
+class Training:
+    """What is known of a training before it begins."""
+
+    run: Run
+    params: TrainingParams
+    pinned: PinnedBase
+    questions: list[Question]
+    validation: list[Question]
+    identity: str
+    """Name of the run."""
+    settings: str
+    """The same without code and packages."""
+    checkpoints: Path
+    place: Place
+
+
 @exit_on_error
+@silent_when_lost
 @recorded("train")
 def main(spool: Spool) -> None:
     """Write the adapter and, for the candidate's own, the loss curve and the training's cost."""
     run = parse_run(sys.argv[1:], "stages.train")
     params = load_for_candidate(TrainingParams, run.candidate)
+    place = take_place(os.environ, params.train)
     repeat = run.plan()
-    name, settings = run.name, params.train
-    seed = params.seed if repeat is None else repeat.seed
+    if repeat is not None:
+        params = params.model_copy(update={"seed": repeat.seed})
     pinned = read_pin(run.candidate)
-    pin = pinned.pin
-    base = locate(pin)
-    environment = settle(arithmetic_in_force(settings.arithmetic, base))
-    questions = learned_questions(repeat)
-    validation = asked_questions(repeat)
-    inputs = training_inputs(seed, params.prompt, settings, pinned, data_sha256(repeat))
-    script = file_sha256(Path(__file__))
-    key = training_key(**inputs, script=script)
-    identity = run_id(candidate=name, training=key)
-    work = f"the training of {name}"
-    with (
-        exclusive_lock(Path(".vestibular/locks", run.stage("train")), work),
-        exclusive_lock(work_folder() / "locks" / key, work),
-    ):
-        recorded_settings = {**params.model_dump(mode="json"), "seed": seed}
-        facts = {"base": inputs["base"], "data": inputs["data"], "variables": environment.as_json()}
-        spool.open(identity, run.candidate, recorded_settings, **facts)
+    base = locate(pinned.pin)
+    questions, validation = learned_questions(repeat), asked_questions(repeat)
+    data = data_sha256(repeat)
+    inputs = training_inputs(params.seed, params.prompt, params.train, pinned, data)
+    # without their number: processes of another number find the checkpoint, and are told of it
+    alike = {**inputs, "train": params.train.model_dump(exclude={"processes"})}
+    key = training_key(**alike, script=file_sha256(Path(__file__)))
+    checkpoints = work_folder() / "checkpoints" / f"{run.name}-{key}"
+    processes, work = params.train.processes, f"the training of {run.name}"
+    with contextlib.ExitStack() as held:
+        if place is None or place.needs_lock:
+            # whom a launcher of another kind has started, the others do not wait for as long
+            patient = place is None or place.count == 1
+            for lock in (
+                Path(".vestibular/locks", run.stage("train")),
+                work_folder() / "locks" / key,
+            ):
+                held.enter_context(exclusive_lock(lock, work, wait=patient))
+            check_processes(checkpoints, processes, work)
+        if place is None:
+            launch([sys.executable, *sys.orig_argv[1:]], processes, work)
+            return
+        identity = run_id(candidate=run.name, training=key, processes=processes)
+        environment = settle(arithmetic_in_force(params.train.arithmetic, base))
+        if place.is_first:
+            facts = {"base": inputs["base"], "data": data, "variables": environment.as_json()}
+            spool.open(identity, run.candidate, params.model_dump(mode="json"), **facts)
+        else:
+            # the first one says what is to be said
+            nowhere = held.enter_context(Path(os.devnull).open("w", encoding="utf-8"))
+            held.enter_context(contextlib.redirect_stderr(nowhere))
         environment.tell()
-        quiet()
-        # imported behind the checks: torch and its friends take seconds
-        import torch
-        from transformers import set_seed
-
-        from vestibular.modeling import capability, determinism, memory, models
-        from vestibular.modeling.encoding import encode_for_training
-        from vestibular.modeling.planning import usable_bytes
-        from vestibular.tracking import measuring
-        from vestibular.training import adapters, planning, preflight, saving
-        from vestibular.training.training import CURVE, fine_tune, first_step, rehearse
-        from vestibular.training.ways import settled, what_changes
-
-        set_seed(seed)
-        device = models.pick_device()
-        dtype = models.pick_precision(settings.precision, device, base)
-        tokenizer = models.load_tokenizer(base)
-        limit = longest_input(base, settings.max_length)
-        encoded, held_out = (
-            [encode_for_training(tokenizer, params.prompt, question, limit) for question in split]
-            for split in (questions, validation)
+        settings = run_id(candidate=run.name, **inputs)
+        train(
+            Training(
+                run, params, pinned, questions, validation, identity, settings, checkpoints, place
+            ),
+            spool,
         )
-        preflight.check_examples(tokenizer, params.prompt, questions, encoded, limit)
-        ways = capability.ways(base)
-        if changed := what_changes(settings, ways):
-            print(f"{name}: {changed}", file=sys.stderr)
-        settings = settled(settings, ways)
-        full = settings.method == "full"
-        if not full:
-            saving.rehearse_saving(models.configuration(base), settings.lora)
-        # from here on: the check is one on a CPU
-        determinism.ask_for_deterministic_kernels(device)
-        plan = planning.plan_training(base, settings, limit, encoded, seed, device)
+
+
+def train(training: Training, spool: Spool) -> None:
+    """Train, as one of so many processes; the first one writes what came of it."""
+    quiet()
+    # imported behind the checks: torch and its friends take seconds
+    import torch
+    from transformers import set_seed
+
+    from vestibular.modeling import capability, determinism, memory, models
+    from vestibular.modeling.encoding import encode_for_training
+    from vestibular.tracking import measuring
+    from vestibular.training import adapters, planning, preflight, saving
+    from vestibular.training.processes import together
+    from vestibular.training.steps import first_step, rehearse
+    from vestibular.training.training import CURVE, fine_tune
+    from vestibular.training.ways import settled, what_changes
+
+    run, params = training.run, training.params
+    name, settings, seed = run.name, params.train, params.seed
+    base = locate(training.pinned.pin)
+    set_seed(seed)
+    device = models.pick_device()
+    dtype = models.pick_precision(settings.precision, device, base)
+    tokenizer = models.load_tokenizer(base)
+    limit = longest_input(base, settings.max_length)
+    encoded, held_out = (
+        [encode_for_training(tokenizer, params.prompt, question, limit) for question in split]
+        for split in (training.questions, training.validation)
+    )
+    preflight.check_examples(tokenizer, params.prompt, training.questions, encoded, limit)
+    ways = capability.ways(base)
+    if changed := what_changes(settings, ways):
+        print(f"{name}: {changed}", file=sys.stderr)
+    settings = settled(settings, ways)
+    full = settings.method == "full"
+    if not full:
+        saving.rehearse_saving(models.configuration(base), settings.lora)
+    # from here on: the check is one on a CPU
+    determinism.ask_for_deterministic_kernels(device)
+
+    def load_base() -> Any:
+        # what is trained stays in full precision
+        numbers = torch.float32 if full else dtype
+        return models.load_base(base, settings.quantization, device, numbers)
+
+    with together(training.place, device) as processes:
+        # `auto` goes by the memory that is free, which each would find another
+        plan = processes.from_first(
+            lambda: planning.plan_training(base, settings, limit, encoded, seed, device)
+        )
         settings = plan.settings
-        room = usable_bytes(device)
+        room = planning.room_of_a_process(settings, device)
         if plan.is_tight(room):
             memory.return_freed_memory()
-
-        def load_base() -> Any:
-            # what is trained stays in full precision
-            numbers = torch.float32 if full else dtype
-            return models.load_base(base, settings.quantization, device, numbers)
-
         model = load_base()
         model = adapters.make_trainable(model, settings, bool(settings.gradient_checkpointing))
         start = saving.starting_point(model)
@@ -112,8 +173,9 @@ def main(spool: Spool) -> None:
         inputs_of_a_step, asked_in_it = first_step(encoded, settings, batching, seed)
         preflight.check_labels(inputs_of_a_step, asked_in_it, learns_prompt)
         rehearse(model, inputs_of_a_step[0], dtype, name)
-        spool.record("computing", values=measuring.computing(device, dtype))
-        checkpoints = work_folder() / "checkpoints" / f"{name}-{key}"
+        spool.record(
+            "computing", values={**measuring.computing(device, dtype), "processes": processes.count}
+        )
         trained = fine_tune(
             model,
             encoded,
@@ -122,52 +184,58 @@ def main(spool: Spool) -> None:
             batching,
             dtype,
             seed,
-            checkpoints,
+            training.checkpoints,
             record=spool.point,
             on_epoch=spool.epoch,
+            processes=processes,
         )
-
-        with whole_folder(run.adapter) as folder:
-            saving.save_trained(model, tokenizer, pin, folder, start)
-            if not full:
-                expected = saving.outputs(model, encoded[0])
-                del model
-                saving.check_reloaded(expected, encoded[0], folder, load_base, start)
-            record = TrainingRecord(
-                questions=len(encoded),
-                shortened=sum(question.shortened for question in encoded),
-                steps=trained.steps,
-                mean_loss=trained.mean_loss,
-                batching=batching,
-                way=ways.training,
-                reason=ways.reason,
-                max_tokens_per_batch=int(settings.max_tokens_per_batch),
-                gradient_checkpointing=bool(settings.gradient_checkpointing),
-                settings=run_id(candidate=name, **inputs),
-                run=identity,
-            )
-            record.write(folder / TRAINING_FILE)
-        told = record.model_dump(mode="json", exclude={"run", "settings", "version"})
-        spool.record("trained", values=told)
-        spool.files("adapter", run.adapter)
-        if run.is_own:
-            write_table(CURVES / f"{name}.tsv", CURVE, trained.curve)
-            asked = len(encoded) * settings.epochs
-            tokens = sum(question.length for question in encoded) * settings.epochs
-            cost = TrainingCost(
-                started=trained.started,
-                seconds=trained.seconds,
-                epoch_seconds=trained.epoch_seconds,
-                questions_per_second=asked / trained.seconds,
-                tokens_per_second=tokens / trained.seconds,
-                planned_bytes=plan.held_bytes(room),
-                peak_process_bytes=measuring.peak_process_bytes(),
-                peak_device_bytes=measuring.peak_device_bytes(device),
-                machine=Machine(**measuring.machine(device)),
-            )
-            write_cost(identity, "train", cost)
-            spool.record("cost", values=cost.model_dump(mode="json"))
-        shutil.rmtree(checkpoints)
+        peaks = processes.all((measuring.peak_process_bytes(), measuring.peak_device_bytes(device)))
+    if not processes.is_first:
+        return
+    with whole_folder(run.adapter) as folder:
+        saving.save_trained(model, tokenizer, training.pinned.pin, folder, start)
+        if not full:
+            expected = saving.outputs(model, encoded[0])
+            del model
+            saving.check_reloaded(expected, encoded[0], folder, load_base, start)
+        record = TrainingRecord(
+            questions=len(encoded),
+            shortened=sum(question.shortened for question in encoded),
+            steps=trained.steps,
+            mean_loss=trained.mean_loss,
+            batching=batching,
+            way=ways.training,
+            reason=ways.reason,
+            max_tokens_per_batch=int(settings.max_tokens_per_batch),
+            gradient_checkpointing=bool(settings.gradient_checkpointing),
+            settings=training.settings,
+            run=training.identity,
+        )
+        record.write(folder / TRAINING_FILE)
+    told = record.model_dump(mode="json", exclude={"run", "settings", "version"})
+    spool.record("trained", values=told)
+    spool.files("adapter", run.adapter)
+    if run.is_own:
+        write_table(CURVES / f"{name}.tsv", CURVE, trained.curve)
+        asked = len(encoded) * settings.epochs
+        tokens = sum(question.length for question in encoded) * settings.epochs
+        peaks.append((measuring.peak_process_bytes(), measuring.peak_device_bytes(device)))
+        cost = TrainingCost(
+            started=trained.started,
+            seconds=trained.seconds,
+            epoch_seconds=trained.epoch_seconds,
+            processes=processes.count,
+            processor_seconds=trained.processor_seconds,
+            questions_per_second=asked / trained.seconds,
+            tokens_per_second=tokens / trained.seconds,
+            planned_bytes=plan.held_bytes(room),
+            peak_process_bytes=max(peak for peak, _ in peaks),
+            peak_device_bytes=max(peak for _, peak in peaks),
+            machine=Machine(**measuring.machine(device)),
+        )
+        write_cost(training.identity, "train", cost)
+        spool.record("cost", values=cost.model_dump(mode="json"))
+    shutil.rmtree(training.checkpoints)
 
 
 if __name__ == "__main__":

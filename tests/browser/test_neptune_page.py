@@ -663,3 +663,28 @@ def test_the_table_of_runs_has_the_learning_rate_and_the_time_at_work(
         browser.refresh()
         until(browser, lambda: len(texts(browser, "#run-table tbody tr")) == 1)
         assert "learning_rate" not in " ".join(texts(browser, "#run-table thead th"))
+
+
+def test_variants_are_told_apart_by_their_own_word(
+    browser: webdriver.Chrome, tmp_path: Path
+) -> None:
+    """Pushed after their end, runs say their experiment, and the settings in which they differ."""
+    with Serving(tmp_path / "root", "--port", "0") as serving:
+        for name, rate in (("hot", 0.02), ("cold", 0.01)):
+            run = serving.create("run", customId=name)
+            serving.execute(
+                run["id"],
+                assign("sys/name", "gpt2-tiny"),
+                assign("parameters/train/learning_rate", rate),
+                assign("run/experiment", name),
+                assign("run/differing_settings", f"train.learning_rate: {rate}"),
+            )
+        browser.get(f"{serving.address}/")
+        until(browser, lambda: len(texts(browser, "#run-table tbody tr")) == 2)
+        heads = [head.rstrip("\u00d7").strip() for head in texts(browser, "#run-table th")]
+        assert heads[-2:] == ["experiment", "differing_settings"]
+        rows = texts(browser, "#run-table tbody tr")
+        assert [row.split()[-3:] for row in rows] == [
+            ["cold", "train.learning_rate:", "0.01"],
+            ["hot", "train.learning_rate:", "0.02"],
+        ]

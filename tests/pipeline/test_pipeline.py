@@ -152,7 +152,10 @@ def test_a_change_reruns_no_more_than_it_must(reproduced_project: Path) -> None:
     )
 
 
-def test_variants_are_experiments(project: Path) -> None:
+@pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated")
+def test_variants_are_experiments(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """`dvc exp run -S` makes a variant, without some candidates, that `dvc exp show` lists."""
     run(
         project,
@@ -164,6 +167,19 @@ def test_variants_are_experiments(project: Path) -> None:
     assert "0.03" in shown
     assert "tuned.f1" in shown
     assert "metrics/exam/gpt2-tiny.json" not in shown
+    # MLflow tells it from the candidate's other trainings
+    address = f"sqlite:///{tmp_path}/mlflow.db"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
+    monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
+    run(project, sys.executable, "-m", "vestibular", "mirror", "--target", "mlflow")
+    from mlflow import MlflowClient
+
+    client = MlflowClient(address, address)
+    experiment = client.get_experiment_by_name("qa-model")
+    (mirrored,) = client.search_runs([experiment.experiment_id])
+    assert mirrored.info.run_name == "opt-tiny (hot)"
+    assert mirrored.data.tags["run/experiment"] == "hot"
+    assert mirrored.info.status == "FINISHED"
 
 
 def test_a_killed_training_resumes_to_the_same_bytes(reproduced_project: Path) -> None:

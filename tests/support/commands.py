@@ -35,3 +35,11 @@ def run(
     )
     assert result.returncode == status, result.stdout + result.stderr
     return result
+
+
+def has_ended(number: int) -> bool:
+    """Whether a process is no more, or waits to be buried."""
+    try:
+        return ") Z " in Path(f"/proc/{number}/stat").read_text(encoding="utf-8")
+    except (FileNotFoundError, ProcessLookupError):
+        return True

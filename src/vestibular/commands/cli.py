@@ -11,6 +11,8 @@ from vestibular.commands import (
     init_command,
     project_commands,
     registry_commands,
+    scatter_command,
+    verify_command,
 )
 from vestibular.commands.next_steps import next_steps
 from vestibular.core.base_models import configuration
@@ -109,6 +111,7 @@ def parser() -> argparse.ArgumentParser:
     board.set_defaults(run=run_leaderboard)
 
     data_command.add_command(commands)
+    scatter_command.add_command(commands)
 
     experiments = commands.add_parser(
         "experiments",
@@ -140,6 +143,8 @@ def parser() -> argparse.ArgumentParser:
     )
     compare.add_argument("--all", action="store_true", help="show every question that flipped")
     compare.set_defaults(run=run_compare)
+
+    verify_command.add_command(commands)
 
     report = commands.add_parser(
         "report",

@@ -86,9 +86,11 @@ def look(wanted: Wanted, rules: Normalization) -> FirstLook:
         kinds = {finding.kind for finding in error.findings}
         if kinds != {"impossible_without_setting"}:
             raise
+        count = len(error.findings)
+        are = "question is" if count == 1 else "questions are"
         raise LaunchError(
-            f"{wanted.source}: {len(error.findings):,} questions are marked as impossible to "
-            "answer; say with --unanswerable TEXT what the model should answer then"
+            f"{wanted.source}: {count:,} {are} marked as impossible to answer; say with "
+            "--unanswerable TEXT what the model should answer then"
         ) from None
 
 

@@ -46,7 +46,7 @@ class Forecast:
     weights: int
     """Bytes of the base's weights at the chosen precision."""
     training_peak: int
-    """Bytes, the process itself included."""
+    """Bytes, the process itself included; of several, what each takes."""
     answering_peak: int
     """Bytes, the process itself included."""
     training_seconds: float
@@ -107,18 +107,21 @@ def forecast(params: Params, name: str, device: torch.device, free: int) -> Fore
     remedy = ""
     # as `auto` does: the estimate is not exact
     room = free * USABLE_MEMORY
-    if not resolved or plan.peak_bytes - plan.process > room:
-        remedy = _remedy(folder, stated, encoded, params.seed, device, room)
+    share = room / planning.sharing(settings, device)
+    if not resolved or plan.peak_bytes - plan.process > share:
+        remedy = _remedy(folder, stated, encoded, params.seed, device, share)
     elif answering - plan.process > room:
         remedy = "a smaller evaluate.max_tokens_per_batch"
     return Forecast(
         parameters=numbers["total"],
         trained_share=numbers["trainable"] / numbers["total"],
         weights=weight_bytes(without_weights(folder), settings.quantization, dtype),
-        training_peak=plan.held_bytes(room),
+        training_peak=plan.held_bytes(share),
         answering_peak=answering,
         training_seconds=training_operations(folder, plan.settings, encoded, params.seed)
-        / (UTILIZATION * operations_per_second(device, dtype)),
+        / (UTILIZATION * operations_per_second(device, dtype))
+        # a CPU's cores are all busy with one process
+        * (planning.sharing(settings, device) / settings.processes),
         settings=plan.settings,
         ways=ways,
         warnings=tuple(schedule.warnings(settings, len(encoded))) if counted else (),

@@ -47,6 +47,7 @@ def as_text(found: dict[str, Forecast], free: int) -> str:
         lines.append(
             f"{name}: max_tokens_per_batch {resolved.max_tokens_per_batch}, gradient_checkpointing "
             f"{str(resolved.gradient_checkpointing).lower()}"
+            + (f", each of {resolved.processes} processes" if resolved.processes > 1 else "")
             + ("" if each.counted else "; no data or tokenizer here: full length assumed")
         )
         lines.append(f"{name}: {_ways(each)}")

@@ -71,6 +71,7 @@ def run_init(arguments: argparse.Namespace) -> None:
     # reading tables and leaks takes a third of a second, which the other commands need not wait for
     from vestibular.commands.first_look import Wanted, look
     from vestibular.commands.first_settings import first_settings
+    from vestibular.data.audit_table import summary
 
     _may_write(PARAMS, arguments.force)
     source = arguments.source or Path(_ask("--source", "Folder with the questions' files"))
@@ -107,8 +108,8 @@ def run_init(arguments: argparse.Namespace) -> None:
             f"{name}: {split.questions:,} questions, {split.contexts:,} contexts, "
             f"{split.documents:,} documents; {split.rows.left_out if split.rows else 0:,} left out"
         )
-    if found.dataset.findings():
-        print(f"{found.dataset.findings():,} things are odd: `vestibular data` after `prepare`")
+    if rows := list(found.dataset.audit_rows()):
+        print(f"{summary(rows)}\nAfter `dvc repro`, `vestibular data` shows every row.")
     if said := advice(code, "squad", known or NONE):
         print(f"{PARAMS}: {said}")
     hub = [base for base in candidates.values() if not Path(base).is_dir()]

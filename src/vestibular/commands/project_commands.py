@@ -19,7 +19,7 @@ WHAT_HAPPENED = {
 }
 
 FIRST_STEPS = (
-    "copy your questions into data/mine, and base models that are not on the hub into models/bases",
+    "# your questions go into data/mine, base models that are not on the hub into models/bases",
     "vestibular init --source data/mine    # settings for them; asks for the rest",
     "dvc add data/mine models/bases        # kept by DVC, in place of git",
 )

@@ -22,7 +22,7 @@ class Machine(Part):
 class TrainingCost(FileFormat):
     """What a training took."""
 
-    VERSION = 2
+    VERSION = 3
 
     started: float | None
     """When it began, before any kill: seconds since 1970; null where that was not kept."""
@@ -30,6 +30,10 @@ class TrainingCost(FileFormat):
     """Seconds for all steps, validation included; what a kill has undone does not count."""
     epoch_seconds: tuple[float, ...]
     """Seconds of each epoch, validation included; empty where they were not measured one by one."""
+    processes: int = 1
+    """Processes that trained together, all for so many seconds."""
+    processor_seconds: float | None = None
+    """Seconds of the processors' time, of all processes and threads; null where not kept."""
     questions_per_second: float
     """Training questions, each counted in every epoch."""
     tokens_per_second: float
@@ -37,16 +41,20 @@ class TrainingCost(FileFormat):
     planned_bytes: int
     """Most memory that the plan foresaw."""
     peak_process_bytes: int
-    """Most memory that the process held."""
+    """Most memory that the process held; of several, the largest."""
     peak_device_bytes: int
-    """Most accelerator memory that tensors held; 0 on a CPU."""
+    """Most accelerator memory that a process's tensors held; 0 on a CPU."""
     machine: Machine
+    """That of the first process."""
 
     @classmethod
     def upgrade(cls, content: dict[str, Any], version: int) -> dict[str, Any]:
-        """Leave the epochs unknown: version 1 knew their mean alone, and no time of day."""
+        """Leave unknown what was not kept.
+
+        Version 1 knew the epochs' mean alone, and no time of day; version 2 no processor's time.
+        """
         rest = {name: value for name, value in content.items() if name != "seconds_per_epoch"}
-        return {**rest, "started": None, "epoch_seconds": ()}
+        return {"started": None, "epoch_seconds": (), **rest, "processor_seconds": None}
 
 
 class ExamCost(FileFormat):
@@ -96,22 +104,30 @@ class CandidateCosts(Part):
 class Costs(FileFormat):
     """`metrics/costs.json`."""
 
-    VERSION = 3
+    VERSION = 4
     MADE_BY = "dvc repro select"
 
     candidates: dict[str, CandidateCosts]
 
     @classmethod
     def upgrade(cls, content: dict[str, Any], version: int) -> dict[str, Any]:
-        """Upgrade what version 2 holds; version 1 named no run, so that it says nothing."""
+        """Upgrade what the candidates' costs are; version 1 named no run: it says nothing."""
         if version == 1:
             return {"candidates": {}}
         candidates = {
             name: {
                 **costs,
-                "train": costs["train"] and TrainingCost.upgrade(costs["train"], 1),
-                "evaluate": costs["evaluate"] and ExamCost.upgrade(costs["evaluate"], 1),
+                "train": costs["train"] and _upgraded(TrainingCost, costs["train"]),
+                "evaluate": costs["evaluate"] and _upgraded(ExamCost, costs["evaluate"]),
             }
             for name, costs in content["candidates"].items()
         }
         return {"candidates": candidates}
+
+
+def _upgraded(kind: type[FileFormat], content: dict[str, Any]) -> dict[str, Any]:
+    """Return the costs within a file as this version writes them."""
+    version = content.get("version", 1)
+    if version == kind.VERSION:
+        return content
+    return {**kind.upgrade(content, version), "version": kind.VERSION}

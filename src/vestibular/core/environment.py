@@ -40,6 +40,10 @@ PORTABLE = {
 """Variables of `arithmetic: portable`: torch and oneDNN keep to their kernels for AVX2, and MKL to
 those that it has for every maker's processors: its `AVX2` holds on Intel's alone."""
 
+FREE_MEMORY = "VESTIBULAR_FREE_MEMORY"
+"""Variable that states how many bytes of memory are free. `vestibular scatter` sets it, so that
+`auto` comes to the same in every cell, however full the machines are."""
+
 
 @dataclass(frozen=True)
 class Rule:
@@ -58,7 +62,7 @@ RULES = (
     Rule("told", ("OMP_*", "GOMP_*", "KMP_*", "OPENBLAS_*", "BNB_*", "LD_PRELOAD")),
     Rule("told", ("MKL_NUM_THREADS", "MKL_DOMAIN_NUM_THREADS", "MKL_DYNAMIC", "MKL_*_LAYER")),
     Rule("told", ("PYTORCH_*ALLOC_CONF", "PYTORCH_NO_CUDA_MEMORY_CACHING")),
-    Rule("told", ("PYTORCH_MPS_*_WATERMARK_RATIO", "PYTORCH_ENABLE_MPS_FALLBACK")),
+    Rule("told", ("PYTORCH_MPS_*_WATERMARK_RATIO", "PYTORCH_ENABLE_MPS_FALLBACK", FREE_MEMORY)),
     # where files are kept and had from, and what is printed
     Rule("named", ("HF_*", "HUGGING*", "TOKENIZERS_PARALLELISM")),
     Rule("named", ("TRANSFORMERS_VERBOSITY", "TRANSFORMERS_NO_ADVISORY_WARNINGS")),
@@ -73,7 +77,7 @@ RULES = (
     Rule("named", ("ONEDNN_VERBOSE*", "DNNL_VERBOSE*", "MKL_VERBOSE*", "MKL_SERVICE_FORCE_INTEL")),
     # what `accelerate launch` leaves: precision, plugins, compilation, accumulation
     Rule("ignored", ("ACCELERATE_*", "FSDP_*", "PARALLELISM_CONFIG_*", "DEEPSPEED_*")),
-    # what torchrun, MPI and SageMaker leave: a training is one process, on one device
+    # what torchrun, MPI and SageMaker leave: libraries would look for processes that are not there
     Rule("ignored", ("WORLD_SIZE", "RANK", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "NODE_RANK")),
     Rule(
         "ignored", ("GROUP_RANK", "GROUP_WORLD_SIZE", "ROLE_RANK", "ROLE_WORLD_SIZE", "ROLE_NAME")
@@ -184,7 +188,8 @@ def refuse_launchers(variables: Mapping[str, str]) -> None:
         count = variables.get(number, "")
         if count.isdecimal() and int(count) > 1 and all(sign in variables for sign in signs):
             raise LaunchError(
-                f"{number}={count}: started by {launcher} as one of {count} processes, but a "
-                "training runs in one, on one device; start it as it is, without a launcher. If "
-                f"there is none, the variable is left over: unset {' '.join((number, *signs))}"
+                f"{number}={count}: started by {launcher} as one of {count} processes, but this "
+                "runs in one, on one device, and a training in as many as train.processes says; "
+                "start it as it is, without a launcher. If there is none, the variable is left "
+                f"over: unset {' '.join((number, *signs))}"
             )

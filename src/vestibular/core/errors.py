@@ -39,6 +39,10 @@ class LaunchError(VestibularError):
     """A command was started in a way that it cannot work in."""
 
 
+class LostProcessError(VestibularError):
+    """Another process of the same training has ended, or does not answer."""
+
+
 class BusyError(VestibularError):
     """Another process is already doing this work."""
 

@@ -69,10 +69,6 @@ class Dataset:
             drawn=self.drawn,
         )
 
-    def findings(self) -> int:
-        """Return how many rows the audit has."""
-        return sum(len(audited.findings.rows) for audited in self.audits.values())
-
     def audit_rows(self) -> Iterator[AuditRow]:
         """Yield the lines of `data/audit.jsonl`, those of training first."""
         for split, audited in self.audits.items():

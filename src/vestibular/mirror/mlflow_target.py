@@ -74,7 +74,7 @@ class MlflowTarget:
         self._runs = list_runs(self._client, self._experiment, ViewType.ACTIVE_ONLY)
         self._deleted = list_runs(self._client, self._experiment, ViewType.DELETED_ONLY)
         self._call("list the versions")
-        there = [run.info.run_id for run in (*self._runs.values(), *self._deleted.values())]
+        there = {run.info.run_id for run in (*self._runs.values(), *self._deleted.values())}
         versions = self._client.search_model_versions(f"name='{self._name}'")
         self._versions = versions_by_run(versions, there)
 
@@ -239,7 +239,7 @@ class MlflowTarget:
         """Return the stage that a run's version is in, if the alias says so too."""
         version = self._version(run)
         self._call("read the stage")
-        found = self._client.get_model_version(self._name, version)
+        found: Any = self._client.get_model_version(self._name, version)
         stage: Stage = found.current_stage.lower()
         tagged = found.tags.get(STAGE_TAG) == stage
         return stage if tagged and (stage != "production" or stage in found.aliases) else "none"

@@ -102,7 +102,8 @@ class Round:
             runs: those that are here; their versions have their stages already.
             production: the run in production; empty if none is, None if that is not known here.
         """
-        if production is None:
+        # until the one that takes its place is whole, what answers goes on answering
+        if production is None or production in self._incomplete:
             return
         here = any(run.id == production for run in runs)
         for name, (candidate, stage) in self._target.others(runs).items():

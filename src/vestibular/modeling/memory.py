@@ -2,6 +2,7 @@
 
 import contextlib
 import ctypes
+import os
 import platform
 import weakref
 from functools import cache
@@ -12,6 +13,8 @@ import psutil
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_map_only
+
+from vestibular.core.environment import FREE_MEMORY
 
 MMAP_THRESHOLD_OPTION = -3
 """`M_MMAP_THRESHOLD` of glibc's `mallopt`."""
@@ -41,8 +44,10 @@ def available_bytes(device: torch.device) -> int:
     """Return how much more memory a process may take on `device`, in bytes.
 
     On a CPU that is what the system can give without swapping, or what is left of the control
-    group's limit (a container's), if that is less.
+    group's limit (a container's), if that is less. Where the environment states it, that holds.
     """
+    if (stated := os.environ.get(FREE_MEMORY, "")).isdecimal():
+        return int(stated)
     if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
     free: int = psutil.virtual_memory().available

@@ -13,6 +13,7 @@ from vestibular.core.settings import PromptSettings, Seed, Settings, validate
 from vestibular.core.yaml_files import read_yaml
 from vestibular.data.settings import DataSettings
 from vestibular.examination.settings import EvaluateSettings
+from vestibular.params.scatter_settings import ScatterSettings
 from vestibular.selection.settings import SelectSettings
 from vestibular.training.settings import TrainSettings
 
@@ -60,6 +61,8 @@ class Params(Settings):
     mirror: Annotated[tuple[MirrorTarget, ...], Field(strict=False)]
     """Services that `vestibular mirror` shows the runs to; none of them is needed by anything."""
     registry: RegistrySettings
+    scatter: ScatterSettings = ScatterSettings()
+    """What a cell of `vestibular scatter` may take; need not be there."""
     candidates: dict[str, Candidate]
 
     @field_validator("data")

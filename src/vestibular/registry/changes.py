@@ -105,7 +105,7 @@ def compare(old: Revision, new: Revision) -> Changes:
             found[name] = _compared(old, new, name, folds)
     return Changes(
         out_of_fold=bool(folds),
-        candidates=_corrected(found),
+        candidates=corrected(found),
         added=[name for name in new.candidates if name not in old.candidates],
         removed=[name for name in old.candidates if name not in new.candidates],
     )
@@ -126,6 +126,19 @@ def _compared(old: Revision, new: Revision, name: str, folds: tuple[str, ...]) -
         committed = (old.scores(name), new.scores(name))
         return CandidateChange(changed, missing=missing, committed=committed)
     before, after = answers
+    return compare_answers(before, after, changed)
+
+
+def compare_answers(
+    before: Rows, after: Rows, changed: Mapping[str, Sequence[str]]
+) -> CandidateChange:
+    """Compare two exams, question by question; the p-values are not corrected yet.
+
+    Args:
+        before: the older exam's rows.
+        after: the newer one's.
+        changed: what differs in what the exams rest on, a line each.
+    """
     pairs = _pairs(before, after)
     return CandidateChange(
         changed,
@@ -141,7 +154,7 @@ def _as_good(old: AnsweredQuestion, new: AnsweredQuestion) -> bool:
     return (old.answer, old.exact_match, old.f1) == (new.answer, new.exact_match, new.f1)
 
 
-def _corrected(found: Mapping[str, CandidateChange]) -> dict[str, CandidateChange]:
+def corrected(found: Mapping[str, CandidateChange]) -> dict[str, CandidateChange]:
     """Correct over the candidates whose answers changed: of the others there is no question."""
     result = dict(found)
     for metric in METRICS:
@@ -165,12 +178,12 @@ def holm(p_values: Mapping[str, float]) -> dict[str, float]:
     Source: Holm (1979), A Simple Sequentially Rejective Multiple Test Procedure, Scandinavian
     Journal of Statistics 6(2).
     """
-    corrected: dict[str, float] = {}
+    found: dict[str, float] = {}
     largest = 0.0
     for place, name in enumerate(sorted(p_values, key=lambda name: (p_values[name], name))):
         largest = max(largest, min(1.0, (len(p_values) - place) * p_values[name]))
-        corrected[name] = largest
-    return corrected
+        found[name] = largest
+    return found
 
 
 def _pairs(old: Rows, new: Rows) -> list[Pair]:

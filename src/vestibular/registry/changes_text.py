@@ -26,7 +26,7 @@ def as_text(found: Changes, old: Revision, new: Revision, most: int | None) -> s
         elif not row.questions:
             lines.append("  no question is the same in both, so that nothing can be compared")
         else:
-            lines += [f"  {_sentence(row.scores[metric], label)}" for metric, label in NAMED]
+            lines += [f"  {sentence(row.scores[metric], label)}" for metric, label in NAMED]
             lines += _flips(row, most)
         for kind, changes in row.changed.items():
             lines += [f"  {kind}: {change}" for change in changes]
@@ -93,7 +93,8 @@ def advice(found: Changes, remote: Callable[[], bool]) -> str | None:
     )
 
 
-def _sentence(row: ScoreChange, label: str) -> str:
+def sentence(row: ScoreChange, label: str) -> str:
+    """Say how a mean score changed, and whether beyond noise."""
     said = f"{label} {number(row.old)} -> {number(row.new)}"
     apart = row.difference
     if row.p_corrected is None or apart.low is None or apart.high is None:

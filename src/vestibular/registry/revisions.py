@@ -92,7 +92,7 @@ class Revision:
         found: dict[str, Any] = {}
         for do in ("train", "evaluate"):
             stage = self._stage(f"{do}@{candidate}")
-            found |= _flat(stage.get("params", {}).get("params.yaml", {}))
+            found |= flat(stage.get("params", {}).get("params.yaml", {}))
         return found
 
     def inputs(self, candidate: str) -> dict[str, str]:
@@ -140,7 +140,7 @@ class Revision:
 
     def _rows(self, stage: str, path: Path) -> list[AnsweredQuestion]:
         md5 = self._hash(stage, path)
-        content = _cached(md5)
+        content = cached_object(md5)
         if content is None:
             raise NoAnswersError(f"{path} of {self.name} is not in DVC's cache ({md5})")
         try:
@@ -237,8 +237,8 @@ def _short(name: str) -> str | None:
     return found.stdout.strip() if found.returncode == 0 else None
 
 
-def _cached(md5: str) -> Path | None:
-    """Return where DVC's cache holds a file."""
+def cached_object(md5: str) -> Path | None:
+    """Return where DVC's cache holds a file, or a folder's list of files; None if it does not."""
     place = Path(md5[:2], md5[2:])
     if (CACHE / place).exists():
         return CACHE / place
@@ -258,7 +258,8 @@ def _configured_cache() -> Path | None:
     return Path(asked.stdout.strip(), "files/md5") if asked.returncode == 0 else None
 
 
-def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return nested settings by dotted key."""
     return dict(_pairs(values, prefix))
 
 

@@ -24,6 +24,7 @@ from vestibular.report.figures import (
     deciding_cost,
     figure,
     score_words,
+    seconds_alone,
     size,
 )
 from vestibular.scoring.languages import languages
@@ -35,20 +36,46 @@ from vestibular.selection.result import Selection
 Predictions = Mapping[str, Sequence[Prediction]]
 Curve = Sequence[Mapping[str, str]]
 
+MOST_ANSWERS = 40_000
+"""Answers in the table of questions: a browser shows these ten megabytes at once, and not a hundred
+thousand questions' hundreds."""
+
+
+def shown_questions(questions: int, candidates: int) -> Sequence[int]:
+    """Return the places of the questions that the page's table has: all, or evenly spaced ones."""
+    most = max(1, MOST_ANSWERS // candidates)
+    if questions <= most:
+        return range(questions)
+    return [number * questions // most for number in range(most)]
+
+
+def shown_note(questions: int, candidates: int) -> str:
+    """Say which questions the table has; nothing if it has all."""
+    shown = len(shown_questions(questions, candidates))
+    if shown == questions:
+        return ""
+    return (
+        f" The table has {shown:,} of the {questions:,} questions, evenly spaced, so that a "
+        "browser can hold it; every figure above is of all, and metrics/predictions has them."
+    )
+
 
 def questions_data(
     questions: Sequence[Question],
     predictions: Predictions,
     language: str | None,
 ) -> dict[str, Any]:
-    """Return what the page's script needs for the table of all questions.
+    """Return what the page's script needs for the table of questions.
 
     Contexts stand in it once. An answer is a list of its text, exact match and F1.
     """
-    contexts = {text: place for place, text in enumerate(_unique(q.context for q in questions))}
+    places = shown_questions(len(questions), len(predictions))
+    unique = _unique(questions[place].context for place in places)
+    contexts = {text: number for number, text in enumerate(unique)}
     known = language in languages()
     rows = []
-    for place, question in enumerate(questions):
+    for place in places:
+        question = questions[place]
         answers = [predictions[name][place] for name in predictions]
         word = slices.question_word(question.question, str(language)) if known else ""
         start = question.answer_starts[0]
@@ -211,12 +238,12 @@ def cost_chart(selection: Selection, costs: Mapping[str, CandidateCosts]) -> dic
             [
                 name,
                 figure(cost.flops_per_answer),
-                f"{exam.latency_p95:.3g}" if exam else NOT_MEASURED,
+                seconds_alone(exam.latency_p95) if exam else NOT_MEASURED,
                 f"{exam.questions_per_second:.3g}" if exam else NOT_MEASURED,
                 size(exam.peak_memory_bytes) if exam else NOT_MEASURED,
                 size(cost.model_bytes),
                 f"{cost.trainable_parameters:,}",
-                f"{training.seconds:.3g}" if training else NOT_MEASURED,
+                seconds_alone(training.seconds) if training else NOT_MEASURED,
                 epoch_words(training.epoch_seconds) if training else NOT_MEASURED,
                 "yes" if found.pareto else "no",
             ]

@@ -110,6 +110,7 @@ def write_report(
                 ],
                 "settings": origins.settings(params),
             },
+            "questions_note": exhibits.shown_note(len(questions), len(names)),
             "questions_data": as_script_data(exhibits.questions_data(questions, ordered, language)),
         },
     )

@@ -9,6 +9,8 @@ import shutil
 from importlib.metadata import version
 from pathlib import Path
 
+from vestibular.core.errors import LaunchError
+from vestibular.core.file_formats import FileFormat
 from vestibular.core.files import folder_sha256
 
 COMPLETE = "complete"
@@ -18,6 +20,23 @@ PACKAGES = ("accelerate", "bitsandbytes", "peft", "torch", "transformers")
 CODE = ("core", "modeling", "tracking", "training")
 """Packages of this library that the stage `train` depends on, as `dvc.yaml` names them."""
 LIBRARY = Path(__file__).parents[1]
+
+
+class Counted(FileFormat):
+    """The file that marks a checkpoint as written to its end."""
+
+    started: float
+    """When the training began, before any kill: seconds since 1970."""
+    seconds: float = 0.0
+    """Seconds that led to the checkpoint; what a kill has undone does not count."""
+    processor_seconds: float = 0.0
+    """The same, of the processors' time, of all processes together."""
+    processes: int = 1
+    """Processes that trained together."""
+    epoch_ends: tuple[float, ...] = ()
+    """Of the seconds, those at which each whole epoch had ended."""
+    loss_sum: float = 0.0
+    """Sum of the steps' losses, nats a label token."""
 
 
 def training_key(**inputs: object) -> str:
@@ -42,3 +61,26 @@ def last_complete(folder: Path) -> Path | None:
             shutil.rmtree(path)
     whole = [path for path in found if path.exists()]
     return whole[-1] if whole else None
+
+
+def check_processes(folder: Path, processes: int, work: str) -> None:
+    """Make sure that a training goes on with as many processes as it was begun with.
+
+    Args:
+        folder: its checkpoints.
+        processes: how many it would have now.
+        work: what it is, for the message.
+
+    Raises:
+        LaunchError: they were more or fewer: dropout and the last digits would be those of neither.
+    """
+    checkpoint = last_complete(folder)
+    if checkpoint is None:
+        return
+    before = Counted.read(checkpoint / COMPLETE).processes
+    if before != processes:
+        step = checkpoint.name.split("-")[1]
+        raise LaunchError(
+            f"{work} has come to step {step} with train.processes: {before}, and it is {processes} "
+            f"now; write processes: {before} to go on from there, or delete {folder} to begin anew"
+        )

@@ -69,6 +69,11 @@ class Sampler:
         return found
 
 
+def gpu_count() -> int:
+    """Return how many GPUs NVIDIA's driver has; 0 where there is none."""
+    return len(_gpus())
+
+
 def _gpus() -> list[object]:
     """Return NVML's handles; none where there is no driver."""
     try:

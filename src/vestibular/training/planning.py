@@ -85,7 +85,7 @@ def plan_training(
     Raises:
         BaseModelError: nothing that the settings leave open fits.
     """
-    room = usable_bytes(device)
+    room = room_of_a_process(settings, device)
     stated = "auto" not in (settings.max_tokens_per_batch, settings.gradient_checkpointing)
     taken = 0
     for resolved in _resolutions(settings, limit):
@@ -95,9 +95,20 @@ def plan_training(
             return plan
     raise BaseModelError(
         f"train.max_tokens_per_batch, train.gradient_checkpointing: whatever is taken for `auto`, "
-        f"the training takes {taken:,} bytes or more, and {room:,.0f} are free; run `vestibular "
+        f"the training takes {taken:,} bytes or more, and {room:,.0f} are free"
+        f"{' for each process' if settings.processes > 1 else ''}; run `vestibular "
         "plan` to see what would make it fit"
     )
+
+
+def sharing(settings: TrainSettings, device: torch.device) -> int:
+    """Return how many of a training's processes share a memory: on a CPU all, on a GPU none."""
+    return settings.processes if device.type == "cpu" else 1
+
+
+def room_of_a_process(settings: TrainSettings, device: torch.device) -> float:
+    """Return how many bytes of the free memory one of a training's processes may take."""
+    return usable_bytes(device) / sharing(settings, device)
 
 
 def _resolutions(settings: TrainSettings, limit: int) -> Iterator[TrainSettings]:
@@ -126,6 +137,7 @@ def rehearse_training(
 ) -> TrainingPlan:
     """Go through the heaviest step of the first epoch without any numbers.
 
+    One of several processes takes what it would take alone, or less: of each step it has a part.
     Quantized matrices are rehearsed as plain ones: their inputs and outputs are the same.
 
     Raises:

@@ -12,22 +12,11 @@ from typing import Any
 from torch import Tensor
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from vestibular.core.file_formats import FileFormat
-from vestibular.tracking.checkpoints import COMPLETE
+from vestibular.tracking.checkpoints import COMPLETE, Counted
 from vestibular.tracking.measuring import stopwatch
+from vestibular.training.processes import Processes
 
-
-class Counted(FileFormat):
-    """The file that marks a checkpoint as written to its end."""
-
-    started: float
-    """When the training began, before any kill: seconds since 1970."""
-    seconds: float = 0.0
-    """Seconds that led to the checkpoint; what a kill has undone does not count."""
-    epoch_ends: tuple[float, ...] = ()
-    """Of these, those at which each whole epoch had ended."""
-    loss_sum: float = 0.0
-    """Sum of the steps' losses, nats a label token."""
+ALONE = Processes()
 
 
 class Progress(TrainerCallback):
@@ -38,6 +27,7 @@ class Progress(TrainerCallback):
         steps_per_epoch: int,
         resumed: Path | None,
         on_epoch: Callable[[int, float], None] | None = None,
+        processes: Processes = ALONE,
     ) -> None:
         """Start the clock.
 
@@ -45,6 +35,7 @@ class Progress(TrainerCallback):
             steps_per_epoch: optimizer steps.
             resumed: the checkpoint that the training goes on from.
             on_epoch: is told the number of each epoch that has ended, from 1, and its seconds.
+            processes: those that train together.
         """
         before = Counted(started=time.time())
         if resumed is not None:
@@ -52,6 +43,9 @@ class Progress(TrainerCallback):
         self.started = before.started
         self._elapsed = stopwatch()
         self._before = before.seconds
+        self._processor_start = time.process_time()
+        self._processor_before = before.processor_seconds
+        self._processes = processes
         self._ends = list(before.epoch_ends)
         self._loss_sum = before.loss_sum
         self._loss: Tensor | None = None
@@ -63,6 +57,14 @@ class Progress(TrainerCallback):
     def seconds(self) -> float:
         """Seconds for all steps so far."""
         return self._before + self._elapsed()
+
+    def processor_seconds(self) -> float:
+        """Return the seconds of the processors' time for all steps so far, of all processes.
+
+        Every process has to ask: they wait for each other.
+        """
+        own = time.process_time() - self._processor_start
+        return self._processor_before + sum(self._processes.all(own))
 
     @property
     def epoch_seconds(self) -> tuple[float, ...]:
@@ -103,10 +105,15 @@ class Progress(TrainerCallback):
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
         """Mark the checkpoint just written as whole: a kill may leave one half-written."""
+        processor_seconds = self.processor_seconds()
+        if not self._processes.is_first:
+            return
         path = Path(str(args.output_dir), f"checkpoint-{state.global_step}", COMPLETE)
         Counted(
             started=self.started,
             seconds=self.seconds,
+            processor_seconds=processor_seconds,
+            processes=self._processes.count,
             epoch_ends=tuple(self._ends),
             loss_sum=self.loss_sum(),
         ).write(path)

@@ -55,6 +55,10 @@ class TrainSettings(Settings):
     """Times that every training question is seen."""
     batch_size: int = Field(gt=0)
     """Questions an optimizer step."""
+    processes: int = Field(default=1, gt=0)
+    """Processes that train together, each on a GPU of its own, or on a share of the CPU's cores:
+    every one holds the whole model and learns its part of each step's questions. Not more than
+    `batch_size`."""
     max_tokens_per_batch: TokenBudget
     """Tokens in one forward pass; more questions than fit are accumulated. `auto`: as many as
     the memory has room for (by the same estimate as `vestibular plan`)."""
@@ -81,6 +85,14 @@ class TrainSettings(Settings):
     """Optimizer steps between two checkpoints; a multiple of `logging_steps`."""
     lora: LoraSettings
     """The adapter."""
+
+    @field_validator("processes")
+    @classmethod
+    def _has_a_question_for_each(cls, processes: int, info: Any) -> int:
+        batch_size = info.data.get("batch_size")
+        if batch_size and processes > batch_size:
+            raise ValueError(f"must be at most batch_size ({batch_size})")
+        return processes
 
     @field_validator("validation_steps", "checkpoint_steps")
     @classmethod

@@ -1,6 +1,7 @@
 """LoRA fine-tuning of one candidate with the Hugging Face Trainer."""
 
 import math
+import random
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -9,24 +10,26 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils.data import Dataset, SequentialSampler
+from torch.utils.data import SequentialSampler
 from transformers import (
     PrinterCallback,
     ProgressCallback,
     Trainer,
 )
 
-from vestibular.modeling.batching import Batching, by_length, epoch_batches, rows, steps_per_epoch
-from vestibular.modeling.determinism import as_deterministic_as_can_be
+from vestibular.modeling.batching import Batching, epoch_batches, steps_per_epoch
 from vestibular.modeling.encoding import EncodedQuestion
-from vestibular.modeling.tensors import Inputs, collate, label_loss
+from vestibular.modeling.tensors import Inputs, label_loss
 from vestibular.tracking.checkpoints import last_complete
 from vestibular.training.arguments import trainer_arguments
 from vestibular.training.callbacks import LOGGED, Bar, PlainLines, Record, StopAtNonsense
+from vestibular.training.processes import Processes
 from vestibular.training.progress import Progress
 from vestibular.training.saving import disk_errors
 from vestibular.training.settings import TrainSettings
+from vestibular.training.steps import OptimizerSteps, micro_batches
 
+ALONE = Processes()
 CURVE = ["step", "epoch", "loss", "validation_loss", "learning_rate", "gradient_norm"]
 
 
@@ -42,104 +45,35 @@ class Trained:
     """When it began, before any kill: seconds since 1970."""
     seconds: float
     """Seconds for all steps, validation included; what a kill has undone does not count."""
+    processor_seconds: float
+    """The same, of the processors' time, of all processes together."""
     epoch_seconds: tuple[float, ...]
     """Seconds of each epoch."""
     mean_loss: float
     """Mean of all steps' losses, nats a label token, in six digits."""
 
 
-class OptimizerSteps(Dataset[dict[str, Any]]):
-    """One item for every optimizer step of a training, in order: its micro-batches.
+class QuestionTrainer(Trainer):
+    """The Trainer, its batches counted in questions and its loss taken at the labels alone.
 
-    A micro-batch is what fits `train.max_tokens_per_batch`; a step's loss is the mean over all
-    its labels, however they are spread over micro-batches.
+    It does not know of other processes: what it adds up is added up over them, and each takes the
+    same steps.
     """
 
     def __init__(
         self,
-        questions: Sequence[EncodedQuestion],
-        settings: TrainSettings,
-        batching: Batching,
-        seed: int,
-    ) -> None:
-        self._questions = questions
-        self._settings = settings
-        self._batching = batching
-        self._seed = seed
-        self._per_epoch = steps_per_epoch(len(questions), settings.batch_size)
-        self._epoch = -1
-        self._batches: list[list[EncodedQuestion]] = []
-
-    def __len__(self) -> int:
-        return self._per_epoch * self._settings.epochs
-
-    def __getitem__(self, step: int) -> dict[str, Any]:
-        epoch, batch = divmod(step, self._per_epoch)
-        if epoch != self._epoch:
-            self._batches = epoch_batches(
-                self._questions, self._settings.batch_size, self._seed, epoch
-            )
-            self._epoch = epoch
-        return micro_batches(self._batches[batch], self._settings, self._batching)
-
-
-def micro_batches(
-    questions: Sequence[EncodedQuestion], settings: TrainSettings, batching: Batching
-) -> dict[str, Any]:
-    """Return `micro_batches`, tensors for one forward pass each, and the number of `labels`.
-
-    `settings.max_tokens_per_batch` is a number here: `auto` has been resolved.
-    """
-    budget = int(settings.max_tokens_per_batch)
-    width = settings.max_length if batching == "padded_to_max_length" else 0
-    laid_out = rows(questions, batching, settings.loss, budget)
-    batches = [collate(group, width=width) for group in by_length(laid_out, budget, width)]
-    return {"micro_batches": batches, "labels": sum(len(batch["labels"]) for batch in batches)}
-
-
-def first_step(
-    questions: Sequence[EncodedQuestion], settings: TrainSettings, batching: Batching, seed: int
-) -> tuple[list[Inputs], list[EncodedQuestion]]:
-    """Return the tensors of the first optimizer step, and the questions that they are about."""
-    batch = epoch_batches(questions, settings.batch_size, seed, 0)[0]
-    return micro_batches(batch, settings, batching)["micro_batches"], batch
-
-
-def rehearse(model: Any, inputs: Inputs, dtype: torch.dtype, name: str) -> None:
-    """Try a forward and a backward pass for operations that have no deterministic kernel.
-
-    The Trainer draws from its own seed and begins with no gradients: nothing of this is left.
-
-    Args:
-        model: as it will be trained.
-        inputs: tensors of a micro-batch.
-        dtype: numbers to compute with.
-        name: the candidate's, for the message.
-    """
-    if not torch.are_deterministic_algorithms_enabled():
-        return
-    device = model.device
-    placed = {key: tensor.to(device) for key, tensor in inputs.items()}
-
-    def step() -> None:
-        with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
-            loss = label_loss(model, placed)
-        torch.autograd.backward(loss)
-
-    model.train()
-    as_deterministic_as_can_be(step, name)
-    model.zero_grad()
-
-
-class QuestionTrainer(Trainer):
-    """The Trainer, its batches counted in questions and its loss taken at the labels alone."""
-
-    def __init__(
-        self, validation: Sequence[dict[str, Any]], progress: Progress, **options: Any
+        validation: Sequence[dict[str, Any]],
+        progress: Progress,
+        processes: Processes,
+        **options: Any,
     ) -> None:
         super().__init__(**options)
         self._validation = validation
         self._progress = progress
+        self._processes = processes
+        self._trained: list[Tensor] = [
+            parameter for parameter in options["model"].parameters() if parameter.requires_grad
+        ]
         self.add_callback(progress)
 
     def _get_train_sampler(self, train_dataset: Any = None) -> SequentialSampler:
@@ -155,14 +89,23 @@ class QuestionTrainer(Trainer):
     ) -> Tensor:
         """Add the gradients of all micro-batches; return the mean loss of the step."""
         model.train()
+        self._seed_dropout()
         total = torch.zeros((), device=self.args.device)
         for micro_batch in inputs["micro_batches"]:
             with self.compute_loss_context_manager():
                 loss = label_loss(model, self._on_device(micro_batch)) / inputs["labels"]
             self.accelerator.backward(loss)
             total += loss.detach()
+        self._processes.total_gradients(self._trained)
+        self._processes.total(total)
         self._progress.add_loss(total)
         return total
+
+    def _seed_dropout(self) -> None:
+        """Give each of several processes masks of its own, the same ones after a kill."""
+        if self._processes.count > 1:
+            place = f"{self.args.seed}-{self.state.global_step}-{self._processes.rank}"
+            torch.manual_seed(random.Random(place).getrandbits(63))
 
     def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
         """Return the mean loss over all labels of the validation questions."""
@@ -175,12 +118,19 @@ class QuestionTrainer(Trainer):
                 for micro_batch in batch["micro_batches"]:
                     with self.compute_loss_context_manager():
                         total += label_loss(model, self._on_device(micro_batch)).item()
-        metrics = {"eval_loss": total / labels}
+        # in double precision, as Python adds
+        whole = torch.tensor(total, dtype=torch.float64, device=self._processes.device)
+        metrics = {"eval_loss": self._processes.total(whole).item() / labels}
         self.log(metrics)
         self.control = self.callback_handler.on_evaluate(
             self.args, self.state, self.control, metrics
         )
         return metrics
+
+    def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        # one for all; the others wait for it where its progress is kept
+        if self._processes.is_first:
+            super()._save_checkpoint(model, trial)
 
     def _on_device(self, inputs: Inputs) -> Inputs:
         return {name: tensor.to(self.args.device) for name, tensor in inputs.items()}
@@ -197,6 +147,7 @@ def fine_tune(
     checkpoints: Path,
     record: Callable[[int, dict[str, float]], None] | None = None,
     on_epoch: Callable[[int, float], None] | None = None,
+    processes: Processes = ALONE,
 ) -> Trained:
     """Train the adapter in `model`, from the last whole checkpoint if there is one.
 
@@ -211,22 +162,25 @@ def fine_tune(
         checkpoints: folder of this very training's checkpoints.
         record: is told every number of the loss curve at its step, as it comes.
         on_epoch: is told each epoch's number and seconds, as it ends.
+        processes: those that train together.
     """
-    steps = OptimizerSteps(questions, settings, batching, seed)
+    steps = OptimizerSteps(questions, settings, batching, seed, processes.rank)
     held_out = [
-        micro_batches(batch, settings, batching)
+        micro_batches(batch, settings, batching, processes.rank)
         for batch in epoch_batches(validation, settings.batch_size, seed, 0)
     ]
     terminal = sys.stderr.isatty()
     arguments = trainer_arguments(
         settings, len(steps), seed, model.device, dtype, checkpoints, terminal
     )
-    resumed = last_complete(checkpoints)
+    resumed = processes.from_first(lambda: last_complete(checkpoints))
     per_epoch = steps_per_epoch(len(questions), settings.batch_size)
-    progress = Progress(per_epoch, resumed, on_epoch)
+    progress = Progress(per_epoch, resumed, on_epoch, processes)
+    processes.equalize([weights for weights in model.parameters() if weights.requires_grad])
     trainer = QuestionTrainer(
         validation=held_out,
         progress=progress,
+        processes=processes,
         model=model,
         args=arguments,
         train_dataset=steps,
@@ -248,6 +202,7 @@ def fine_tune(
         steps=len(steps),
         started=progress.started,
         seconds=progress.seconds,
+        processor_seconds=progress.processor_seconds(),
         epoch_seconds=progress.epoch_seconds,
         mean_loss=float(f"{progress.loss_sum() / len(steps):.6g}"),
     )

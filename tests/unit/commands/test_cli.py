@@ -80,7 +80,7 @@ def test_the_report_is_found_without_drawing_it() -> None:
     [
         *("answer", "compare", "fetch", "leaderboard", "mirror", "pin", "plan", "registry"),
         *("registry download", "registry history", "registry list", "registry promote"),
-        *("registry register", "registry rollback", "report"),
+        *("registry register", "registry rollback", "report", "verify"),
     ],
 )
 def test_help_teaches(command: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -264,6 +265,37 @@ def test_questions_without_an_answer_ask_for_what_to_say(
     assert message.count("\n") == 1
     init(monkeypatch, *OPTIONS, "--unanswerable", "keine Antwort")
     assert load_params().data.unanswerable == "keine Antwort"
+
+
+def test_what_is_odd_is_shown_by_its_kind(
+    mine: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An annotation tool's export: ids that are numbers, an offset that is off, no title."""
+    (mine / "data/mine/fragen.csv").unlink()
+    exported = []
+    for number in range(12):
+        context = f"Most {number} w Tczewie ma {number + 80} metrów."
+        answer = {"answer_id": number, "text": f"{number + 80} metrów", "answer_category": None}
+        answer["answer_start"] = context.index(str(answer["text"])) + (number == 5)
+        asked = {"id": 4000 + number, "question": f"Ile ma most {number}?", "answers": [answer]}
+        asked["is_impossible"] = number == 7
+        if number == 7:
+            asked["answers"] = []
+        paragraph = {"context": context, "document_id": number, "qas": [asked]}
+        exported.append({"document_id": number, "paragraphs": [paragraph]})
+    (mine / "data/mine/answers.json").write_text(json.dumps({"data": exported}), encoding="utf-8")
+    options = ("--source", "data/mine", "--language", "pl", *OPTIONS[4:])
+    message = refusal(monkeypatch, capsys, *options)
+    assert message.startswith("data/mine: 1 question is marked as impossible to answer; say with")
+    init(monkeypatch, *options, "--unanswerable", "brak")
+    lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+    assert any(
+        re.match("id as number converted 12 data/mine/answers.json: data", one) for one in lines
+    )
+    assert any(
+        re.match("wrong answer start mended 1 data/mine/answers.json: data", one) for one in lines
+    )
+    assert "After `dvc repro`, `vestibular data` shows every row." in lines
 
 
 def test_all_settings_are_written(mine: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -244,10 +244,10 @@ def test_the_environment_trains_no_other_adapter(
 
 
 @pytest.mark.slow
-def test_torchrun_is_told_that_a_training_is_one_process(prepared_project: Path) -> None:
+def test_torchrun_is_told_that_an_exam_is_one_process(prepared_project: Path) -> None:
     """The real launcher, with two processes: refused by name before anything is written."""
     launcher = (sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2")
-    said = run(prepared_project, *launcher, "-m", "stages.train", "gpt2-tiny", status=1)
+    said = run(prepared_project, *launcher, "-m", "stages.evaluate_base", "gpt2-tiny", status=1)
     assert "WORLD_SIZE=2: started by torchrun" in said.stderr
-    assert not (prepared_project / "models/adapters/gpt2-tiny").exists()
+    assert not (prepared_project / "metrics/bases/gpt2-tiny.jsonl").exists()
     assert not (prepared_project / ".vestibular/spool").exists()

@@ -82,7 +82,7 @@ def test_a_step_is_tried_before_any_is_taken(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """In the backward pass too; no gradient is left. Where nothing was asked, nothing runs."""
-    from vestibular.training import training
+    from vestibular.training import steps
 
     class Unordered(torch.autograd.Function):
         @staticmethod
@@ -100,13 +100,13 @@ def test_a_step_is_tried_before_any_is_taken(
         calls.append(inputs)
         return Unordered.apply(model(**inputs).logits.sum())  # type: ignore[no-untyped-call,no-any-return]
 
-    monkeypatch.setattr(training, "label_loss", label_loss)
+    monkeypatch.setattr(steps, "label_loss", label_loss)
     model = tiny_model("gpt2")
     inputs = {"input_ids": torch.arange(3, 9)[None]}
-    training.rehearse(model, inputs, torch.float32, "tiny")
+    steps.rehearse(model, inputs, torch.float32, "tiny")
     assert calls == []
     ask_for_deterministic_kernels(torch.device("cuda"))
-    training.rehearse(model, inputs, torch.float32, "tiny")
+    steps.rehearse(model, inputs, torch.float32, "tiny")
     assert len(calls) == 2
     assert "tiny: put_ has no deterministic kernel" in capsys.readouterr().err
     assert all(parameter.grad is None for parameter in model.parameters())

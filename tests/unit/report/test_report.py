@@ -19,7 +19,7 @@ from vestibular.core.data_metrics import DrawnSplit
 from vestibular.report.charts import MOST_POINTS, thinned
 from vestibular.report.epochs import epoch_chart, epoch_words
 from vestibular.report.exhibits import cost_chart, kinds, loss_chart, questions_data
-from vestibular.report.figures import figure, signed, size
+from vestibular.report.figures import SPACE, figure, signed, size
 from vestibular.report.first_screen import first_screen
 from vestibular.report.origins import data_table, machines_table, settings
 from vestibular.report.page import as_script_data, script_source, template_text
@@ -226,10 +226,10 @@ def test_the_epochs_are_shown_where_there_are_several() -> None:
     for drawing in (chart["wide"], chart["narrow"]):
         words = re.findall(r'aria-label="(\w+: epoch [^"]*)"', drawing)
         assert words == [
-            "a: epoch 1 took 9.04 s",
-            "a: epoch 2 took 8 s",
-            "a: epoch 3 took 7 s",
-            "b: epoch 1 took 3 s",
+            f"a: epoch 1 took 9.04{SPACE}s",
+            f"a: epoch 2 took 8{SPACE}s",
+            f"a: epoch 3 took 7{SPACE}s",
+            f"b: epoch 1 took 3{SPACE}s",
         ]
     assert epoch_words((9.0,)) == "9"
     assert epoch_words((9.0, 7.0, 7.5)) == "7.5 (7 to 9)"

@@ -1,0 +1,242 @@
+"""A cell's folder: the script that runs it, and what that leaves behind."""
+
+import os
+import shutil
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from shlex import quote
+
+from vestibular.core.files import whole_file
+from vestibular.core.work_folder import work_folder
+from vestibular.scatter.cells import Cell
+from vestibular.scatter.snapshot import Snapshot
+
+MACHINE = "machine.sh"
+"""Beside the cells' folders: where they find what they need."""
+CARRIED = ("HF_HOME", "HF_HUB_CACHE", "HF_HUB_OFFLINE", "XDG_CACHE_HOME")
+"""Variables that say where models lie; cells on other machines get them too. None is a secret."""
+
+MACHINE_SCRIPT = """\
+# Where a cell finds what it needs. To run cells on machines that see other paths, edit this file.
+python={python}
+repository={repository}
+project={project}
+cache={cache}
+{variables}"""
+
+RUN_SCRIPT = """\
+#!/bin/sh
+# {name}: runs {stages}
+# in a clone of its own. Any machine on which ../{machine} is true may run this script. It leaves
+# `log`, and in the end `exit` with its status; the results are in DVC's cache then.
+cell=$(cd "$(dirname "$0")" && pwd)
+. "$cell/../{machine}"
+exec 9> "$cell/lock"
+if ! flock --nonblock 9; then
+  echo "$cell: is being run already" >&2
+  exit 75
+fi
+# run again by hand: there is nothing left to do
+if [ "$(cat "$cell/exit" 2> /dev/null)" = 0 ]; then exit 0; fi
+rm -f "$cell/exit"
+date +%s > "$cell/started"
+unset DVC_ROOT GIT_DIR GIT_INDEX_FILE GIT_WORK_TREE
+export PATH="$(dirname "$python"):$PATH"
+export DVC_SITE_CACHE_DIR="$cell/site" DVC_NO_ANALYTICS=1
+(
+  set -e
+  echo "on $(uname -n), $(date)"
+  # the commit and the one before it, which is the project's
+  if [ ! -e "$cell/cloned" ]; then
+    rm -rf "$cell/clone"
+    git init --quiet "$cell/clone"
+    cd "$cell/clone"
+    git fetch --quiet --depth 2 "$repository" {ref}
+    git checkout --quiet --detach FETCH_HEAD
+    git reset --quiet --soft FETCH_HEAD^
+    cd "$cell/clone"/{prefix}
+{links}    printf '%s\\n' '[cache]' "    dir = $cache" > .dvc/config.local
+    touch "$cell/cloned"
+  else
+    # a run that did not end: its checkpoint is here, and other cells may have ended since
+    rm -f "$cell/clone/.git/index.lock"
+    cd "$cell/clone"/{prefix}
+    git fetch --quiet --depth 2 "$repository" {ref}
+    git checkout --quiet FETCH_HEAD -- dvc.lock
+  fi
+  cd "$cell/clone"/{prefix}
+  # whatever a killed run held is free: the lock above is ours
+  rm -rf .dvc/tmp/rwlock .dvc/tmp/lock "$cell/site"
+{checkout}  "$python" -m dvc repro --single-item {targets}
+{travel}  mkdir -p "$cell/measured"
+  for kind in costs spool; do
+    if [ -d ".vestibular/$kind" ]; then cp -R ".vestibular/$kind" "$cell/measured/"; fi
+  done
+  cd "$cell"
+  rm -rf clone cloned site
+) > "$cell/log" 2>&1
+status=$?
+echo "$status" > "$cell/exit.new" && mv "$cell/exit.new" "$cell/exit"
+exit "$status"
+"""
+
+
+@dataclass(frozen=True)
+class CellFolder:
+    """What there is of a cell on the disk."""
+
+    path: Path
+
+    @property
+    def script(self) -> Path:
+        """What runs the cell."""
+        return self.path / "run.sh"
+
+    @property
+    def job(self) -> tuple[str, str] | None:
+        """The engine that was asked to run it, and the job's id there; None before that."""
+        words = self._read("job").split(maxsplit=1)
+        return (words[0], words[1].strip()) if len(words) == 2 else None
+
+    def note_job(self, engine: str, identity: str) -> None:
+        """Write down which job runs the cell."""
+        with whole_file(self.path / "job") as temporary:
+            temporary.write_text(f"{engine} {identity}\n", encoding="utf-8")
+
+    @property
+    def status(self) -> int | None:
+        """The script's exit status; None while it has not ended."""
+        said = self._read("exit").strip()
+        return int(said) if said.isdecimal() else None
+
+    @property
+    def started(self) -> float | None:
+        """When the script began: seconds since 1970; None before that."""
+        said = self._read("started").strip()
+        return float(said) if said.isdecimal() else None
+
+    @property
+    def seconds(self) -> float | None:
+        """How long it took, or has been taking; None before it began."""
+        if self.started is None:
+            return None
+        ended = self.path / "exit"
+        end = ended.stat().st_mtime if ended.exists() else time.time()
+        return max(0.0, end - self.started)
+
+    def forget_run(self) -> None:
+        """Remove what an earlier run has left, its clone and with it its checkpoint left aside."""
+        for name in ("exit", "started", "job", "log"):
+            (self.path / name).unlink(missing_ok=True)
+
+    def last_lines(self, count: int) -> list[str]:
+        """Return the end of what the script has said."""
+        # progress bars overwrite their line
+        lines = [line.rpartition("\r")[2].rstrip() for line in self._read("log").split("\n")]
+        return [line for line in lines if line][-count:]
+
+    def bring_home(self) -> None:
+        """Move what was measured in the cell to where the project's own stages put it."""
+        for path in sorted((self.path / "measured/costs").glob("*.json")):
+            home = work_folder() / "costs" / path.name
+            home.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, home)
+        for path in sorted((self.path / "measured/spool").glob("*/*.jsonl")):
+            folder = work_folder() / "spool" / path.parent.name
+            folder.mkdir(parents=True, exist_ok=True)
+            number = len(list(folder.glob("*.jsonl"))) + 1
+            stage = path.name.partition("-")[2]
+            shutil.copyfile(path, folder / f"{number:04d}-{stage}")
+
+    def remove(self) -> None:
+        """Remove all of it."""
+        shutil.rmtree(self.path)
+
+    def _read(self, name: str) -> str:
+        try:
+            return (self.path / name).read_text(encoding="utf-8", errors="replace")
+        except FileNotFoundError:
+            return ""
+
+
+def scatter_folder() -> Path:
+    """Return the folder that holds the cells' folders."""
+    return work_folder() / "scatter"
+
+
+def folder_of(cell: Cell) -> CellFolder:
+    """Return a cell's folder, which may not be there yet."""
+    return CellFolder(scatter_folder().absolute() / cell.folder_name)
+
+
+def memory_stated(free: int) -> int:
+    """Return how much memory the cells are told is free, in bytes: what the first were told.
+
+    So `auto` comes to the same in those that run again, and in all of one comparison.
+
+    Args:
+        free: what is free now, for the first cells.
+    """
+    path = scatter_folder() / "free-memory"
+    if path.exists() and any(scatter_folder().glob("*/run.sh")):
+        return int(path.read_text(encoding="utf-8"))
+    with whole_file(path) as temporary:
+        temporary.write_text(f"{free}\n", encoding="utf-8")
+    return free
+
+
+def write_machine(snapshot: Snapshot, cache: Path, variables: Mapping[str, str]) -> None:
+    """Write down where cells find what they need.
+
+    Args:
+        snapshot: what they run.
+        cache: DVC's cache.
+        variables: further variables of their environment.
+    """
+    carried = {name: os.environ[name] for name in CARRIED if name in os.environ}
+    exports = [
+        f"export {name}={quote(value)}\n" for name, value in {**carried, **variables}.items()
+    ]
+    text = MACHINE_SCRIPT.format(
+        python=quote(sys.executable),
+        repository=quote(snapshot.repository.as_uri()),
+        project=quote(str(Path.cwd())),
+        cache=quote(str(cache.absolute())),
+        variables="".join(exports),
+    )
+    with whole_file(scatter_folder() / MACHINE) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_script(cell: Cell, snapshot: Snapshot, travel: Sequence[str] = ()) -> CellFolder:
+    """Make a cell's folder, or bring its script up to date.
+
+    Args:
+        cell: what is to run.
+        snapshot: the project's state that it runs.
+        travel: commands that send its results home, where they are not in the cache of the project.
+    """
+    folder = folder_of(cell)
+    links = [
+        f'    mkdir -p {quote(str(Path(base).parent))}\n    ln -s "$project"/{quote(base)} '
+        f"{quote(base)}\n"
+        for base in snapshot.linked
+    ]
+    inputs = " ".join(map(quote, cell.inputs))
+    text = RUN_SCRIPT.format(
+        name=cell.name,
+        machine=MACHINE,
+        stages=", ".join(cell.stages),
+        ref=snapshot.ref,
+        prefix=quote(snapshot.prefix or "."),
+        links="".join(links),
+        checkout=f'  "$python" -m dvc checkout --quiet {inputs}\n' if inputs else "",
+        targets=" ".join(map(quote, (*cell.restored, *cell.stages))),
+        travel="".join(f"  {line}\n" for line in travel),
+    )
+    with whole_file(folder.script) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+    return folder

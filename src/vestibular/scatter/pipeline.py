@@ -1,0 +1,184 @@
+"""What of the pipeline has to run, and restoring what DVC's run-cache holds."""
+
+import contextlib
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from vestibular.clones.stages import GRAPH, address, is_own, opened, reads
+from vestibular.core.version_control import run_git
+from vestibular.scatter.errors import ScatterError
+
+LAST = "select"
+"""The stage that reads what all cells make; it runs where the project is."""
+
+
+@dataclass(frozen=True)
+class Unfinished:
+    """A stage of one candidate that has to run: neither here nor in the run-cache is its result."""
+
+    name: str
+    key: str
+    """Hash of all that its result depends on: two stages with one key make the same."""
+    after: tuple[str, ...]
+    """Unfinished stages that make what it reads."""
+    inputs: tuple[str, ...]
+    """Finished stages that make what it reads."""
+    files: tuple[Path, ...]
+    """What it reads that no stage makes, relative to the project."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far the pipeline is."""
+
+    restored: tuple[str, ...]
+    """Stages whose results have just come out of the run-cache."""
+    unfinished: tuple[Unfinished, ...]
+    """What has to run, each behind those that it reads from."""
+    loose: tuple[str, ...]
+    """Files that these read, that no stage makes and that git does not hold."""
+
+
+def trunk_of(project: Path) -> tuple[str, ...]:
+    """Return the stages that every candidate's stages rest on, and that belong to none.
+
+    Raises:
+        DataError: DVC does not read the project.
+    """
+    from dvc.repo.reproduce import plan_repro
+
+    with opened(project) as repo:
+        cells = list(filter(_is_cell, _stages(repo)))
+        below = plan_repro(repo.index.graph, cells) if cells else []
+        return tuple(address(each) for each in below if not _is_cell(each))
+
+
+def restore(project: Path) -> Progress:
+    """Take from the run-cache what it has of the candidates' stages, and say what is left to run.
+
+    That is what `dvc repro` does, but for the running: a stage that reads what has still to be made
+    is left too.
+
+    Raises:
+        DataError: DVC does not read the project, or another process works on it.
+    """
+    # imported here: all of DVC takes a second
+    from dvc.repo import lock_repo
+
+    restored: list[str] = []
+    unfinished: dict[Any, Unfinished] = {}
+    keys: dict[Any, str] = {}
+    with opened(project) as repo, lock_repo(repo), repo.scm_context():
+        graph, stages = repo.index.graph, _stages(repo)
+        for stage in filter(_is_cell, stages):
+            made_by = list(graph.successors(stage))
+            waits = any(each in unfinished for each in made_by)
+            done = not waits and not stage.changed()
+            if not waits and not done and _restored(repo, stage):
+                restored.append(stage.name)
+                done = True
+            keys[stage] = _key(stage, keys, made_by)
+            if not done:
+                unfinished[stage] = Unfinished(
+                    name=stage.name,
+                    key=keys[stage],
+                    after=tuple(each.name for each in made_by if each in unfinished),
+                    inputs=tuple(address(each) for each in made_by if each not in unfinished),
+                    files=tuple(_files(repo, stage, made_by)),
+                )
+        loose = tuple(_loose(repo, project, unfinished.values()))
+        return Progress(tuple(restored), tuple(unfinished.values()), loose)
+
+
+def _stages(repo: Any) -> list[Any]:
+    """Return the stages that `select` rests on, each behind those that it reads from."""
+    from dvc.repo.reproduce import plan_repro
+
+    graph = repo.index.graph
+    last = next((stage for stage in graph if is_own(stage) and stage.name == LAST), None)
+    if last is None:
+        raise ScatterError(f"{GRAPH}: has no stage {LAST}; its results are what a scatter is for")
+    return [stage for stage in plan_repro(graph, [last]) if stage is not last]
+
+
+def _is_cell(stage: Any) -> bool:
+    return is_own(stage) and "@" in stage.name
+
+
+def _restored(repo: Any, stage: Any) -> bool:
+    """Restore a stage's outputs as `dvc repro` would, and say whether they were there."""
+    from dvc.dependency.base import DependencyDoesNotExistError
+    from dvc.stage.cache import RunCacheNotFoundError
+
+    # looking a stage up changes what it holds
+    twin = repo.stage.load_one(stage.path, stage.name)
+    as_locked = (
+        not twin.changed_stage() and twin.deps_cached() and all(out.hash_info for out in twin.outs)
+    )
+    if as_locked:
+        with contextlib.suppress(RunCacheNotFoundError):
+            repo.stage_cache.restore(twin, dry=True)
+            stage.reproduce()
+            stage.dump(update_pipeline=False)
+            return True
+    # `dvc.lock` may name outputs that are nowhere: DVC would not ask the run-cache then
+    for each in (twin, stage):
+        _forget_outputs(each)
+    try:
+        twin.save_deps()
+        repo.stage_cache.restore(twin, dry=True)
+    except (DependencyDoesNotExistError, RunCacheNotFoundError):
+        return False
+    stage.run()
+    stage.dump(update_pipeline=False)
+    return True
+
+
+def _forget_outputs(stage: Any) -> None:
+    from dvc_data.hashfile.hash_info import HashInfo
+
+    for out in stage.outs:
+        out.hash_info = HashInfo()
+
+
+def _key(stage: Any, keys: Mapping[Any, str], made_by: Sequence[Any]) -> str:
+    """Return a hash of all that a stage's result depends on.
+
+    What another candidate's stage makes stands as that stage's key, made or not: so the key of a
+    stage does not change while those before it are finished.
+    """
+    inputs: dict[str, object] = {}
+    for dependency in stage.deps:
+        maker = next((each for each in made_by if each in keys and reads(dependency, each)), None)
+        if maker is None:
+            dependency.save()
+        inputs[f"{type(dependency).__name__} {dependency.def_path}"] = (
+            dependency.hash_info.value if maker is None else keys[maker]
+        )
+    outputs = sorted(out.def_path for out in stage.outs)
+    text = json.dumps([stage.cmd, inputs, outputs], sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _files(repo: Any, stage: Any, made_by: Sequence[Any]) -> Iterator[Path]:
+    """Return what a stage reads that no stage makes, its settings aside."""
+    from dvc.dependency.param import ParamsDependency
+
+    for dependency in stage.deps:
+        made = any(reads(dependency, each) for each in made_by)
+        if not made and not isinstance(dependency, ParamsDependency):
+            yield Path(dependency.fs_path).relative_to(repo.root_dir)
+
+
+def _loose(repo: Any, project: Path, unfinished: Iterable[Unfinished]) -> Iterator[str]:
+    paths = {path.as_posix() for stage in unfinished for path in stage.files}
+    if not paths:
+        return
+    found = run_git("ls-files", "--others", "-z", "--", *sorted(paths), folder=project)
+    for name in filter(None, found.stdout.split("\0")):
+        if not repo.dvcignore.is_ignored_file(str(Path(repo.root_dir, name))):
+            yield name

@@ -1,0 +1,201 @@
+"""One scatter from beginning to end: what is out of date, the jobs, and the results home again."""
+
+import contextlib
+import signal
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from vestibular.scatter.cells import Cell, cells_of
+from vestibular.scatter.engine import Engine, Resources, Task
+from vestibular.scatter.errors import ScatterError
+from vestibular.scatter.folders import (
+    CellFolder,
+    folder_of,
+    scatter_folder,
+    write_machine,
+    write_script,
+)
+from vestibular.scatter.pipeline import LAST, Progress, restore
+from vestibular.scatter.snapshot import remove_refs, take
+from vestibular.scatter.supervising import Supervisor
+from vestibular.scatter.table import Line, LiveTable, State, as_table, totals
+from vestibular.scatter.workspace import cache_folder, run_trunk
+
+LAST_LINES = 8
+"""Of a failed cell's log that are shown."""
+
+
+@dataclass(frozen=True)
+class Round:
+    """The cells of one scatter, with their folders."""
+
+    project: Path
+    """Where the pipeline's state is: the project, or a variant's workspace."""
+    cells: tuple[Cell, ...]
+    folders: Mapping[str, CellFolder]
+
+
+def out_of_date(project: Path, trunk: Sequence[str]) -> Progress:
+    """Bring the common stages up to date, and take from the run-cache what it has.
+
+    Raises:
+        ScatterError: a common stage fails.
+    """
+    run_trunk(project, trunk)
+    progress = restore(project)
+    bring_home(progress)
+    return progress
+
+
+def bring_home(progress: Progress) -> None:
+    """Fetch what finished cells have measured, and remove their folders."""
+    wanted = {cell.folder_name for cell in cells_of(progress.unfinished)}
+    for path in sorted(scatter_folder().glob("*/run.sh")):
+        folder = CellFolder(path.parent)
+        if folder.status == 0 and folder.path.name not in wanted:
+            folder.bring_home()
+            folder.remove()
+
+
+def cells_left(project: Path, progress: Progress) -> Round:
+    """Return the cells that have to run."""
+    cells = cells_of(progress.unfinished)
+    return Round(project, tuple(cells), {cell.name: folder_of(cell) for cell in cells})
+
+
+def lay_out(round_: Round, progress: Progress, variables: Mapping[str, str]) -> None:
+    """Write each cell's folder with the script that runs it.
+
+    Args:
+        round_: the cells.
+        progress: what has to run.
+        variables: further ones of the cells' environment.
+
+    Raises:
+        ScatterError: a cell would lack a file.
+    """
+    snapshot = take(round_.project, progress)
+    scatter_folder().mkdir(parents=True, exist_ok=True)
+    write_machine(snapshot, cache_folder(round_.project), variables)
+    for cell in round_.cells:
+        write_script(cell, snapshot)
+
+
+def states(round_: Round) -> Mapping[str, Line]:
+    """Return how the cells have ended, whoever ran them."""
+    found = {}
+    for name, folder in round_.folders.items():
+        status = folder.status
+        ended: State = "failed" if status else "done"
+        found[name] = Line(name, "waiting" if status is None else ended, folder.seconds)
+    return found
+
+
+def supervise(
+    round_: Round,
+    resources: Callable[[Cell], Resources],
+    engine: Engine,
+    engine_of: Callable[[str], Engine],
+    seconds: float,
+) -> Mapping[str, Line]:
+    """Run the cells, and follow them until they have ended.
+
+    Args:
+        round_: the cells.
+        resources: says what one may take.
+        engine: what runs them.
+        engine_of: gives the engine of a name.
+        seconds: between two looks.
+
+    Raises:
+        KeyboardInterrupt: the user has ended it; so are the jobs.
+    """
+    tasks = [Task(cell, round_.folders[cell.name], resources(cell)) for cell in round_.cells]
+    supervisor = Supervisor(tasks, engine, engine_of)
+    # whoever ends this process means its jobs too, as with Ctrl-C
+    before = signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        if adopted := supervisor.adopt():
+            print(f"Runs already, and is followed: {', '.join(adopted)}", flush=True)
+        supervisor.run(LiveTable(), seconds)
+        print(totals(list(supervisor.lines.values())), flush=True)
+    except KeyboardInterrupt:
+        print("\nEnding the jobs; what is finished stays finished.", flush=True)
+        supervisor.cancel()
+        raise
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    return supervisor.lines
+
+
+def collect(round_: Round, lines: Mapping[str, Line]) -> None:
+    """Take the results out of the run-cache, and say which cells have none.
+
+    Raises:
+        ScatterError: a cell has not ended well, with the last lines that it has said.
+    """
+    progress = restore(round_.project)
+    print(f"Collected the results of {len(progress.restored)} stages.", flush=True)
+    left = {cell.name: cell for cell in cells_of(progress.unfinished)}
+    said = [_why(lines[name], round_.folders[name]) for name in left if name in lines]
+    bring_home(progress)
+    if left:
+        states = "\n\n".join(each for each in said if each)
+        raise ScatterError(
+            f"{states}\n\n{len(left)} of {len(lines)} cells have no result: {', '.join(left)}. "
+            "The same command runs these again, and no other; a training goes on from its last "
+            f"checkpoint. All that a cell has said: {scatter_folder()}/<cell>/log"
+        )
+
+
+def describe(round_: Round) -> str:
+    """Say what would be run, and how to do it by hand."""
+    lines = [
+        Line(cell.name, "waiting", where=", ".join(cell.after) and f"after {', '.join(cell.after)}")
+        for cell in round_.cells
+    ]
+    example = round_.folders[round_.cells[0].name].script
+    with contextlib.suppress(ValueError):
+        example = example.relative_to(Path.cwd())
+    return (
+        f"{as_table(lines)}\n\nEach has a folder with a script, which any machine that sees the "
+        f"folders named in {scatter_folder() / 'machine.sh'} may run, in this order:\n"
+        f"  sh {example}\n`vestibular scatter --collect` then gathers the results and runs {LAST}."
+    )
+
+
+def clean_up(project: Path) -> None:
+    """Remove the commits that no cell's folder needs any more, and say which folders are left."""
+    left = sorted(path.parent for path in scatter_folder().glob("*/run.sh"))
+    texts = [(folder / "run.sh").read_text(encoding="utf-8") for folder in left]
+    listed = " ".join(texts).split()
+    remove_refs(project, kept=[word for word in listed if word.startswith("refs/")])
+    if left:
+        print(
+            f"{len(left)} folders of cells with other settings are left in {scatter_folder()}; "
+            "remove them if you do not go on with these"
+        )
+    else:
+        for path in scatter_folder().glob("array-*"):
+            path.unlink()
+
+
+def _why(line: Line, folder: CellFolder) -> str:
+    """Say how a cell ended, with its last lines."""
+    if line.state == "waiting":
+        return ""
+    if line.state == "done":
+        return (
+            f"{line.name}: ended well, and DVC's run-cache does not have its result under what the "
+            "project holds now: a file that it reads has changed in the meantime, or its machine "
+            "does not see the same cache"
+        )
+    how = {"failed": f"failed with status {folder.status}", "lost": "ended without a word"}
+    said = "\n".join(f"    {text}" for text in folder.last_lines(LAST_LINES))
+    return f"{line.name}: {how.get(line.state, line.state)}\n{said}".rstrip()
+
+
+def _interrupt(*_: Any) -> None:
+    raise KeyboardInterrupt

@@ -1,0 +1,110 @@
+"""Cells as Slurm's jobs: an array for each class of resources."""
+
+import getpass
+import shutil
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from shlex import quote
+
+from vestibular.core.files import whole_file
+from vestibular.core.version_control import last_line
+from vestibular.scatter.engine import Resources, Task
+from vestibular.scatter.errors import ScatterError
+from vestibular.scatter.folders import scatter_folder
+
+ARRAY_SCRIPT = """\
+#!/bin/sh
+# one job an array task; the first line of the list belongs to task 0
+exec /bin/sh "$(sed -n "$((SLURM_ARRAY_TASK_ID + 1))p" {list})"
+"""
+MEGABYTE = 1 << 20
+
+
+class Slurm:
+    """`sbatch`, `squeue` and `scancel`; no accounting is needed."""
+
+    name = "slurm"
+
+    def __init__(self, options: Sequence[str]) -> None:
+        """Make sure that Slurm is here.
+
+        Args:
+            options: further ones of `sbatch`; they win over those that the plan gives.
+
+        Raises:
+            ScatterError: there is no `sbatch`.
+        """
+        if shutil.which("sbatch") is None:
+            raise ScatterError(
+                "sbatch: not found; run the command where jobs are submitted to Slurm, or with "
+                "--on local"
+            )
+        self._options = tuple(options)
+
+    def room_for(self, task: Task, running: Sequence[Task]) -> bool:
+        """Say yes: the queue is Slurm's."""
+        return True
+
+    def submit(self, tasks: Sequence[Task]) -> dict[str, str]:
+        """Submit one array for each class of resources."""
+        classes: dict[Resources, list[Task]] = {}
+        for task in tasks:
+            classes.setdefault(task.resources, []).append(task)
+        started = {}
+        for resources, alike in classes.items():
+            array = self._submit_array(resources, [task.folder.script for task in alike])
+            started |= {task.cell.name: f"{array}_{place}" for place, task in enumerate(alike)}
+        return started
+
+    def alive(self, jobs: Sequence[str]) -> Mapping[str, str]:
+        """Ask the queue for this user's tasks."""
+        listed = _run(
+            "squeue", "--noheader", "--array", f"--user={getpass.getuser()}", "--format=%i %T %N"
+        )
+        found = {}
+        for line in listed.splitlines():
+            identity, state, *node = line.split()
+            where = f"on {node[0]}" if node else "in the queue"
+            found[identity] = f"{state.lower()} {where}"
+        return {job: found[job] for job in jobs if job in found}
+
+    def cancel(self, jobs: Sequence[str]) -> None:
+        """End the tasks; Slurm sends SIGTERM, and SIGKILL half a minute later."""
+        if jobs:
+            _run("scancel", *jobs)
+
+    def _submit_array(self, resources: Resources, scripts: Sequence[Path]) -> str:
+        folder = scatter_folder().absolute()
+        name = scripts[0].parent.name
+        listed, script = folder / f"array-{name}.txt", folder / f"array-{name}.sh"
+        for path, text in (
+            (listed, "".join(f"{each}\n" for each in scripts)),
+            (script, ARRAY_SCRIPT.format(list=quote(str(listed)))),
+        ):
+            with whole_file(path) as temporary:
+                temporary.write_text(text, encoding="utf-8")
+        options = [
+            "--job-name=vestibular",
+            f"--array=0-{len(scripts) - 1}",
+            "--output=/dev/null",
+            "--requeue",
+            f"--cpus-per-task={resources.cpus}",
+            f"--mem={-(-resources.memory // MEGABYTE)}M",
+            f"--time={resources.minutes}",
+            f"--export=ALL,OMP_NUM_THREADS={resources.cpus}",
+            *([f"--gres=gpu:{resources.gpus}"] if resources.gpus else []),
+            *self._options,
+        ]
+        # on a cluster of several, the name of the cluster follows
+        return _run("sbatch", "--parsable", *options, str(script)).strip().partition(";")[0]
+
+
+def _run(*command: str) -> str:
+    try:
+        done = subprocess.run(command, capture_output=True, check=False, text=True)  # noqa: S603
+    except FileNotFoundError:
+        raise ScatterError(f"{command[0]}: not found; it is a part of Slurm") from None
+    if done.returncode:
+        raise ScatterError(f"{command[0]}: {last_line(done.stderr)}")
+    return done.stdout

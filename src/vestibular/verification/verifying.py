@@ -1,0 +1,175 @@
+"""A revision verified: first what it says of itself, then what comes out when it is run again."""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from vestibular.clones.clone import Clone, temporary_clone
+from vestibular.core.costs import CandidateCosts, Costs
+from vestibular.core.errors import DataError, GitError, LaunchError
+from vestibular.core.files import file_md5
+from vestibular.core.installed import CODE, differing, library_version
+from vestibular.core.layout import COSTS
+from vestibular.core.version_control import committed_text, head_commit, last_line, run_git
+from vestibular.registry.commits import LOCK
+from vestibular.registry.revisions import Revision, has_remote, read_revision
+from vestibular.verification import commit_checks
+from vestibular.verification.commit_checks import Finding
+from vestibular.verification.machines import machines_text
+from vestibular.verification.outcomes import Before, Outcome, Verdict, outcomes
+from vestibular.verification.pipeline import (
+    Pipeline,
+    Stage,
+    provide_sources,
+    read_pipeline,
+)
+from vestibular.verification.rerunning import Rerun, costs_of, run_again
+from vestibular.verification.scores import wrong_scores
+
+Tell = Callable[[str], None]
+
+
+@dataclass
+class Verification:
+    """What was found out about a revision."""
+
+    name: str
+    """The commit in short."""
+    findings: list[Finding] = field(default_factory=list)
+    """What the commit alone tells."""
+    outcomes: list[Outcome] = field(default_factory=list)
+    """Each output that was made again; empty if nothing was run."""
+    machines: list[str] = field(default_factory=list)
+    """What differs between the machines and packages, a line each."""
+    rerun: Rerun = field(default_factory=Rerun)
+
+    def is_equal(self, noise_allowed: bool) -> bool:
+        """Return whether nothing differs.
+
+        Args:
+            noise_allowed: whether what is equal within noise counts as equal.
+        """
+        fine = {Verdict.EQUAL, Verdict.MEASURED, *([Verdict.NOISE] if noise_allowed else [])}
+        return not self.findings and all(one.verdict in fine for one in self.outcomes)
+
+
+def verify(name: str, cells: Sequence[str] | None, run: bool, tell: Tell) -> Verification:
+    """Check a revision's results, in a temporary clone that goes whatever happens.
+
+    Args:
+        name: a commit, branch, tag or experiment of DVC's.
+        cells: those to run again, as `dvc.yaml` names them behind the `@`; None for all stages.
+        run: whether to run anything.
+        tell: is told each line as soon as it is known.
+
+    Raises:
+        DataError: there is no such revision, it holds no run, or something that it reads is
+            nowhere.
+        GitError: git or DVC does not do its part.
+        LaunchError: there is no such cell, or the revision is another library's.
+    """
+    revision = read_revision(name)
+    commit = _full(revision.name)
+    result = Verification(revision.name)
+    tell(f"{revision.name}: {run_git('log', '-1', '--format=%s', commit).stdout.strip()}")
+    if run_git("status", "--porcelain", "--untracked-files=no", "--", ".").stdout:
+        tell("what has been changed here since the last commit is no part of it")
+    with temporary_clone(commit) as clone:
+        _check_library(clone)
+        pipeline = read_pipeline(clone)
+        stages = pipeline.chosen(cells)
+        provide_sources(clone, pipeline)
+        result.findings = _checked(revision, clone, pipeline, commit, tell)
+        if run:
+            before = _before(revision, clone, pipeline, commit)
+            tell(f"running {_counted(stages)} again, in a clone that is removed afterwards")
+            result.rerun = run_again(clone, stages)
+            result.outcomes = outcomes(before, clone, stages, result.rerun)
+            measured = [cost for _, cost in costs_of(clone)]
+            result.machines = machines_text(_costs(commit), measured)
+    return result
+
+
+def _full(short: str) -> str:
+    asked = run_git("rev-parse", "--verify", f"{short}^{{commit}}")
+    if asked.returncode:
+        raise GitError(f"git: {last_line(asked.stderr)}")
+    return asked.stdout.strip()
+
+
+def _check_library(clone: Clone) -> None:
+    """Make sure that the installed library is the one that a project's commit was run with."""
+    code = clone.project / CODE
+    if code.is_dir() and (names := differing(code)):
+        raise LaunchError(
+            f"{clone.commit[:7]}: {CODE}: {', '.join(names)}: it is of another library than the "
+            f"installed one (vestibular {library_version()}); install that of "
+            f"{CODE}/requirements.txt to verify it"
+        )
+
+
+def _checked(
+    revision: Revision, clone: Clone, pipeline: Pipeline, commit: str, tell: Tell
+) -> list[Finding]:
+    """Find out what the commit alone tells, and tell it."""
+    outputs, lock = pipeline.outputs(), revision.lock
+    kept = [pair for pair in outputs if pair[1].cached]
+    in_git = [pair for pair in outputs if not pair[1].cached]
+    missing = commit_checks.missing_outputs(outputs, lock)
+    if missing and has_remote():
+        tell(f"getting {len(missing)} outputs that DVC's cache lacks from the remote")
+        clone.run_dvc("fetch", "--quiet")
+        missing = commit_checks.missing_outputs(outputs, lock)
+    # links to the cache, which no stage writes to: it removes what it makes before it runs
+    clone.run_dvc("checkout", "--quiet", "--allow-missing")
+    found = commit_checks.not_of_this_commit(clone, pipeline, lock, missing)
+    found += commit_checks.not_as_written(clone.project, in_git, lock, "the commit's file")
+    found += commit_checks.damaged_objects(outputs, lock)
+    if commit == head_commit() and _same_lock(commit):
+        here = "what lies in the working tree"
+        found += commit_checks.not_as_written(Path(), outputs, lock, here)
+    scored, wrong = wrong_scores(clone.project, pipeline, lock)
+    found += wrong
+    for finding in found:
+        tell(f"{finding.kind}: {finding.text}")
+    if not found:
+        here = len(outputs) - len(missing)
+        tell(
+            f"without a run: dvc.lock is of this commit's settings, code and data; {here} outputs "
+            f"are those that it names; {scored:,} answers have the scores that are said of them"
+        )
+    if missing:
+        tell(
+            f"not here, so that only hashes can be compared: {', '.join(missing[:3])}"
+            f"{f' and {len(missing) - 3} more' if len(missing) > 3 else ''} (of {len(kept)})"
+        )
+    return found
+
+
+def _same_lock(commit: str) -> bool:
+    """Return whether the working tree's results are said to be the commit's."""
+    here = Path(LOCK)
+    return here.is_file() and here.read_text(encoding="utf-8") == committed_text(commit, LOCK)
+
+
+def _before(revision: Revision, clone: Clone, pipeline: Pipeline, commit: str) -> Before:
+    held = {
+        output.path: file_md5(clone.project / output.path)
+        for _, output in pipeline.outputs()
+        if not output.cached and (clone.project / output.path).is_file()
+    }
+    return Before(commit, revision.lock, held)
+
+
+def _costs(commit: str) -> list[CandidateCosts]:
+    """Return what the commit's own run has measured; nothing where that cannot be read."""
+    text = committed_text(commit, COSTS)
+    try:
+        return list(Costs.parse(json.loads(text), COSTS).candidates.values()) if text else []
+    except (DataError, ValueError):
+        return []
+
+
+def _counted(stages: Sequence[Stage]) -> str:
+    return "1 stage" if len(stages) == 1 else f"{len(stages)} stages"
