@@ -59,7 +59,7 @@ class Params(Settings):
     7. A list and not a number, since DVC makes a stage of each item and cannot count."""
     select: SelectSettings
     mirror: Annotated[tuple[MirrorTarget, ...], Field(strict=False)]
-    """Services that `vestibular mirror` shows the runs to; none of them is needed by anything."""
+    """Services that `vestibular mirror` pushes the runs to; nothing depends on them."""
     registry: RegistrySettings
     scatter: ScatterSettings = ScatterSettings()
     """What a cell of `vestibular scatter` may take; need not be there."""
