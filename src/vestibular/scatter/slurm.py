@@ -53,7 +53,7 @@ class Slurm:
         classes: dict[Resources, list[Task]] = {}
         for task in tasks:
             classes.setdefault(task.resources, []).append(task)
-        started = {}
+        started: dict[str, str] = {}
         for resources, members in classes.items():
             for first in range(0, len(members), MOST_TASKS):
                 alike = members[first : first + MOST_TASKS]

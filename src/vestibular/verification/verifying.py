@@ -138,10 +138,10 @@ def _checked(
     for finding in found:
         tell(f"{finding.kind}: {finding.text}")
     if not found:
-        here = len(outputs) - len(missing)
+        present = len(outputs) - len(missing)
         tell(
-            f"without a run: dvc.lock is of this commit's settings, code and data; {here} outputs "
-            f"are those that it names; {scored:,} answers have the scores that are said of them"
+            f"without a run: dvc.lock is of this commit's settings, code and data; {present} "
+            f"outputs are those that it names; {scored:,} answers have the scores that are said of them"
         )
     if missing:
         tell(
