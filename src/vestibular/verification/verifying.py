@@ -141,7 +141,8 @@ def _checked(
         present = len(outputs) - len(missing)
         tell(
             f"without a run: dvc.lock is of this commit's settings, code and data; {present} "
-            f"outputs are those that it names; {scored:,} answers have the scores that are said of them"
+            f"outputs are those that it names; {scored:,} answers have the scores that are said of "
+            "them"
         )
     if missing:
         tell(
