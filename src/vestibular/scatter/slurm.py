@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from shlex import quote
 
-from vestibular.core.files import whole_file
+from vestibular.core.files import atomic_file
 from vestibular.core.version_control import last_line
 from vestibular.scatter.engine import Resources, Task
 from vestibular.scatter.errors import ScatterError
@@ -86,7 +86,7 @@ class Slurm:
             (listed, "".join(f"{each}\n" for each in scripts)),
             (script, ARRAY_SCRIPT.format(list=quote(str(listed)))),
         ):
-            with whole_file(path) as temporary:
+            with atomic_file(path) as temporary:
                 temporary.write_text(text, encoding="utf-8")
         options = [
             "--job-name=vestibular",

@@ -14,7 +14,7 @@ from tqdm import tqdm
 from vestibular.clones.clone import Clone
 from vestibular.core.costs import Costs, ExamCost, TrainingCost
 from vestibular.core.errors import DataError
-from vestibular.core.layout import COSTS
+from vestibular.core.paths import COSTS
 from vestibular.core.yaml_files import read_yaml
 from vestibular.registry.commits import LOCK
 from vestibular.verification.pipeline import AFTER_ALL, Stage

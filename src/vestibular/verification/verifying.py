@@ -10,7 +10,7 @@ from vestibular.core.costs import CandidateCosts, Costs
 from vestibular.core.errors import DataError, GitError, LaunchError
 from vestibular.core.files import file_md5
 from vestibular.core.installed import CODE, differing, library_version
-from vestibular.core.layout import COSTS
+from vestibular.core.paths import COSTS
 from vestibular.core.version_control import committed_text, head_commit, last_line, run_git
 from vestibular.registry.commits import LOCK
 from vestibular.registry.revisions import Revision, has_remote, read_revision
