@@ -13,7 +13,7 @@ from typing import Any, Literal
 from vestibular.clones.clone import Clone
 from vestibular.core.errors import DataError
 from vestibular.core.installed import CODE
-from vestibular.core.layout import PARAMS
+from vestibular.core.paths import PARAMS
 from vestibular.core.version_control import last_line
 from vestibular.core.yaml_files import read_yaml
 from vestibular.registry.commits import LOCK

@@ -15,7 +15,7 @@ from vestibular.core.exam_results import (
     join,
     mean_scores,
 )
-from vestibular.core.layout import BASE_PREDICTIONS, PREDICTIONS, REPEAT_PREDICTIONS, SCORES
+from vestibular.core.paths import BASE_PREDICTIONS, PREDICTIONS, REPEAT_PREDICTIONS, SCORES
 from vestibular.registry.revisions import flat
 from vestibular.scoring.normalization import Normalization
 from vestibular.scoring.scoring import (

@@ -10,7 +10,7 @@ from vestibular.core.costs import CandidateCosts, Costs
 from vestibular.core.errors import DataError, GitError, LaunchError
 from vestibular.core.files import file_md5
 from vestibular.core.installed import CODE, differing, library_version
-from vestibular.core.layout import COSTS
+from vestibular.core.paths import COSTS
 from vestibular.core.version_control import committed_text, head_commit, last_line, run_git
 from vestibular.registry.commits import LOCK
 from vestibular.registry.revisions import Revision, has_remote, read_revision
@@ -141,10 +141,11 @@ def _checked(
     for finding in found:
         tell(f"{finding.kind}: {finding.text}")
     if not found:
-        seen = len(outputs) - len(missing)
+        present = len(outputs) - len(missing)
         tell(
-            f"without a run: dvc.lock is of this commit's settings, code and data; {seen} outputs "
-            f"are those that it names; {scored:,} answers have the scores that are said of them"
+            f"without a run: dvc.lock is of this commit's settings, code and data; {present} "
+            f"outputs are those that it names; {scored:,} answers have the scores that are said of "
+            "them"
         )
     if missing:
         tell(
