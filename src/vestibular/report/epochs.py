@@ -6,7 +6,7 @@ from typing import Any
 
 from vestibular.core.costs import CandidateCosts
 from vestibular.report import charts
-from vestibular.report.figures import NOT_MEASURED
+from vestibular.report.formatting import NOT_MEASURED, duration, seconds_alone
 
 Row = dict[str, Any]
 
@@ -15,8 +15,8 @@ def epoch_words(seconds: Sequence[float]) -> str:
     """Return the duration of an epoch, or the least, the median and the most of several."""
     if not seconds:
         return NOT_MEASURED
-    ends = f"{min(seconds):.3g} to {max(seconds):.3g}"
-    return f"{median(seconds):.3g}" + (f" ({ends})" if len(seconds) > 1 else "")
+    ends = f"{seconds_alone(min(seconds))} to {seconds_alone(max(seconds))}"
+    return seconds_alone(median(seconds)) + (f" ({ends})" if len(seconds) > 1 else "")
 
 
 def epoch_chart(
@@ -38,7 +38,7 @@ def epoch_chart(
             "candidate": name,
             "epoch": number,
             "seconds": seconds,
-            "words": f"{name}: epoch {number} took {seconds:.3g} s",
+            "words": f"{name}: epoch {number} took {duration(seconds)}",
         }
         for name, each in epochs.items()
         for number, seconds in enumerate(each, 1)
@@ -50,7 +50,7 @@ def epoch_chart(
         "table": {
             "titles": ["Candidate", *(f"Epoch {number}, s" for number in range(1, most + 1))],
             "rows": [
-                [name, *(f"{seconds:.3g}" for seconds in each), *[""] * (most - len(each))]
+                [name, *(seconds_alone(seconds) for seconds in each), *[""] * (most - len(each))]
                 for name, each in epochs.items()
             ],
         },

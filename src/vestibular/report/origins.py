@@ -119,7 +119,8 @@ def machines_table(costs: Mapping[str, CandidateCosts]) -> Table:
 
 def settings(params: Params) -> list[tuple[str, str]]:
     """Return all settings by their dotted keys; of a candidate only what is its own."""
-    content = params.model_dump(mode="json")
+    # where stages were computed changes no result
+    content = params.model_dump(mode="json", exclude={"scatter"})
     shared = dict(_flat(content["train"], ""))
     candidates = content.pop("candidates")
     rows = list(_flat(content, ""))

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from shlex import quote
 
-from vestibular.core.files import whole_file
+from vestibular.core.files import atomic_file
 from vestibular.core.version_control import last_line
 from vestibular.scatter.engine import Resources, Task
 from vestibular.scatter.errors import ScatterError
@@ -53,7 +53,7 @@ class Slurm:
         classes: dict[Resources, list[Task]] = {}
         for task in tasks:
             classes.setdefault(task.resources, []).append(task)
-        started = {}
+        started: dict[str, str] = {}
         for resources, members in classes.items():
             for first in range(0, len(members), MOST_TASKS):
                 alike = members[first : first + MOST_TASKS]
@@ -86,7 +86,7 @@ class Slurm:
             (listed, "".join(f"{each}\n" for each in scripts)),
             (script, ARRAY_SCRIPT.format(list=quote(str(listed)))),
         ):
-            with whole_file(path) as temporary:
+            with atomic_file(path) as temporary:
                 temporary.write_text(text, encoding="utf-8")
         options = [
             "--job-name=vestibular",

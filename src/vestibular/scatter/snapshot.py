@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vestibular.core.base_models import PinnedBase
-from vestibular.core.layout import PINS
+from vestibular.core.paths import PINS
 from vestibular.core.version_control import folder_in_repository, head_commit, last_line, run_git
 from vestibular.scatter.errors import ScatterError
 from vestibular.scatter.pipeline import Progress

@@ -17,13 +17,14 @@ from vestibular.core.metrics import METRICS, Metric
 from vestibular.core.questions import Question
 from vestibular.report import charts, slices
 from vestibular.report.epochs import epoch_words
-from vestibular.report.figures import (
+from vestibular.report.formatting import (
     COLOURS,
     NOT_MEASURED,
     UNITS,
     deciding_cost,
     figure,
     score_words,
+    seconds_alone,
     size,
 )
 from vestibular.scoring.languages import languages
@@ -237,12 +238,12 @@ def cost_chart(selection: Selection, costs: Mapping[str, CandidateCosts]) -> dic
             [
                 name,
                 figure(cost.flops_per_answer),
-                f"{exam.latency_p95:.3g}" if exam else NOT_MEASURED,
+                seconds_alone(exam.latency_p95) if exam else NOT_MEASURED,
                 f"{exam.questions_per_second:.3g}" if exam else NOT_MEASURED,
                 size(exam.peak_memory_bytes) if exam else NOT_MEASURED,
                 size(cost.model_bytes),
                 f"{cost.trainable_parameters:,}",
-                f"{training.seconds:.3g}" if training else NOT_MEASURED,
+                seconds_alone(training.seconds) if training else NOT_MEASURED,
                 epoch_words(training.epoch_seconds) if training else NOT_MEASURED,
                 "yes" if found.pareto else "no",
             ]

@@ -52,6 +52,24 @@ def size(number: float) -> str:
     return f"{scaled}B" if scaled[-1].isalpha() else f"{scaled}{SPACE}B"
 
 
+def seconds_alone(seconds: float) -> str:
+    """Return seconds to three digits, without their unit and never with an exponent."""
+    return f"{seconds:.3g}" if seconds < 999.5 else f"{seconds:,.0f}"
+
+
+def duration(seconds: float) -> str:
+    """Return a duration with its unit, as somebody would say it: `62.4 ms`, `17 min 32 s`."""
+    if seconds < 0.9995:
+        return f"{seconds * 1000:.3g}{SPACE}ms"
+    if seconds < 59.95:
+        return f"{seconds:.3g}{SPACE}s"
+    if seconds < 3599.5:
+        minutes, rest = divmod(round(seconds), 60)
+        return f"{minutes}{SPACE}min" + (f" {rest}{SPACE}s" if rest else "")
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return f"{hours}{SPACE}h" + (f" {minutes}{SPACE}min" if minutes else "")
+
+
 def plain(point: str) -> str:
     """Return a reference point's name in words."""
     return point.replace("_", " ")

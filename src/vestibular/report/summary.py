@@ -5,10 +5,10 @@ from typing import Any
 
 from vestibular.core.costs import CandidateCosts
 from vestibular.core.metrics import METRICS
-from vestibular.report.figures import (
-    SPACE,
+from vestibular.report.formatting import (
     capitalised,
     cost_words,
+    duration,
     plain,
     score_words,
     sentence,
@@ -16,13 +16,13 @@ from vestibular.report.figures import (
     signed_range,
     size,
 )
+from vestibular.selection.explanation import permission, remedy
 from vestibular.selection.phrases import listed, probability
 from vestibular.selection.remarks import cost_say, detectable, too_few, weakness
 from vestibular.selection.result import Gap, Selection
-from vestibular.selection.wording import permission, remedy
 
 
-def first_screen(selection: Selection, costs: Mapping[str, CandidateCosts]) -> dict[str, Any]:
+def summarize(selection: Selection, costs: Mapping[str, CandidateCosts]) -> dict[str, Any]:
     """Return the page's `title`, `headline`, four `answers` and `notices`.
 
     Args:
@@ -91,7 +91,7 @@ def felt_words(selection: Selection, costs: Mapping[str, CandidateCosts], name: 
     exam = costs[name].evaluate
     if exam is None:
         return cost_words(selection, name)
-    return f"{exam.latency_p95 * 1000:.3g}{SPACE}ms an answer"
+    return f"{duration(exam.latency_p95)} an answer"
 
 
 def points(selection: Selection, name: str, among: tuple[str, ...]) -> str:
@@ -220,11 +220,11 @@ def _cost(selection: Selection, costs: Mapping[str, CandidateCosts], name: str) 
         figure, unit = operations.split(" ", 1)
         text = f"{unit}. Latency and memory: not measured on this machine."
     else:
-        figure = f"{exam.latency_p95 * 1000:.3g}{SPACE}ms"
+        figure = duration(exam.latency_p95)
         text = (
             f"95 of 100 answers come within that time, in {size(exam.peak_memory_bytes)} of memory "
             f"at most. {operations}."
         )
     if training is not None:
-        text += f" Trained in {training.seconds:.3g}{SPACE}s."
+        text += f" Trained in {duration(training.seconds)}."
     return {"figure": figure, "text": text}
