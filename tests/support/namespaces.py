@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 NEEDED = ("unshare", "nsenter", "ip")
-FIRST = "ip link set lo up && ip addr add 192.0.2.9/32 dev lo && exec sleep infinity"
+FIRST = "ip link set lo up && ip addr add 192.0.2.9/32 dev lo && exec sleep 3600"
 PATIENCE = 180
 """Seconds in which something comes up, on a machine that has much to do."""
 

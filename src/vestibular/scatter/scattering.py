@@ -122,7 +122,9 @@ def supervise(
         supervisor.run(LiveTable(), seconds)
         print(totals(list(supervisor.lines.values())), flush=True)
     except KeyboardInterrupt:
-        print("\nEnding the jobs; what is finished stays finished.", flush=True)
+        # whether anybody reads it or not
+        with contextlib.suppress(BrokenPipeError):
+            print("\nEnding the jobs; what is finished stays finished.", flush=True)
         supervisor.cancel()
         raise
     finally:
