@@ -7,7 +7,7 @@ from pydantic import Field, field_validator
 
 from vestibular.core.candidates import merge_candidates, written_location
 from vestibular.core.errors import ParamsError
-from vestibular.core.layout import PARAMS
+from vestibular.core.paths import PARAMS
 from vestibular.core.runs import FOLD, SEED
 from vestibular.core.settings import PromptSettings, Seed, Settings, validate
 from vestibular.core.yaml_files import read_yaml
@@ -59,7 +59,7 @@ class Params(Settings):
     7. A list and not a number, since DVC makes a stage of each item and cannot count."""
     select: SelectSettings
     mirror: Annotated[tuple[MirrorTarget, ...], Field(strict=False)]
-    """Services that `vestibular mirror` shows the runs to; none of them is needed by anything."""
+    """Services that `vestibular mirror` pushes the runs to; nothing depends on them."""
     registry: RegistrySettings
     scatter: ScatterSettings = ScatterSettings()
     """What a cell of `vestibular scatter` may take; need not be there."""

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
 from vestibular.core.errors import LaunchError
-from vestibular.core.layout import PARAMS
-from vestibular.tracking.usage import gpu_count
+from vestibular.core.paths import PARAMS
+from vestibular.tracking.system_metrics import gpu_count
 from vestibular.training.settings import TrainSettings
 
 MEETING, LAUNCHER = "VESTIBULAR_MEETING", "VESTIBULAR_LAUNCHER"

@@ -56,7 +56,8 @@ def test_links_lead_somewhere(page: Path) -> None:
         elif anchor and target.suffix == ".md":
             there = target.read_text(encoding="utf-8")
             # Sphinx checks the headings that are made when the site is built
-            if anchor not in anchors(there) and not GENERATED.search(there):
+            made = "reference" in target.parts and GENERATED.search(there)
+            if anchor not in anchors(there) and not made:
                 broken.append(link)
     assert broken == []
 
