@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from vestibular.core.errors import exit_on_error
+from vestibular.core.logs import silence_libraries
 from vestibular.modeling.encoding import EncodedQuestion
 from vestibular.params.project import load_params
 from vestibular.tracking.checkpoints import check_processes
@@ -77,6 +78,7 @@ def main() -> None:
 
 def train_all(trainings: dict[Path, TrainSettings], place: Place, asked: dict[str, Any]) -> None:
     """Train one model after the other, each from the same start."""
+    silence_libraries()
     import torch
     from safetensors.torch import save_file
 
