@@ -126,10 +126,13 @@ def check_committed() -> None:
 def check_pushed() -> None:
     """Make sure that a remote, if there is one, has the model.
 
+    Nobody looks for it in a folder of this very project, as the demo's remote is.
+
     Raises:
         DataError: it has not, or does not answer.
     """
-    if not run_dvc("remote", "list").stdout.strip():
+    remotes = run_dvc("remote", "list").stdout.strip()
+    if not remotes:
         print(
             "note: no DVC remote is set up, so that no other machine can download this version; "
             "`dvc remote add --default NAME ADDRESS`, then `dvc push`",
@@ -143,11 +146,26 @@ def check_pushed() -> None:
             f"the DVC remote: no answer within {REMOTE_SECONDS:g} s; `dvc status --cloud` shows "
             "whether it answers again"
         ) from None
-    if missing:
+    if missing and _lies_here(remotes):
+        print(
+            f"note: {PRODUCTION}: not in the DVC remote yet, which is a folder of this project; "
+            "`dvc push` and commit what it adds, or set up a remote of your own, so that another "
+            "machine can download this version",
+            file=sys.stderr,
+        )
+    elif missing:
         raise DataError(
             f"{PRODUCTION}: not in the DVC remote yet, where others would look for it; run "
             "`dvc push` first"
         )
+
+
+def _lies_here(remotes: str) -> bool:
+    """Say whether the remote that DVC asks is a folder of this project, by DVC's list of them."""
+    lines = remotes.splitlines()
+    asked = [line for line in lines if line.endswith("(default)")] or lines
+    places = [line.removesuffix("(default)").split(maxsplit=1)[-1].strip() for line in asked]
+    return all(Path(place).is_relative_to(Path.cwd()) for place in places)
 
 
 def _dvc_status(*options: str, seconds: float | None = None) -> dict[str, Any]:
