@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help install dist demo demo-remote docs faquad real real-recipes bench gpu simulate test test-fast lint format mlflow-ui
+.PHONY: help install dist demo demo-remote docs faquad real real-recipes bench gpu simulate test test-fast test-slow lint format mlflow-ui
 
 # FaQuAD's files and GPT-2's tokenizer, for the bench
 DATA ?= data/faquad
@@ -99,11 +99,17 @@ docs: $(VENV)/installed-docs ## Build the documents' site in docs/_build/html; w
 	python -m sphinx --fresh-env --fail-on-warning --keep-going --nitpicky --quiet docs docs/_build/html
 	@echo "file://$(CURDIR)/docs/_build/html/index.html"
 
-test: install ## Run every test
-	pytest --numprocesses auto --maxprocesses 4 --dist loadgroup
+# several tests at a time; without --warm each of their commands imports torch itself
+IN_PARALLEL := --numprocesses auto --maxprocesses 4 --dist loadgroup --warm
 
-test-fast: install ## Run the tests that need no torch
-	pytest -m 'not slow'
+test: install ## Run the tests, in ten minutes on two processors
+	pytest $(IN_PARALLEL)
+
+test-fast: install ## Run the tests that need no torch, in a minute
+	pytest -m 'not slow' $(IN_PARALLEL)
+
+test-slow: install ## Run the tests that are left out of make test, for they take minutes each
+	pytest -m long $(IN_PARALLEL)
 
 lint: install ## Check style, types, and which package imports which
 	ruff check

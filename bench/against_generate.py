@@ -20,7 +20,7 @@ from typing import Any
 import torch
 
 from bench.questions import PROMPT
-from vestibular.core.logs import quiet
+from vestibular.core.logs import silence_libraries
 from vestibular.modeling import capability
 from vestibular.modeling.answers import end_tokens
 from vestibular.modeling.encoding import EncodedQuestion, encode_prompt
@@ -40,7 +40,7 @@ def main() -> None:
     parser.add_argument("--new-tokens", type=int, default=16)
     parser.add_argument("--least", type=int, default=0, help="tokens of a context, at least")
     options = parser.parse_args()
-    quiet()
+    silence_libraries()
     device = pick_device()
     ways = capability.ways(options.base)
     print(f"the check says: training {ways.training}, exam {ways.exam} {ways.reason}")

@@ -124,9 +124,9 @@ def send_check(name: str, sender: Connection) -> None:
 
 def check(name: str) -> dict[str, Any]:
     """Check one architecture by its default configuration."""
-    from vestibular.core.logs import quiet
+    from vestibular.core.logs import silence_libraries
 
-    quiet()
+    silence_libraries()
     from huggingface_hub.errors import StrictDataclassError
     from transformers import CONFIG_MAPPING
 

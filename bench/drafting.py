@@ -17,7 +17,7 @@ from typing import Any
 
 from vestibular.core.base_models import locate, read_pin
 from vestibular.core.candidates import load_for_candidate
-from vestibular.core.logs import quiet
+from vestibular.core.logs import silence_libraries
 from vestibular.core.runs import asked_questions, parse_run
 from vestibular.examination.settings import ExamParams
 
@@ -31,7 +31,7 @@ def main() -> None:
     parser.add_argument("--questions", type=int, default=24)
     parser.add_argument("--repeats", type=int, default=3)
     options = parser.parse_args()
-    quiet()
+    silence_libraries()
     from vestibular.core.environment import arithmetic_in_force, settle
     from vestibular.examination import evaluation
     from vestibular.examination.exam import load_examinee

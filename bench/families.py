@@ -19,7 +19,7 @@ import torch
 from transformers import AutoConfig, AutoModelForCausalLM, set_seed
 
 from bench.against_generate import generate
-from vestibular.core.logs import quiet
+from vestibular.core.logs import silence_libraries
 from vestibular.modeling import capability
 from vestibular.modeling.batching import by_length, rows
 from vestibular.modeling.encoding import EncodedQuestion
@@ -67,7 +67,7 @@ def main() -> None:
     parser.add_argument("--contexts", type=int, default=8)
     parser.add_argument("--output", type=Path)
     options = parser.parse_args()
-    quiet()
+    silence_libraries()
     dtype = getattr(torch, options.precision)
     found = {name: examine(name, dtype, options.contexts) for name in FAMILIES}
     for name, result in found.items():

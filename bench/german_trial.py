@@ -23,7 +23,7 @@ from typing import Any
 from bench.german_questions import write_table
 from vestibular.core.environment import settle
 from vestibular.core.errors import VestibularError
-from vestibular.core.files import whole_file
+from vestibular.core.files import atomic_file
 from vestibular.selection.leaderboard import Leaderboard
 
 ROOT = Path(__file__).parents[1]
@@ -81,7 +81,7 @@ def trial(folder: Path, seeds: Sequence[int]) -> list[Outcome]:
         if seed not in done:
             done[seed] = one_seed(folder / f"seed-{seed}", seed)
             lines = [json.dumps(asdict(each), ensure_ascii=False) for each in done.values()]
-            with whole_file(path) as temporary:
+            with atomic_file(path) as temporary:
                 temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
         one = done[seed]
         scores = ", ".join(f"{name} {one.f1[name]:.3f}" for name in one.order)

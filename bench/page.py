@@ -12,7 +12,6 @@ import contextlib
 import re
 import shutil
 import signal
-import sqlite3
 import statistics
 import subprocess
 import sys
@@ -26,6 +25,10 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
 from bench.machine import load, machine
+from neptune_server.command import PROJECT
+from neptune_server.containers import open_project
+from neptune_server.root_folder import open_root
+from neptune_server.store import Store
 from vestibular.core.files import write_json
 
 RESULT = Path(__file__).parent / "results" / "page.json"
@@ -39,14 +42,19 @@ POLL_SECONDS = 0.01
 
 
 def fill(root: Path, runs: int) -> None:
-    """Write finished runs into the database of a server that is not running.
+    """Make a server's folder, and write finished runs into its database.
 
     Args:
-        root: the server's folder, which it has made.
+        root: the folder, which is not there yet.
         runs: how many; number n is called `trial n`.
     """
-    with contextlib.closing(sqlite3.connect(root / "neptune.sqlite")) as database:
-        ((project,),) = database.execute("SELECT id FROM project").fetchall()
+    with (
+        open_root(root) as folder,
+        contextlib.closing(Store(folder)) as store,
+        store.change() as change,
+    ):
+        database = change.connection
+        project = open_project(change, PROJECT)["id"]
         for number in range(1, runs + 1):
             run = f"run-{number}"
             database.execute(
@@ -76,7 +84,6 @@ def fill(root: Path, runs: int) -> None:
                 [(series, float(step), 1 / (step + 1) + number) for step in range(STEPS)],
             )
         database.execute("INSERT INTO last_number VALUES (?, ?)", (project, runs))
-        database.commit()
 
 
 @contextlib.contextmanager
@@ -147,8 +154,6 @@ def main() -> None:
     wanted = f"trial {arguments.runs - 5}"
     with tempfile.TemporaryDirectory(prefix="page-") as name:
         folder = Path(name)
-        with serving(folder / "root"):
-            pass
         fill(folder / "root", arguments.runs)
         with serving(folder / "root") as address, browsing(folder / "profile") as browser:
             rows = [measure(browser, address, wanted) for _ in range(arguments.repeats)]

@@ -18,7 +18,7 @@ from tempfile import TemporaryDirectory
 
 from tqdm import tqdm
 
-from vestibular.core.files import file_sha256, whole_folder
+from vestibular.core.files import atomic_folder, file_sha256
 
 BLOCK = 1 << 20
 GREETING = "A capital do Brasil é a cidade de"
@@ -136,7 +136,7 @@ def convert(weights: Path, target: Path) -> None:
         said = model.generate(**ids, max_new_tokens=12, do_sample=False)[0]
     print(f"{target.name}: {tokenizer.decode(said, skip_special_tokens=True)!r}", flush=True)
     target.parent.mkdir(parents=True, exist_ok=True)
-    with whole_folder(target) as unfinished:
+    with atomic_folder(target) as unfinished:
         model.to(torch.bfloat16).save_pretrained(unfinished)
         tokenizer.save_pretrained(unfinished)
         print(f"{target}: SHA-256 {file_sha256(unfinished / 'model.safetensors')}", flush=True)

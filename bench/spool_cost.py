@@ -22,8 +22,8 @@ from transformers import set_seed
 from vestibular.core.base_models import locate, longest_input, read_pin
 from vestibular.core.candidates import load_for_candidate
 from vestibular.core.files import write_json
-from vestibular.core.layout import PREPARED
-from vestibular.core.logs import quiet
+from vestibular.core.logs import silence_libraries
+from vestibular.core.paths import PREPARED
 from vestibular.core.questions import read_questions
 from vestibular.modeling import models
 from vestibular.modeling.encoding import encode_for_training
@@ -118,7 +118,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--output", type=Path, default=Path("bench/results/spool-cost.json"))
     options = parser.parse_args()
-    quiet()
+    silence_libraries()
     train(options.candidate, None)
     pairs, shares = [], []
     for repeat in range(options.repeats):

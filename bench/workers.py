@@ -16,7 +16,7 @@ from typing import Any
 
 from bench.settings import Settings
 from bench.ways import MATRIX_PRODUCTS, TRIALS, WAYS, Way, call
-from vestibular.core.logs import quiet
+from vestibular.core.logs import silence_libraries
 
 PEAK = "matrix_products"
 
@@ -91,7 +91,7 @@ def receive(name: str, connection: Connection, process: BaseProcess) -> dict[str
 
 def hush() -> None:
     """Keep the libraries' notes off the bench's own lines."""
-    quiet()
+    silence_libraries()
     warnings.filterwarnings("ignore", category=FutureWarning)
 
 

@@ -17,8 +17,8 @@ from vestibular.core.exam_results import (
     base_scores,
     join,
 )
-from vestibular.core.layout import BASE_PREDICTIONS, DETAILS, SCORES, TRAINING_FILE
-from vestibular.core.logs import quiet
+from vestibular.core.logs import silence_libraries
+from vestibular.core.paths import BASE_PREDICTIONS, DETAILS, SCORES, TRAINING_FILE
 from vestibular.core.runs import asked_questions, parse_run
 from vestibular.core.training_record import TrainingRecord
 from vestibular.examination.settings import ExamParams
@@ -42,7 +42,7 @@ def main(spool: Spool) -> None:
     settings = params.model_dump(mode="json")
     spool.open(identity, run.candidate, settings, variables=environment.as_json())
     environment.tell()
-    quiet()
+    silence_libraries()
     # imported behind the checks: torch and its friends take seconds
     from vestibular.examination.exam import load_examinee, sit
 

@@ -13,8 +13,8 @@ from vestibular.core.candidates import load_for_candidate
 from vestibular.core.environment import arithmetic_in_force, settle
 from vestibular.core.errors import ParamsError, exit_on_error
 from vestibular.core.exam_results import AnsweredQuestion
-from vestibular.core.layout import BASE_EXAM, BASE_PREDICTIONS
-from vestibular.core.logs import quiet
+from vestibular.core.logs import silence_libraries
+from vestibular.core.paths import BASE_EXAM, BASE_PREDICTIONS
 from vestibular.core.questions import read_question_file
 from vestibular.core.runs import parse_run
 from vestibular.examination.settings import ExamParams
@@ -33,7 +33,7 @@ def main() -> None:
     questions = read_question_file(BASE_EXAM)
 
     environment.tell()
-    quiet()
+    silence_libraries()
     # imported behind the checks: torch and its friends take seconds
     from vestibular.examination.exam import load_examinee, sit
 

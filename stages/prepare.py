@@ -15,8 +15,9 @@ from vestibular.core.errors import (
     VestibularError,
     exit_on_error,
 )
-from vestibular.core.files import whole_folder, write_json
-from vestibular.core.layout import (
+from vestibular.core.files import atomic_folder, write_json
+from vestibular.core.logs import silence_libraries
+from vestibular.core.paths import (
     BASE_EXAM,
     DATA_AUDIT,
     DATA_METRICS,
@@ -26,7 +27,6 @@ from vestibular.core.layout import (
     REFUSED_DATA,
     REPEATS,
 )
-from vestibular.core.logs import quiet
 from vestibular.core.questions import write_question_file, write_questions
 from vestibular.core.work_folder import work_folder
 from vestibular.data.audit_table import summary
@@ -76,10 +76,10 @@ def main() -> None:
     # a fold asks training questions too
     asked_of_bases = ("train", "validation") if params.folds else ("validation",)
 
-    with whole_folder(PREPARED) as folder:
+    with atomic_folder(PREPARED) as folder:
         for split, questions in dataset.questions.items():
             write_questions(folder, split, questions)
-    with whole_folder(REPEATS) as folder:
+    with atomic_folder(REPEATS) as folder:
         # DVC warns of an empty folder each time
         write_json(folder / "names.json", list(repeats))
         for name, repeat in repeats.items():
@@ -87,7 +87,7 @@ def main() -> None:
     write_question_file(
         BASE_EXAM, (one for split in asked_of_bases for one in dataset.questions[split])
     )
-    with whole_folder(PINS) as folder:
+    with atomic_folder(PINS) as folder:
         for name, pinned in pins.items():
             pinned.write(folder / f"{name}.json")
     audit_rows = list(dataset.audit_rows())
@@ -128,7 +128,7 @@ def special_tokens_of(pins: Iterable[PinnedBase]) -> frozenset[str]:
 
 def try_base(params: Params, name: str, pinned: PinnedBase) -> PinnedBase:
     """Make sure that a base model can be asked and taught; return the pin with its chat prompt."""
-    quiet()
+    silence_libraries()
     # imported here: torch and its friends take seconds
     from vestibular.modeling.base_checks import check_base
     from vestibular.modeling.models import rehearse_loading

@@ -8,7 +8,7 @@ from vestibular.core.cost_files import gather_costs
 from vestibular.core.costs import Costs
 from vestibular.core.data_metrics import DataMetrics
 from vestibular.core.errors import exit_on_error
-from vestibular.core.layout import (
+from vestibular.core.paths import (
     COSTS,
     DATA_METRICS,
     LEADERBOARD,
@@ -20,7 +20,7 @@ from vestibular.core.winner_file import WinnerFile
 from vestibular.params.project import load_params
 from vestibular.report.card import model_card
 from vestibular.report.chart_data import write_charts
-from vestibular.report.description import describe_model
+from vestibular.report.manifest import describe_model
 from vestibular.report.report import write_report
 from vestibular.selection.answer_costs import cost_of
 from vestibular.selection.budgets import unequal_settings

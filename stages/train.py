@@ -19,9 +19,9 @@ from vestibular.core.cost_files import write_cost
 from vestibular.core.costs import Machine, TrainingCost
 from vestibular.core.environment import arithmetic_in_force, settle
 from vestibular.core.errors import exit_on_error
-from vestibular.core.files import file_sha256, whole_folder, write_table
-from vestibular.core.layout import CURVES, TRAINING_FILE
-from vestibular.core.logs import quiet
+from vestibular.core.files import atomic_folder, file_sha256, write_table
+from vestibular.core.logs import silence_libraries
+from vestibular.core.paths import CURVES, TRAINING_FILE
 from vestibular.core.questions import Question
 from vestibular.core.runs import (
     Run,
@@ -112,14 +112,14 @@ def main(spool: Spool) -> None:
 
 def train(training: Training, spool: Spool) -> None:
     """Train, as one of so many processes; the first one writes what came of it."""
-    quiet()
+    silence_libraries()
     # imported behind the checks: torch and its friends take seconds
     import torch
     from transformers import set_seed
 
     from vestibular.modeling import capability, determinism, memory, models
     from vestibular.modeling.encoding import encode_for_training
-    from vestibular.tracking import measuring
+    from vestibular.tracking import metering
     from vestibular.training import adapters, planning, preflight, saving
     from vestibular.training.processes import together
     from vestibular.training.steps import first_step, rehearse
@@ -174,7 +174,7 @@ def train(training: Training, spool: Spool) -> None:
         preflight.check_labels(inputs_of_a_step, asked_in_it, learns_prompt)
         rehearse(model, inputs_of_a_step[0], dtype, name)
         spool.record(
-            "computing", values={**measuring.computing(device, dtype), "processes": processes.count}
+            "computing", values={**metering.computing(device, dtype), "processes": processes.count}
         )
         trained = fine_tune(
             model,
@@ -189,10 +189,10 @@ def train(training: Training, spool: Spool) -> None:
             on_epoch=spool.epoch,
             processes=processes,
         )
-        peaks = processes.all((measuring.peak_process_bytes(), measuring.peak_device_bytes(device)))
+        peaks = processes.all((metering.peak_process_bytes(), metering.peak_device_bytes(device)))
     if not processes.is_first:
         return
-    with whole_folder(run.adapter) as folder:
+    with atomic_folder(run.adapter) as folder:
         saving.save_trained(model, tokenizer, training.pinned.pin, folder, start)
         if not full:
             expected = saving.outputs(model, encoded[0])
@@ -219,7 +219,7 @@ def train(training: Training, spool: Spool) -> None:
         write_table(CURVES / f"{name}.tsv", CURVE, trained.curve)
         asked = len(encoded) * settings.epochs
         tokens = sum(question.length for question in encoded) * settings.epochs
-        peaks.append((measuring.peak_process_bytes(), measuring.peak_device_bytes(device)))
+        peaks.append((metering.peak_process_bytes(), metering.peak_device_bytes(device)))
         cost = TrainingCost(
             started=trained.started,
             seconds=trained.seconds,
@@ -231,7 +231,7 @@ def train(training: Training, spool: Spool) -> None:
             planned_bytes=plan.held_bytes(room),
             peak_process_bytes=max(peak for peak, _ in peaks),
             peak_device_bytes=max(peak for _, peak in peaks),
-            machine=Machine(**measuring.machine(device)),
+            machine=Machine(**metering.machine(device)),
         )
         write_cost(training.identity, "train", cost)
         spool.record("cost", values=cost.model_dump(mode="json"))

@@ -2,10 +2,11 @@
 
 import fcntl
 import os
+import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from hypothesis import HealthCheck, settings
 
 from tests.support.clones import MadeOnce, clone_project, commit_first
 from tests.support.commands import ROOT, run
+from tests.support.warm import Warm, warmed
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
@@ -26,6 +28,49 @@ settings.register_profile("patient", deadline=None, suppress_health_check=[Healt
 settings.load_profile("patient")
 
 SHARED = ROOT.parent / "shared" / "data"
+WHOLLY_SLOW = re.compile(r"^pytestmark = (\[\s*)?pytest\.mark\.slow\b", re.MULTILINE)
+"""A module of slow tests alone."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the tests' own option."""
+    parser.addoption(
+        "--warm",
+        action="store_true",
+        help="let a server import torch and the like once for all commands (Linux); "
+        "many tests take a third of the time, a single one longer",
+    )
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Spare the quick tests the imports of modules that hold none."""
+    if config.getoption("markexpr") != "not slow" or collection_path.suffix != ".py":
+        return None
+    return bool(WHOLLY_SLOW.search(collection_path.read_text(encoding="utf-8"))) or None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Order the tests for several processes: none waits long for what another one makes.
+
+    First one that makes the run of the pipeline that many tests begin with, and beside it slow
+    tests that need none; then those that need it, and what is quick last.
+    """
+    needing = [item for item in items if "reproduced_once" in fixtures(item)]
+    first = needing[:1]
+
+    def place(item: pytest.Item) -> int:
+        if item in first:
+            return 0
+        if item.get_closest_marker("slow") is None:
+            return 3
+        return 2 if "reproduced_once" in fixtures(item) else 1
+
+    items.sort(key=place)
+
+
+def fixtures(item: pytest.Item) -> Collection[str]:
+    """Return the names of the fixtures that a test uses, those of its fixtures too."""
+    return getattr(item, "fixturenames", ())
 
 
 @pytest.fixture(scope="session")
@@ -83,24 +128,44 @@ def made_once(tmp_path_factory: pytest.TempPathFactory) -> MadeOnce:
 
 
 @pytest.fixture(scope="session")
-def cloned_once(made_once: MadeOnce) -> Path:
-    """The clone that `project` is a copy of."""
-    return made_once("cloned", clone_project)
+def warm_server(request: pytest.FixtureRequest) -> Iterator[Warm | None]:
+    """What lets commands begin with torch and the like imported, where forks are Linux's."""
+    if sys.platform != "linux" or not request.config.getoption("warm"):
+        yield None
+        return
+    server = Warm()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def warm(warm_server: Warm | None) -> Iterator[None]:
+    """Let a test's commands begin so."""
+    with warmed(warm_server):
+        yield
 
 
 @pytest.fixture(scope="session")
-def prepared_once(made_once: MadeOnce, cloned_once: Path) -> Path:
+def cloned_once(made_once: MadeOnce, warm_server: Warm | None) -> Path:
+    """The clone that `project` is a copy of."""
+    with warmed(warm_server):
+        return made_once("cloned", clone_project)
+
+
+@pytest.fixture(scope="session")
+def prepared_once(made_once: MadeOnce, cloned_once: Path, warm_server: Warm | None) -> Path:
     """The same after the stage `prepare`."""
 
     def prepare(folder: Path) -> None:
         shutil.copytree(cloned_once, folder)
         run(folder, sys.executable, "-m", "stages.prepare")
 
-    return made_once("prepared", prepare)
+    with warmed(warm_server):
+        return made_once("prepared", prepare)
 
 
 @pytest.fixture(scope="session")
-def reproduced_once(made_once: MadeOnce, cloned_once: Path) -> Path:
+def reproduced_once(made_once: MadeOnce, cloned_once: Path, warm_server: Warm | None) -> Path:
     """The same after `dvc repro`; what that printed lies in `.vestibular`."""
 
     def reproduce(folder: Path) -> None:
@@ -109,29 +174,30 @@ def reproduced_once(made_once: MadeOnce, cloned_once: Path) -> Path:
         (folder / ".vestibular/repro.out").write_text(result.stdout, encoding="utf-8")
         (folder / ".vestibular/repro.err").write_text(result.stderr, encoding="utf-8")
 
-    return made_once("reproduced", reproduce)
+    with warmed(warm_server):
+        return made_once("reproduced", reproduce)
 
 
 @pytest.fixture
-def project(cloned_once: Path, tmp_path: Path) -> Path:
+def project(cloned_once: Path, tmp_path: Path, warm: None) -> Path:
     """A clone of the project as it stands, small enough to run: few questions, few steps."""
     return Path(shutil.copytree(cloned_once, tmp_path / "project"))
 
 
 @pytest.fixture
-def prepared_project(prepared_once: Path, tmp_path: Path) -> Path:
+def prepared_project(prepared_once: Path, tmp_path: Path, warm: None) -> Path:
     """The same with its settings checked, its questions audited and its bases pinned."""
     return Path(shutil.copytree(prepared_once, tmp_path / "project"))
 
 
 @pytest.fixture
-def reproduced_project(reproduced_once: Path, tmp_path: Path) -> Path:
+def reproduced_project(reproduced_once: Path, tmp_path: Path, warm: None) -> Path:
     """The same with a whole run of its pipeline, which nothing has been committed of."""
     return Path(shutil.copytree(reproduced_once, tmp_path / "project"))
 
 
 @pytest.fixture
-def clone(tmp_path: Path) -> Path:
+def clone(tmp_path: Path, warm: None) -> Path:
     """The project as it is committed, without DVC's cache."""
     tracked = subprocess.run(
         ["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True, text=True

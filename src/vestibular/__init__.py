@@ -6,7 +6,7 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from vestibular.commands.answering import Answerer
+    from vestibular.commands.inference import Answerer
 
 __all__ = ["Answerer", "__version__"]
 
@@ -16,7 +16,7 @@ __version__ = "0.1.0"
 def __getattr__(name: str) -> Any:
     """Import what takes seconds when it is first asked for."""
     if name == "Answerer":
-        from vestibular.commands.answering import Answerer
+        from vestibular.commands.inference import Answerer
 
         return Answerer
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

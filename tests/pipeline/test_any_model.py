@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from tests.support.architectures import save_base
 from tests.support.clones import few_questions
 from tests.support.commands import run
+from tests.support.settings import change
 from vestibular.core.exam_results import AnsweredQuestion
 
 pytestmark = pytest.mark.slow
@@ -95,12 +95,9 @@ def long_project(project: Path) -> Path:
         stretch(path, tokenizer)
     for name in KINDS:
         save_base(name, project / f"demo/bases/{name}", project / "demo/bases/gpt2-tiny")
-    path = project / "params.yaml"
-    params = yaml.safe_load(path.read_text(encoding="utf-8"))
-    params["candidates"] = {name: {"base_model": f"demo/bases/{name}"} for name in KINDS}
-    params["evaluate"]["max_new_tokens"] = NEW_TOKENS
-    params["train"]["epochs"] = 1
-    path.write_text(yaml.safe_dump(params, allow_unicode=True), encoding="utf-8")
+    candidates = {name: {"base_model": f"demo/bases/{name}"} for name in KINDS}
+    settings = {"evaluate.max_new_tokens": NEW_TOKENS, "train.epochs": 1}
+    change(project, {"candidates": candidates, **settings})
     run(project, "dvc", "commit", "--force", "--quiet", "demo/dvc.yaml")
     return project
 

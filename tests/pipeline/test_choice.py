@@ -8,24 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from tests.support.clones import few_questions
 from tests.support.commands import ROOT, run
+from tests.support.settings import change
 from vestibular.core.exam_results import AnsweredQuestion
 from vestibular.core.questions import read_questions
 from vestibular.core.repeats import Repeat
 
 pytestmark = pytest.mark.slow
-
-
-def change(project: Path, edit: Any) -> None:
-    """Edit the settings as a mapping."""
-    path = project / "params.yaml"
-    params = yaml.safe_load(path.read_text(encoding="utf-8"))
-    params["train"]["learning_rate"] = float(params["train"]["learning_rate"])
-    edit(params)
-    path.write_text(yaml.safe_dump(params, allow_unicode=True), encoding="utf-8")
 
 
 def ran(project: Path) -> set[str]:
@@ -59,12 +50,7 @@ def test_cross_validation_and_seeds(reproduced_project: Path) -> None:
     the rest is as it was.
     """
     project = reproduced_project
-
-    def repeat(params: dict[str, Any]) -> None:
-        del params["candidates"]["opt-tiny"]
-        params["repeats"] = ["fold-1", "fold-2", "seed-7"]
-
-    change(project, repeat)
+    change(project, {"repeats": ["fold-1", "fold-2", "seed-7"]}, remove=["candidates.opt-tiny"])
     names = ("gpt2-mini", "gpt2-tiny")
     further = {name: repeats(name, "fold-1", "fold-2", "seed-7") for name in names}
     # a fold asks training questions too, which the bases have not been asked yet
@@ -109,10 +95,7 @@ def test_cross_validation_and_seeds(reproduced_project: Path) -> None:
     run(project, "git", "add", "--all")
     run(project, "git", "commit", "--quiet", "--message=Run")
 
-    def hotter(params: dict[str, Any]) -> None:
-        params["candidates"]["gpt2-tiny"]["learning_rate"] = 0.02
-
-    change(project, hotter)
+    change(project, {"candidates.gpt2-tiny.learning_rate": 0.02})
     own = {"train@gpt2-tiny", "evaluate@gpt2-tiny"}
     assert ran(project) == {"prepare", *own, *further["gpt2-tiny"], "select"}
     said = run(project, sys.executable, "-m", "vestibular", "compare", "HEAD", "--all").stdout
@@ -124,10 +107,7 @@ def test_cross_validation_and_seeds(reproduced_project: Path) -> None:
     assert f"of {len(questions)} questions" in tiny
     assert "settings, data, base and code are the same" in mini
 
-    def other_seeds(params: dict[str, Any]) -> None:
-        params["repeats"] = ["seed-8", "seed-7"]
-
-    change(project, other_seeds)
+    change(project, {"repeats": ["seed-8", "seed-7"]})
     # a new seed trains no other one again, and what the bases said before is known
     new = {stage for name in names for stage in repeats(name, "seed-8")}
     assert ran(project) == {"prepare", *new, "evaluate@gpt2-tiny", "select"}
@@ -140,10 +120,7 @@ def test_cross_validation_and_seeds(reproduced_project: Path) -> None:
         f"{name}-seed-{seed}" for name in names for seed in (7, 8)
     }
 
-    def plain(params: dict[str, Any]) -> None:
-        params["repeats"] = []
-
-    change(project, plain)
+    change(project, {"repeats": []})
     assert ran(project) == {"prepare", "select"}
     found = selection(project)
     assert (found["questions"]["basis"], found["questions"]["seeds"]) == ("validation", 1)
@@ -161,12 +138,8 @@ def test_nothing_below_the_overlap_sentence_is_promoted(project: Path, faquad: P
         shutil.copy(faquad / name, project / "data/faquad" / name)
     # a short training is enough: with all of it the best reaches F1 0.14
     few_questions(project / "data/faquad/train.json", 3)
-
-    def single(params: dict[str, Any]) -> None:
-        params["candidates"] = {"gpt2-tiny": params["candidates"]["gpt2-tiny"]}
-        params["train"]["epochs"] = 1
-
-    change(project, single)
+    others = ["candidates.gpt2-mini", "candidates.opt-tiny"]
+    change(project, {"train.epochs": 1}, remove=others)
     output = run(project, "dvc", "repro").stdout
     (line,) = [line for line in output.splitlines() if line.startswith("nothing is promoted")]
     assert "gpt2-tiny, has F1 0." in line
@@ -184,10 +157,7 @@ def test_nothing_below_the_overlap_sentence_is_promoted(project: Path, faquad: P
     # DVC is content with it
     assert ran(project) == set()
 
-    def allow(params: dict[str, Any]) -> None:
-        params["select"]["allow_below_reference"] = True
-
-    change(project, allow)
+    change(project, {"select.allow_below_reference": True})
     assert ran(project) == {"prepare", "select"}
     found = selection(project)
     assert (found["promoted"], found["winner"]) == (True, "gpt2-tiny")

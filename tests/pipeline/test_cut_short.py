@@ -23,7 +23,7 @@ def interrupted(folder: Path, command: list[str], at: str) -> tuple[int, str]:
     process = subprocess.Popen(
         command,
         cwd=folder,
-        env={**environment(), "PYTHONUNBUFFERED": "1"},
+        env={**environment(cold=True), "PYTHONUNBUFFERED": "1"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -78,12 +78,13 @@ def test_ctrl_c_ends_dvc_and_its_stage(prepared_project: Path) -> None:
     run(project, "dvc", "repro", "train@gpt2-tiny")
 
 
-def test_select_on_a_full_disk_leaves_the_old_model(reproduced_project: Path) -> None:
+@pytest.mark.parametrize("blocks", [4, 300], ids=["reading", "copying"])
+def test_select_on_a_full_disk_leaves_the_old_model(reproduced_project: Path, blocks: int) -> None:
     """One message; the model in production and its scores stay what they were."""
     project = reproduced_project
     production, written = project / "models/production", project / "metrics/selection.json"
     before = folder_sha256(production), written.read_bytes()
-    limited = f"ulimit -f 4; exec {sys.executable} -m stages.select"
+    limited = f"ulimit -f {blocks}; exec {sys.executable} -m stages.select"
     said = run(project, "bash", "-c", limited, status=2).stderr
     assert "no space left on the disk; nothing was replaced" in said
     assert said.count("\n") == 1

@@ -12,6 +12,8 @@ import yaml
 
 from tests.support.clones import MadeOnce
 from tests.support.commands import ROOT, run
+from tests.support.settings import change
+from tests.support.warm import Warm, warmed
 from vestibular.tracking.checkpoints import CODE, training_key
 
 LINES = (ROOT / "dvc.yaml").read_text(encoding="utf-8").splitlines()
@@ -121,30 +123,24 @@ def record(folder: Path) -> None:
 
 
 @pytest.fixture(scope="session")
-def recorded_once(made_once: MadeOnce, cloned_once: Path) -> Path:
+def recorded_once(made_once: MadeOnce, cloned_once: Path, warm_server: Warm | None) -> Path:
     """A project with two candidates and three repeats, all of whose stages are up to date."""
 
     def make(folder: Path) -> None:
         shutil.copytree(cloned_once, folder)
-        edit(folder / "params.yaml", "repeats: []", f"repeats: [{', '.join(REPEATS)}]")
-        edit(folder / "params.yaml", "  gpt2-mini:\n    base_model: demo/bases/gpt2-mini\n", "")
+        change(folder, {"repeats": list(REPEATS)}, remove=["candidates.gpt2-mini"])
         run(folder, "dvc", "repro", "--quiet", "--single-item", "prepare")
         record(folder)
         assert changed(folder) == set()
 
-    return made_once("recorded", make)
+    with warmed(warm_server):
+        return made_once("recorded", make)
 
 
 @pytest.fixture
-def recorded(recorded_once: Path, tmp_path: Path) -> Path:
+def recorded(recorded_once: Path, tmp_path: Path, warm: None) -> Path:
     """A copy of it."""
     return Path(shutil.copytree(recorded_once, tmp_path / "project"))
-
-
-def edit(path: Path, old: str, new: str) -> None:
-    text = path.read_text(encoding="utf-8")
-    assert old in text
-    path.write_text(text.replace(old, new), encoding="utf-8")
 
 
 def changed(folder: Path) -> set[str]:
@@ -197,29 +193,28 @@ def test_an_edit_reruns_what_it_concerns(recorded: Path, package: str, rerun: se
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "rerun"),
+    ("setting", "value", "rerun"),
     [
-        ("learning_rate: 1e-2", "learning_rate: 2e-2", TRAININGS),
-        ("max_new_tokens: 32", "max_new_tokens: 16", EXAMS),
-        ("seed: 42", "seed: 43", stages("train")),
-        ("cost: flops", "cost: bytes", set()),
-        ("artifact: qa-model", "artifact: my-model", set()),
-        ("mirror: []", "mirror: [mlflow]", set()),
-        ("leaks: report", "leaks: fail", set()),
+        ("train.learning_rate", 0.02, TRAININGS),
+        ("evaluate.max_new_tokens", 16, EXAMS),
+        ("seed", 43, stages("train")),
+        ("select.cost", "bytes", set()),
+        ("registry.artifact", "my-model", set()),
+        ("mirror", ["mlflow"], set()),
+        ("data.leaks", "fail", set()),
     ],
 )
 def test_a_setting_reruns_what_it_concerns(
-    recorded: Path, old: str, new: str, rerun: set[str]
+    recorded: Path, setting: str, value: object, rerun: set[str]
 ) -> None:
     """A learning rate examines no base again; settings of the choice train nothing."""
-    edit(recorded / "params.yaml", old, new)
+    change(recorded, {setting: value})
     assert changed(recorded) & (TRAININGS | EXAMS) == rerun
 
 
 def test_a_candidates_own_setting_reruns_its_stages_alone(recorded: Path) -> None:
     """And not the exam of its base, which it does not concern."""
-    opt = "base_model: demo/bases/opt-tiny"
-    edit(recorded / "params.yaml", opt, f"{opt}\n    learning_rate: 3e-3")
+    change(recorded, {"candidates.opt-tiny.learning_rate": 3e-3})
     run(recorded, "dvc", "repro", "--quiet", "--single-item", "prepare")
     assert changed(recorded) & (TRAININGS | EXAMS) == {
         stage for stage in TRAININGS if "opt-tiny" in stage
@@ -228,8 +223,7 @@ def test_a_candidates_own_setting_reruns_its_stages_alone(recorded: Path) -> Non
 
 def test_a_candidates_own_precision_examines_its_base_again(recorded: Path) -> None:
     """How a base is loaded concerns its exam."""
-    opt = "base_model: demo/bases/opt-tiny"
-    edit(recorded / "params.yaml", opt, f"{opt}\n    precision: bfloat16")
+    change(recorded, {"candidates.opt-tiny.precision": "bfloat16"})
     run(recorded, "dvc", "repro", "--quiet", "--single-item", "prepare")
     assert "evaluate_base@opt-tiny" in changed(recorded)
     assert "evaluate_base@gpt2-tiny" not in changed(recorded)
@@ -237,13 +231,13 @@ def test_a_candidates_own_precision_examines_its_base_again(recorded: Path) -> N
 
 def test_a_new_seed_trains_no_fold(recorded: Path) -> None:
     """Nor does it examine a base again; a new fold trains all folds and no seed."""
-    edit(recorded / "params.yaml", "seed-7]", "seed-7, seed-8]")
+    change(recorded, {"repeats": [*REPEATS, "seed-8"]})
     run(recorded, "dvc", "repro", "--quiet", "--single-item", "prepare")
     new = {
         f"{do}@{name}-seed-8" for do in ("train_repeat", "evaluate_repeat") for name in CANDIDATES
     }
     assert changed(recorded) - {"select"} == new
-    edit(recorded / "params.yaml", "fold-2, seed-7, seed-8]", "fold-2, fold-3, seed-7]")
+    change(recorded, {"repeats": ["fold-1", "fold-2", "fold-3", "seed-7"]})
     run(recorded, "dvc", "repro", "--quiet", "--single-item", "prepare")
     rerun = changed(recorded) - {"select"}
     assert all("-fold-" in stage for stage in rerun)

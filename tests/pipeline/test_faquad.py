@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from tests.support.commands import run
+from tests.support.settings import change
 from vestibular.core.files import file_sha256
 from vestibular.params.project import load_params
 
@@ -57,21 +57,17 @@ def test_faquads_settings_run_offline(
     cache = tmp_path / "hub"
     monkeypatch.setenv("HF_HUB_CACHE", str(cache))
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    params = (project / "params/faquad.yaml").read_text(encoding="utf-8")
+    shutil.copy(project / "params/faquad.yaml", project / "params.yaml")
     # two files of one content would be refused
     stand_ins = {"train": tmp_path / "train.json", "dev": project / "demo/data/dev.json"}
     stand_ins["train"].write_bytes(stand_ins["dev"].read_bytes() + b"\n")
-    for name, sha256 in (
-        ("train", "33d32022638a4ad252420d44544585279903a83637a974c6fe6c2e53f1c7b294"),
-        ("dev", "151a53fe71720a7d26024ea577f9edfd2b89d67bb7c05afbc843942cf3e7731e"),
-    ):
-        assert sha256 in params
-        params = params.replace(sha256, file_sha256(stand_ins[name]))
+    sha256 = {"train": "train", "validation": "dev"}
+    change(
+        project,
+        {f"data.sha256.{name}": file_sha256(stand_ins[file]) for name, file in sha256.items()},
+    )
     # models that have learned nothing do not stop: short answers, one epoch
-    for old, new in (("epochs: 20", "epochs: 1"), ("max_new_tokens: 160", "max_new_tokens: 8")):
-        assert old in params
-        params = params.replace(old, new)
-    (project / "params.yaml").write_text(params, encoding="utf-8")
+    change(project, {"train.epochs": 1, "evaluate.max_new_tokens": 8})
 
     message = run(project, sys.executable, "-m", "stages.prepare", status=2).stderr
     assert "data/faquad/train.json: not found" in message
@@ -90,10 +86,7 @@ def test_faquads_settings_run_offline(
     plan = run(project, "vestibular", "plan").stdout
     assert plan.count("yes") == 4
     # three stand-ins are of one architecture: one of them is trained
-    settings = yaml.safe_load(params)
-    for name in ("gpt2", "gpt2-medium"):
-        del settings["candidates"][name]
-    (project / "params.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
+    change(project, remove=["candidates.gpt2", "candidates.gpt2-medium"])
     run(project, "dvc", "repro")
     board = json.loads((project / "metrics/leaderboard.json").read_text(encoding="utf-8"))
     assert sorted(board["candidates"]) == ["gpt2-large", "opt-125m"]
@@ -107,7 +100,6 @@ def test_faquads_settings_run_offline(
     refusal = run(project, *ask, status=2).stderr
     assert "nothing is promoted" in refusal
     assert "overlap sentence" in refusal
-    settings["select"]["allow_below_reference"] = True
-    (project / "params.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
+    change(project, {"select.allow_below_reference": True})
     run(project, "dvc", "repro")
     run(project, *ask)

@@ -16,6 +16,7 @@ import pytest
 from tests.support.clones import MadeOnce
 from tests.support.commands import RUN_SECONDS
 from tests.support.repositories import commit_all, git
+from tests.support.settings import change
 from vestibular.scaffold.contents import DESCRIPTION
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("own_project")]
@@ -33,7 +34,6 @@ PACKED = (
 FILES = (*DESCRIPTION, "dvc.yaml", "params.yaml", ".dvcignore", ".gitignore", ".dvc/.gitignore")
 OTHERS = ("gpt2-mini", "opt-tiny")
 """Candidates of the demo that are left out here, for time."""
-CANDIDATE = "  {0}:\n    base_model: demo/bases/{0}\n"
 ALL = {f"{do}@gpt2-tiny" for do in ("evaluate_base", "train", "evaluate")}
 RUNNING = re.compile(r"^Running stage '(.+)':$", re.MULTILINE)
 
@@ -148,19 +148,12 @@ def exam_once(
                 patch.setenv(f"GIT_{role}_EMAIL", "ana@example.org")
             said = first.run(folder, "vestibular", "new", "exam", "--demo")
             assert "Its files are committed." in said
-            for name in OTHERS:
-                edit(folder / "exam/params.yaml", CANDIDATE.format(name), "")
+            change(folder / "exam", remove=[f"candidates.{name}" for name in OTHERS])
             ran = first.dvc(folder / "exam", "repro")
         assert set(RUNNING.findall(ran)) == {*ALL, "prepare", "select"}
         assert "cd exam" in said
 
     return made_once("exam", make) / "exam"
-
-
-def edit(path: Path, old: str, new: str) -> None:
-    text = path.read_text(encoding="utf-8")
-    assert old in text
-    path.write_text(text.replace(old, new, 1), encoding="utf-8")
 
 
 def results(project: Path) -> dict[str, bytes]:

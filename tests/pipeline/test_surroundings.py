@@ -7,6 +7,7 @@ import pytest
 
 from tests.support.commands import run
 from tests.support.repositories import git
+from tests.support.settings import change
 
 pytestmark = pytest.mark.slow
 
@@ -99,9 +100,7 @@ def test_data_on_another_disk_are_watched(clone: Path, tmp_path: Path, how: str)
         (clone / "data/mine").mkdir()
         for name in ("train.json", "dev.json"):
             (clone / "data/mine" / name).symlink_to(elsewhere / name)
-    params = (clone / "params.yaml").read_text(encoding="utf-8")
-    assert "source: demo/data" in params
-    (clone / "params.yaml").write_text(params.replace("source: demo/data", f"source: {source}"))
+    change(clone, {"data.source": source})
     run(clone, "dvc", "repro", "--quiet", "--single-item", "prepare")
     assert "up to date" in run(clone, "dvc", "status", "prepare").stdout
     with (elsewhere / "dev.json").open("a", encoding="utf-8") as file:

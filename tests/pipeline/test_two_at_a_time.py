@@ -6,17 +6,14 @@ from pathlib import Path
 import pytest
 
 from tests.support.commands import run
+from tests.support.settings import change
 
 
 @pytest.mark.slow
 def test_two_experiments_of_a_queue_take_turns(prepared_project: Path) -> None:
     """Both train the cells that neither has cached; with two workers they meet there."""
     project = prepared_project
-    params = project / "params.yaml"
-    text = params.read_text(encoding="utf-8")
-    own = "  gpt2-mini:\n    base_model: demo/bases/gpt2-mini\n"
-    assert own in text
-    params.write_text(text.replace(own, ""), encoding="utf-8")
+    change(project, remove=["candidates.gpt2-mini"])
     run(project, "git", "commit", "--all", "--quiet", "--message=Two candidates")
     for name, rate in (("slow", "5e-3"), ("fast", "2e-2")):
         setting = f"+candidates.opt-tiny.learning_rate={rate}"

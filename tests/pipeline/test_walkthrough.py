@@ -8,6 +8,7 @@ import pytest
 
 from bench.german_questions import write_table
 from tests.support.commands import ROOT, run
+from tests.support.settings import change
 from vestibular.core.files import folder_sha256
 from vestibular.core.questions import read_questions
 
@@ -129,8 +130,7 @@ def test_any_candidate_answers_as_in_its_exam(reproduced_project: Path) -> None:
     assert said
     assert f"{other}, demo/bases/{other} (F1 " in beside
     assert "note:" not in beside
-    params = project / "params.yaml"
-    params.write_text(params.read_text("utf-8").replace("1e-2", "5e-2"), encoding="utf-8")
+    change(project, {"train.learning_rate": 5e-2})
     again, beside = answered(project, "--candidate", other)
     assert again == said
     assert f"note: {other} was trained with other settings or data" in beside

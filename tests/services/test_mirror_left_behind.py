@@ -14,10 +14,12 @@ import pytest
 from tests.support.commands import environment
 from tests.support.repositories import commit_all, git
 from tests.support.serving import Serving
+from tests.support.settings import change
 from tests.support.spooled import DEADLINE, Spooled, counts
 
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.usefixtures("warm"),
     pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated"),
 ]
 
@@ -130,10 +132,7 @@ def mlflow_of(spooled: Spooled, place: str = PLACES[0]) -> Mlflow:
 
 
 def name_target(spooled: Spooled, target: str) -> None:
-    path = spooled.folder / "params.yaml"
-    text = path.read_text(encoding="utf-8")
-    assert "mirror: []" in text
-    path.write_text(text.replace("mirror: []", f"mirror: [{target}]"), encoding="utf-8")
+    change(spooled.folder, {"mirror": [target]})
 
 
 @pytest.fixture(params=["sqlite", "folder", "neptune"])

@@ -15,10 +15,11 @@ from typing import IO, Any
 
 import pytest
 
+from tests.support.patience import FOREVER, slowness
 from tests.support.serving import Serving
 from tests.support.spooled import Spooled, counts, finish, hold, wait_for
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("warm")]
 
 SEEN = """
 from neptune.exceptions import NeptuneException
@@ -164,7 +165,7 @@ def test_a_server_killed_midway_gets_the_rest_when_it_is_back(
         server.__init__(server.root, "--port", port)  # type: ignore[misc]
     began = time.monotonic()
     assert counts(mirror(spooled, server))["gpt2-tiny"][2] == "0"
-    assert time.monotonic() - began < 120
+    assert time.monotonic() - began < 120 * slowness()
     (run,) = seen(server, tmp_path, LOSS)["runs"]["aaaa"]
     assert run[LOSS] == [[step, loss] for step, loss in enumerate(losses, 1)]
 
@@ -182,7 +183,7 @@ def start(spooled: Spooled, server: Serving, *options: str) -> subprocess.Popen[
 def wait_for_growth(server: Serving, process: subprocess.Popen[str]) -> None:
     """Wait until a push is under way."""
     size = on_disk(server.root)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + FOREVER
     while on_disk(server.root) < size + 400_000:
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < deadline
@@ -209,7 +210,7 @@ def test_a_server_that_hangs_ends_the_push(
     try:
         began = time.monotonic()
         said = finish(process, status=1)
-        assert time.monotonic() - began < 60
+        assert time.monotonic() - began < 60 * slowness()
     finally:
         server._process.send_signal(signal.SIGCONT)
     assert "neptune: " in said
@@ -244,7 +245,7 @@ def test_a_server_that_lets_nobody_in_ends_the_push(
             status=1,
             environment=variables(server, token),
         )
-    assert time.monotonic() - began < 60
+    assert time.monotonic() - began < 40 + 20 * slowness()
     assert said.count("neptune: ") == 1
     assert token not in said
 
@@ -257,7 +258,7 @@ def test_a_full_disk_at_the_server_is_told(
     room = resource.prlimit(server.pid, resource.RLIMIT_FSIZE, (150_000, -1))
     began = time.monotonic()
     said = mirror(spooled, server, "--call-seconds", "8", status=1)
-    assert time.monotonic() - began < 90
+    assert time.monotonic() - began < 90 * slowness()
     assert "neptune" in said
     resource.prlimit(server.pid, resource.RLIMIT_FSIZE, room)
     assert counts(mirror(spooled, server))["gpt2-tiny"][2] == "0"
@@ -308,7 +309,7 @@ def test_a_mirror_that_is_killed_leaves_nobody_waiting(spooled: Spooled, server:
     try:
         process.kill()
         process.communicate()
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 10 * slowness()
         with (spooled.folder / ".vestibular/mirror/neptune.lock").open() as lock:
             while is_held(lock):
                 assert time.monotonic() < deadline, "the push goes on"
@@ -374,7 +375,7 @@ def test_a_running_training_is_followed(spooled: Spooled, server: Serving, tmp_p
             file.flush()
             began = time.monotonic()
             wait_for(process, f"series {LOSS}  pushed")
-            assert time.monotonic() - began < 5, "shown too late"
+            assert time.monotonic() - began < 5 * slowness(), "shown too late"
         (run,) = seen(server, tmp_path, LOSS)["runs"]["aaaa"]
         assert run[LOSS][-1] == [5, 0.5]
         assert run["fields"]["run/state"] == "running"

@@ -17,6 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
+from tests.support.patience import slowness
 from tests.support.serving import (
     LEADERBOARD,
     Serving,
@@ -68,7 +69,7 @@ def test_a_pattern_takes_no_longer_than_its_text(serving: Serving, pattern: str)
     before = time.monotonic()
     assert ids(serving, f'`text`:string MATCHES "{pattern}" AND mine = "{made}"') == []
     assert ids(serving, f'`text`:string MATCHES "a!$" AND mine = "{made}"') == [made]
-    assert time.monotonic() - before < 5
+    assert time.monotonic() - before < 5 * slowness()
 
 
 @pytest.mark.parametrize(
@@ -100,7 +101,7 @@ def test_a_query_that_cannot_be_answered_is_refused(serving: Serving, query: str
     serving.create("run")
     before = time.monotonic()
     assert search(serving, query={"query": query})[0] == 400
-    assert time.monotonic() - before < 5
+    assert time.monotonic() - before < 5 * slowness()
 
 
 @pytest.mark.parametrize(

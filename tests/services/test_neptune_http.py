@@ -11,6 +11,7 @@ from urllib.parse import urlencode, urlsplit
 import pytest
 
 from neptune_server.application import OPERATIONS
+from tests.support.patience import FOREVER, slowness
 from tests.support.serving import LEADERBOARD, Serving, fields, floats, upload, values
 
 SHORT = """
@@ -31,7 +32,7 @@ def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
 def connect(serving: Serving) -> socket.socket:
     """Return a bare connection."""
     port = urlsplit(serving.address).port
-    return socket.create_connection(("127.0.0.1", port or 0), timeout=20)
+    return socket.create_connection(("127.0.0.1", port or 0), timeout=FOREVER)
 
 
 def rest(connection: socket.socket) -> bytes:
@@ -58,7 +59,7 @@ def test_who_does_not_come_to_the_point_is_let_go(serving: Serving, head: str) -
     """A connection that sends nothing, or headers without an end, is closed."""
     before = time.monotonic()
     assert ask(serving, head) == b""
-    assert 0.5 < time.monotonic() - before < 10
+    assert 0.5 < time.monotonic() - before < 10 * slowness()
 
 
 def test_headers_that_trickle_do_not_hold_a_connection(serving: Serving) -> None:
@@ -67,10 +68,10 @@ def test_headers_that_trickle_do_not_hold_a_connection(serving: Serving) -> None
         connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nX: ")
         before = time.monotonic()
         with pytest.raises(ConnectionError):
-            while time.monotonic() - before < 10:
+            while time.monotonic() - before < FOREVER:
                 connection.sendall(b"x")
                 time.sleep(0.2)
-        assert time.monotonic() - before < 5
+        assert time.monotonic() - before < 5 * slowness()
 
 
 def test_a_body_that_stands_still_is_given_up(serving: Serving) -> None:
@@ -93,14 +94,23 @@ def test_a_body_that_trickles_is_given_up(serving: Serving) -> None:
         )
         before = time.monotonic()
         with pytest.raises(ConnectionError):
-            while time.monotonic() - before < 15:
+            while time.monotonic() - before < FOREVER:
                 connection.sendall(b" ")
                 time.sleep(0.2)
-        assert time.monotonic() - before < 10
+        assert time.monotonic() - before < 10 * slowness()
 
 
-def test_slow_clients_do_not_hold_up_the_others(serving: Serving) -> None:
-    """With more bodies under way than there are threads, others are answered at once."""
+def test_slow_clients_do_not_hold_up_the_others(tmp_path: Path) -> None:
+    """With more bodies under way than there are threads, others are answered, and not after them.
+
+    This server would wait for a body for days: whoever waited for its end would not be answered.
+    """
+    waiting = "import neptune_server.middleware; neptune_server.middleware.SILENT_SECONDS = 1e6"
+    with Serving(tmp_path / "root", "--port", "0", before=waiting) as serving:
+        answer_beside_slow_clients(serving)
+
+
+def answer_beside_slow_clients(serving: Serving) -> None:
     head = (
         f"POST {LEADERBOARD}/createExperiment HTTP/1.1\r\nHost: x\r\n"
         f"Authorization: {serving.access}\r\nContent-Length: 100\r\n\r\n{{"
@@ -109,9 +119,7 @@ def test_slow_clients_do_not_hold_up_the_others(serving: Serving) -> None:
     try:
         for connection in slow:
             connection.sendall(head)
-        before = time.monotonic()
         assert serving.get("/page/summary")[0] == 200
-        assert time.monotonic() - before < 0.9
     finally:
         for connection in slow:
             connection.close()

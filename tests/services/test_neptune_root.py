@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.commands import ROOT, environment
+from tests.support.patience import FOREVER
 from tests.support.serving import Serving, assign, fields, files, tar, upload
 
 MARKER = ".neptune-server"
@@ -40,7 +41,7 @@ def refused(root: Path) -> str:
     command = [sys.executable, "-m", "neptune_server", "--root", str(root), "--port", "0"]
     # one that starts after all goes on until it is killed
     result = subprocess.run(
-        command, env=environment(), cwd=ROOT, capture_output=True, text=True, timeout=60
+        command, env=environment(), cwd=ROOT, capture_output=True, text=True, timeout=FOREVER
     )
     assert result.returncode == 2
     assert result.stderr.count("\n") == 1

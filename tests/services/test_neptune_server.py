@@ -39,6 +39,7 @@ from neptune_server.root_folder import open_root
 from neptune_server.store import Store
 from neptune_server.tokens import Tokens, api_token
 from tests.support.commands import ROOT, run
+from tests.support.patience import FOREVER
 from tests.support.serving import (
     LEADERBOARD,
     Serving,
@@ -645,7 +646,7 @@ def test_told_twice_to_stop_it_stops_once(tmp_path: Path) -> None:
                 time.sleep(0.3)
             database.rollback()
         assert serving.stop() == 0
-        change.join(20)
+        change.join(FOREVER)
         assert "Traceback" not in serving.log
 
 

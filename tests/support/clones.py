@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.support.commands import ROOT, run
+from tests.support.settings import change
 
 MadeOnce = Callable[[str, Callable[[Path], None]], Path]
 
@@ -28,16 +29,9 @@ def clone_project(clone: Path) -> None:
             shutil.copy2(ROOT / name, clone / name)
     few_questions(clone / "demo/data/train.json", 12)
     few_questions(clone / "demo/data/dev.json", 3)
-    params = (clone / "params.yaml").read_text(encoding="utf-8")
-    for old, new in (
-        ("epochs: 1", "epochs: 2"),
-        ("checkpoint_steps: 50", "checkpoint_steps: 5"),
-        # so short a training beats no reference point
-        ("allow_below_reference: false", "allow_below_reference: true"),
-    ):
-        assert old in params
-        params = params.replace(old, new)
-    (clone / "params.yaml").write_text(params, encoding="utf-8")
+    change(clone, {"train.epochs": 2, "train.checkpoint_steps": 5})
+    # so short a training beats no reference point
+    change(clone, {"select.allow_below_reference": True})
     commit_first(clone)
     # the shortened questions are what the demo's own pipeline has "made"
     run(clone, "dvc", "commit", "--force", "--quiet", "demo/dvc.yaml")

@@ -207,7 +207,7 @@ class Scattered:
 
     def wait_for(self, stage: str, count: int = 1) -> None:
         """Wait until a stage has begun."""
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + 300
         while self.ran().count(stage) < count:
             assert time.monotonic() < deadline, self.ran()
             time.sleep(0.1)

@@ -19,11 +19,12 @@ from urllib.parse import urlencode, urlsplit
 
 import pytest
 
-from tests.support.commands import ROOT
+from tests.support.commands import ROOT, where_commands_are
+from tests.support.patience import FOREVER
 
 LEADERBOARD = "/api/leaderboard/v1"
 
-DEADLINE = 240
+DEADLINE = FOREVER
 """Seconds after which a process is killed and its test fails."""
 
 CLIENT = """
@@ -80,7 +81,7 @@ class Serving:
         """End it politely and return its status."""
         if self._process.poll() is None:
             self._process.send_signal(signal.SIGTERM)
-        self._process.communicate(timeout=20)
+        self._process.communicate(timeout=DEADLINE)
         return self._process.returncode
 
     def __enter__(self) -> Self:
@@ -93,11 +94,12 @@ class Serving:
         """Return what a client needs, its deadlines with it."""
         return {
             **os.environ,
+            **where_commands_are(),
             "NEPTUNE_API_TOKEN": self.token,
             "NEPTUNE_PROJECT": "local/vestibular",
-            "NEPTUNE_RETRIES_TIMEOUT": "20",
-            "NEPTUNE_SYNC_AFTER_STOP_TIMEOUT": "20",
-            "NEPTUNE_REQUEST_TIMEOUT": "20",
+            "NEPTUNE_RETRIES_TIMEOUT": "300",
+            "NEPTUNE_SYNC_AFTER_STOP_TIMEOUT": "300",
+            "NEPTUNE_REQUEST_TIMEOUT": "300",
             "OAUTHLIB_INSECURE_TRANSPORT": "1",
             **more,
         }
@@ -107,7 +109,7 @@ class Serving:
     ) -> subprocess.Popen[str]:
         """Start a program of the real client in a folder."""
         return subprocess.Popen(
-            [sys.executable, "-c", CLIENT + program, *arguments],
+            ["python", "-m", "tests.support.program", CLIENT + program, *arguments],
             cwd=folder,
             env=self.environment(**more),
             stdout=subprocess.PIPE,
@@ -177,7 +179,7 @@ class Serving:
     def request(self, method: str, path: str, body: Any, headers: dict[str, str]) -> Any:
         """Send a request and return status and JSON."""
         with contextlib.closing(
-            http.client.HTTPConnection(urlsplit(self.address).netloc, timeout=30)
+            http.client.HTTPConnection(urlsplit(self.address).netloc, timeout=DEADLINE)
         ) as connection:
             connection.request(method, path, body, headers)
             response = connection.getresponse()

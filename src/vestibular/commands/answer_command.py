@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from vestibular.commands.chosen_model import add_options, chosen_folder
-from vestibular.commands.description import base_folder, read_description
+from vestibular.commands.manifest import base_folder, read_description
 from vestibular.core.characters import is_visible
 from vestibular.core.environment import arithmetic_in_force, settle
 from vestibular.core.errors import DataError, LaunchError
 from vestibular.core.files import file_sha256
-from vestibular.core.layout import MODEL_FILE
-from vestibular.core.logs import quiet
+from vestibular.core.logs import silence_libraries
+from vestibular.core.paths import MODEL_FILE
 
 
 def add_command(commands: Any) -> None:
@@ -65,7 +65,7 @@ def run_answer(arguments: argparse.Namespace) -> None:
     _settle(folder)
     _say_which(folder)
     # torch and its friends take seconds
-    from vestibular.commands.answering import Answerer
+    from vestibular.commands.inference import Answerer
 
     print(Answerer.load(folder).answer(context, question))
 
@@ -83,7 +83,7 @@ def _answer_table(arguments: argparse.Namespace) -> None:
     _settle(folder)
     model = _say_which(folder)
     # torch and its friends take seconds
-    from vestibular.commands.answering import Answerer
+    from vestibular.commands.inference import Answerer
 
     write_answers(
         arguments.output,
@@ -100,7 +100,7 @@ def _settle(folder: Path) -> None:
     description = read_description(folder)
     base = base_folder(folder, description)
     settle(arithmetic_in_force(description.loading.arithmetic, base))
-    quiet()
+    silence_libraries()
 
 
 def _say_which(folder: Path) -> str:

@@ -7,8 +7,8 @@ from typing import Any
 
 from vestibular.core.base_models import read_pin
 from vestibular.core.errors import VestibularError
-from vestibular.core.files import whole_folder
-from vestibular.core.layout import PRODUCTION, TRAINING_FILE
+from vestibular.core.files import atomic_folder
+from vestibular.core.paths import PRODUCTION, TRAINING_FILE
 from vestibular.core.runs import data_sha256, training_inputs
 from vestibular.core.training_record import TrainingRecord
 from vestibular.core.work_folder import work_folder
@@ -75,7 +75,7 @@ def _candidate_folder(name: str) -> Path:
         DataError: it has not been trained or examined.
     """
     # numpy takes a quarter of a second, which the other choices need not wait for
-    from vestibular.report.description import describe_model
+    from vestibular.report.manifest import describe_model
     from vestibular.selection.production import write_model
     from vestibular.selection.results import read_result
 
@@ -94,7 +94,7 @@ def _candidate_folder(name: str) -> Path:
     key = run_id(run=result.training.run, model=model.model_dump(mode="json"))
     folder = work_folder() / "candidates" / f"{name}-{key}"
     if not folder.exists():
-        with whole_folder(folder) as temporary:
+        with atomic_folder(folder) as temporary:
             write_model(model, temporary)
     return folder
 

@@ -24,10 +24,10 @@ from vestibular.core.errors import (
     VestibularError,
     exit_on_error,
 )
-from vestibular.core.files import whole_file
+from vestibular.core.files import atomic_file
 from vestibular.core.installed import library_version
-from vestibular.core.layout import LEADERBOARD, PARAMS, REPORT, SELECTION
-from vestibular.core.logs import quiet
+from vestibular.core.logs import silence_libraries
+from vestibular.core.paths import LEADERBOARD, PARAMS, REPORT, SELECTION
 from vestibular.core.yaml_files import read_yaml
 from vestibular.mirror import commands as mirror_commands
 from vestibular.params.project import load_params
@@ -178,7 +178,7 @@ def parser() -> argparse.ArgumentParser:
 
 def run_plan(_: argparse.Namespace) -> None:
     """Print what each candidate will take."""
-    quiet()
+    silence_libraries()
     params = load_params()
     # what its files alone refuse needs none of the seconds that torch and its friends take
     for name in params.candidates:
@@ -191,7 +191,7 @@ def run_plan(_: argparse.Namespace) -> None:
 
 def run_fetch(_: argparse.Namespace) -> None:
     """Download data and base models."""
-    quiet()
+    silence_libraries()
     from vestibular.commands.fetch import fetch_all
 
     faults = []
@@ -206,7 +206,7 @@ def run_fetch(_: argparse.Namespace) -> None:
 
 def run_pin(arguments: argparse.Namespace) -> None:
     """Write commits into the settings file."""
-    quiet()
+    silence_libraries()
     from vestibular.commands.pinning import pin_revisions
 
     print("\n".join(pin_revisions(arguments.params, arguments.update)))
@@ -243,7 +243,7 @@ def run_report(arguments: argparse.Namespace) -> None:
         said, in_copy = f"commit unknown: {error}", "unknown"
     if arguments.output is not None:
         text = with_commit(REPORT.read_text(encoding="utf-8"), in_copy)
-        with whole_file(arguments.output) as temporary:
+        with atomic_file(arguments.output) as temporary:
             temporary.write_text(text, encoding="utf-8")
         print(arguments.output.resolve().as_uri())
     print(said)

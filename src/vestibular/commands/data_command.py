@@ -7,7 +7,7 @@ from typing import Any
 
 from vestibular.core.data_audit import AuditRow
 from vestibular.core.errors import DataError
-from vestibular.core.layout import DATA_AUDIT, REFUSED_DATA
+from vestibular.core.paths import DATA_AUDIT, REFUSED_DATA
 from vestibular.core.work_folder import work_folder
 
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from vestibular.core.base_models import COMMIT, BaseChoice, pin
 from vestibular.core.errors import DataError, VestibularError
-from vestibular.core.files import file_sha256, whole_file
+from vestibular.core.files import atomic_file, file_sha256
 from vestibular.core.hub import download, hub_errors
-from vestibular.core.layout import PARAMS
+from vestibular.core.paths import PARAMS
 from vestibular.data.settings import DataSettings, HubDataset
 from vestibular.params.project import Params
 
@@ -84,7 +84,7 @@ def _download(address: str, path: Path, sha256: str | None) -> None:
         # the scheme has just been checked
         with (
             urllib.request.urlopen(address, timeout=TIMEOUT_SECONDS) as answer,  # noqa: S310
-            whole_file(path) as temporary,
+            atomic_file(path) as temporary,
         ):
             temporary.write_bytes(answer.read())
             found = file_sha256(temporary)
@@ -136,5 +136,5 @@ def _from_hub(dataset: HubDataset, split: str, path: Path) -> None:
                 "data.urls (for FaQuAD: params/faquad.yaml)"
             ) from None
         raise DataError(f"{where}: {str(error).splitlines()[0]}") from None
-    with whole_file(path) as temporary:
+    with atomic_file(path) as temporary:
         loaded.to_parquet(str(temporary))

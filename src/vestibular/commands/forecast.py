@@ -89,7 +89,7 @@ def forecast(params: Params, name: str, device: torch.device, free: int) -> Fore
     except BaseModelError:
         least = {"max_tokens_per_batch": limit, "gradient_checkpointing": True}
         smallest = {key: value for key, value in least.items() if getattr(stated, key) == "auto"}
-        plan = planning.rehearse_training(
+        plan = planning.estimate_training_memory(
             folder, stated.model_copy(update=smallest), encoded, params.seed, device
         )
         resolved = False
@@ -219,7 +219,7 @@ def _remedy(
                 "max_tokens_per_batch": max(budget, settings.max_length),
             }
             tried = settings.model_copy(update=changes)
-            plan = planning.rehearse_training(folder, tried, encoded, seed, device)
+            plan = planning.estimate_training_memory(folder, tried, encoded, seed, device)
             if plan.peak_bytes - plan.process <= room:
                 changed = {k: v for k, v in changes.items() if v != getattr(settings, k)}
                 return ", ".join(f"{k}: {str(v).lower()}" for k, v in changed.items())

@@ -9,8 +9,8 @@ from typing import Any
 
 from vestibular.core.candidates import CANDIDATE_NAME, merge_candidates
 from vestibular.core.errors import LaunchError
-from vestibular.core.files import whole_file
-from vestibular.core.layout import PARAMS
+from vestibular.core.files import atomic_file
+from vestibular.core.paths import PARAMS
 from vestibular.core.unusable_bases import check_folder
 from vestibular.core.work_folder import work_folder
 from vestibular.core.yaml_files import parse_yaml
@@ -100,7 +100,7 @@ def run_init(arguments: argparse.Namespace) -> None:
     _check(text)
     # DVC asks for it even where all bases are the hub's
     bases.mkdir(parents=True, exist_ok=True)
-    with whole_file(PARAMS) as temporary:
+    with atomic_file(PARAMS) as temporary:
         temporary.write_text(_marked(text), encoding="utf-8")
     metrics = found.dataset.metrics()
     for name, split in metrics.splits().items():

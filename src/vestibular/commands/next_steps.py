@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from vestibular.core.errors import ParamsError
-from vestibular.core.layout import PARAMS
+from vestibular.core.paths import PARAMS
 from vestibular.core.yaml_files import read_yaml
 from vestibular.params.project import load_params
 from vestibular.selection.leaderboard import Leaderboard

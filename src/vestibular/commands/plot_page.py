@@ -9,7 +9,7 @@ from pathlib import Path
 
 import vl_convert
 
-from vestibular.core.files import whole_file
+from vestibular.core.files import atomic_file
 
 PAGE = Path(".dvc/plots/page.html")
 
@@ -44,7 +44,7 @@ def write_page(folder: Path) -> None:
         refresh_tag="{refresh_tag}",
         plot_divs="{plot_divs}",
     )
-    with whole_file(folder / PAGE) as temporary:
+    with atomic_file(folder / PAGE) as temporary:
         temporary.write_text(page, encoding="utf-8")
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from vestibular.core.errors import DataError, ParamsError
-from vestibular.core.layout import PARAMS
+from vestibular.core.paths import PARAMS
 
 WHAT_HAPPENED = {
     "added": "new",

@@ -99,13 +99,13 @@ def run_promote(arguments: argparse.Namespace) -> None:
     """Promote a version."""
     registry = _registry()
     reason, force = arguments.reason, arguments.force
-    _tell(registry, registry.promote(arguments.version, arguments.stage, reason, force))
+    _print_event(registry, registry.promote(arguments.version, arguments.stage, reason, force))
 
 
 def run_rollback(arguments: argparse.Namespace) -> None:
     """Put the previous version back."""
     registry = _registry()
-    _tell(registry, registry.rollback(arguments.stage, arguments.reason))
+    _print_event(registry, registry.rollback(arguments.stage, arguments.reason))
 
 
 def run_list(_: argparse.Namespace) -> None:
@@ -177,7 +177,7 @@ def _registry() -> Registry:
     return Registry(load_params().registry.artifact)
 
 
-def _tell(registry: Registry, event: Event) -> None:
+def _print_event(registry: Registry, event: Event) -> None:
     before = f", before it {event.facts['Replaces']}" if "Replaces" in event.facts else ""
     print(f"{registry.artifact} {event.version} is in {event.stage}{before}")
     _publish(event.tag)

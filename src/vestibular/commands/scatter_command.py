@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from vestibular.core.environment import FREE_MEMORY
 from vestibular.core.errors import BusyError, LaunchError
-from vestibular.core.layout import PARAMS
+from vestibular.core.paths import PARAMS
 from vestibular.core.work_folder import exclusive_lock
 from vestibular.core.yaml_files import read_yaml
 from vestibular.params.project import Params, load_params

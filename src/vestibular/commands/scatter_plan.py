@@ -4,14 +4,14 @@ import json
 
 from vestibular.commands.forecast import forecasts
 from vestibular.core.errors import exit_on_error
-from vestibular.core.logs import quiet
+from vestibular.core.logs import silence_libraries
 from vestibular.params.project import load_params
 
 
 @exit_on_error
 def main() -> None:
     """Print one line."""
-    quiet()
+    silence_libraries()
     found, free = forecasts(load_params())
     candidates = {
         name: {

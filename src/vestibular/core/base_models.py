@@ -13,7 +13,7 @@ from vestibular.core.errors import BaseModelError
 from vestibular.core.file_formats import FileFormat
 from vestibular.core.files import folder_sha256
 from vestibular.core.hub import OTHER_FILES, download, hub_errors, snapshot
-from vestibular.core.layout import PARAMS, PINS
+from vestibular.core.paths import PARAMS, PINS
 from vestibular.core.settings import Arithmetic, Precision, Quantization
 from vestibular.core.unusable_bases import (
     check_configuration,

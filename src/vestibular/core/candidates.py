@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from vestibular.core.errors import ParamsError
-from vestibular.core.layout import PARAMS
+from vestibular.core.paths import PARAMS
 from vestibular.core.settings import Location, Settings, validate
 from vestibular.core.yaml_files import kind, read_yaml
 

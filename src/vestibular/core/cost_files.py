@@ -11,7 +11,7 @@ from typing import Literal
 
 from vestibular.core.costs import CandidateCosts, Costs, ExamCost, TrainingCost
 from vestibular.core.errors import DataError
-from vestibular.core.layout import COSTS
+from vestibular.core.paths import COSTS
 from vestibular.core.work_folder import work_folder
 
 

@@ -15,7 +15,7 @@ from typing import Literal
 
 from vestibular.core import processor
 from vestibular.core.errors import LaunchError, ParamsError
-from vestibular.core.layout import PARAMS
+from vestibular.core.paths import PARAMS
 from vestibular.core.settings import Arithmetic
 from vestibular.core.weights import is_small
 

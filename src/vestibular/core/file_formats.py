@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from vestibular.core.errors import DataError
-from vestibular.core.files import read_json, to_json, whole_file
+from vestibular.core.files import atomic_file, read_json, to_json
 
 
 class Part(BaseModel):
@@ -125,13 +125,13 @@ class FileFormat(Part):
 
     def write(self, path: Path) -> None:
         """Write the file, whole or not at all."""
-        with whole_file(path) as temporary:
+        with atomic_file(path) as temporary:
             temporary.write_text(self.to_text(), encoding="utf-8")
 
     @classmethod
     def write_lines(cls, path: Path, rows: Iterable[Self]) -> None:
         """Write a file of JSON Lines, whole or not at all."""
-        with whole_file(path) as temporary, temporary.open("w", encoding="utf-8") as file:
+        with atomic_file(path) as temporary, temporary.open("w", encoding="utf-8") as file:
             for row in rows:
                 file.write(json.dumps(row._content(), ensure_ascii=False, allow_nan=False) + "\n")
 

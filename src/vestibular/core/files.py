@@ -18,7 +18,7 @@ READ_BYTES = 1 << 20
 
 
 @contextlib.contextmanager
-def whole_file(path: Path) -> Iterator[Path]:
+def atomic_file(path: Path) -> Iterator[Path]:
     """Give a temporary path beside `path`; on success it replaces `path` in one step.
 
     If the block fails, the temporary file goes and whatever was at `path` stays as it was.
@@ -37,7 +37,7 @@ def whole_file(path: Path) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def whole_folder(path: Path) -> Iterator[Path]:
+def atomic_folder(path: Path) -> Iterator[Path]:
     """Give a temporary folder beside `path`; on success it replaces `path`.
 
     If the block fails, the temporary folder goes and whatever was at `path` stays as it was.
@@ -103,7 +103,7 @@ def to_json(value: object) -> str:
 
 def write_json(path: Path, value: object) -> None:
     """Write `value` to `path` as JSON, whole or not at all."""
-    with whole_file(path) as temporary:
+    with atomic_file(path) as temporary:
         temporary.write_text(to_json(value), encoding="utf-8")
 
 
@@ -124,14 +124,14 @@ def read_json(path: Path) -> Any:
 
 def write_json_lines(path: Path, rows: Iterable[Mapping[str, object]]) -> None:
     """Write one JSON object a line to `path`, whole or not at all."""
-    with whole_file(path) as temporary, temporary.open("w", encoding="utf-8") as file:
+    with atomic_file(path) as temporary, temporary.open("w", encoding="utf-8") as file:
         for row in rows:
             file.write(json.dumps(row, ensure_ascii=False) + "\n")
 
 
 def write_table(path: Path, columns: list[str], rows: Iterable[Iterable[object]]) -> None:
     """Write tab-separated values with a header line, whole or not at all; None is empty."""
-    with whole_file(path) as temporary, temporary.open("w", encoding="utf-8") as file:
+    with atomic_file(path) as temporary, temporary.open("w", encoding="utf-8") as file:
         file.write("\t".join(columns) + "\n")
         for row in rows:
             file.write("\t".join("" if value is None else str(value) for value in row) + "\n")

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Literal
 
 from vestibular.core.errors import BaseModelError
-from vestibular.core.layout import PARAMS
+from vestibular.core.paths import PARAMS
 from vestibular.core.unusable_bases import refuse_by_names
 from vestibular.core.weights import WEIGHTS, weight_files
 

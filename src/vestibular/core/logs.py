@@ -5,7 +5,7 @@ import os
 import warnings
 
 
-def quiet() -> None:
+def silence_libraries() -> None:
     """Silence notes, progress bars of milliseconds, and telemetry; errors still come through.
 
     Call it before the libraries are imported: some speak while they are.

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from vestibular.core.file_formats import FileFormat, Part
-from vestibular.core.layout import REPEATS
+from vestibular.core.paths import REPEATS
 
 
 class HeldOut(Part):

@@ -15,7 +15,7 @@ from typing import Any
 from vestibular.core.base_models import PinnedBase
 from vestibular.core.errors import ParamsError
 from vestibular.core.files import folder_sha256
-from vestibular.core.layout import (
+from vestibular.core.paths import (
     ADAPTERS,
     PREDICTIONS,
     PREPARED,

@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from vestibular.core.errors import ParamsError
-from vestibular.core.files import whole_file
+from vestibular.core.files import atomic_file
 
 
 class _Loader(yaml.SafeLoader):
@@ -150,7 +150,7 @@ def replace_values(path: Path, values: Mapping[tuple[str, ...], str]) -> None:
             f"{path}: a value behind a YAML alias or merge cannot be written without changing "
             f"others; write by hand {wanted}"
         )
-    with whole_file(path) as temporary:
+    with atomic_file(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 

@@ -8,7 +8,7 @@ from vestibular.core.data_audit import AuditRow
 from vestibular.core.data_metrics import DataMetrics, DrawnSplit, LeakMetrics
 from vestibular.core.errors import DataError
 from vestibular.core.files import file_sha256
-from vestibular.core.layout import PARAMS
+from vestibular.core.paths import PARAMS
 from vestibular.core.questions import Question
 from vestibular.data.audit import Audit, audit
 from vestibular.data.findings import Origin, RefusedDataError, refusal, refused

@@ -8,7 +8,7 @@ from pathlib import Path
 from vestibular.core.data_audit import MOST_SHOWN, Action, AuditRow
 from vestibular.core.data_metrics import Converted, Faults, LeftOut
 from vestibular.core.errors import DataError, VestibularError
-from vestibular.core.layout import PARAMS, REFUSED_DATA
+from vestibular.core.paths import PARAMS, REFUSED_DATA
 
 FAULTS_SHOWN = 10
 """Faults that a message lists; the file of the refusal has all."""

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from vestibular.core.errors import DataError, ParamsError
-from vestibular.core.layout import PARAMS
+from vestibular.core.paths import PARAMS
 from vestibular.core.questions import Question
 from vestibular.core.repeats import HeldOut, Repeat
 from vestibular.data.leaks import LeakAudit, joined_documents

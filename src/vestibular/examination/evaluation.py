@@ -17,15 +17,15 @@ from vestibular.core.exam_results import (
 )
 from vestibular.core.questions import Question
 from vestibular.core.settings import PromptSettings
-from vestibular.examination.asking import Windows
 from vestibular.examination.settings import EvaluateSettings
+from vestibular.examination.windowed_answers import Windows
 from vestibular.modeling.answers import Answer
 from vestibular.modeling.encoding import EncodedQuestion, encode_answer, encode_for_answering
 from vestibular.modeling.flops import Shape, flops_per_answer
 from vestibular.scoring.metric import load_metric
 from vestibular.scoring.normalization import Normalization
 from vestibular.scoring.scoring import mean, published_exact_match, published_f1
-from vestibular.tracking.measuring import stopwatch
+from vestibular.tracking.metering import stopwatch
 
 LATENCY_QUESTIONS = 5
 """Questions asked one at a time to measure how long one answer takes: each costs what many cost

@@ -16,13 +16,13 @@ from vestibular.core.costs import ExamCost, Machine
 from vestibular.core.exam_results import AnsweredQuestion, ExamDetails, Parameters, Scores
 from vestibular.core.questions import Question
 from vestibular.examination import evaluation
-from vestibular.examination.asking import Windows, answer_text, ask, best_answers
 from vestibular.examination.net import deviation
 from vestibular.examination.settings import ExamParams
+from vestibular.examination.windowed_answers import Windows, answer_text, ask, best_answers
 from vestibular.modeling import capability, counting, determinism, models, planning
 from vestibular.modeling.answers import WAYS, Answer, Way, end_tokens
 from vestibular.modeling.generation import answer_questions
-from vestibular.tracking import measuring
+from vestibular.tracking import metering
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Examinee:
 
     def computing(self) -> dict[str, Any]:
         """Return what decides how its sums are rounded."""
-        return measuring.computing(self.device, self.dtype)
+        return metering.computing(self.device, self.dtype)
 
 
 @dataclass(frozen=True)
@@ -103,9 +103,9 @@ class Sitting:
             ended=time.time(),
             **evaluation.speed(self.encoded, self.answers, self.seconds),
             **evaluation.latency(self.encoded, lambda windows: put([windows])),
-            peak_process_bytes=measuring.peak_process_bytes(),
-            peak_device_bytes=measuring.peak_device_bytes(one.device),
-            machine=Machine(**measuring.machine(one.device)),
+            peak_process_bytes=metering.peak_process_bytes(),
+            peak_device_bytes=metering.peak_device_bytes(one.device),
+            machine=Machine(**metering.machine(one.device)),
         )
 
 
@@ -210,7 +210,7 @@ def _answers(
     ends = end_tokens(tokenizer, model)
     for way in WAYS[WAYS.index(examinee.way) :]:
         with tqdm(total=len(windows), desc=title, disable=None) as bar:
-            elapsed = measuring.stopwatch()
+            elapsed = metering.stopwatch()
             answers = answer_questions(
                 model, windows, ends, params.evaluate.max_new_tokens, budget, way, bar.update
             )

@@ -13,7 +13,7 @@ from vestibular.core.base_models import read_pin
 from vestibular.core.cost_files import gather_costs
 from vestibular.core.errors import NoRepositoryError
 from vestibular.core.exam_results import ExamDetails, as_run_fields
-from vestibular.core.layout import (
+from vestibular.core.paths import (
     ADAPTERS,
     CURVES,
     DETAILS,

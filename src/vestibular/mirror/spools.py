@@ -123,7 +123,7 @@ def _run(name: str, files: list[SpoolFile]) -> Run:
             if event["event"] == "start":
                 stage = "finetuning" if event["stage"] == "train" else "evaluation"
                 run.candidate = event["candidate"]
-            _tell(run, stage, event)
+            _apply_event(run, stage, event)
         _tell_end(run, stage, file)
     run.fields["run/seconds"] = round(sum(_seconds_at_work(file.events) for file in files), 3)
     broken = sum(file.broken_lines for file in files)
@@ -138,7 +138,7 @@ def _seconds_at_work(events: Sequence[Mapping[str, Any]]) -> float:
     return float(sum(two["time"] - one["time"] for one, two in pairs if two["event"] != "start"))
 
 
-def _tell(run: Run, stage: str, event: Mapping[str, Any]) -> None:
+def _apply_event(run: Run, stage: str, event: Mapping[str, Any]) -> None:
     """Put what an event says into the run."""
     kind, time = event["event"], event["time"]
     if kind == "start":

@@ -157,7 +157,7 @@ class Supervisor:
                     # what an upload took is not the rest's
                     began += min(time.monotonic() - heard, self._upload_seconds)
                     heard = time.monotonic()
-                    if self._hear(json.loads(line)):
+                    if self._handle_message(json.loads(line)):
                         began = heard
 
     def _let_end(self, process: "subprocess.Popen[bytes]") -> None:
@@ -165,7 +165,7 @@ class Supervisor:
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(timeout=END_SECONDS)
 
-    def _hear(self, message: Mapping[str, Any]) -> bool:
+    def _handle_message(self, message: Mapping[str, Any]) -> bool:
         """Take in a message; return whether a round has ended."""
         result, kind = self.result, message["kind"]
         self._waiting = kind == "waiting"

@@ -10,8 +10,8 @@ from typing import Any
 
 from vestibular.core.base_models import Pin, locate
 from vestibular.core.errors import VestibularError
-from vestibular.core.layout import BASE_FOLDER, MODEL_FILE
 from vestibular.core.model_file import Loading, ModelFile, PinnedVersion
+from vestibular.core.paths import BASE_FOLDER, MODEL_FILE
 from vestibular.core.work_folder import work_folder
 from vestibular.mirror.files import as_file, folder_mark
 from vestibular.mirror.records import File, Point, Run, Stage, Value, Version

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from vestibular.core.errors import BaseModelError
 from vestibular.core.files import folder_sha256, write_json
-from vestibular.core.logs import quiet
+from vestibular.core.logs import silence_libraries
 from vestibular.core.work_folder import work_folder
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def ways(folder: Path) -> Ways:
     try:
         found = Ways(**json.loads(path.read_text(encoding="utf-8")))
     except (FileNotFoundError, ValueError, TypeError):
-        quiet()
+        silence_libraries()
         # imported here: torch and its friends take seconds
         from vestibular.modeling.models import configuration
         from vestibular.modeling.proving import try_out

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from vestibular.core.errors import DataError, GitError, ShallowHistoryError
-from vestibular.core.layout import LEADERBOARD, MODEL_FILE, PRODUCTION, SELECTION, TRAINING_FILE
 from vestibular.core.model_file import ModelFile
+from vestibular.core.paths import LEADERBOARD, MODEL_FILE, PRODUCTION, SELECTION, TRAINING_FILE
 from vestibular.core.training_record import TrainingRecord
 from vestibular.core.version_control import (
     committed_text,

@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 
 from vestibular.core.errors import DataError
 from vestibular.core.exam_results import AnsweredQuestion, Scores
-from vestibular.core.layout import LEADERBOARD, PREDICTIONS, SCORES
 from vestibular.core.metrics import METRICS, Metric
+from vestibular.core.paths import LEADERBOARD, PREDICTIONS, SCORES
 from vestibular.core.runs import FOLD, Run
 from vestibular.core.version_control import (
     committed_text,

@@ -12,16 +12,16 @@ from huggingface_hub import EvalResult, ModelCardData
 from vestibular.core.base_models import Pin
 from vestibular.core.data_metrics import DataMetrics
 from vestibular.core.exam_results import Prediction
-from vestibular.core.layout import BASE_FOLDER, MODEL_FILE
 from vestibular.core.metrics import METRICS
+from vestibular.core.paths import BASE_FOLDER, MODEL_FILE
 from vestibular.core.questions import Question
 from vestibular.params.project import Params
-from vestibular.report.figures import cost_words, plain, score_range, sentence
+from vestibular.report.formatting import cost_words, plain, score_range, sentence
 from vestibular.report.page import templates
 from vestibular.scoring.languages import languages
+from vestibular.selection.explanation import permission
 from vestibular.selection.phrases import listed
 from vestibular.selection.result import Selection
-from vestibular.selection.wording import permission
 
 
 def model_card(

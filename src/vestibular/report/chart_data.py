@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 
 from vestibular.core.files import write_table
-from vestibular.core.layout import CHARTS
 from vestibular.core.metrics import METRICS
+from vestibular.core.paths import CHARTS
 from vestibular.selection.results import CandidateResult
 
 

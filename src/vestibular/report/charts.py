@@ -13,7 +13,7 @@ from typing import Any
 import vl_convert
 from markupsafe import Markup
 
-from vestibular.report.figures import COLOURS
+from vestibular.report.formatting import COLOURS
 from vestibular.report.slices import Slice
 
 WIDE, NARROW = 560, 350

@@ -6,7 +6,7 @@ from typing import Any
 
 from vestibular.core.costs import CandidateCosts
 from vestibular.report import charts
-from vestibular.report.figures import NOT_MEASURED, duration, seconds_alone
+from vestibular.report.formatting import NOT_MEASURED, duration, seconds_alone
 
 Row = dict[str, Any]
 

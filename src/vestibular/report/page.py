@@ -16,8 +16,8 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from vestibular.core.files import whole_file
-from vestibular.report.figures import COLOURS
+from vestibular.core.files import atomic_file
+from vestibular.report.formatting import COLOURS
 
 COMMIT_PLACE = "not in this copy"
 """What the page says in the commit's place."""
@@ -69,7 +69,7 @@ def write_page(path: Path, facts: Mapping[str, Any]) -> None:
             script_source=script_source(script),
         )
     )
-    with whole_file(path) as temporary:
+    with atomic_file(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 

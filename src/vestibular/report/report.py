@@ -14,10 +14,10 @@ from vestibular.core.data_metrics import DataMetrics
 from vestibular.core.metrics import METRICS
 from vestibular.core.questions import Question
 from vestibular.params.project import Params
-from vestibular.report import exhibits, origins, slices
+from vestibular.report import origins, sections, slices
 from vestibular.report.data_notices import data_notices
 from vestibular.report.epochs import epoch_chart
-from vestibular.report.figures import (
+from vestibular.report.formatting import (
     DASH,
     EXPLANATIONS,
     UNITS,
@@ -28,8 +28,8 @@ from vestibular.report.figures import (
     signed,
     signed_range,
 )
-from vestibular.report.first_screen import first_screen
 from vestibular.report.page import as_script_data, write_page
+from vestibular.report.summary import summarize
 from vestibular.scoring.languages import languages
 from vestibular.selection.phrases import probability
 from vestibular.selection.result import Selection
@@ -51,9 +51,9 @@ def write_report(
     params: Params,
     selection: Selection,
     costs: Mapping[str, CandidateCosts],
-    curves: Mapping[str, exhibits.Curve],
+    curves: Mapping[str, sections.Curve],
     questions: Sequence[Question],
-    predictions: exhibits.Predictions,
+    predictions: sections.Predictions,
     audit: DataMetrics,
     pins: Mapping[str, Pin],
 ) -> None:
@@ -71,7 +71,7 @@ def write_report(
         pins: each candidate's base model.
     """
     names = list(selection.candidates)
-    verdict = first_screen(selection, costs)
+    verdict = summarize(selection, costs)
     verdict["notices"] += data_notices(audit)
     ordered = {name: predictions[name] for name in names}
     metric = selection.metric
@@ -94,13 +94,13 @@ def write_report(
             "reasons": [sentence(reason) for reason in selection.reasons],
             "comparisons": comparisons(selection),
             "charts": [
-                exhibits.cost_chart(selection, costs),
-                exhibits.loss_chart(curves, names),
+                sections.cost_chart(selection, costs),
+                sections.loss_chart(curves, names),
                 *filter(None, [epoch_chart(costs, names)]),
             ],
             "kinds_note": f"{METRICS[metric]} after fine-tuning, with 95 % intervals; small "
             "groups have wide ones.",
-            "kinds": exhibits.kinds(questions, ordered, language, metric),
+            "kinds": sections.kinds(questions, ordered, language, metric),
             "words": [part.label for part in words],
             "origins": {
                 "tables": [
@@ -110,8 +110,8 @@ def write_report(
                 ],
                 "settings": origins.settings(params),
             },
-            "questions_note": exhibits.shown_note(len(questions), len(names)),
-            "questions_data": as_script_data(exhibits.questions_data(questions, ordered, language)),
+            "questions_note": sections.shown_note(len(questions), len(names)),
+            "questions_data": as_script_data(sections.questions_data(questions, ordered, language)),
         },
     )
 

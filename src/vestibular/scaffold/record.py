@@ -6,7 +6,7 @@ from typing import Self
 
 from vestibular.core.errors import DataError
 from vestibular.core.file_formats import FileFormat
-from vestibular.core.files import whole_file
+from vestibular.core.files import atomic_file
 from vestibular.core.installed import CODE, REQUIREMENT, hash_line, library_version, packages
 
 RECORD = CODE / "record.json"
@@ -77,5 +77,5 @@ def requirement_file() -> dict[str, str]:
 def write_texts(folder: Path, texts: Mapping[str, str]) -> None:
     """Write files below a folder, each whole or not at all."""
     for name, text in texts.items():
-        with whole_file(folder / name) as temporary:
+        with atomic_file(folder / name) as temporary:
             temporary.write_text(text, encoding="utf-8")

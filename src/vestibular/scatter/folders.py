@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from shlex import quote
 
-from vestibular.core.files import whole_file
+from vestibular.core.files import atomic_file
 from vestibular.core.work_folder import work_folder
 from vestibular.scatter.cells import Cell
 from vestibular.scatter.snapshot import Snapshot
@@ -58,7 +58,8 @@ export DVC_SITE_CACHE_DIR="$cell/site" DVC_NO_ANALYTICS=1
     git checkout --quiet --detach FETCH_HEAD
     git reset --quiet --soft FETCH_HEAD^
     cd "$cell/clone"/{prefix}
-{links}    printf '%s\\n' '[cache]' "    dir = $cache" > .dvc/config.local
+{links}    printf '%s\\n' '[cache]' "    dir = $cache" \\
+      '    type = "reflink,hardlink,symlink,copy"' > .dvc/config.local
     touch "$cell/cloned"
   else
     # a run that did not end: its checkpoint is here, and other cells may have ended since
@@ -103,7 +104,7 @@ class CellFolder:
 
     def note_job(self, engine: str, identity: str) -> None:
         """Write down which job runs the cell."""
-        with whole_file(self.path / "job") as temporary:
+        with atomic_file(self.path / "job") as temporary:
             temporary.write_text(f"{engine} {identity}\n", encoding="utf-8")
 
     @property
@@ -183,7 +184,7 @@ def memory_stated(free: int) -> int:
     path = scatter_folder() / "free-memory"
     if path.exists() and any(scatter_folder().glob("*/run.sh")):
         return int(path.read_text(encoding="utf-8"))
-    with whole_file(path) as temporary:
+    with atomic_file(path) as temporary:
         temporary.write_text(f"{free}\n", encoding="utf-8")
     return free
 
@@ -207,7 +208,7 @@ def write_machine(snapshot: Snapshot, cache: Path, variables: Mapping[str, str])
         cache=quote(str(cache.absolute())),
         variables="".join(exports),
     )
-    with whole_file(scatter_folder() / MACHINE) as temporary:
+    with atomic_file(scatter_folder() / MACHINE) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
@@ -237,6 +238,6 @@ def write_script(cell: Cell, snapshot: Snapshot, travel: Sequence[str] = ()) -> 
         targets=" ".join(map(quote, (*cell.restored, *cell.stages))),
         travel="".join(f"  {line}\n" for line in travel),
     )
-    with whole_file(folder.script) as temporary:
+    with atomic_file(folder.script) as temporary:
         temporary.write_text(text, encoding="utf-8")
     return folder

@@ -71,15 +71,13 @@ class Ray:
 
     def _ask(self, method: str, path: str, content: Mapping[str, object] | None = None) -> Any:
         # imported here: the other engines need no HTTP
-        import requests
+        import httpx2
 
         try:
-            answer = requests.request(
-                method, f"{self._address}{path}", json=content, timeout=SECONDS
-            )
+            answer = httpx2.request(method, f"{self._address}{path}", json=content, timeout=SECONDS)
             answer.raise_for_status()
             return answer.json()
-        except requests.RequestException as error:
+        except httpx2.HTTPError as error:
             raise ScatterError(
                 f"{self._address}: Ray's dashboard does not do its part ({first_line(error)}); "
                 "`scatter.ray` in params.yaml names its address, and `ray[default]` has one"

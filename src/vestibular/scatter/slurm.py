@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from shlex import quote
 
-from vestibular.core.files import whole_file
+from vestibular.core.files import atomic_file
 from vestibular.core.version_control import last_line
 from vestibular.scatter.engine import Resources, Task
 from vestibular.scatter.errors import ScatterError
@@ -19,6 +19,8 @@ ARRAY_SCRIPT = """\
 exec /bin/sh "$(sed -n "$((SLURM_ARRAY_TASK_ID + 1))p" {list})"
 """
 MEGABYTE = 1 << 20
+MOST_TASKS = 1000
+"""Of an array: Slurm takes 1,001 unless told otherwise (`MaxArraySize`)."""
 
 
 class Slurm:
@@ -51,10 +53,12 @@ class Slurm:
         classes: dict[Resources, list[Task]] = {}
         for task in tasks:
             classes.setdefault(task.resources, []).append(task)
-        started = {}
-        for resources, alike in classes.items():
-            array = self._submit_array(resources, [task.folder.script for task in alike])
-            started |= {task.cell.name: f"{array}_{place}" for place, task in enumerate(alike)}
+        started: dict[str, str] = {}
+        for resources, members in classes.items():
+            for first in range(0, len(members), MOST_TASKS):
+                alike = members[first : first + MOST_TASKS]
+                array = self._submit_array(resources, [task.folder.script for task in alike])
+                started |= {task.cell.name: f"{array}_{place}" for place, task in enumerate(alike)}
         return started
 
     def alive(self, jobs: Sequence[str]) -> Mapping[str, str]:
@@ -71,8 +75,8 @@ class Slurm:
 
     def cancel(self, jobs: Sequence[str]) -> None:
         """End the tasks; Slurm sends SIGTERM, and SIGKILL half a minute later."""
-        if jobs:
-            _run("scancel", *jobs)
+        if left := list(self.alive(jobs)):
+            _run("scancel", "--quiet", *left)
 
     def _submit_array(self, resources: Resources, scripts: Sequence[Path]) -> str:
         folder = scatter_folder().absolute()
@@ -82,7 +86,7 @@ class Slurm:
             (listed, "".join(f"{each}\n" for each in scripts)),
             (script, ARRAY_SCRIPT.format(list=quote(str(listed)))),
         ):
-            with whole_file(path) as temporary:
+            with atomic_file(path) as temporary:
                 temporary.write_text(text, encoding="utf-8")
         options = [
             "--job-name=vestibular",
@@ -90,9 +94,10 @@ class Slurm:
             "--output=/dev/null",
             "--requeue",
             f"--cpus-per-task={resources.cpus}",
-            f"--mem={-(-resources.memory // MEGABYTE)}M",
             f"--time={resources.minutes}",
             f"--export=ALL,OMP_NUM_THREADS={resources.cpus}",
+            # none would mean all of a node's
+            *([f"--mem={-(-resources.memory // MEGABYTE)}M"] if resources.memory else []),
             *([f"--gres=gpu:{resources.gpus}"] if resources.gpus else []),
             *self._options,
         ]

@@ -4,10 +4,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
-
 from vestibular.core.base_models import PinnedBase
-from vestibular.core.layout import PINS
+from vestibular.core.paths import PINS
 from vestibular.core.version_control import folder_in_repository, head_commit, last_line, run_git
 from vestibular.scatter.errors import ScatterError
 from vestibular.scatter.pipeline import Progress
@@ -115,11 +113,14 @@ def remove_refs(project: Path, kept: Iterable[str]) -> None:
 
 
 def _without(lock: str, progress: Progress) -> str:
-    content = yaml.safe_load(lock)
+    # DVC's own reader and writer: a hash of digits and one `e` is a number to others
+    from dvc.utils.serialize import dumps_yaml, parse_yaml
+
+    content = parse_yaml(lock, LOCK)
     gone = {stage.name for stage in progress.unfinished}
     stages = content.get("stages") or {}
     content["stages"] = {name: value for name, value in stages.items() if name not in gone}
-    return yaml.safe_dump(content, sort_keys=False)
+    return str(dumps_yaml(content))
 
 
 def _untracked_bases(project: Path) -> Sequence[str]:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from vestibular.core.costs import ExamCost
 from vestibular.core.errors import DataError
 from vestibular.core.exam_results import ExamDetails
-from vestibular.core.layout import PARAMS
+from vestibular.core.paths import PARAMS
 from vestibular.selection.result import Limit
 from vestibular.selection.settings import SelectSettings
 

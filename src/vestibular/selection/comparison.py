@@ -21,7 +21,7 @@ from vestibular.selection.reference_points import (
     EMPTY_ANSWER,
     UNTOUCHED_BASE,
     annotator_scores,
-    mindless_scores,
+    baseline_scores,
 )
 from vestibular.selection.result import ByMetric, Estimate, Gap
 
@@ -76,7 +76,7 @@ class Comparison:
                 after = np.array([[row.score(metric) for row in rows] for rows in answers])
                 self._scores["after", name, metric] = after
                 self._scores["before", name, metric] = np.array([base_column(before, metric)])
-        for name, scores in mindless_scores(questions, rules).items():
+        for name, scores in baseline_scores(questions, rules).items():
             for metric in METRICS:
                 self._scores["point", name, metric] = np.array([scores[metric]])
         # annotators can be compared where a question has several references only

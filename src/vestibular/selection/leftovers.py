@@ -13,7 +13,7 @@ from pathlib import Path
 from vestibular.core.errors import DataError
 from vestibular.core.exam_results import AnsweredQuestion, ExamDetails, ScoresFile
 from vestibular.core.file_formats import FileFormat
-from vestibular.core.layout import (
+from vestibular.core.paths import (
     ADAPTERS,
     BASE_PREDICTIONS,
     CURVES,

@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-from vestibular.core.files import copy_folder, whole_folder
-from vestibular.core.layout import (
+from vestibular.core.files import atomic_folder, copy_folder
+from vestibular.core.model_file import ModelFile, Refusal
+from vestibular.core.paths import (
     ADAPTERS,
     BASE_FOLDER,
     CARD_FILE,
@@ -11,7 +12,6 @@ from vestibular.core.layout import (
     PRODUCTION,
     REFUSAL_FILE,
 )
-from vestibular.core.model_file import ModelFile, Refusal
 
 
 def write_production(model: ModelFile, card: str) -> None:
@@ -20,7 +20,7 @@ def write_production(model: ModelFile, card: str) -> None:
     A base model from the hub is named by its commit; one from a local folder is copied, since
     no other machine could find it.
     """
-    with whole_folder(PRODUCTION) as folder:
+    with atomic_folder(PRODUCTION) as folder:
         write_model(model, folder)
         (folder / CARD_FILE).write_text(card, encoding="utf-8")
 
@@ -39,5 +39,5 @@ def write_refusal(reason: str) -> None:
     The folder is an output of the stage, so it must be there; a model of an earlier run must
     not, or it would pass for this one's.
     """
-    with whole_folder(PRODUCTION) as folder:
+    with atomic_folder(PRODUCTION) as folder:
         Refusal(reason=reason).write(folder / REFUSAL_FILE)

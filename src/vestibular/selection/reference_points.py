@@ -72,7 +72,7 @@ def score_answers(
     return {"exact_match": each(exact_match), "f1": each(f1)}
 
 
-def mindless_scores(questions: Sequence[Question], rules: Normalization) -> dict[str, Scores]:
+def baseline_scores(questions: Sequence[Question], rules: Normalization) -> dict[str, Scores]:
     """Return the scores of the answers that need no model."""
     answers = {
         EMPTY_ANSWER: ["" for _ in questions],

@@ -15,7 +15,7 @@ from vestibular.core.exam_results import (
     join,
     mean_scores,
 )
-from vestibular.core.layout import (
+from vestibular.core.paths import (
     ADAPTERS,
     BASE_PREDICTIONS,
     CURVES,

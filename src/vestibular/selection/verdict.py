@@ -7,8 +7,8 @@ import numpy as np
 
 from vestibular.core.errors import ParamsError
 from vestibular.core.exam_results import Scores
-from vestibular.core.layout import PARAMS
 from vestibular.core.metrics import Metric
+from vestibular.core.paths import PARAMS
 from vestibular.core.questions import Question
 from vestibular.scoring.normalization import Normalization
 from vestibular.selection.answer_costs import LASTING, known, limits_of, met, pareto_front
@@ -19,6 +19,7 @@ from vestibular.selection.contest import Contest
 from vestibular.selection.correction import corrected_score
 from vestibular.selection.decision import Rule
 from vestibular.selection.detection import POWER
+from vestibular.selection.explanation import explained
 from vestibular.selection.means import LEVEL
 from vestibular.selection.phrases import COST_KEYS
 from vestibular.selection.reference_points import ANNOTATORS, UNTOUCHED_BASE
@@ -38,7 +39,6 @@ from vestibular.selection.result import (
     WorstDocument,
 )
 from vestibular.selection.settings import SelectSettings
-from vestibular.selection.wording import explained
 
 BEGINNING = 60
 """Characters of a text that name it where it has no title."""

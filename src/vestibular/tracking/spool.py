@@ -26,7 +26,7 @@ from vestibular.core.files import file_md5
 from vestibular.core.version_control import run_git
 from vestibular.core.work_folder import work_folder
 from vestibular.tracking.checkpoints import PACKAGES
-from vestibular.tracking.usage import Sampler, machine
+from vestibular.tracking.system_metrics import Sampler, machine
 
 SAMPLE_SECONDS = 5.0
 """Seconds between two looks at the machine."""

@@ -14,7 +14,7 @@ from transformers import (
 )
 
 from vestibular.core.errors import ParamsError
-from vestibular.core.layout import PARAMS
+from vestibular.core.paths import PARAMS
 
 LOGGED = {
     "loss": "loss",
@@ -25,7 +25,7 @@ LOGGED = {
 """The Trainer's names of what is logged, and the curve's."""
 
 
-class StopAtNonsense(TrainerCallback):
+class StopOnNonFiniteLoss(TrainerCallback):
     """End a training whose loss is no number any more: nothing can come of it."""
 
     def on_log(
@@ -50,7 +50,7 @@ class StopAtNonsense(TrainerCallback):
                 )
 
 
-class Record(TrainerCallback):
+class RunLogCallback(TrainerCallback):
     """Hand what was logged to the spool, before anybody judges it."""
 
     def __init__(self, record: Callable[[int, dict[str, float]], None]) -> None:
@@ -70,7 +70,7 @@ class Record(TrainerCallback):
             self._record(state.global_step, values)
 
 
-class PlainLines(TrainerCallback):
+class LogLines(TrainerCallback):
     """A line of text at each logged step, for logs that no terminal shows."""
 
     def on_log(

@@ -25,7 +25,8 @@ from vestibular.training.places import (
     LOST_EXIT_CODE,
     MEETING,
     RANK,
-    own_share,
+    own_gpu,
+    own_threads,
 )
 
 GRACE_SECONDS = 10.0
@@ -67,7 +68,8 @@ def launch(command: Sequence[str], processes: int, work: str) -> None:
             each other.
         SystemExit: a process has failed, after its own message; with its exit status.
     """
-    shares = [own_share(os.environ, rank, processes) for rank in range(processes)]
+    threads = own_threads(os.environ, processes)
+    shares = [own_gpu(os.environ, rank, processes) | threads for rank in range(processes)]
     ranks: list[subprocess.Popen[bytes]] = []
     with tempfile.TemporaryDirectory(prefix="vestibular-") as temporary, _ended_politely():
         folder = Path(temporary)

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
 from vestibular.core.errors import LaunchError
-from vestibular.core.layout import PARAMS
-from vestibular.tracking.usage import gpu_count
+from vestibular.core.paths import PARAMS
+from vestibular.tracking.system_metrics import gpu_count
 from vestibular.training.settings import TrainSettings
 
 MEETING, LAUNCHER = "VESTIBULAR_MEETING", "VESTIBULAR_LAUNCHER"
@@ -103,7 +103,7 @@ def take_place(variables: MutableMapping[str, str], settings: TrainSettings) -> 
     parent = int(variables.get(LAUNCHER, os.getppid()))
     meeting = variables.get(MEETING, "env://")
     if not ours:
-        variables.update(own_share(variables, local, int(variables[LOCAL_COUNT])))
+        variables.update(own_gpu(variables, local, int(variables[LOCAL_COUNT])))
     launch = {
         name: variables.pop(name)
         for name in list(variables)
@@ -131,8 +131,8 @@ def _refuse_other_ways(variables: Mapping[str, str], settings: TrainSettings) ->
         )
 
 
-def own_share(variables: Mapping[str, str], local: int, local_count: int) -> dict[str, str]:
-    """Return the variables that give a process its own GPU and its share of the cores.
+def own_gpu(variables: Mapping[str, str], local: int, local_count: int) -> dict[str, str]:
+    """Return the variable that gives a process its own GPU; nothing where there is none.
 
     Args:
         variables: the environment.
@@ -142,10 +142,6 @@ def own_share(variables: Mapping[str, str], local: int, local_count: int) -> dic
     Raises:
         LaunchError: there are GPUs, but not one for each process.
     """
-    found: dict[str, str] = {}
-    cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
-    if THREADS not in variables:
-        found[THREADS] = str(max(1, cores // local_count))
     stated = variables.get(VISIBLE)
     # empty or -1: the user wants no GPU
     visible = (
@@ -160,9 +156,22 @@ def own_share(variables: Mapping[str, str], local: int, local_count: int) -> dic
             f"one would only wait for each other; write {len(visible)}, or {VISIBLE}= (empty) to "
             "train on the CPU"
         )
-    if visible:
-        found[VISIBLE] = visible[local]
-    return found
+    return {VISIBLE: visible[local]} if visible else {}
+
+
+def own_threads(variables: Mapping[str, str], local_count: int) -> dict[str, str]:
+    """Return the variable that gives a process its share of the threads that one would have had.
+
+    All of a machine's cores in each process would only take them from each other.
+
+    Args:
+        variables: the environment.
+        local_count: processes on this machine.
+    """
+    cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+    stated = variables.get(THREADS, "")
+    threads = int(stated) if stated.isdecimal() else cores
+    return {THREADS: str(max(1, threads // local_count))}
 
 
 def _end_with(parent: int) -> None:

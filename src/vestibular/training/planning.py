@@ -89,7 +89,7 @@ def plan_training(
     stated = "auto" not in (settings.max_tokens_per_batch, settings.gradient_checkpointing)
     taken = 0
     for resolved in _resolutions(settings, limit):
-        plan = rehearse_training(folder, resolved, encoded, seed, device)
+        plan = estimate_training_memory(folder, resolved, encoded, seed, device)
         taken = plan.peak_bytes - plan.process
         if stated or taken <= room:
             return plan
@@ -128,7 +128,7 @@ def _resolutions(settings: TrainSettings, limit: int) -> Iterator[TrainSettings]
             )
 
 
-def rehearse_training(
+def estimate_training_memory(
     folder: Path,
     settings: TrainSettings,
     encoded: Sequence[EncodedQuestion],

@@ -13,7 +13,7 @@ from torch import Tensor
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from vestibular.tracking.checkpoints import COMPLETE, Counted
-from vestibular.tracking.measuring import stopwatch
+from vestibular.tracking.metering import stopwatch
 from vestibular.training.processes import Processes
 
 ALONE = Processes()

@@ -43,7 +43,7 @@ Start = dict[str, Tensor]
 
 
 @contextlib.contextmanager
-def disk_errors(folder: Path) -> Iterator[None]:
+def translate_write_errors(folder: Path) -> Iterator[None]:
     """Turn what safetensors and torch make of a failed write back into the system's error.
 
     Raises:
@@ -92,7 +92,7 @@ def save_trained(
         folder: where to.
         start: what `starting_point` gave.
     """
-    with disk_errors(folder):
+    with translate_write_errors(folder):
         if isinstance(model, PeftModel):
             config = model.peft_config["default"]
             config.base_model_name_or_path, config.revision = pin.base_model, pin.revision

@@ -22,10 +22,10 @@ from vestibular.modeling.encoding import EncodedQuestion
 from vestibular.modeling.tensors import Inputs, label_loss
 from vestibular.tracking.checkpoints import last_complete
 from vestibular.training.arguments import trainer_arguments
-from vestibular.training.callbacks import LOGGED, Bar, PlainLines, Record, StopAtNonsense
+from vestibular.training.callbacks import LOGGED, Bar, LogLines, RunLogCallback, StopOnNonFiniteLoss
 from vestibular.training.processes import Processes
 from vestibular.training.progress import Progress
-from vestibular.training.saving import disk_errors
+from vestibular.training.saving import translate_write_errors
 from vestibular.training.settings import TrainSettings
 from vestibular.training.steps import OptimizerSteps, micro_batches
 
@@ -186,16 +186,16 @@ def fine_tune(
         train_dataset=steps,
         eval_dataset=steps,
         data_collator=_only_item,
-        callbacks=[*([Record(record)] if record else []), StopAtNonsense()],
+        callbacks=[*([RunLogCallback(record)] if record else []), StopOnNonFiniteLoss()],
     )
     # on a terminal a bar, elsewhere lines; never the Trainer's dictionaries
     trainer.remove_callback(PrinterCallback)
-    trainer.add_callback(Bar if terminal else PlainLines)
+    trainer.add_callback(Bar if terminal else LogLines)
     trainer.remove_callback(ProgressCallback)
     if resumed is not None:
         step = resumed.name.removeprefix("checkpoint-")
         print(f"goes on from step {step} of {len(steps)}", file=sys.stderr)
-    with disk_errors(checkpoints):
+    with translate_write_errors(checkpoints):
         trainer.train(resume_from_checkpoint=str(resumed) if resumed else None)
     return Trained(
         curve=loss_curve(trainer.state.log_history, per_epoch),

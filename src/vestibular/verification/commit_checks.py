@@ -13,7 +13,7 @@ from typing import Any, Literal
 from vestibular.clones.clone import Clone
 from vestibular.core.errors import DataError
 from vestibular.core.installed import CODE
-from vestibular.core.layout import PARAMS
+from vestibular.core.paths import PARAMS
 from vestibular.core.version_control import last_line
 from vestibular.core.yaml_files import read_yaml
 from vestibular.registry.commits import LOCK
@@ -39,6 +39,8 @@ class Finding:
 
     kind: Kind
     text: str
+    path: str = ""
+    """The output that it is about, if it is about one."""
 
 
 def not_of_this_commit(
@@ -142,7 +144,11 @@ def not_as_written(
         where: the place in words, for the message.
     """
     return [
-        Finding("results", f"{output.path}: {where} is not the one that {stage.name} wrote")
+        Finding(
+            "results",
+            f"{output.path}: {where} is not the one that {stage.name} wrote",
+            output.path,
+        )
         for stage, output in outputs
         if (md5 := recorded(lock, stage.name).get(output.path)) is not None
         and (project / output.path).exists()

@@ -9,7 +9,7 @@ from typing import Any
 
 from vestibular.clones.clone import Clone
 from vestibular.core.exam_results import AnsweredQuestion
-from vestibular.core.layout import COSTS, WINNER
+from vestibular.core.paths import COSTS, WINNER
 from vestibular.core.version_control import committed_text
 from vestibular.registry.changes import CandidateChange, compare_answers, corrected
 from vestibular.registry.changes_text import NAMED, sentence

@@ -7,14 +7,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from tqdm import tqdm
 
 from vestibular.clones.clone import Clone
 from vestibular.core.costs import Costs, ExamCost, TrainingCost
 from vestibular.core.errors import DataError
-from vestibular.core.layout import COSTS
+from vestibular.core.paths import COSTS
 from vestibular.core.yaml_files import read_yaml
 from vestibular.registry.commits import LOCK
 from vestibular.verification.pipeline import AFTER_ALL, Stage
@@ -98,12 +98,12 @@ def _put_aside_costs(clone: Clone) -> None:
 
 
 @contextmanager
-def _shown(stages: int) -> Iterator["tqdm[None]"]:
+def _shown(stages: int) -> Iterator["tqdm[NoReturn]"]:
     with tqdm(total=stages, desc="running again", unit="stage", leave=False, disable=None) as bar:
         yield bar
 
 
-def _run(clone: Clone, names: Sequence[str], result: Rerun, bar: "tqdm[None]") -> None:
+def _run(clone: Clone, names: Sequence[str], result: Rerun, bar: "tqdm[NoReturn]") -> None:
     log = clone.folder / "log"
     command = [sys.executable, "-u", "-m", "dvc", "repro", *OPTIONS, *names]
     with (
@@ -123,7 +123,7 @@ def _run(clone: Clone, names: Sequence[str], result: Rerun, bar: "tqdm[None]") -
 class _Follower:
     """Reads along what DVC and the stages say."""
 
-    def __init__(self, result: Rerun, bar: "tqdm[None]") -> None:
+    def __init__(self, result: Rerun, bar: "tqdm[NoReturn]") -> None:
         self._result = result
         self._bar = bar
         self._rest = b""

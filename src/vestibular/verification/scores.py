@@ -15,8 +15,16 @@ from vestibular.core.exam_results import (
     join,
     mean_scores,
 )
-from vestibular.core.layout import BASE_PREDICTIONS, PREDICTIONS, REPEAT_PREDICTIONS, SCORES
+from vestibular.core.paths import BASE_PREDICTIONS, PREDICTIONS, REPEAT_PREDICTIONS, SCORES
 from vestibular.registry.revisions import flat
+from vestibular.scoring.normalization import Normalization
+from vestibular.scoring.scoring import (
+    best,
+    exact_match,
+    f1,
+    f1_or_nothing,
+    without_unanswerable,
+)
 from vestibular.verification.commit_checks import Finding
 from vestibular.verification.contents import kept_file, recorded, stages_of
 from vestibular.verification.pipeline import Pipeline
@@ -89,33 +97,38 @@ def wrong_scores(
 
 
 def _wrong_rows(rows: Sequence[AnsweredQuestion], settings: Mapping[str, Any]) -> Iterator[str]:
-    # imported here: it comes with libraries that take seconds
-    from vestibular.scoring.metric import load_metric
-
-    rules, articles = (settings.get(f"evaluate.{key}") for key in ("normalization", "articles"))
-    metric = load_metric(f"{rules}-{articles}")
-
-    def computed(answers: list[str]) -> Iterator[tuple[float, float]]:
-        result = metric.compute(
-            predictions=answers,
-            references=[list(row.references) for row in rows],
-            unanswerable=settings.get("data.unanswerable"),
-        )
-        return zip(result["exact_matches"], result["f1s"], strict=True)
-
-    firsts = computed([row.answer.partition("\n")[0].strip() for row in rows])
-    for row, whole, first in zip(rows, computed([row.answer for row in rows]), firsts, strict=True):
-        said = [("", row.exact_match, row.f1, *whole)]
-        if row.first_line is not None:
-            of_line = (row.first_line.exact_match, row.first_line.f1, *first)
-            said.append((" (first line)", *of_line))
-        for what, match, overlap, right_match, right_overlap in said:
-            if (match, overlap) != (right_match, right_overlap):
+    rules = Normalization(settings["evaluate.normalization"], settings["evaluate.articles"])
+    unanswerable = settings.get("data.unanswerable")
+    for row in rows:
+        said = [("", row.answer, row.exact_match, row.f1)]
+        if (line := row.first_line) is not None:
+            first = row.answer.partition("\n")[0].strip()
+            said.append((" (first line)", first, line.exact_match, line.f1))
+        for what, answer, match, overlap in said:
+            right = _scored(answer, row.references, rules, unanswerable)
+            if (match, overlap) != right:
                 yield (
                     f"question {row.id}{what}: exact match {match:g} and F1 {overlap:g} are said "
-                    f"of {row.answer!r}, which has {right_match:g} and {right_overlap:g}"
+                    f"of {answer!r}, which has {right[0]:g} and {right[1]:g}"
                 )
                 break
+
+
+def _scored(
+    answer: str, references: Sequence[str], rules: Normalization, unanswerable: str | None
+) -> tuple[float, float]:
+    """Return an answer's exact match and F1, as the exam's metric rounds it.
+
+    Not by that metric itself: the library that loads it takes seconds to be imported.
+    """
+    word_f1 = f1
+    if unanswerable is not None:
+        word_f1 = f1_or_nothing
+        answer, references = without_unanswerable(answer, references, unanswerable, rules)
+    return (
+        best(exact_match, answer, references, rules),
+        round(best(word_f1, answer, references, rules), 6),
+    )
 
 
 def _wrong_means(

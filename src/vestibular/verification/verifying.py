@@ -10,7 +10,7 @@ from vestibular.core.costs import CandidateCosts, Costs
 from vestibular.core.errors import DataError, GitError, LaunchError
 from vestibular.core.files import file_md5
 from vestibular.core.installed import CODE, differing, library_version
-from vestibular.core.layout import COSTS
+from vestibular.core.paths import COSTS
 from vestibular.core.version_control import committed_text, head_commit, last_line, run_git
 from vestibular.registry.commits import LOCK
 from vestibular.registry.revisions import Revision, has_remote, read_revision
@@ -73,7 +73,9 @@ def verify(name: str, cells: Sequence[str] | None, run: bool, tell: Tell) -> Ver
     commit = _full(revision.name)
     result = Verification(revision.name)
     tell(f"{revision.name}: {run_git('log', '-1', '--format=%s', commit).stdout.strip()}")
-    if run_git("status", "--porcelain", "--untracked-files=no", "--", ".").stdout:
+    if run_git(
+        "--no-optional-locks", "status", "--porcelain", "--untracked-files=no", "--", "."
+    ).stdout:
         tell("what has been changed here since the last commit is no part of it")
     with temporary_clone(commit) as clone:
         _check_library(clone)
@@ -127,17 +129,20 @@ def _checked(
     found += commit_checks.not_as_written(clone.project, in_git, lock, "the commit's file")
     found += commit_checks.damaged_objects(outputs, lock)
     if commit == head_commit() and _same_lock(commit):
+        # what the commit itself has wrong is told already
+        rest = [pair for pair in outputs if pair[1].path not in {one.path for one in found}]
         here = "what lies in the working tree"
-        found += commit_checks.not_as_written(Path(), outputs, lock, here)
+        found += commit_checks.not_as_written(Path(), rest, lock, here)
     scored, wrong = wrong_scores(clone.project, pipeline, lock)
     found += wrong
     for finding in found:
         tell(f"{finding.kind}: {finding.text}")
     if not found:
-        here = len(outputs) - len(missing)
+        present = len(outputs) - len(missing)
         tell(
-            f"without a run: dvc.lock is of this commit's settings, code and data; {here} outputs "
-            f"are those that it names; {scored:,} answers have the scores that are said of them"
+            f"without a run: dvc.lock is of this commit's settings, code and data; {present} "
+            f"outputs are those that it names; {scored:,} answers have the scores that are said of "
+            "them"
         )
     if missing:
         tell(

@@ -82,6 +82,7 @@ def test_the_user_is_told_about_data_size_and_steps(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_a_random_model_is_last_and_never_promoted(tmp_path: Path) -> None:
     """In each of a few seeds; the command goes on where it was, up to twenty."""
     command = (sys.executable, "-m", "bench.german_trial", "--folder", str(tmp_path))

@@ -121,6 +121,7 @@ def test_ways_keep_their_order_where_one_cannot_be_run(monkeypatch: pytest.Monke
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_every_way_is_measured_or_has_a_reason(
     faquad: Path, gpt2_tokenizer_folder: Path, tmp_path: Path
 ) -> None:

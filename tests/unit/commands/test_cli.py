@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.support.commands import ROOT, environment, run
+from tests.support.patience import FOREVER
+from tests.support.settings import change
 from vestibular.commands.cli import main, parser
 
 HEAVY = ("torch", "transformers", "peft", "datasets", "evaluate", "dvc", "neptune", "gto", "mlflow")
@@ -183,7 +185,7 @@ def test_a_training_under_way_is_not_disturbed(tmp_path: Path) -> None:
     # it has not been let in
     assert select.select([second.stdout], [], [], 1.0)[0] == []
     assert second.poll() is None
-    first.communicate("\n", timeout=60)
+    first.communicate("\n", timeout=FOREVER)
     assert second.stdout.readline() == "in\n"
     # a third one is told of the second
     third = locked(tmp_path, "wait")
@@ -191,9 +193,9 @@ def test_a_training_under_way_is_not_disturbed(tmp_path: Path) -> None:
     assert third.stdout is not None
     assert f"under way in process {second.pid};" in third.stderr.readline()
     second.kill()
-    second.communicate(timeout=60)
+    second.communicate(timeout=FOREVER)
     assert third.stdout.readline() == "in\n"
-    _, errors = third.communicate("\n", timeout=60)
+    _, errors = third.communicate("\n", timeout=FOREVER)
     assert (third.returncode, errors) == (0, "")
 
 
@@ -203,16 +205,16 @@ def test_who_will_not_wait_is_refused(tmp_path: Path) -> None:
     assert first.stdout is not None
     assert first.stdout.readline() == "in\n"
     refused = locked(tmp_path, "no")
-    said, errors = refused.communicate("\n", timeout=60)
+    said, errors = refused.communicate("\n", timeout=FOREVER)
     assert (refused.returncode, said) == (2, "")
     assert errors == (
         f"the training of x is under way in process {first.pid}; if it was left over from a run "
         f"that was killed, end it with `kill {first.pid}`\n"
     )
     first.kill()
-    first.communicate(timeout=60)
+    first.communicate(timeout=FOREVER)
     let_in = locked(tmp_path, "no")
-    assert let_in.communicate("\n", timeout=60) == ("in\n", "")
+    assert let_in.communicate("\n", timeout=FOREVER) == ("in\n", "")
     assert let_in.returncode == 0
 
 
@@ -288,16 +290,13 @@ def test_a_mistake_in_one_candidates_adapter_is_refused_before_training(tmp_path
     """An option that peft has not, or that works on no such model, by the candidate's name."""
     for folder in ("stages", "demo/bases", "demo/data"):
         shutil.copytree(ROOT / folder, tmp_path / folder)
-    text = (ROOT / "params.yaml").read_text(encoding="utf-8")
-    for base, lora in (
-        ("gpt2-tiny", "options: {use_doraa: true}"),
-        ("gpt2-mini", "options: {bias: foo}"),
-        ("opt-tiny", "target_modules: [c_attn]"),
-    ):
-        written = f"base_model: demo/bases/{base}"
-        assert written in text
-        text = text.replace(written, f"{written}\n    lora: {{{lora}}}")
-    (tmp_path / "params.yaml").write_text(text, encoding="utf-8")
+    shutil.copy(ROOT / "params.yaml", tmp_path)
+    adapters = {
+        "gpt2-tiny": {"options": {"use_doraa": True}},
+        "gpt2-mini": {"options": {"bias": "foo"}},
+        "opt-tiny": {"target_modules": ["c_attn"]},
+    }
+    change(tmp_path, {f"candidates.{name}.lora": lora for name, lora in adapters.items()})
     said = run(tmp_path, sys.executable, "-m", "stages.prepare", status=2).stderr
     assert "params.yaml: candidates.gpt2-tiny: train.lora.options: use_doraa: not an opt" in said
     assert "params.yaml: candidates.gpt2-mini: train.lora" in said
@@ -310,8 +309,7 @@ def test_no_room_for_a_prompt_is_seen_before_training(tmp_path: Path) -> None:
     """Answers that may be longer than the model are refused in `prepare`."""
     shutil.copytree(ROOT / "stages", tmp_path / "stages")
     shutil.copytree(ROOT / "demo/bases", tmp_path / "demo/bases")
-    text = (ROOT / "params.yaml").read_text(encoding="utf-8")
-    text = text.replace("max_new_tokens: 32", "max_new_tokens: 9999")
-    (tmp_path / "params.yaml").write_text(text, encoding="utf-8")
+    shutil.copy(ROOT / "params.yaml", tmp_path)
+    change(tmp_path, {"evaluate.max_new_tokens": 9999})
     result = run(tmp_path, sys.executable, "-m", "stages.prepare", status=2)
     assert "evaluate.max_new_tokens: 9999 leaves no room" in result.stderr

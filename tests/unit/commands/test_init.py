@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.commands import ROOT
+from tests.support.settings import change
 from vestibular.commands.cli import main
 from vestibular.commands.first_settings import schedule
 from vestibular.core.settings import PromptSettings
@@ -198,8 +199,8 @@ def test_settings_of_somebody_elses_are_not_overwritten(
     init(monkeypatch, *OPTIONS, "--force")
     assert (mine / ".vestibular/params.yaml.replaced").read_bytes() == before
     init(monkeypatch, *OPTIONS[:2], *OPTIONS[4:])
-    edited = params.read_text(encoding="utf-8").replace("seed: 42", "seed: 43")
-    params.write_text(edited, encoding="utf-8")
+    change(mine, {"seed": 43})
+    edited = params.read_text(encoding="utf-8")
     refusal(monkeypatch, capsys, *OPTIONS)
     assert params.read_text(encoding="utf-8") == edited
     init(monkeypatch, *OPTIONS, typed="yes\n")

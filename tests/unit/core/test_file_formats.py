@@ -16,7 +16,7 @@ from pydantic.fields import FieldInfo
 
 from tests.support.commands import ROOT
 from tests.support.results import answered, exam_details
-from vestibular.commands.description import read_description
+from vestibular.commands.manifest import read_description
 from vestibular.core.costs import Costs
 from vestibular.core.data_metrics import Rows
 from vestibular.core.errors import BaseModelError, DataError

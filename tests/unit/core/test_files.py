@@ -12,11 +12,11 @@ import pytest
 
 from vestibular.core.errors import DataError, exit_on_error
 from vestibular.core.files import (
+    atomic_file,
+    atomic_folder,
     copy_folder,
     folder_sha256,
     read_json,
-    whole_file,
-    whole_folder,
     write_table,
 )
 
@@ -34,7 +34,7 @@ def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
     """With the disk full in mid-write, the old content stays and no scrap is left."""
     path = tmp_path / "scores.json"
     path.write_text("old", encoding="utf-8")
-    with pytest.raises(OSError, match="No space left"), whole_file(path) as temporary:
+    with pytest.raises(OSError, match="No space left"), atomic_file(path) as temporary:
         temporary.write_text("half", encoding="utf-8")
         fill_the_disk()
     assert path.read_text(encoding="utf-8") == "old"
@@ -46,11 +46,11 @@ def test_a_failed_write_leaves_the_old_folder(tmp_path: Path) -> None:
     folder = tmp_path / "model"
     folder.mkdir()
     (folder / "old").touch()
-    with pytest.raises(OSError, match="No space left"), whole_folder(folder) as temporary:
+    with pytest.raises(OSError, match="No space left"), atomic_folder(folder) as temporary:
         (temporary / "new").touch()
         fill_the_disk()
     assert [path.name for path in folder.iterdir()] == ["old"]
-    with whole_folder(folder) as temporary:
+    with atomic_folder(folder) as temporary:
         (temporary / "new").touch()
     assert [path.name for path in folder.iterdir()] == ["new"]
     assert list(tmp_path.iterdir()) == [folder]
@@ -63,7 +63,7 @@ def test_what_is_written_keeps_to_the_umask(tmp_path: Path, umask: int, file_mod
     try:
         for _ in range(2):
             write_table(tmp_path / "scores.tsv", ["a"], [[1]])
-            with whole_folder(tmp_path / "model") as temporary:
+            with atomic_folder(tmp_path / "model") as temporary:
                 # as a library that thinks that nobody else is to read it
                 (temporary / "weights").touch(mode=0o600)
     finally:
@@ -151,16 +151,17 @@ def test_what_a_killed_process_left_goes(tmp_path: Path) -> None:
     """With the next writing of the same name; what a living one is writing stays."""
     script = (
         "import os, signal, sys; from pathlib import Path; from vestibular.core.files import *\n"
-        "with whole_folder(Path(sys.argv[1], 'a')) as folder, whole_file(Path(sys.argv[1], 'b')):\n"
+        "with atomic_folder(Path(sys.argv[1], 'a')) as folder, \\\n"
+        "    atomic_file(Path(sys.argv[1], 'b')):\n"
         "    (folder / 'x').touch(); os.kill(os.getpid(), signal.SIGKILL)\n"
     )
     killed = subprocess.run([sys.executable, "-c", script, tmp_path], check=False)
     assert killed.returncode == -signal.SIGKILL
     assert len(list(tmp_path.iterdir())) == 2
-    with whole_folder(tmp_path / "a"), whole_folder(tmp_path / "a"):
+    with atomic_folder(tmp_path / "a"), atomic_folder(tmp_path / "a"):
         # the other name's is not looked for
         assert sorted(path.name[:3] for path in tmp_path.iterdir()) == [".a.", ".a.", ".b."]
-    with whole_file(tmp_path / "b"):
+    with atomic_file(tmp_path / "b"):
         pass
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b"]
 

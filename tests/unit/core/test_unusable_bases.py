@@ -13,6 +13,8 @@ import pytest
 from safetensors.numpy import save_file
 
 from tests.support.commands import environment
+from tests.support.patience import FOREVER, slowness
+from tests.support.settings import change
 from vestibular.core.errors import BaseModelError
 from vestibular.core.unusable_bases import check_folder, refuse_by_names, refuse_file
 
@@ -105,10 +107,7 @@ def test_a_run_ends_before_any_training(project: Path, kind: str, command: str) 
     else:
         shutil.copytree(project / "demo/bases/gpt2-tiny", base)
         (base / "adapter_config.json").write_text("{}", encoding="utf-8")
-    params = project / "params.yaml"
-    text = params.read_text(encoding="utf-8")
-    text = text.replace("base_model: demo/bases/gpt2-tiny", "base_model: demo/bases/other")
-    params.write_text(text, encoding="utf-8")
+    change(project, {"candidates.gpt2-tiny.base_model": "demo/bases/other"})
     started = time.monotonic()
     said = subprocess.run(
         [sys.executable, "-m", *command.split()],
@@ -116,7 +115,7 @@ def test_a_run_ends_before_any_training(project: Path, kind: str, command: str) 
         env=environment(),
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=FOREVER,
     )
     taken = time.monotonic() - started
     assert said.returncode == 2, said.stdout + said.stderr
@@ -126,4 +125,4 @@ def test_a_run_ends_before_any_training(project: Path, kind: str, command: str) 
     assert said.stderr.count("\n") == 1
     assert not (project / "data/bases").exists()
     # 10 on an idle machine
-    assert taken < 60, taken
+    assert taken < 60 * slowness(), taken

@@ -15,6 +15,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.support.results import exam_cost, exam_details, training_cost, training_record
+from tests.support.settings import change
 from tests.support.spooled import START, Spooled, hold
 from vestibular.core.base_models import PinnedBase
 from vestibular.core.cost_files import write_cost
@@ -441,10 +442,7 @@ def test_settings_that_are_not_the_runs_are_left_out(spooled: Spooled) -> None:
 
     assert fields()["parameters/train/learning_rate"] == 0.01
     assert fields()["base_model/sha256"] == "b" * 64
-    text = (spooled.folder / "params.yaml").read_text(encoding="utf-8")
-    changed = text.replace("learning_rate: 1e-2", "learning_rate: 5e-2")
-    assert changed != text
-    (spooled.folder / "params.yaml").write_text(changed, encoding="utf-8")
+    change(spooled.folder, {"train.learning_rate": 5e-2})
     assert not [name for name in fields() if name.startswith(("parameters/", "base_model/"))]
 
 

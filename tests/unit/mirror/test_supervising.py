@@ -29,11 +29,11 @@ for size, seconds in {calls}:
         ([(0, 0.1)] * 3, ""),
         ([(0, 20)], "no answer within 1 s (upload x)"),
         # two seconds more by their size, also beyond the whole push's deadline
-        ([(200, 2)] * 2, ""),
+        ([(200, 1.6)] * 2, ""),
         ([(200, 20)], "no answer within 3 s (upload x)"),
         # what an upload did not need is nobody's
         ([(200, 0.1), (0, 20)], "no answer within 1 s (upload x)"),
-        ([(0, 0.8)] * 9, "not done after 3 s"),
+        ([(0, 0.3)] * 30, "not done after 3 s"),
     ],
 )
 def test_an_upload_has_time_by_its_size(

@@ -16,7 +16,7 @@ from vestibular.modeling.determinism import (
     ask_for_deterministic_kernels,
 )
 from vestibular.modeling.models import pick_precision
-from vestibular.tracking.measuring import computing
+from vestibular.tracking.metering import computing
 
 pytestmark = pytest.mark.slow
 

@@ -220,7 +220,7 @@ def test_blanks_of_an_answer_come_back(
     gpt2_tokenizer_folder: Path, tmp_path: Path, wanted: bool
 ) -> None:
     """Before marks and apostrophes too, whether or not the tokenizer says to clean them up."""
-    from vestibular.examination.asking import answer_text
+    from vestibular.examination.windowed_answers import answer_text
     from vestibular.modeling.answers import Answer
     from vestibular.modeling.models import load_tokenizer
 

@@ -97,12 +97,12 @@ TRAINING = """
 import json, sys
 import torch
 from pathlib import Path
-from vestibular.core.logs import quiet
+from vestibular.core.logs import silence_libraries
 from vestibular.modeling import memory
 from vestibular.modeling.planning import usable_bytes
-from vestibular.tracking import measuring
+from vestibular.tracking import metering
 from vestibular.training import adapters, planning
-quiet()
+silence_libraries()
 from tests.unit.modeling.test_planning import TRAIN, configuration, many
 from vestibular.training.training import fine_tune
 from transformers import AutoModelForCausalLM
@@ -123,7 +123,7 @@ model = AutoModelForCausalLM.from_config(configuration(shape))
 model = adapters.make_trainable(model, plan.settings, recompute)
 fine_tune(model, encoded, encoded[:2], plan.settings, "shared_context", torch.float32, 42,
           folder / "checkpoints")
-print(json.dumps({"planned": plan.held_bytes(room), "measured": measuring.peak_process_bytes()}))
+print(json.dumps({"planned": plan.held_bytes(room), "measured": metering.peak_process_bytes()}))
 """
 
 
@@ -144,7 +144,7 @@ def many(count: int) -> Any:
     [
         ("gpt2-small", False, "tight"),
         ("gpt2-small", True, "tight"),
-        ("gpt2", False, "tight"),
+        pytest.param("gpt2", False, "tight", marks=pytest.mark.long),
         ("gpt2", False, "ample"),
     ],
 )
@@ -257,12 +257,12 @@ def test_every_way_of_batching_is_rehearsed(tmp_path: Path, batching: str, shape
     import torch
 
     from vestibular.commands.forecast import training_operations
-    from vestibular.training.planning import rehearse_training
+    from vestibular.training.planning import estimate_training_memory
 
     save_shape(shape, tmp_path)
     alone = many(16)[::4]
     settings = TRAIN.model_copy(update={"batching": batching, "max_length": 1024})
-    plan = rehearse_training(tmp_path, settings, alone, 42, torch.device("cpu"))
+    plan = estimate_training_memory(tmp_path, settings, alone, 42, torch.device("cpu"))
     tokens = 4 * (1024 if batching == "padded_to_max_length" else alone[0].length)
     # at least the input of each layer's matrices
     assert plan.activations > tokens * 384 * 4 * 6 * 4

@@ -61,7 +61,7 @@ pathlib.Path("metrics/selection.json").write_text(json.dumps(verdict))
 
 
 @pytest.fixture
-def repository(tmp_path: Path) -> Path:
+def repository(tmp_path: Path, warm: None) -> Path:
     """A repository whose only stage puts a model into production, with a local DVC remote."""
     folder = tmp_path / "original"
     folder.mkdir()
@@ -195,6 +195,7 @@ def test_a_folders_versions_bear_its_name(
     assert full_name("qa-model") == "qa-model"
 
 
+@pytest.mark.slow
 def test_a_tag_of_gtos_own_command_counts(repository: Path, choose: Callable[..., None]) -> None:
     """Without a number, too: somebody may promote by GTO's command and by the simple form."""
     choose("first", 0.5)

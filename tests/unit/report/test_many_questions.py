@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from tests.support.exam import exam
-from vestibular.report import exhibits
-from vestibular.report.exhibits import questions_data, shown_note, shown_questions
+from vestibular.report import sections
+from vestibular.report.sections import questions_data, shown_note, shown_questions
 
 
 def test_a_page_holds_evenly_spaced_questions(
@@ -18,7 +18,7 @@ def test_a_page_holds_evenly_spaced_questions(
     assert [row["id"] for row in whole["questions"]] == [one.id for one in made.questions]
     page = made.write(tmp_path / "whole.html").read_text(encoding="utf-8")
     assert "evenly spaced" not in page
-    monkeypatch.setattr(exhibits, "MOST_ANSWERS", 20)
+    monkeypatch.setattr(sections, "MOST_ANSWERS", 20)
     data = questions_data(made.questions, made.predictions, "pt")
     assert [row["id"] for row in data["questions"]] == [f"q{place}" for place in range(0, 60, 6)]
     for row, place in zip(data["questions"], range(0, 60, 6), strict=True):

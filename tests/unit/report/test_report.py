@@ -18,12 +18,12 @@ from vestibular.core.costs import CandidateCosts
 from vestibular.core.data_metrics import DrawnSplit
 from vestibular.report.charts import MOST_POINTS, thinned
 from vestibular.report.epochs import epoch_chart, epoch_words
-from vestibular.report.exhibits import cost_chart, kinds, loss_chart, questions_data
-from vestibular.report.figures import SPACE, figure, signed, size
-from vestibular.report.first_screen import first_screen
+from vestibular.report.formatting import SPACE, figure, signed, size
 from vestibular.report.origins import data_table, machines_table, settings
 from vestibular.report.page import as_script_data, script_source, template_text
 from vestibular.report.report import board, comparisons
+from vestibular.report.sections import cost_chart, kinds, loss_chart, questions_data
+from vestibular.report.summary import summarize
 from vestibular.selection.remarks import notes, too_few
 
 COSTS = defaultdict(
@@ -79,7 +79,7 @@ def test_long_curves_are_thinned_to_their_end() -> None:
 def test_a_clear_winner_is_named_with_its_figures() -> None:
     """The headline has the score with its interval, where it stands, and the cost."""
     selection = exam({"best": 0.9, "other": 0.2}).selection
-    shown = first_screen(selection, COSTS)
+    shown = summarize(selection, COSTS)
     score, fixed = selection.score("best"), selection.corrected
     assert shown["headline"] == (
         f"best goes into production: F1 {score.value:.3f} ({score.low:.3f} to {score.high:.3f}), "
@@ -104,7 +104,7 @@ def test_a_cheaper_one_within_the_margin_is_said_to_be_that() -> None:
     """The headline does not claim a lead; the cards have the bound."""
     selection = exam({"cheap": 0.5, "dear": 0.6}, margin=0.5).selection
     assert (selection.winner, selection.leader) == ("cheap", "dear")
-    shown = first_screen(selection, COSTS)
+    shown = summarize(selection, COSTS)
     assert "within 0.5 F1 of the best, dear, and cheaper" in shown["headline"]
     assert shown["answers"][2]["figure"] == "as good, and cheaper"
     gap = selection.candidates["cheap"].against_leader.f1
@@ -116,7 +116,7 @@ def test_a_cheaper_one_within_the_margin_is_said_to_be_that() -> None:
 def test_cost_without_a_say_is_a_notice() -> None:
     """With the margin that it would take; the lead is not called significant."""
     selection = exam({"cheap": 0.5, "dear": 0.6}).selection
-    shown = first_screen(selection, COSTS)
+    shown = summarize(selection, COSTS)
     assert "ahead of cheap, but not significantly" in shown["headline"]
     few, notice = shown["notices"]
     assert "too few to tell dear from cheap" in few
@@ -132,7 +132,7 @@ def test_a_lead_within_the_noise_of_a_reference_point_comes_first() -> None:
     selection = exam({"near": 0.95}, must_beat=["annotators"], count=27).selection
     assert selection.promoted
     assert selection.unclear == ("annotators",)
-    headline = first_screen(selection, COSTS)["headline"]
+    headline = summarize(selection, COSTS)["headline"]
     assert headline.startswith(
         "near goes into production, though not surely above the annotators ("
     )
@@ -141,10 +141,10 @@ def test_a_lead_within_the_noise_of_a_reference_point_comes_first() -> None:
 def test_few_documents_are_a_notice() -> None:
     """Their number; no figure claims more than they say."""
     selection = exam({"a": 0.9, "b": 0.8}, count=18).selection
-    shown = first_screen(selection, COSTS)
+    shown = summarize(selection, COSTS)
     assert "There are only 2 documents" in shown["notices"][0]
     alone = exam({"a": 0.9, "b": 0.5}, count=9).selection
-    shown = first_screen(alone, COSTS)
+    shown = summarize(alone, COSTS)
     assert shown["answers"][1]["figure"] == "unknown"
     assert "With one document there is no interval" in shown["notices"][0]
     assert all(row["scores"].f1.low is None for row in board(alone))
@@ -154,7 +154,7 @@ def test_a_refusal_names_no_winner() -> None:
     """Below a reference point the page says that nothing was promoted, and why."""
     selection = exam({"poor": 0.1, "poorer": 0.0}, must_beat=["annotators"]).selection
     assert not selection.promoted
-    shown = first_screen(selection, COSTS)
+    shown = summarize(selection, COSTS)
     points = selection.reference_points["annotators"].scores.f1.value
     assert shown["headline"].startswith("No model goes into production: the best, poor, has F1")
     assert shown["headline"].endswith(f"not above the annotators ({points:.3f}).")
@@ -183,7 +183,7 @@ def test_what_was_measured_is_shown_and_nothing_else() -> None:
     )
 
     def said(costs: CandidateCosts) -> str:
-        text = first_screen(made.selection, {"best": costs})["answers"][3]["text"]
+        text = summarize(made.selection, {"best": costs})["answers"][3]["text"]
         return text.replace(NBSP, " ")
 
     answers = "95 of 100 answers come within that time, in 664 MB of memory at most."
@@ -259,7 +259,7 @@ def test_a_training_without_a_curve_has_a_chart(loss: str) -> None:
 def test_a_promotion_below_a_reference_point_is_announced() -> None:
     """With the flag the winner is named, and so is what it is not above."""
     selection = exam({"poor": 0.1}, must_beat=["annotators"], allow_below_reference=True).selection
-    shown = first_screen(selection, COSTS)
+    shown = summarize(selection, COSTS)
     assert "though not above the annotators" in shown["headline"]
     (notice,) = shown["notices"]
     assert "not above the annotators" in notice
@@ -269,14 +269,14 @@ def test_a_promotion_below_a_reference_point_is_announced() -> None:
 def test_the_plain_sort_is_named_as_what_lets_a_model_through() -> None:
     """`select.rule: published` asks for no reference point, and no other setting is blamed."""
     selection = exam({"poor": 0.1}, must_beat=["annotators"], rule="published").selection
-    (notice,) = first_screen(selection, COSTS)["notices"]
+    (notice,) = summarize(selection, COSTS)["notices"]
     assert notice.endswith("select.rule: published is set.")
 
 
 def test_constraints_may_leave_nobody() -> None:
     """The page still stands, on the figures of the best by score."""
     made = exam({"a": 0.9, "b": 0.5}, constraints={"max_trainable_parameters": 1})
-    shown = first_screen(made.selection, COSTS)
+    shown = summarize(made.selection, COSTS)
     assert shown["headline"].endswith("every candidate is beyond a constraint.")
     assert shown["answers"][2]["figure"] == "beyond a constraint"
     assert "max_trainable_parameters" in shown["notices"][0]
@@ -285,7 +285,7 @@ def test_constraints_may_leave_nobody() -> None:
 def test_the_plain_sort_claims_no_more() -> None:
     """`select.rule: published` goes by exact match, and the page says so."""
     selection = exam({"a": 0.9, "b": 0.5}, rule="published").selection
-    shown = first_screen(selection, COSTS)
+    shown = summarize(selection, COSTS)
     assert "EM 0." in shown["headline"]
     assert shown["answers"][2]["figure"] == "the plain sort"
     assert shown["answers"][0]["text"] == "Rank 1 of 2 by EM, then F1; runner-up b."
@@ -294,7 +294,7 @@ def test_the_plain_sort_claims_no_more() -> None:
 
 def test_one_candidate_has_nobody_to_beat() -> None:
     """Its own interval stands where the comparison would."""
-    shown = first_screen(exam({"only": 0.5}).selection, COSTS)
+    shown = summarize(exam({"only": 0.5}).selection, COSTS)
     assert "the only candidate" in shown["headline"]
     assert shown["answers"][1]["figure"].startswith("F1 0.")
 
@@ -517,7 +517,7 @@ def test_too_few_questions_speak_up() -> None:
     # in the console's sentences, in the leaderboard's, and on the first screen; the command once
     assert said in notes(near)
     assert sum("dvc exp run" in note for note in notes(near)) == 1
-    assert said.replace("`", "") in first_screen(near, COSTS)["notices"]
+    assert said.replace("`", "") in summarize(near, COSTS)["notices"]
     assert too_few(exam({"good": 0.95, "poor": 0.1}).selection) is None
     assert too_few(exam({"alone": 0.5}).selection) is None
     folded = near.model_copy(update={"questions": near.questions.model_copy(update={"folds": 5})})

@@ -11,6 +11,7 @@ import pytest
 from tests.support.clones import MadeOnce
 from tests.support.commands import ROOT, run
 from tests.support.repositories import commit_all, git
+from tests.support.settings import change
 from vestibular.commands.project_commands import run_upgrade
 from vestibular.core import installed
 from vestibular.core.errors import DataError, GitError, ParamsError, VestibularError
@@ -332,8 +333,8 @@ def test_settings_that_a_newer_library_refuses_are_said(
     exam: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The files are upgraded all the same: the settings are the user's to change."""
-    text = (ROOT / "params.yaml").read_text(encoding="utf-8")
-    (exam / "params.yaml").write_text(text.replace("repeats: []", ""), encoding="utf-8")
+    shutil.copy(ROOT / "params.yaml", exam)
+    change(exam, remove=["repeats"])
     (exam / "code/training").write_text("of an older library\n")
     with pytest.raises(ParamsError, match=r"repeats: (.|\n)+Everything else is upgraded"):
         run_upgrade(argparse.Namespace())

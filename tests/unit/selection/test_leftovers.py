@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.commands import run
+from tests.support.settings import change
 from vestibular.selection.leftovers import remove_leftovers
 
 DETAILS = json.dumps(
@@ -120,11 +121,7 @@ def test_a_removed_candidate_changes_nobodys_run(reproduced_project: Path, tmp_p
     colleague, newcomer = tmp_path / "colleague", tmp_path / "newcomer"
     run(tmp_path, "git", "clone", "--quiet", str(shared), str(colleague))
     up_to_date(colleague)
-    params = owner / "params.yaml"
-    text = params.read_text(encoding="utf-8")
-    own = "  opt-tiny:\n    base_model: demo/bases/opt-tiny\n"
-    assert own in text
-    params.write_text(text.replace(own, ""), encoding="utf-8")
+    change(owner, remove=["candidates.opt-tiny"])
     said = run(owner, "dvc", "repro")
     assert "train@" not in said.stdout.replace("Stage 'train@", "")
     assert "models/adapters/opt-tiny: removed" in said.stdout + said.stderr

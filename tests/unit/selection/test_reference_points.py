@@ -10,7 +10,7 @@ from vestibular.data.squad import read_squad
 from vestibular.scoring.normalization import Normalization
 from vestibular.selection.reference_points import (
     annotator_scores,
-    mindless_scores,
+    baseline_scores,
     overlap_sentence,
     score_answers,
     sentences,
@@ -68,7 +68,7 @@ def test_faquads_validation_questions(faquad: Path) -> None:
     assert len(questions) == 63
     means = {
         name: {metric: sum(values) / 63 for metric, values in scores.items()}
-        for name, scores in mindless_scores(questions, Normalization("squad", "en")).items()
+        for name, scores in baseline_scores(questions, Normalization("squad", "en")).items()
     }
     assert means["empty_answer"] == {"exact_match": 0, "f1": 0}
     assert means["whole_context"]["f1"] == pytest.approx(0.273, abs=5e-4)

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from tests.support.commands import ROOT, environment, run
+from tests.support.patience import FOREVER
 from tests.support.serving import read_until
 from vestibular.core.candidates import load_for_candidate
 from vestibular.core.errors import DataError
@@ -186,7 +187,7 @@ def test_a_killed_process_leaves_all_that_it_told(in_folder: Path) -> None:
     with path.open() as file, pytest.raises(BlockingIOError):
         fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
     os.kill(process.pid, signal.SIGKILL)
-    process.communicate(timeout=30)
+    process.communicate(timeout=FOREVER)
     (lines,) = events(in_folder)
     assert names(lines) == ["start", *["point"] * 20]
     with path.open() as file:
@@ -200,13 +201,13 @@ def test_a_process_killed_within_a_line_is_one_run_with_its_next(in_folder: Path
     spools = Spools(in_folder / ".vestibular/spool")
     assert spools.read()["x"].state == "running"
     os.kill(process.pid, signal.SIGKILL)
-    process.communicate(timeout=30)
+    process.communicate(timeout=FOREVER)
     (run,) = spools.read().values()
     assert run.state == "killed"
     assert [point.step for point in run.series["finetuning/train/loss"]] == list(range(1, 21))
 
     again = writer(in_folder, "go")
-    again.communicate(timeout=60)
+    again.communicate(timeout=FOREVER)
     (run,) = spools.read().values()
     assert run.state == "finished"
     assert [point.step for point in run.series["finetuning/train/loss"]] == list(range(1, 21))
@@ -216,7 +217,7 @@ def test_each_process_has_a_file_of_its_own(in_folder: Path) -> None:
     """A second process does not write behind what the first has left."""
     for _ in range(2):
         process = writer(in_folder, "go")
-        process.communicate(timeout=60)
+        process.communicate(timeout=FOREVER)
         assert process.returncode == 0
     assert [names(lines)[-1] for lines in events(in_folder)] == ["end", "end"]
 
@@ -231,7 +232,7 @@ def test_a_disk_that_refuses_harms_nobody(in_folder: Path) -> None:
         env={**environment(), "PYTHONPATH": str(ROOT / "src")},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=FOREVER,
         check=False,
     )
     assert result.returncode == 0, result.stderr

@@ -10,7 +10,7 @@ from vestibular.core.errors import LaunchError, ParamsError
 from vestibular.core.settings import validate
 from vestibular.params.project import load_params
 from vestibular.training import places
-from vestibular.training.places import Place, own_share, take_place
+from vestibular.training.places import Place, own_gpu, own_threads, take_place
 from vestibular.training.settings import TrainSettings
 
 TRAIN = load_params(ROOT / "params.yaml").train
@@ -69,7 +69,7 @@ def test_a_process_that_torchrun_has_started_knows_its_place() -> None:
     assert (place.meeting, place.variables) == ("env://", TORCHRUN)
     assert not place.is_first
     assert not place.needs_lock
-    assert variables.keys() == {"HOME", "OMP_NUM_THREADS"}
+    assert variables == {"HOME": "/home/ana"}
 
 
 def test_a_process_of_the_stages_own_meets_the_others_in_a_file() -> None:
@@ -133,7 +133,7 @@ def test_each_process_has_a_gpu_of_its_own(
     """The second of two: among those that the user lets be seen, or all; none if none is wanted."""
     gpus[0] = driver
     variables = {} if stated is None else {"CUDA_VISIBLE_DEVICES": stated}
-    assert own_share(variables, 1, 2).get("CUDA_VISIBLE_DEVICES") == expected
+    assert own_gpu(variables, 1, 2).get("CUDA_VISIBLE_DEVICES") == expected
 
 
 @pytest.mark.parametrize("stated", [None, "0"])
@@ -142,17 +142,17 @@ def test_two_processes_do_not_share_a_gpu(gpus: list[int], stated: str | None) -
     gpus[0] = 1
     variables = {} if stated is None else {"CUDA_VISIBLE_DEVICES": stated}
     with pytest.raises(LaunchError, match="it has 1 GPUs to give") as refused:
-        own_share(variables, 0, 2)
+        own_gpu(variables, 0, 2)
     assert "CUDA_VISIBLE_DEVICES= (empty)" in str(refused.value)
 
 
-def test_cores_are_shared_out_unless_the_user_does(monkeypatch: pytest.MonkeyPatch) -> None:
-    """All of a machine's cores in each process would only take them from each other."""
+def test_threads_are_shared_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the cores, or of the threads that one process would have been allowed."""
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(9)))
     monkeypatch.setattr(places.sys, "platform", "linux")
-    assert own_share({}, 0, 2)["OMP_NUM_THREADS"] == "4"
-    assert own_share({}, 0, 16)["OMP_NUM_THREADS"] == "1"
-    assert "OMP_NUM_THREADS" not in own_share({"OMP_NUM_THREADS": "3"}, 0, 2)
+    assert own_threads({}, 2) == {"OMP_NUM_THREADS": "4"}
+    assert own_threads({}, 16) == {"OMP_NUM_THREADS": "1"}
+    assert own_threads({"OMP_NUM_THREADS": "6"}, 2) == {"OMP_NUM_THREADS": "3"}
 
 
 def test_more_processes_than_questions_are_refused() -> None:

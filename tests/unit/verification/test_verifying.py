@@ -75,7 +75,7 @@ if what == "evaluate":
     rows = []
     for number in range(100):
         right = luck.random() < skill
-        rows.append(dict(version=2, id=str(number), title=f"t{number % 10}", context="c",
+        rows.append(dict(version=2, id=str(number), title="", context=f"c{number % 10}",
             question=f"Who is {number}?", references=["Ana"], windows=1, leaked=False,
             answer="Ana" if right else "Rui", exact_match=float(right), f1=float(right)))
     mean = sum(row["f1"] for row in rows) / 100
@@ -188,14 +188,14 @@ def test_code_and_stages_that_changed_without_a_run(tiny: Path) -> None:
     with (tiny / "make.py").open("a") as file:
         file.write("# the same\n")
     (tiny / "dvc.yaml").write_text(GRAPH.replace("make.py select", "make.py  select"))
-    (tiny / "params.yaml").write_text(SETTINGS + "  c: {}\n")
+    (tiny / "params.yaml").write_text(SETTINGS + "  c: {base_model: x}\n")
     commit_all(tiny, "More")
     found, _ = verified(run=False)
     texts = {finding.text for finding in found.findings}
     assert {"train@c: dvc.lock does not name it: it was not run"} < texts
     assert "its command in dvc.yaml: changed since it was read by select" in texts
     assert any(text.startswith("make.py: changed since it was read by") for text in texts)
-    assert "candidates.c: not set when prepare was run, {} in params.yaml" in texts
+    assert "candidates.c.base_model: not set when prepare was run, 'x' in params.yaml" in texts
 
 
 def test_files_that_the_run_did_not_write(tiny: Path) -> None:

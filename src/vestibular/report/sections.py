@@ -17,7 +17,7 @@ from vestibular.core.metrics import METRICS, Metric
 from vestibular.core.questions import Question
 from vestibular.report import charts, slices
 from vestibular.report.epochs import epoch_words
-from vestibular.report.figures import (
+from vestibular.report.formatting import (
     COLOURS,
     NOT_MEASURED,
     UNITS,

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from vestibular.core.base_models import Pin, locate
 from vestibular.core.errors import BaseModelError, DataError
-from vestibular.core.layout import BASE_FOLDER, MODEL_FILE, REFUSAL_FILE
 from vestibular.core.model_file import ModelFile, Refusal
+from vestibular.core.paths import BASE_FOLDER, MODEL_FILE, REFUSAL_FILE
 
 
 def read_description(folder: Path) -> ModelFile:

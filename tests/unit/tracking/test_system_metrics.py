@@ -7,18 +7,18 @@ from typing import Any
 import psutil
 import pytest
 
-from vestibular.tracking import usage
-from vestibular.tracking.usage import Sampler, machine
+from vestibular.tracking import system_metrics
+from vestibular.tracking.system_metrics import Sampler, machine
 
 
 def refuse(_: object) -> None:
     """Answer as a driver does that cannot tell."""
-    raise usage.pynvml.NVMLError(usage.pynvml.NVML_ERROR_NOT_SUPPORTED)
+    raise system_metrics.pynvml.NVMLError(system_metrics.pynvml.NVML_ERROR_NOT_SUPPORTED)
 
 
 def test_a_gpu_tells_what_it_can(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Bytes, percent and watts from NVML's answers; what the driver refuses is left out."""
-    nvml: Any = usage.pynvml
+    nvml: Any = system_metrics.pynvml
     for name, answer in {
         "nvmlInit": lambda: None,
         "nvmlDeviceGetCount": lambda: 2,
@@ -40,7 +40,7 @@ def test_a_gpu_tells_what_it_can(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 
 def test_a_part_of_a_gpu_tells_its_watts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Split by MIG, a GPU refuses its utilization; what comes after it is told all the same."""
-    nvml: Any = usage.pynvml
+    nvml: Any = system_metrics.pynvml
     for name, answer in {
         "nvmlInit": lambda: None,
         "nvmlDeviceGetCount": lambda: 1,
@@ -58,7 +58,7 @@ def test_a_part_of_a_gpu_tells_its_watts(monkeypatch: pytest.MonkeyPatch, tmp_pa
 
 def test_without_a_driver_there_is_no_gpu(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """The library is installed everywhere; where it finds no driver nothing is said of GPUs."""
-    nvml: Any = usage.pynvml
+    nvml: Any = system_metrics.pynvml
 
     def absent() -> None:
         raise nvml.NVMLError(nvml.NVML_ERROR_LIBRARY_NOT_FOUND)

@@ -76,7 +76,7 @@ class Readable(Letters):
 @pytest.mark.parametrize("place", ["first", "middle", "last"])
 def test_an_answer_in_any_window_is_found(copying_model: Any, place: str) -> None:
     """5,000 tokens, the answer in one window: it is found, though nobody looked where it is."""
-    from vestibular.examination.asking import answer_text, ask
+    from vestibular.examination.windowed_answers import answer_text, ask
 
     filler = "palavra " * 620
     secret = f"o segredo é {KEY}bem guardado{STOP} "
@@ -98,7 +98,7 @@ def test_an_answer_in_any_window_is_found(copying_model: Any, place: str) -> Non
 
 def test_a_window_that_finds_nothing_gives_way(copying_model: Any) -> None:
     """Where a text stands for no answer, it wins only if all windows say it."""
-    from vestibular.examination.asking import answer_text, ask
+    from vestibular.examination.windowed_answers import answer_text, ask
 
     question = asked("palavra " * 200, "Qual?", "x")
     nothing = encode_for_answering(Readable(), SHORT, [question], LIMIT - 20, 0.25)

@@ -4,12 +4,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
-from vestibular.commands.description import base_folder, read_description
+from vestibular.commands.manifest import base_folder, read_description
 from vestibular.core.base_models import longest_input
-from vestibular.core.layout import PRODUCTION
 from vestibular.core.model_file import ModelFile
+from vestibular.core.paths import PRODUCTION
 from vestibular.core.questions import Question
-from vestibular.examination.asking import answer_text, ask
+from vestibular.examination.windowed_answers import answer_text, ask
 from vestibular.modeling.answers import Way
 from vestibular.modeling.capability import ways
 from vestibular.modeling.determinism import (

@@ -2,8 +2,8 @@
 
 from vestibular.core.base_models import Pin
 from vestibular.core.files import file_sha256
-from vestibular.core.layout import PREPARED
 from vestibular.core.model_file import Loading, ModelFile, PinnedVersion
+from vestibular.core.paths import PREPARED
 from vestibular.params.project import Params
 from vestibular.selection.results import CandidateResult
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from vestibular.report.figures import SPACE, duration, seconds_alone
+from vestibular.report.formatting import SPACE, duration, seconds_alone
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from typing import Any
 
 from vestibular.core.costs import CandidateCosts
 from vestibular.core.metrics import METRICS
-from vestibular.report.figures import (
+from vestibular.report.formatting import (
     capitalised,
     cost_words,
     duration,
@@ -16,13 +16,13 @@ from vestibular.report.figures import (
     signed_range,
     size,
 )
+from vestibular.selection.explanation import permission, remedy
 from vestibular.selection.phrases import listed, probability
 from vestibular.selection.remarks import cost_say, detectable, too_few, weakness
 from vestibular.selection.result import Gap, Selection
-from vestibular.selection.wording import permission, remedy
 
 
-def first_screen(selection: Selection, costs: Mapping[str, CandidateCosts]) -> dict[str, Any]:
+def summarize(selection: Selection, costs: Mapping[str, CandidateCosts]) -> dict[str, Any]:
     """Return the page's `title`, `headline`, four `answers` and `notices`.
 
     Args:
