@@ -131,8 +131,7 @@ def check_pushed() -> None:
     Raises:
         DataError: it has not, or does not answer.
     """
-    remotes = run_dvc("remote", "list").stdout.strip()
-    if not remotes:
+    if not run_dvc("remote", "list").stdout.strip():
         print(
             "note: no DVC remote is set up, so that no other machine can download this version; "
             "`dvc remote add --default NAME ADDRESS`, then `dvc push`",
@@ -146,7 +145,7 @@ def check_pushed() -> None:
             f"the DVC remote: no answer within {REMOTE_SECONDS:g} s; `dvc status --cloud` shows "
             "whether it answers again"
         ) from None
-    if missing and _lies_here(remotes):
+    if missing and _lies_here():
         print(
             f"note: {PRODUCTION}: not in the DVC remote yet, which is a folder of this project; "
             "`dvc push` and commit what it adds, or set up a remote of your own, so that another "
@@ -160,12 +159,14 @@ def check_pushed() -> None:
         )
 
 
-def _lies_here(remotes: str) -> bool:
-    """Say whether the remote that DVC asks is a folder of this project, by DVC's list of them."""
-    lines = remotes.splitlines()
-    asked = [line for line in lines if line.endswith("(default)")] or lines
-    places = [line.removesuffix("(default)").split(maxsplit=1)[-1].strip() for line in asked]
-    return all(Path(place).is_relative_to(Path.cwd()) for place in places)
+def _lies_here() -> bool:
+    """Say whether the remote that DVC asks is a folder of this project."""
+    name = run_dvc("config", "core.remote").stdout.strip()
+    address = run_dvc("config", f"remote.{name}.url").stdout.strip() if name else ""
+    if not address or "://" in address:
+        return False
+    # DVC writes a folder as seen from its configuration
+    return Path(".dvc", address).resolve().is_relative_to(Path.cwd().resolve())
 
 
 def _dvc_status(*options: str, seconds: float | None = None) -> dict[str, Any]:
