@@ -27,7 +27,8 @@ def put(name, *paths):
 
 def make(name):
     if WHAT == "prepare":
-        put(name, "data/prepared/train.jsonl", "data/repeats/names.json", "data/base_exam.jsonl")
+        put(name, "data/prepared/train.jsonl", "data/prepared/validation.jsonl")
+        put(name, "data/repeats/names.json", "data/base_exam.jsonl")
         put(name, "data/audit.jsonl", "metrics/data.json")
         text = Path("params.yaml").read_text().partition("\\ncandidates:\\n")[2]
         for line in text.splitlines():
