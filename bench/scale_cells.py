@@ -112,7 +112,7 @@ def _each(
 
 def _finish(folder: Path, names: list[str]) -> None:
     """Leave what a run of all stages leaves, without 1,500 commands: DVC's own words for each."""
-    from dvc.repo import Repo
+    from dvc.repo import Repo, lock_repo
     from dvc.stage.serialize import to_lockfile
     from dvc.utils.serialize import dump_yaml
 
@@ -120,7 +120,7 @@ def _finish(folder: Path, names: list[str]) -> None:
         subprocess.run([sys.executable, "-m", f"stages.{do}", *of], cwd=folder, check=True)
     entries: dict[str, Any] = {}
     site = {"core": {"site_cache_dir": str(folder / ".site")}}
-    with Repo(str(folder), config=site) as repository:
+    with Repo(str(folder), config=site) as repository, lock_repo(repository):
         for stage in repository.index.stages:
             if stage.path_in_repo == "dvc.yaml":
                 stage.save()
