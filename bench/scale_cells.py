@@ -4,6 +4,7 @@ A cell is an untouched base's exam, or a candidate's training and exam: half as 
 cells.
 """
 
+import contextlib
 import shutil
 import subprocess
 import sys
@@ -120,7 +121,12 @@ def _finish(folder: Path, names: list[str]) -> None:
         subprocess.run([sys.executable, "-m", f"stages.{do}", *of], cwd=folder, check=True)
     entries: dict[str, Any] = {}
     site = {"core": {"site_cache_dir": str(folder / ".site")}}
-    with Repo(str(folder), config=site) as repository, lock_repo(repository):
+    # it names files from the current folder
+    with (
+        contextlib.chdir(folder),
+        Repo(str(folder), config=site) as repository,
+        lock_repo(repository),
+    ):
         for stage in repository.index.stages:
             if stage.path_in_repo == "dvc.yaml":
                 stage.save()
