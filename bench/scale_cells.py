@@ -4,6 +4,7 @@ A cell is an untouched base's exam, or a candidate's training and exam: half as 
 cells.
 """
 
+import contextlib
 import shutil
 import subprocess
 import sys
@@ -27,7 +28,8 @@ def put(name, *paths):
 
 def make(name):
     if WHAT == "prepare":
-        put(name, "data/prepared/train.jsonl", "data/repeats/names.json", "data/base_exam.jsonl")
+        put(name, "data/prepared/train.jsonl", "data/prepared/validation.jsonl")
+        put(name, "data/repeats/names.json", "data/base_exam.jsonl")
         put(name, "data/audit.jsonl", "metrics/data.json")
         text = Path("params.yaml").read_text().partition("\\ncandidates:\\n")[2]
         for line in text.splitlines():
@@ -111,7 +113,7 @@ def _each(
 
 def _finish(folder: Path, names: list[str]) -> None:
     """Leave what a run of all stages leaves, without 1,500 commands: DVC's own words for each."""
-    from dvc.repo import Repo
+    from dvc.repo import Repo, lock_repo
     from dvc.stage.serialize import to_lockfile
     from dvc.utils.serialize import dump_yaml
 
@@ -119,7 +121,12 @@ def _finish(folder: Path, names: list[str]) -> None:
         subprocess.run([sys.executable, "-m", f"stages.{do}", *of], cwd=folder, check=True)
     entries: dict[str, Any] = {}
     site = {"core": {"site_cache_dir": str(folder / ".site")}}
-    with Repo(str(folder), config=site) as repository:
+    # it names files from the current folder
+    with (
+        contextlib.chdir(folder),
+        Repo(str(folder), config=site) as repository,
+        lock_repo(repository),
+    ):
         for stage in repository.index.stages:
             if stage.path_in_repo == "dvc.yaml":
                 stage.save()
