@@ -1,5 +1,6 @@
 """What a service keeps of trainings that are here no more, and what somebody deleted there."""
 
+import abc
 import re
 import shutil
 import subprocess
@@ -39,7 +40,7 @@ answer({"stages": found, "runs": sorted(runs["sys/id"]) if len(runs) else []})
 """A client's program: each version's stage by its run, and Neptune's names of the runs."""
 
 
-class Service:
+class Service(abc.ABC):
     """A service with the runs of a project, and what its own client says of them."""
 
     def __init__(self, project: Spooled, variables: dict[str, str]) -> None:
@@ -64,9 +65,9 @@ class Service:
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
+    @abc.abstractmethod
     def stages(self) -> dict[str, str]:
         """Return the stage of each version, by its run."""
-        raise NotImplementedError
 
 
 class Mlflow(Service):
