@@ -100,7 +100,7 @@ def test_cross_validation_and_seeds(reproduced_project: Path) -> None:
     assert ran(project) == {"prepare", *own, *further["gpt2-tiny"], "select"}
     said = run(project, sys.executable, "-m", "vestibular", "compare", "HEAD", "--all").stdout
     # the candidates stand in the settings' order, each under a line of its own
-    mini, tiny = said.split("\ngpt2-mini\n")[1].split("\ngpt2-tiny\n")
+    tiny, mini = said.split("\ngpt2-tiny\n")[1].split("\ngpt2-mini\n")
     assert "on the out-of-fold answers" in said
     assert "learning_rate: not set -> 0.02" in tiny
     assert "after Holm's correction" in tiny

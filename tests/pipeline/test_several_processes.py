@@ -12,6 +12,7 @@ from vestibular.core.costs import TrainingCost
 from vestibular.core.training_record import TrainingRecord
 
 pytestmark = pytest.mark.slow
+# commands are cold: a warm one is a fork of the tests' server, which multiprocessing would start anew
 
 STAGE = ("-m", "stages.train", "gpt2-tiny")
 
@@ -43,12 +44,12 @@ def test_dvc_starts_several_and_sees_one(prepared_project: Path) -> None:
     """`dvc repro` is the command; curve within 1e-5 of one process, one spool, costs of both."""
     project = prepared_project
     set_processes(project, 1)
-    run(project, sys.executable, *STAGE)
+    run(project, sys.executable, *STAGE, cold=True)
     alone = curve(project)
     text = (project / "params.yaml").read_text(encoding="utf-8")
     text = text.replace("  processes: 1\n", "  processes: 2\n")
     (project / "params.yaml").write_text(text, encoding="utf-8")
-    said = run(project, "dvc", "repro", "--single-item", "train@gpt2-tiny")
+    said = run(project, "dvc", "repro", "--single-item", "train@gpt2-tiny", cold=True)
     both = curve(project)
     assert both[0] == alone[0]
     assert len(both) == len(alone)
@@ -88,6 +89,6 @@ def test_torchrun_takes_the_stage_as_the_settings_say(prepared_project: Path) ->
     by_hand = (project / "models/adapters/gpt2-tiny/adapter_model.safetensors").read_bytes()
     (spool,) = spools(project)
     assert spool[-1]["event"] == "end"
-    run(project, sys.executable, *STAGE)
+    run(project, sys.executable, *STAGE, cold=True)
     own = (project / "models/adapters/gpt2-tiny/adapter_model.safetensors").read_bytes()
     assert own == by_hand

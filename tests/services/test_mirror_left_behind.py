@@ -273,7 +273,8 @@ def test_the_default_store_is_named_in_what_to_type(
 ) -> None:
     """Where no variable says so, MLflow's own commands would look for it elsewhere."""
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    service = Service(spooled, {})
+    # no address: it is the default that is meant
+    service = Mlflow(spooled, {})
     name_target(spooled, "mlflow")
     # what an older MLflow has left makes its folder the default of its commands
     (spooled.folder / "mlruns/0").mkdir(parents=True)

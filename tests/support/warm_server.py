@@ -106,7 +106,8 @@ def become(command: dict[str, Any], own_path: list[str]) -> None:
     os.environ.update(command["environment"])
     sys.executable = command["python"]
     below = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path]
-    sys.path[:] = [str(Path.cwd()), *map(os.path.abspath, below), *own_path]
+    # each once, as site has them: an editable installation names this checkout's sources too
+    sys.path[:] = dict.fromkeys([str(Path.cwd()), *map(os.path.abspath, below), *own_path])
     sys.argv = [command["module"], *command["arguments"]]
     importlib.invalidate_caches()
 

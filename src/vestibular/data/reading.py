@@ -84,10 +84,10 @@ def _as_latin_1(path: Path, data: bytes, at: int) -> str:
     # every byte is a character there
     words = re.finditer(r'[^\s,;"]+', line)
     word = next((found[0] for found in words if found.start() <= at - start < found.end()), letter)
-    name = shlex.quote(str(path))
+    name, mended = (shlex.quote(f"{path}{ending}") for ending in ("", ".utf-8"))
     return (
         f". As Latin-1 it reads {word[:40]!r}; in a spreadsheet save it as CSV UTF-8, or convert "
-        f"it: iconv -f CP1252 -t UTF-8 {name} > new && mv new {name}"
+        f"it: iconv -f CP1252 -t UTF-8 {name} > {mended} && mv {mended} {name}"
     )
 
 

@@ -72,7 +72,10 @@ def restore(project: Path) -> Progress:
     restored: list[str] = []
     unfinished: dict[Any, Unfinished] = {}
     keys: dict[Any, str] = {}
-    with opened(project) as repo, lock_repo(repo), repo.scm_context():
+    project = project.absolute()
+    # DVC looks its run-cache's stages up as if they were in the current folder
+    at_home = contextlib.chdir(project)
+    with at_home, opened(project) as repo, lock_repo(repo), repo.scm_context():
         graph, stages = repo.index.graph, _stages(repo)
         for stage in filter(_is_cell, stages):
             made_by = list(graph.successors(stage))

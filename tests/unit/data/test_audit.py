@@ -380,7 +380,8 @@ def test_a_latin_1_file_is_told_how_to_be_saved_anew(tmp_path: Path, line: str, 
     assert "line 2: not UTF-8 text" in message
     assert said in message
     command = message.partition("convert it: ")[2]
-    subprocess.run(["bash", "-c", command], check=True)
+    subprocess.run(["bash", "-c", command], cwd=tmp_path, check=True)
+    assert sorted(tmp_path.iterdir()) == [path]
     assert path.read_text(encoding="utf-8").splitlines()[1] == f"{line},Wer?,x"
 
 
