@@ -15,9 +15,6 @@ from tests.support.scattered import STAGES, Scattered, send
 
 pytestmark = pytest.mark.slow
 
-OPEN = pytest.mark.xfail(reason="seen to fail in its first run; not looked into yet")
-"""Open faults of scatter, or of the test: docs/howto/scatter.md names what has not been seen."""
-
 
 @pytest.fixture
 def project(tmp_path: Path) -> Scattered:
@@ -96,7 +93,6 @@ def test_ctrl_c_ends_the_jobs_and_loses_nothing_finished(
     assert project.result() == project.alone(tmp_path / "alone")
 
 
-
 def test_jobs_outlive_a_command_that_is_killed(project: Scattered, tmp_path: Path) -> None:
     """The same command follows them by their numbers; a killed cell it runs again."""
     held = project.hold("train@gpt2-tiny")
@@ -139,7 +135,6 @@ def test_it_goes_on_in_the_background_and_is_looked_in_on(project: Scattered) ->
     assert project.result()
 
 
-
 def test_changes_travel_without_a_commit_and_an_untracked_file_is_refused(
     project: Scattered,
 ) -> None:
@@ -154,13 +149,12 @@ def test_changes_travel_without_a_commit_and_an_untracked_file_is_refused(
     assert project.ran() == []
     git(project.folder, "add", "stages/new.sh")
     project.scatter("--jobs", "4")
-    # two bases' exams; two candidates' adapters, exams and what they read of the bases; two repeats'
-    # adapters and exams, each behind what it has read
+    # two exams of bases; two adapters, exams and what these read of the bases; of two repeats the
+    # adapters and exams
     assert project.result().count("3e-2") == 2 + 2 * 3 + 2 * 2
     changed = git(project.folder, "status", "--porcelain")
     assert " M params.yaml" in changed
     assert "A  stages/new.sh" in changed
-
 
 
 def test_whoever_has_another_engine_runs_the_scripts(project: Scattered, tmp_path: Path) -> None:
@@ -178,7 +172,8 @@ def test_whoever_has_another_engine_runs_the_scripts(project: Scattered, tmp_pat
         variables = project.environment()
         subprocess.run(["sh", str(script)], check=True, env=variables, cwd=tmp_path)
     said = project.scatter("--collect", status=2)
-    assert "1 of 6 cells have no result" in said
+    # what the others made is here before it is counted
+    assert "1 of 1 cells have no result: evaluate_repeat@gpt2-mini-seed-7" in said
     subprocess.run(["sh", str(full)], check=True, env=project.environment(), cwd=tmp_path)
     project.scatter("--collect")
     assert len(project.ran()) == STAGES
@@ -191,7 +186,6 @@ def on_a_small_disk(script: Path) -> None:
         ["sh", "-c", f"ulimit -f 1; exec sh {script}"], check=False, capture_output=True
     )
     assert done.returncode != 0
-
 
 
 def test_a_variant_becomes_an_experiment(project: Scattered) -> None:

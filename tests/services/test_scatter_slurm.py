@@ -99,8 +99,8 @@ def test_ctrl_c_empties_the_queue(project: Scattered, cluster: SlurmCluster) -> 
     held = project.hold("train@gpt2-mini")
     command = project.start("--on", "slurm")
     project.wait_for("train@gpt2-mini")
-    send(command, signal.SIGINT)
-    assert command.returncode == 130
+    # the status is that of the way into the namespace, which the signal ends too
+    assert "Ending the jobs; what is finished stays finished." in send(command, signal.SIGINT)
     deadline = time.monotonic() + 60
     while cluster.run("squeue", "-h", "-o", "%i"):
         assert time.monotonic() < deadline

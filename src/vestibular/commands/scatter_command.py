@@ -210,7 +210,8 @@ def _resources(
         shared = int(stated) if stated.isdecimal() else max(1, _processors() // jobs)
         threads = params.scatter.cpus or shared
         print(f"At most {jobs} at a time, {threads} thread(s) each.", flush=True)
-    return lambda cell: resources_of(cell, plan, params.scatter, shared)
+    processes = params.train.processes
+    return lambda cell: resources_of(cell, plan, params.scatter, shared, processes)
 
 
 def _engine(

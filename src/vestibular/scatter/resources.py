@@ -26,7 +26,7 @@ class Planned:
     """What the plan foresees of a candidate."""
 
     training: int
-    """Bytes that training and exam take at most, the process included."""
+    """Bytes that training and exam take at most, a process included; each of several takes them."""
     exam: int
     """Bytes that an exam takes, the process included."""
     seconds: float
@@ -70,24 +70,28 @@ def plan_of(project: Path, module: str) -> Plan:
     return Plan(candidates=candidates, **said)
 
 
-def resources_of(cell: Cell, plan: Plan | None, wanted: ScatterSettings, cpus: int) -> Resources:
+def resources_of(
+    cell: Cell, plan: Plan | None, wanted: ScatterSettings, cpus: int, processes: int
+) -> Resources:
     """Return what a cell may take.
 
     Args:
         cell: what runs.
         plan: what is foreseen; None where the settings leave nothing open.
         wanted: what the settings say.
-        cpus: processors where the settings leave them open.
+        cpus: processors of a process where the settings leave them open.
+        processes: how many train one candidate together (`train.processes`); an exam has one.
     """
     memory, minutes = wanted.memory_gb, wanted.minutes
     name = None if plan is None else cell.candidate(plan.candidates)
     planned = plan.candidates[name] if plan is not None and name is not None else None
-    needed = 0 if planned is None else planned.training if cell.trains else planned.exam
+    together = processes if cell.trains else 1
+    each = 0 if planned is None else planned.training if cell.trains else planned.exam
     seconds = 0.0 if planned is None else planned.seconds
     return Resources(
-        memory=needed if memory is None else int(memory * GIGABYTE),
+        memory=each * together if memory is None else int(memory * GIGABYTE),
         minutes=minutes or max(LEAST_MINUTES, int(seconds * TIMES_PLANNED / 60)),
-        cpus=wanted.cpus or cpus,
+        cpus=wanted.cpus or cpus * together,
         gpus=wanted.gpus,
     )
 
