@@ -12,7 +12,7 @@ from vestibular.core.costs import TrainingCost
 from vestibular.core.training_record import TrainingRecord
 
 pytestmark = pytest.mark.slow
-# commands are cold: a warm one is a fork of the tests' server, which multiprocessing would start anew
+# cold commands: a warm one forks the tests' server, which multiprocessing would start anew
 
 STAGE = ("-m", "stages.train", "gpt2-tiny")
 
