@@ -105,15 +105,7 @@ def test_jobs_outlive_a_command_that_is_killed(project: Scattered, tmp_path: Pat
     number = (folder / "job").read_text().split()[1].partition("/")[0]
     os.killpg(int(number), signal.SIGKILL)
     killed.unlink()
-    # the other one holds until it is seen to be followed
-    following = project.start("--jobs", "4")
-    assert following.stdout is not None
-    with following:
-        for line in following.stdout:
-            if line.startswith("Runs already, and is followed: evaluate@gpt2-tiny"):
-                held.unlink()
-    assert following.returncode == 0
-    assert not held.exists()
+    project.follow("evaluate@gpt2-tiny", held, "--jobs", "4")
     assert project.ran().count("train@gpt2-tiny") == 1
     assert project.ran().count("train_repeat@gpt2-tiny-seed-7") == 2
     assert project.result() == project.alone(tmp_path / "alone")

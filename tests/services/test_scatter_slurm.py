@@ -78,15 +78,7 @@ def test_a_new_command_follows_the_jobs_of_one_that_was_killed(
     project.wait_for("evaluate_repeat@gpt2-mini-seed-7")
     send(command, signal.SIGKILL)
     failing.unlink()
-    # the job holds until it is seen to be followed
-    following = project.start("--on", "slurm")
-    assert following.stdout is not None
-    with following:
-        for line in following.stdout:
-            if line.startswith("Runs already, and is followed: evaluate@gpt2-mini"):
-                held.unlink()
-    assert following.returncode == 0
-    assert not held.exists()
+    project.follow("evaluate@gpt2-mini", held, "--on", "slurm")
     ran = project.ran()
     assert ran.count("train@gpt2-mini") == 1
     assert ran.count("evaluate_repeat@gpt2-mini-seed-7") == 2

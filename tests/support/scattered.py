@@ -177,6 +177,17 @@ class Scattered:
             start_new_session=True,
         )
 
+    def follow(self, cell: str, held: Path, *options: str) -> None:
+        """Scatter to the end; let what is held go on once its cell is said to be followed."""
+        command = self.start(*options)
+        assert command.stdout is not None
+        with command:
+            for line in command.stdout:
+                if line.startswith("Runs already, and is followed: ") and cell in line:
+                    held.unlink()
+        assert command.returncode == 0
+        assert not held.exists(), f"{cell} was not followed"
+
     def fail(self, stage: str) -> Path:
         """Let a stage fail until the returned file is removed."""
         path = self.ledger / f"fail.{stage}"
