@@ -127,6 +127,7 @@ def test_cross_validation_and_seeds(reproduced_project: Path) -> None:
     assert found["candidates"]["gpt2-mini"]["seeds"] is None
 
 
+@pytest.mark.long
 def test_nothing_below_the_overlap_sentence_is_promoted(project: Path, faquad: Path) -> None:
     """On FaQuAD's validation questions the demo's model is refused in one line.
 

@@ -46,6 +46,7 @@ def tiny_hub(cache: Path, params: Path, tokenizer: Path) -> None:
         tokens.save_pretrained(folder)
 
 
+@pytest.mark.long
 def test_faquads_settings_run_offline(
     project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

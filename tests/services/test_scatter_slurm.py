@@ -12,6 +12,7 @@ from tests.support.slurm_cluster import SlurmCluster, why_not
 
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.long,
     # one cluster at a time: both would take the same ports of their namespaces
     pytest.mark.xdist_group("slurm"),
     pytest.mark.skipif(why_not() is not None, reason=str(why_not())),
