@@ -3,6 +3,7 @@
 transformers' own dynamic layers concatenate: each token then costs a copy of all that were there.
 """
 
+import copy
 from collections.abc import Sequence
 from typing import Any
 
@@ -39,6 +40,16 @@ class BufferedLayer(DynamicLayer):
         """Let the first `tokens` columns of every row be what the layer holds."""
         if self._buffers is not None:
             self.keys, self.values = (buffer[:, :, :tokens] for buffer in self._buffers)
+
+    def part(self, rows: range, tokens: int) -> "BufferedLayer":
+        """Return a layer of some rows, whose first `tokens` columns are filled, not copied."""
+        layer = BufferedLayer(self._room)
+        if self._buffers is not None:
+            keys, values = (buffer[rows.start : rows.stop] for buffer in self._buffers)
+            layer.lazy_initialization(keys, values)
+            layer._buffers = keys, values
+            layer.show(tokens)
+        return layer
 
     def update(
         self, key_states: Tensor, value_states: Tensor, *args: Any, **kwargs: Any
@@ -111,6 +122,32 @@ def buffered_cache(model: Any, tokens: int) -> DynamicCache | None:
     return cache
 
 
+def part_of(cache: DynamicCache, rows: range, tokens: int) -> DynamicCache:
+    """Return rows of a buffered cache as a cache that writes to the same buffers.
+
+    Args:
+        cache: from `buffered_cache`, with room for all that will be written.
+        rows: the rows, ascending.
+        tokens: columns that they hold already.
+    """
+    part = copy.copy(cache)
+    part.layers = [layer.part(rows, tokens) for layer in _buffered(cache)]
+    return part
+
+
+def show(cache: DynamicCache, tokens: int) -> None:
+    """Let the first `tokens` columns of every row be what a buffered cache holds."""
+    for layer in _buffered(cache):
+        layer.show(tokens)
+
+
+def _buffered(cache: DynamicCache) -> list[BufferedLayer]:
+    layers = [layer for layer in cache.layers if isinstance(layer, BufferedLayer)]
+    if len(layers) < len(cache.layers):
+        raise TypeError("a layer of the cache has no buffer: it was not made here")
+    return layers
+
+
 def fill(cache: DynamicCache, rows: int, places: Sequence[int], text: DynamicCache) -> None:
     """Copy what one text left in `text` to rows of a buffered cache.
 
@@ -120,9 +157,9 @@ def fill(cache: DynamicCache, rows: int, places: Sequence[int], text: DynamicCac
         places: the rows that get the text.
         text: a cache of one row.
     """
-    for layer, one in zip(cache.layers, text.layers, strict=True):
-        if not isinstance(layer, BufferedLayer) or not isinstance(one, DynamicLayer):
-            raise TypeError(f"{type(layer).__name__}, {type(one).__name__}: not made here")
+    for layer, one in zip(_buffered(cache), text.layers, strict=True):
+        if not isinstance(one, DynamicLayer):
+            raise TypeError(f"{type(one).__name__}: not made here")
         # layers that share another one's keys hold none
         if one.keys is not None and one.values is not None:
             layer.put(rows, places, one.keys, one.values)

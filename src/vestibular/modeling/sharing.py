@@ -1,41 +1,26 @@
 """Greedy answers, a context encoded once for all its questions.
 
-The trunk that the questions of a context share goes through the model once, alone and without
-padding; its keys and values are then copied to each question's row. Rows that have ended leave the
-batch; once few are left, several tokens are guessed at a time (`drafting.py`). The answers are
-those of one question at a time wherever a token's attention and position are all that it takes from
-the others.
+The trunk that the questions of a context share goes through the model once (`prompt_reading.py`).
+Rows that have ended leave the batch; once few are left, several tokens are guessed at a time
+(`drafting.py`). The answers are those of one question at a time wherever a token's attention and
+position are all that it takes from the others.
 """
 
 import math
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-import torch
 from torch import Tensor
-from transformers import DynamicCache
 
 from vestibular.modeling.answers import Answer, Watch
-from vestibular.modeling.attention import layer_kinds, masks
-from vestibular.modeling.caching import buffered_cache, fill, unlimited_cache
-from vestibular.modeling.decoding import GrowingAnswer, OpenRows, pad
+from vestibular.modeling.decoding import GrowingAnswer
 from vestibular.modeling.drafting import taken
 from vestibular.modeling.encoding import EncodedQuestion, shared_prefix
-from vestibular.modeling.tensors import logits_at
+from vestibular.modeling.prompt_reading import Asked, read_prompts
 
 ROWS_ON_CPU = 48
 """Most questions of a pass on a CPU: with more a question gets no cheaper, and rows of less similar
 length are padded."""
-
-
-@dataclass(frozen=True)
-class _Asked:
-    """A question's place in the caller's list, its trunk, and what follows the trunk."""
-
-    place: int
-    trunk: tuple[int, ...]
-    rest: tuple[int, ...]
 
 
 def answer_sharing(
@@ -58,7 +43,7 @@ def answer_sharing(
 
 def _batches(
     questions: Sequence[EncodedQuestion], max_new_tokens: int, max_tokens: int, most_rows: int
-) -> Iterator[list[_Asked]]:
+) -> Iterator[list[Asked]]:
     """Group questions, those of a context together, the longest first, under the token budget."""
     contexts: dict[str, list[int]] = {}
     for place, question in enumerate(questions):
@@ -69,7 +54,7 @@ def _batches(
         trunk = shared_prefix(prompts)
         groups.append(
             [
-                _Asked(place, prompt[:trunk], prompt[trunk:])
+                Asked(place, prompt[:trunk], prompt[trunk:])
                 for place, prompt in zip(places, prompts, strict=True)
             ]
         )
@@ -77,7 +62,7 @@ def _batches(
     # as many in each, so that no pass is for a few that were left over
     passes = max(1, math.ceil(len(questions) / most_rows))
     share = math.ceil(len(questions) / passes)
-    batch: list[_Asked] = []
+    batch: list[Asked] = []
     for each in (asked for group in groups for asked in group):
         grown = [*batch, each]
         width = max(len(one.trunk) for one in grown) + max(len(one.rest) for one in grown)
@@ -91,20 +76,22 @@ def _batches(
 
 
 def _answer_batch(
-    model: Any, batch: Sequence[_Asked], ends: Collection[int], max_new_tokens: int, watch: Watch
+    model: Any, batch: Sequence[Asked], ends: Collection[int], max_new_tokens: int, watch: Watch
 ) -> dict[int, Answer]:
     texts = {
         asked.place: GrowingAnswer(asked.trunk + asked.rest, ends, max_new_tokens)
         for asked in batch
     }
-    rows, logits = _read_prompts(model, batch, max_new_tokens)
+    rows, logits = read_prompts(model, batch, max_new_tokens)
     logits = logits[:, None]
     guesses: list[tuple[int, ...]] = [()] * len(batch)
     while True:
         counts = _take(logits, [texts[place] for place in rows.places], guesses, ends)
         for column in range(max(counts)):
             right = [row for row, count in enumerate(counts) if count > column]
-            watch([rows.places[row] for row in right], logits[right, column])
+            # mostly all of them: a copy of their logits would cost as much as finding the likeliest
+            said = logits[:, column] if len(right) == len(counts) else logits[right, column]
+            watch([rows.places[row] for row in right], said)
         rows.settle(counts)
         going = [row for row, place in enumerate(rows.places) if not texts[place].is_over]
         if not going:
@@ -140,105 +127,3 @@ def _take(
         text.add(sure, gains)
         counts.append(len(sure))
     return counts
-
-
-def _read_prompts(model: Any, batch: Sequence[_Asked], room: int) -> tuple[OpenRows, Tensor]:
-    """Read the prompts of a batch, each trunk once.
-
-    Args:
-        model: a causal language model.
-        batch: what is asked.
-        room: tokens that will follow the longest prompt.
-
-    Returns:
-        the rows, and the logits behind each prompt, (rows, vocabulary).
-    """
-    device = model.device
-    rests, rest_lengths = pad([asked.rest for asked in batch], device)
-    width = rests.shape[1]
-    cache, trunk_lengths, seen = _encode_trunks(model, batch, width + room)
-    columns = torch.arange(width, device=device)
-    position_ids = trunk_lengths[:, None] + torch.minimum(columns, rest_lengths[:, None] - 1)
-    trunk_positions = torch.arange(seen.shape[1], device=device).expand_as(seen)
-    key_positions = torch.cat([trunk_positions, position_ids], dim=1)
-    # (questions, rest, trunk + rest): the trunk, then the rest up to the token itself
-    inside = (columns[None, :, None] >= columns[None, None, :]).expand(len(batch), -1, -1)
-    visible = torch.cat([seen[:, None, :].expand(-1, width, -1), inside], dim=2)
-    logits, _ = logits_at(
-        model,
-        torch.arange(len(batch), device=device),
-        rest_lengths - 1,
-        input_ids=rests,
-        position_ids=position_ids,
-        attention_mask=masks(
-            layer_kinds(model.config), visible, position_ids, key_positions, model.dtype
-        ),
-        past_key_values=cache,
-        use_cache=True,
-    )
-    seen = torch.cat([seen, columns < rest_lengths[:, None]], dim=1)
-    places = [asked.place for asked in batch]
-    positions = trunk_lengths + rest_lengths
-    return OpenRows(model, places, cache, seen, key_positions, positions), logits
-
-
-def _encode_trunks(
-    model: Any, batch: Sequence[_Asked], room: int
-) -> tuple[DynamicCache, Tensor, Tensor]:
-    """Encode each trunk of a batch once.
-
-    Args:
-        model: a causal language model.
-        batch: what is asked.
-        room: tokens that will follow the longest trunk.
-
-    Returns:
-        the cache with a row for each question, the trunks' lengths (questions,), and which of
-        the cache's columns hold a token of the question's trunk, (questions, columns).
-    """
-    trunks: dict[tuple[int, ...], list[int]] = {}
-    for row, asked in enumerate(batch):
-        trunks.setdefault(asked.trunk, []).append(row)
-    lengths = torch.tensor([len(asked.trunk) for asked in batch], device=model.device)
-    longest = max(map(len, trunks))
-    seen = torch.arange(longest, device=model.device) < lengths[:, None]
-    cache = buffered_cache(model, longest + room)
-    if cache is None:
-        return _encoded_together(model, batch, list(trunks)), lengths, seen
-    for trunk, rows in trunks.items():
-        if trunk:
-            fill(cache, len(batch), rows, _encoded(model, [trunk]))
-    for layer in cache.layers:
-        layer.show(longest)  # type: ignore[union-attr]
-    return cache, lengths, seen
-
-
-def _encoded_together(
-    model: Any, batch: Sequence[_Asked], trunks: list[tuple[int, ...]]
-) -> DynamicCache:
-    """Encode the trunks beside one another, for layers that hold more than keys and values."""
-    owner = torch.tensor([trunks.index(asked.trunk) for asked in batch], device=model.device)
-    cache = _encoded(model, trunks)
-    # takes repeated rows, and the states of layers without keys
-    cache.reorder_cache(owner)  # type: ignore[arg-type]
-    return cache
-
-
-def _encoded(model: Any, trunks: Sequence[tuple[int, ...]]) -> DynamicCache:
-    """Return what is left of trunks in a cache with a row for each."""
-    cache = unlimited_cache(model)
-    ids, _ = pad(trunks, model.device)
-    if ids.shape[1]:
-        nowhere = torch.zeros(0, dtype=torch.long, device=model.device)
-        logits_at(
-            model,
-            nowhere,
-            nowhere,
-            input_ids=ids,
-            position_ids=torch.arange(ids.shape[1], device=model.device).expand_as(ids),
-            # padding stands on the right, where the causal mask alone hides it
-            attention_mask=torch.ones_like(ids),
-            past_key_values=cache,
-            use_cache=True,
-        )
-    return cache

@@ -17,7 +17,7 @@ from tests.support.architectures import CONFIGURATIONS, EXPECTED, VOCABULARY, co
 from tests.unit.modeling.test_generation import one_at_a_time
 from tests.unit.modeling.test_tensors import draw
 from vestibular.core.errors import BaseModelError
-from vestibular.modeling import capability, proving, sharing, tensors, trials
+from vestibular.modeling import capability, prompt_reading, proving, tensors, trials
 from vestibular.modeling.attention import Reach
 from vestibular.modeling.caching import BufferedLayer
 from vestibular.modeling.generation import answer_questions
@@ -182,6 +182,12 @@ def one_further(logits_at: Any) -> Any:
     return broken
 
 
+@pytest.fixture(autouse=True)
+def _contexts_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Read what follows each context in a pass of its own, few as its tokens are here."""
+    monkeypatch.setattr(prompt_reading, "TOKENS_ON_CPU", 1)
+
+
 def unmoved(reorder: Callable[..., None]) -> Callable[..., None]:
     """Keep the first rows, whichever go on."""
     return lambda layer, rows: reorder(layer, torch.arange(len(rows)))
@@ -189,12 +195,13 @@ def unmoved(reorder: Callable[..., None]) -> Callable[..., None]:
 
 FAULTS: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
     "windows": lambda patch: (
-        [patch.setattr(module, "layer_kinds", blind) for module in (sharing, tensors)] and None
+        [patch.setattr(module, "layer_kinds", blind) for module in (prompt_reading, tensors)]
+        and None
     ),
     "branches": lambda patch: patch.setattr(tensors, "branches_seen", all_before),
     "positions": lambda patch: patch.setattr(trials, "collate", by_column(trials.collate)),
     "later positions": lambda patch: patch.setattr(
-        sharing, "logits_at", one_further(sharing.logits_at)
+        prompt_reading, "logits_at", one_further(prompt_reading.logits_at)
     ),
     "rows": lambda patch: patch.setattr(
         BufferedLayer, "reorder_cache", unmoved(BufferedLayer.reorder_cache)

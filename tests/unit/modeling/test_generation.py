@@ -1,6 +1,7 @@
 """Batched answers against one-at-a-time greedy decoding by transformers itself."""
 
 import copy
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -9,6 +10,7 @@ import torch
 
 from tests.support.architectures import SHAPES
 from tests.unit.modeling.test_tensors import draw
+from vestibular.modeling import prompt_reading
 from vestibular.modeling.drafting import LookUp, guesses_a_row, taken
 from vestibular.modeling.encoding import EncodedQuestion
 from vestibular.modeling.generation import answer_questions
@@ -34,9 +36,14 @@ def one_at_a_time(model: Any, question: EncodedQuestion) -> list[int]:
     return output[: output.index(END)] if END in output else output
 
 
+@pytest.mark.parametrize("together", [1, 60, sys.maxsize])
 @pytest.mark.parametrize("shape", SHAPES)
-def test_answers_equal_one_at_a_time(tiny_model: Callable[[str], Any], shape: str) -> None:
+def test_answers_equal_one_at_a_time(
+    tiny_model: Callable[[str], Any], shape: str, together: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """200 questions, token for token, whatever the size of a batch; some answers end early."""
+    # rests of one context a pass, of some, of all
+    monkeypatch.setattr(prompt_reading, "TOKENS_ON_CPU", together)
     model = tiny_model(shape)
     questions = draw(100)[:200]
     expected = [one_at_a_time(model, question) for question in questions]
