@@ -48,7 +48,13 @@ SHOWN_FLIPS = 10
 @exit_on_error
 def main() -> None:
     """Run the command that the arguments name."""
-    arguments = parser().parse_args()
+    known = parser()
+    arguments, further = known.parse_known_args()
+    # argparse keeps for a command only what does not begin with an option
+    if further and arguments.run is not run_experiments:
+        known.error(f"unrecognized arguments: {' '.join(further)}")
+    if arguments.run is run_experiments:
+        arguments.options = further
     arguments.run(arguments)
 
 
@@ -122,7 +128,6 @@ def parser() -> argparse.ArgumentParser:
         epilog="example: vestibular experiments --sort-by f1 --sort-order desc",
         add_help=True,
     )
-    experiments.add_argument("options", nargs=argparse.REMAINDER, help="options of `dvc exp show`")
     experiments.set_defaults(run=run_experiments)
 
     compare = commands.add_parser(

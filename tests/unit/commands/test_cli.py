@@ -308,3 +308,21 @@ def test_no_room_for_a_prompt_is_seen_before_training(tmp_path: Path) -> None:
     change(tmp_path, {"evaluate.max_new_tokens": 9999})
     result = run(tmp_path, sys.executable, "-m", "stages.prepare", status=2)
     assert "evaluate.max_new_tokens: 9999 leaves no room" in result.stderr
+
+
+def test_options_of_dvc_come_to_experiments_in_their_order(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The example of the command's own help among them; other commands refuse what they lack."""
+    given = ["--sort-by", "f1", "--sort-order", "desc", "-A"]
+    came: list[list[str]] = []
+    monkeypatch.setattr(
+        "vestibular.commands.cli.run_experiments", lambda each: came.append(each.options)
+    )
+    monkeypatch.setattr("sys.argv", ["vestibular", "experiments", *given])
+    main()
+    assert came == [given]
+    monkeypatch.setattr("sys.argv", ["vestibular", "leaderboard", "--sort-by", "f1"])
+    with pytest.raises(SystemExit):
+        main()
+    assert "unrecognized arguments: --sort-by f1" in capsys.readouterr().err
