@@ -1,4 +1,4 @@
-"""YAML files: read as DVC reads them, and edited without touching anything else."""
+"""YAML files: read as DVC reads them, and edited in place."""
 
 import re
 from collections.abc import Mapping
@@ -12,18 +12,18 @@ from vestibular.core.files import atomic_file
 
 
 class _Loader(yaml.SafeLoader):
-    """PyYAML with YAML 1.2's floats, as DVC reads them, and without repeated keys or circles."""
+    """PyYAML with YAML 1.2's floats, as in DVC, without duplicate keys or circular values."""
 
     def __init__(self, stream: Any) -> None:
         super().__init__(stream)
         self._open: list[Any] = []
-        """Anchors of the values that are being read."""
+        """Anchors of the values being read."""
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         event: Any = self.peek_event()  # type: ignore[no-untyped-call]
         if isinstance(event, yaml.AliasEvent) and event.anchor in self._open:
             place: Any = event.start_mark
-            raise yaml.MarkedYAMLError(problem="a value that holds itself", problem_mark=place)
+            raise yaml.MarkedYAMLError(problem="a value that contains itself", problem_mark=place)
         return super().compose_node(parent, index)
 
     def compose_sequence_node(self, anchor: Any) -> yaml.SequenceNode:
@@ -34,20 +34,20 @@ class _Loader(yaml.SafeLoader):
 
     def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
         self._open.append(anchor)
-        # as it is written: later on, what is merged in (`<<`) stands beside what overrides it
+        # checked before merging: later, merged keys (`<<`) stand next to those that override them
         node = super().compose_mapping_node(anchor)
         self._open.pop()
         seen = set()
         for key_node, _ in node.value:
             if not isinstance(key_node, yaml.ScalarNode):
                 raise yaml.MarkedYAMLError(
-                    problem="braces or brackets in the place of a key; put a text that begins "
-                    "with one in quotes",
+                    problem="a brace or bracket in place of a key; put a text that begins with one "
+                    "in quotes",
                     problem_mark=key_node.start_mark,
                 )
             if key_node.value in seen:
                 raise yaml.MarkedYAMLError(
-                    problem=f"the key {key_node.value!r} stands here twice",
+                    problem=f"the key {key_node.value!r} appears twice",
                     problem_mark=key_node.start_mark,
                 )
             seen.add(key_node.value)
@@ -73,7 +73,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
     """Read a YAML file whose top level is a mapping.
 
     Raises:
-        ParamsError: the file is missing, is not YAML, or is something else than a mapping.
+        ParamsError: the file is missing, is not YAML, or is not a mapping.
     """
     try:
         text = path.read_text(encoding="utf-8")
@@ -87,13 +87,13 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 
 def parse_yaml(text: str, path: Path) -> dict[str, Any]:
-    """Parse YAML whose top level is a mapping; `path` says in messages where it is from.
+    """Parse YAML whose top level is a mapping; `path` is named in messages.
 
     Raises:
-        ParamsError: the text is not YAML, or is something else than a mapping.
+        ParamsError: the text is not YAML, or is not a mapping.
     """
     try:
-        # the loader is a SafeLoader
+        # the loader derives from SafeLoader
         content = yaml.load(text, _Loader)  # noqa: S506
     except yaml.MarkedYAMLError as error:
         line = f" line {error.problem_mark.line + 1}:" if error.problem_mark else ""
@@ -103,7 +103,7 @@ def parse_yaml(text: str, path: Path) -> dict[str, Any]:
     except RecursionError:
         raise ParamsError(f"{path}: not YAML: it is nested too deeply") from None
     except (ValueError, AttributeError, TypeError) as error:
-        # a day that no calendar has, or a tag (`!!int`) of a text that is none
+        # an impossible date, or a tag such as `!!int` on text
         raise ParamsError(f"{path}: not YAML: {error}; put texts in quotes") from None
     if not isinstance(content, dict):
         raise ParamsError(f"{path}: must be a mapping of settings, not {kind(content)}")
@@ -111,13 +111,13 @@ def parse_yaml(text: str, path: Path) -> dict[str, Any]:
 
 
 def replace_values(path: Path, values: Mapping[tuple[str, ...], str]) -> None:
-    """Write texts into a YAML file in place of those at the given keys; all else stays.
+    """Replace values at the given keys of a YAML file with texts; keep everything else.
 
-    A key whose neighbours are there, but not itself, is put behind the first of them.
+    A missing key is inserted after the first key of its mapping.
 
     Raises:
-        ParamsError: the file is not YAML, a key's mapping is not in it, or what stands there is
-            another place's too (a YAML alias).
+        ParamsError: the file is not YAML, a key's mapping is missing, or the value is shared
+            through a YAML alias.
     """
     expected = read_yaml(path)
     text = path.read_text(encoding="utf-8")
@@ -127,7 +127,7 @@ def replace_values(path: Path, values: Mapping[tuple[str, ...], str]) -> None:
         for key in keys[:-1]:
             node = next((below for name, below in node.value if name.value == key), None)
             if not isinstance(node, yaml.MappingNode):
-                raise ParamsError(f"{path}: {'.'.join(keys)}: there is no such mapping")
+                raise ParamsError(f"{path}: {'.'.join(keys)}: no such mapping")
         found = [below for name, below in node.value if name.value == keys[-1]]
         if found:
             edits.append((found[0].start_mark.index, found[0].end_mark.index, value))
@@ -147,21 +147,21 @@ def replace_values(path: Path, values: Mapping[tuple[str, ...], str]) -> None:
     if written != expected:
         wanted = ", ".join(f"{'.'.join(keys)}: {value}" for keys, value in values.items())
         raise ParamsError(
-            f"{path}: a value behind a YAML alias or merge cannot be written without changing "
-            f"others; write by hand {wanted}"
+            f"{path}: a value behind a YAML alias or merge cannot be changed without changing "
+            f"others; edit by hand: {wanted}"
         )
     with atomic_file(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
 def _with_value(content: Mapping[str, Any], keys: tuple[str, ...], value: str) -> dict[str, Any]:
-    """Return a mapping with one value replaced; what is shared by an alias is not changed."""
+    """Return a mapping with one value replaced; leave values shared by an alias unchanged."""
     below = _with_value(content[keys[0]], keys[1:], value) if len(keys) > 1 else value
     return {**content, keys[0]: below}
 
 
 def kind(value: object) -> str:
-    """Return what a value of a YAML file is, in words."""
+    """Return the type of a YAML value in words."""
     return {"NoneType": "nothing", "str": "text", "list": "a list"}.get(
         type(value).__name__, type(value).__name__
     )

@@ -62,12 +62,12 @@ def test_all_faults_come_in_one_message(tmp_path: Path) -> None:
     )
     assert faults(tmp_path, text) == [
         "seed: must be a valid integer (got 'forty')",
-        "prompt.template: must hold {question} exactly once (found 0 times)",
+        "prompt.template: must contain {question} exactly once (found 0 times)",
         "train.epochs: is missing",
         "train.lora.r: must be greater than 0 (got 0)",
         "train.epoch: is not a setting; did you mean epochs?",
         "candidates.opt-tiny.base_model: must be a valid string (got 3); "
-        "YAML takes it for that: put it in quotes if it is text",
+        "YAML reads it as that: put it in quotes if it is text",
         "candidates.opt-tiny.learning_rate: must be greater than 0 (got -1)",
     ]
 
@@ -75,7 +75,7 @@ def test_all_faults_come_in_one_message(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "fault"),
     [
-        ("  opt-tiny:", "  opt.tiny:", "candidates.opt.tiny: a candidate's name may hold"),
+        ("  opt-tiny:", "  opt.tiny:", "candidates.opt.tiny: a candidate's name may contain"),
         ("    r: 8", "    r: 8\n    rank: 8", "train.lora.rank: is not a setting; did you mean r?"),
         (
             "bases/opt-tiny",
@@ -102,10 +102,10 @@ def test_all_faults_come_in_one_message(tmp_path: Path) -> None:
         ("articles: pt", "articles: xx", "in another language write none: articles count"),
         ("normalization: squad", "normalization: mlqa", "evaluate.articles: must be one of ar, de"),
         ("  margin: 0.03", "  margin: 1", "select.margin: must be less than 1"),
-        ("  margin: 0.03", "  when_tied: cheapest", "select.when_tied: has ended"),
-        ("seed: 42", "seed: 42\nseed: 43", "the key 'seed' stands here twice"),
+        ("  margin: 0.03", "  when_tied: cheapest", "select.when_tied: no longer exists"),
+        ("seed: 42", "seed: 42\nseed: 43", "the key 'seed' appears twice"),
         ("seed: 42", "seed: [42", "not YAML"),
-        ("seed: 42", "seed: {{x}}", "line 3: not YAML: braces or brackets in the place of a key"),
+        ("seed: 42", "seed: {{x}}", "line 3: not YAML: a brace or bracket in place of a key"),
         ("  opt-tiny:", "  GPT2-mini:", "candidates.GPT2-mini: differs from gpt2-mini in case"),
         ("  validation: dev", "  validation: ./train", "data: train and validation are the same"),
         ("learning_rate: 1e-2", "learning_rate: .inf", "train.learning_rate: must be a finite"),
@@ -132,7 +132,7 @@ def test_all_faults_come_in_one_message(tmp_path: Path) -> None:
         (
             "language: pt",
             "language: off",
-            "data.language: must be a valid string (got False); YAML takes it for that: put it "
+            "data.language: must be a valid string (got False); YAML reads it as that: put it "
             "in quotes if it is text",
         ),
         ("repeats: []", "repeats: [7]", "repeats: 7: must be fold-N or seed-N: write seed-7 for"),
@@ -229,8 +229,8 @@ def test_something_else_than_settings_is_refused(tmp_path: Path, text: str) -> N
         ("seed: 2001-13-45", "month must be in 1..12; put texts in quotes"),
         ("seed: !!timestamp soon", "not YAML"),
         ("seed: !!int one", "put texts in quotes"),
-        ("candidates: &all\n  tiny: *all", "line 2: not YAML: a value that holds itself"),
-        ("repeats: &all [*all]", "line 1: not YAML: a value that holds itself"),
+        ("candidates: &all\n  tiny: *all", "line 2: not YAML: a value that contains itself"),
+        ("repeats: &all [*all]", "line 1: not YAML: a value that contains itself"),
     ],
 )
 def test_what_no_reader_survives_is_one_line(tmp_path: Path, text: str, fault: str) -> None:
@@ -266,7 +266,7 @@ def test_merges_may_be_nested_and_overridden(tmp_path: Path) -> None:
     assert content["outer"]["second"] == {"x": 2, "y": 1}
     assert content["third"] == {"x": 2, "y": 3}
     path.write_text("a: &a {x: 1}\nb: {<<: *a, y: 1, y: 2}\n", encoding="utf-8")
-    with pytest.raises(ParamsError, match="'y' stands here twice"):
+    with pytest.raises(ParamsError, match="'y' appears twice"):
         read_yaml(path)
 
 

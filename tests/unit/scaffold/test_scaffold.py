@@ -313,7 +313,7 @@ def test_a_package_comes_and_goes_with_the_graph(exam: Path, newer: dict[str, st
     ("damage", "said"),
     [
         (lambda text: "{", "not JSON"),
-        (lambda text: "[]", "must hold a JSON object"),
+        (lambda text: "[]", "must contain a JSON object"),
         (lambda text: text.replace('"library"', '"x"'), "record.json: "),
         (lambda text: text.replace('"stages/train.py"', '"../train.py"'), "outside the project"),
         (lambda text: text.replace('"report"', '"/report"'), "outside the project"),
@@ -364,7 +364,7 @@ def test_a_stage_runs_with_the_projects_library_alone(exam: Path) -> None:
     (exam / "code/report~").write_text("an editor's")
     said = run(exam, sys.executable, "-m", "stages.train", status=2)
     assert said.stdout == ""
-    assert said.stderr.startswith("code: report: the installed library is another one")
+    assert said.stderr.startswith("code: report: the installed library differs")
     assert "vestibular==" in said.stderr
     assert "Traceback" not in said.stderr
 
