@@ -63,7 +63,7 @@ def headline(selection: Selection, costs: Mapping[str, CandidateCosts]) -> str:
     has = f"{METRICS[selection.metric]} {score_words(selection.score(name))}"
     if not selection.promoted:
         row = selection.candidates[name]
-        short = "not above" if row.below else "not surely above"
+        short = "not above" if row.below else "not clearly above"
         return (
             f"No model goes into production: the best, {name}, has {has}, {short} "
             f"{points(selection, name, row.below or row.unclear)}."
@@ -72,7 +72,7 @@ def headline(selection: Selection, costs: Mapping[str, CandidateCosts]) -> str:
     if selection.below:
         but = f", though not above {points(selection, name, selection.below)}"
     elif selection.unclear:
-        but = f", though not surely above {points(selection, name, selection.unclear)}"
+        but = f", though not clearly above {points(selection, name, selection.unclear)}"
     return (
         f"{name} goes into production{but}: {has}{corrected_words(selection)}, "
         f"{standing(selection)}, at {felt_words(selection, costs, name)}."

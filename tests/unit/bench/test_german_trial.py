@@ -96,7 +96,7 @@ def test_a_random_model_is_last_and_never_promoted(tmp_path: Path) -> None:
     for seed in range(SEEDS):
         log = (tmp_path / f"seed-{seed}/log").read_text(encoding="utf-8")
         # the choice speaks up: few documents, and what to type
-        assert re.search(r"There are only [34] documents: every interval rests on few\.", log)
+        assert re.search(r"There are only [34] documents: every interval is based on few\.", log)
         assert "dvc exp run -S 'repeats=[fold-1,fold-2" in log
         assert not re.search(rf"^{RANDOM} is promoted", log, re.MULTILINE)
         assert {*DEMO_BASES, RANDOM} == {

@@ -120,7 +120,7 @@ def test_cost_without_a_say_is_a_notice() -> None:
     assert "ahead of cheap, but not significantly" in shown["headline"]
     few, notice = shown["notices"]
     assert "too few to tell dear from cheap" in few
-    assert notice.startswith("Cost has no say with these data")
+    assert notice.startswith("Cost cannot decide with these data")
     assert f"{selection.cost_say.margin_needed:.2f}" in notice
     rows = {row["name"]: row for row in board(selection)}
     assert rows["cheap"]["notes"][0].startswith("beyond margin (F1 ")
@@ -134,7 +134,7 @@ def test_a_lead_within_the_noise_of_a_reference_point_comes_first() -> None:
     assert selection.unclear == ("annotators",)
     headline = summarize(selection, COSTS)["headline"]
     assert headline.startswith(
-        "near goes into production, though not surely above the annotators ("
+        "near goes into production, though not clearly above the annotators ("
     )
 
 
@@ -161,7 +161,7 @@ def test_a_refusal_names_no_winner() -> None:
     assert shown["answers"][0]["figure"] == "none"
     # said once: why in the headline, what to do in the card
     assert shown["answers"][2]["text"] == (
-        "Improve it, or set select.allow_below_reference: true to promote it all the same."
+        "Improve it, or set select.allow_below_reference: true to promote it anyway."
     )
     assert not any("promoted" in notice for notice in shown["notices"])
     assert not any(row["promoted"] for row in board(selection))
@@ -289,7 +289,7 @@ def test_the_plain_sort_claims_no_more() -> None:
     assert "EM 0." in shown["headline"]
     assert shown["answers"][2]["figure"] == "the plain sort"
     assert shown["answers"][0]["text"] == "Rank 1 of 2 by EM, then F1; runner-up b."
-    assert "A true difference in exact match of 0." in shown["answers"][1]["text"]
+    assert "in exact match is detected with 80 % probability" in shown["answers"][1]["text"]
 
 
 def test_one_candidate_has_nobody_to_beat() -> None:

@@ -69,7 +69,7 @@ def test_the_board_says_what_has_to_be_known_beside_the_reason() -> None:
     assert (board.winner, board.reason) == ("a", FOUND.reason)
     assert board.candidates["a"].after.f1 == FOUND.candidates["a"].scores.f1
     assert any("Corrected" in note for note in board.notes)
-    assert any("Cost has no say" in note for note in board.notes)
+    assert any("Cost cannot decide" in note for note in board.notes)
     again = Leaderboard.parse(json.loads(board.to_text()), Path("leaderboard.json"))
     assert again.to_text() == board.to_text()
 
