@@ -28,7 +28,7 @@ class ParamsError(VestibularError):
 
 
 class DataError(VestibularError):
-    """A data file is missing, malformed or holds no question that can be asked."""
+    """A data file is missing, malformed or contains no question that can be asked."""
 
 
 class BaseModelError(VestibularError):

@@ -59,7 +59,7 @@ def test_the_user_is_told_about_data_size_and_steps(tmp_path: Path) -> None:
         r"gpt2-tiny: train\.warmup_steps: 10, and there are [23] steps in all \(4\d questions", said
     )
     assert re.search(r"train\.batch_size: 16 of 4\d questions make [23] steps an epoch", said)
-    assert "evaluate.articles: pt, and data.language is de: write de, for German" in said
+    assert "evaluate.articles: pt, but data.language is de: write de, for German" in said
     refused = run(
         tmp_path,
         *(sys.executable, "-c", "from vestibular.commands.cli import main; main()", "init"),

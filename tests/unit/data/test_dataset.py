@@ -190,7 +190,11 @@ def test_a_bad_cell_is_placed(tmp_path: Path, change: dict[str, Any], message: s
     [
         ("train.jsonl", "{}\n{", "row 2: not JSON"),
         ("train.jsonl", "[1]", "row 1: must be a JSON object"),
-        ("train.csv", "nome,documento,texto,pergunta,respostas\n1,2", "row 1: has another number"),
+        (
+            "train.csv",
+            "nome,documento,texto,pergunta,respostas\n1,2",
+            "row 1: has a different number",
+        ),
         ("train.csv", 'nome,documento,texto,pergunta,respostas\n"1', "not CSV"),
         ("train.parquet", "PAR", "not Parquet"),
     ],
@@ -272,7 +276,7 @@ def test_a_drawn_split_far_from_what_was_asked_warns(tmp_path: Path) -> None:
     for each in drawn:
         assert each.asked == 0.1
         assert (each.warning is None) == (0.05 <= each.share <= 0.15)
-    assert any(each.warning and "10% was asked for, and 9" in each.warning for each in drawn)
+    assert any(each.warning and "10% was requested, but 9" in each.warning for each in drawn)
     given = settings(tmp_path, "jsonl")
     assert load_dataset(given, Normalization(), 1).drawn is None
 
@@ -381,7 +385,9 @@ def test_leaks_between_folds_are_counted_or_refused() -> None:
         *((0,), (0,), (), None)
     ]
     assert count_leaks_between(repeats, "report") == 2
-    with pytest.raises(DataError, match="2 questions are given away by questions of other folds"):
+    with pytest.raises(
+        DataError, match="questions of other folds reveal the answers to 2 questions"
+    ):
         count_leaks_between(repeats, "fail")
 
 
