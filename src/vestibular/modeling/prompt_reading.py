@@ -1,8 +1,9 @@
-"""A batch's prompts through the model: each trunk once and alone, and behind it what differs.
+"""Reading of a batch's prompts: each trunk once, followed by the questions' own tokens.
 
-A question's prompt is the trunk that all questions of its context share, and a rest of its own. A
-trunk's keys and values are copied to the row of each of its questions. On a CPU the rests of a few
-contexts are read at a time, so that they are padded to each other's length and not to the batch's.
+A question's prompt consists of the trunk, shared by all questions of its context, and a rest of its
+own. A trunk's keys and values are copied to the row of each of its questions. On a CPU, the rests
+of a few contexts are read at a time, so that they are padded to each other's length and not to the
+batch's.
 """
 
 import itertools
@@ -22,12 +23,12 @@ from vestibular.modeling.decoding import OpenRows, pad
 from vestibular.modeling.tensors import logits_at
 
 TOKENS_ON_CPU = 192
-"""Tokens of rests in a pass from which a CPU's matrix products get no cheaper."""
+"""Number of tokens in a pass from which larger matrix products are no faster per token on a CPU."""
 
 
 @dataclass(frozen=True)
 class Asked:
-    """A question's place in the caller's list, its trunk, and what follows the trunk."""
+    """A question's index in the caller's list, its trunk, and the rest of its prompt."""
 
     place: int
     trunk: tuple[int, ...]
@@ -36,12 +37,12 @@ class Asked:
 
 @dataclass(frozen=True)
 class _Read:
-    """Rows behind their prompts."""
+    """Rows after their prompts have been read."""
 
     logits: Tensor
-    """Behind each prompt, (rows, vocabulary)."""
+    """Logits after each prompt, (rows, vocabulary)."""
     seen: Tensor
-    """As in `OpenRows`, and so are the next two; the columns are those of this reading alone."""
+    """As in `OpenRows`, like the next two; the columns are those of this reading only."""
     key_positions: Tensor
     positions: Tensor
 
@@ -51,11 +52,11 @@ def read_prompts(model: Any, batch: Sequence[Asked], room: int) -> tuple[OpenRow
 
     Args:
         model: a causal language model.
-        batch: what is asked, the questions of a trunk one after the other.
-        room: tokens that will follow the longest prompt.
+        batch: the questions, those of one trunk in sequence.
+        room: number of tokens that will follow the longest prompt.
 
     Returns:
-        the rows, and the logits behind each prompt, (rows, vocabulary).
+        the rows, and the logits after each prompt, (rows, vocabulary).
     """
     readings = list(_readings(batch, _tokens_together(model, batch)))
     columns = max(
@@ -90,21 +91,21 @@ def read_prompts(model: Any, batch: Sequence[Asked], room: int) -> tuple[OpenRow
 
 
 def _tokens_together(model: Any, batch: Sequence[Asked]) -> int:
-    """Return how many tokens of rests make a pass: all where passes, not tokens, cost."""
-    # with no trunk at all there is nothing yet to be a part of
+    """Return how many tokens of rests make a pass; all if the number of passes is what costs."""
+    # without any trunk the cache is still empty and cannot be split
     apart = model.device.type == "cpu" and any(asked.trunk for asked in batch)
     return TOKENS_ON_CPU if apart else sys.maxsize
 
 
 def _by_trunk(batch: Sequence[Asked]) -> Iterator[tuple[range, Sequence[Asked]]]:
-    """Give the rows of each trunk."""
+    """Yield the rows of each trunk."""
     for _, rows in itertools.groupby(range(len(batch)), key=lambda row: batch[row].trunk):
         places = list(rows)
         yield range(places[0], places[-1] + 1), batch[places[0] : places[-1] + 1]
 
 
 def _readings(batch: Sequence[Asked], tokens: int) -> Iterator[tuple[range, Sequence[Asked]]]:
-    """Give the rows whose rests are read together: whole trunks, with so many `tokens` at least."""
+    """Yield the rows whose rests are read together: whole trunks with at least `tokens` tokens."""
     first = 0
     for rows, _ in _by_trunk(batch):
         asked = batch[first : rows.stop]
@@ -114,12 +115,13 @@ def _readings(batch: Sequence[Asked], tokens: int) -> Iterator[tuple[range, Sequ
 
 
 def _read_rests(model: Any, batch: Sequence[Asked], cache: DynamicCache) -> _Read:
-    """Read what follows the trunks.
+    """Read the tokens after the trunks.
 
     Args:
         model: a causal language model.
-        batch: what is asked.
-        cache: a row for each, with its trunk at the front; it gets the rests behind the longest.
+        batch: the questions.
+        cache: one row per question, with its trunk at the front; the rests are added after the
+            longest trunk.
     """
     device = model.device
     lengths = torch.tensor([len(asked.trunk) for asked in batch], device=device)
@@ -151,17 +153,17 @@ def _read_rests(model: Any, batch: Sequence[Asked], cache: DynamicCache) -> _Rea
 
 
 def _encoded_together(model: Any, batch: Sequence[Asked]) -> DynamicCache:
-    """Encode the trunks beside one another, for layers that hold more than keys and values."""
+    """Encode the trunks as a batch, for layers that hold more than keys and values."""
     trunks = [asked[0].trunk for _, asked in _by_trunk(batch)]
     owner = [number for number, (rows, _) in enumerate(_by_trunk(batch)) for _ in range(len(rows))]
     cache = _encoded(model, trunks)
-    # takes repeated rows, and the states of layers without keys
+    # handles repeated rows, and the states of layers without keys
     cache.reorder_cache(torch.tensor(owner, device=model.device))  # type: ignore[arg-type]
     return cache
 
 
 def _encoded(model: Any, trunks: Sequence[tuple[int, ...]]) -> DynamicCache:
-    """Return what is left of trunks in a cache with a row for each."""
+    """Return a cache with one row per trunk."""
     cache = unlimited_cache(model)
     ids, _ = pad(trunks, model.device)
     if ids.shape[1]:
@@ -172,7 +174,7 @@ def _encoded(model: Any, trunks: Sequence[tuple[int, ...]]) -> DynamicCache:
             nowhere,
             input_ids=ids,
             position_ids=torch.arange(ids.shape[1], device=model.device).expand_as(ids),
-            # padding stands on the right, where the causal mask alone hides it
+            # padding is on the right, where the causal mask hides it
             attention_mask=torch.ones_like(ids),
             past_key_values=cache,
             use_cache=True,
@@ -185,5 +187,5 @@ def _longest(texts: Iterable[tuple[int, ...]]) -> int:
 
 
 def _widened(values: Tensor, columns: int) -> Tensor:
-    """Add columns that no token is in: zeros, and so False."""
+    """Append empty columns: zeros, or False."""
     return pad_columns(values, (0, columns - values.shape[1]))

@@ -255,7 +255,7 @@ def test_an_argument_that_is_no_utf_8_is_refused(tmp_path: Path) -> None:
     ("name", "content", "message"),
     [
         ("model.safetensors", b"x" * 5000, "is cut off or damaged"),
-        ("tokenizer.json", b"{}", "no tokenizer can be loaded"),
+        ("tokenizer.json", b"{}", "the tokenizer cannot be loaded"),
         ("config.json", b"[]", "config.json: must be a JSON object"),
         ("config.json", "+layer", "the weights lack"),
     ],

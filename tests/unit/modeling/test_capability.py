@@ -255,7 +255,7 @@ def test_what_sees_the_answer_is_refused() -> None:
     small = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4}
     bert = {**small, "vocab_size": VOCABULARY, "intermediate_size": 48}
     refused = try_out(transformers.BertConfig(**bert)).refused
-    assert "no causal language model" in refused
+    assert "not a causal language model" in refused
     assert not try_out(transformers.BertConfig(**bert, is_decoder=True)).refused
 
 

@@ -49,7 +49,7 @@ def test_a_folder_without_a_tokenizer_is_refused(tmp_path: Path) -> None:
     from vestibular.core.errors import BaseModelError
     from vestibular.modeling.models import load_tokenizer
 
-    with pytest.raises(BaseModelError, match="it has no words"):
+    with pytest.raises(BaseModelError, match="its vocabulary is empty"):
         load_tokenizer(save_shape("gpt2-small", tmp_path))
 
 
