@@ -1,4 +1,4 @@
-"""What the Trainer calls while it trains: guards, and what a person and the run's log see."""
+"""Callbacks of the Trainer: guards, progress on the terminal, and the run's log."""
 
 import math
 import sys
@@ -22,11 +22,11 @@ LOGGED = {
     "learning_rate": "learning_rate",
     "grad_norm": "gradient_norm",
 }
-"""The Trainer's names of what is logged, and the curve's."""
+"""The Trainer's names of logged values, and those of the loss curve."""
 
 
 class StopOnNonFiniteLoss(TrainerCallback):
-    """End a training whose loss is no number any more: nothing can come of it."""
+    """Stop a training whose loss is no longer a finite number."""
 
     def on_log(
         self,
@@ -36,12 +36,12 @@ class StopOnNonFiniteLoss(TrainerCallback):
         logs: dict[str, float] | None = None,
         **_: Any,
     ) -> None:
-        """Look at the loss and the gradient that were just logged.
+        """Check the loss and the gradient norm just logged.
 
         Raises:
             ParamsError: one of them is infinite or not a number.
         """
-        # float16's loss scale is found by overflows: steps with one are left out, not learned
+        # float16's loss scale is found by overflows: steps with an overflow are skipped
         for name in ("loss", "eval_loss") if args.fp16 else ("loss", "eval_loss", "grad_norm"):
             if logs and not math.isfinite(logs.get(name, 0.0)):
                 raise ParamsError(
@@ -51,7 +51,7 @@ class StopOnNonFiniteLoss(TrainerCallback):
 
 
 class RunLogCallback(TrainerCallback):
-    """Hand what was logged to the spool, before anybody judges it."""
+    """Pass logged values to the spool, before any check."""
 
     def __init__(self, record: Callable[[int, dict[str, float]], None]) -> None:
         self._record = record
@@ -64,14 +64,14 @@ class RunLogCallback(TrainerCallback):
         logs: dict[str, float] | None = None,
         **_: Any,
     ) -> None:
-        """Pass on the numbers that the loss curve is made of."""
+        """Pass on the values of the loss curve."""
         values = {name: (logs or {})[key] for key, name in LOGGED.items() if key in (logs or {})}
         if values and state.is_world_process_zero:
             self._record(state.global_step, values)
 
 
 class LogLines(TrainerCallback):
-    """A line of text at each logged step, for logs that no terminal shows."""
+    """Print a line of text at each logged step, for logs without a terminal."""
 
     def on_log(
         self,
@@ -81,7 +81,7 @@ class LogLines(TrainerCallback):
         logs: dict[str, float] | None = None,
         **_: Any,
     ) -> None:
-        """Print the loss that was just logged."""
+        """Print the loss just logged."""
         for key, name in (("loss", "loss"), ("eval_loss", "validation loss")):
             if logs and key in logs:
                 place = f"step {state.global_step}/{state.max_steps}"
@@ -89,7 +89,7 @@ class LogLines(TrainerCallback):
 
 
 class Bar(ProgressCallback):
-    """The Trainer's progress bar, with the loss on it and no dictionaries between."""
+    """The Trainer's progress bar, showing the loss and no dictionaries in between."""
 
     def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
         """Show the loss at the end of the bar."""

@@ -56,9 +56,9 @@ def test_the_user_is_told_about_data_size_and_steps(tmp_path: Path) -> None:
     assert "`vestibular data` shows every row." in said
     # three steps, and ten of warm-up; articles of another language
     assert re.search(
-        r"gpt2-tiny: train\.warmup_steps: 10, and there are [23] steps in all \(4\d questions", said
+        r"gpt2-tiny: train\.warmup_steps: 10, but the training has only [23] steps \(4\d", said
     )
-    assert re.search(r"train\.batch_size: 16 of 4\d questions make [23] steps an epoch", said)
+    assert re.search(r"train\.batch_size: 16 of 4\d questions make [23] steps per epoch", said)
     assert "evaluate.articles: pt, but data.language is de: write de, for German" in said
     refused = run(
         tmp_path,

@@ -99,7 +99,7 @@ def test_all_faults_come_in_one_message(tmp_path: Path) -> None:
             "articles: ca",
             "evaluate.articles: must be one of ar, de, en, es, fa, fi, fr, hi, id, it, ja,",
         ),
-        ("articles: pt", "articles: xx", "in another language write none: articles count"),
+        ("articles: pt", "articles: xx", "for another language write none: articles then count"),
         ("normalization: squad", "normalization: mlqa", "evaluate.articles: must be one of ar, de"),
         ("  margin: 0.03", "  margin: 1", "select.margin: must be less than 1"),
         ("  margin: 0.03", "  when_tied: cheapest", "select.when_tied: no longer exists"),

@@ -91,7 +91,7 @@ def test_a_process_that_is_killed_is_named(rank: int) -> None:
 
 def test_processes_that_lose_each_other_are_no_riddle() -> None:
     """None has ended by itself: one did not answer."""
-    with pytest.raises(LaunchError, match="its 2 processes have lost each other"):
+    with pytest.raises(LaunchError, match="its 2 processes have lost contact"):
         launch("sys.exit(75)")
 
 
