@@ -1,4 +1,4 @@
-"""What the folder of a candidate's model says of it: base, loading, prompt, scores, data."""
+"""The description in a candidate's model folder: base, loading, prompt, scores, data."""
 
 from vestibular.core.base_models import Pin
 from vestibular.core.files import file_sha256

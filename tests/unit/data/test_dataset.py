@@ -411,5 +411,5 @@ def test_what_becomes_of_leaks(tmp_path: Path) -> None:
     assert {question.context for question in dropped.questions["train"]} == {ROWS[0]["texto"]}
     assert not any(question.leaked for question in dropped.questions["validation"])
     assert dropped.leaks.dropped_from_train == 3
-    with pytest.raises(DataError, match=r"gives 1 of 2 validation questions away"):
+    with pytest.raises(DataError, match=r"reveal 1 of 2 validation answers"):
         load_dataset(files.model_copy(update={"leaks": "fail"}), Normalization(), 42)

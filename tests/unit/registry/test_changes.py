@@ -216,7 +216,7 @@ def test_of_one_document_nothing_is_sure(in_folder: Path) -> None:
 
     old, new = titled({1}), titled(set(range(40)))
     text = as_text(compare(old, new), old, new, 1)
-    assert "F1 0.017 -> 0.667: of one document, so that nothing tells" in text
+    assert "F1 0.017 -> 0.667: about one document, so nothing shows how certain" in text
 
 
 def test_only_the_same_questions_count(in_folder: Path) -> None:
@@ -345,9 +345,9 @@ def test_a_revision_is_read_without_a_checkout(repository: Path) -> None:
 @pytest.mark.parametrize(
     ("revision", "message"),
     [
-        ("absent", "absent: neither git nor `dvc exp show` knows such a revision"),
+        ("absent", "absent: neither git nor `dvc exp show` knows this revision"),
         ("--all", "--all: neither git nor"),
-        ("HEAD~1", "HEAD~1: holds no dvc.lock"),
+        ("HEAD~1", "HEAD~1: contains no dvc.lock"),
     ],
 )
 def test_a_revision_without_a_run_is_refused(repository: Path, revision: str, message: str) -> None:
