@@ -1,4 +1,4 @@
-"""One round: everything that a target does not have yet, item by item."""
+"""One round of a push: everything that a target lacks, item by item."""
 
 import hashlib
 import json
@@ -15,7 +15,7 @@ from vestibular.mirror.spools import SERIES
 from vestibular.mirror.target import Marks, Target, staged
 
 CHUNK = 1000
-"""Points of a series that are pushed, and marked, at a time."""
+"""Number of points of a series that are pushed, and marked, at a time."""
 
 Outcome = Literal["pushed", "there", "failed"]
 Report = Callable[[Run, str, Outcome, str], None]
@@ -23,7 +23,7 @@ Report = Callable[[Run, str, Outcome, str], None]
 
 @dataclass(frozen=True)
 class Item:
-    """A piece of a run that is pushed and recognised as one."""
+    """A part of a run that is pushed and recognized as a unit."""
 
     name: str
     mark: str
@@ -41,9 +41,9 @@ class Round:
         self._errors: tuple[type[Exception], ...] = (*target.errors, DataError, OSError)
 
     def push(self, run: Run) -> None:
-        """Push what the target does not have of a run, and of its version.
+        """Push what the target lacks of a run, and of its version.
 
-        What somebody has deleted in the service stays deleted.
+        What was deleted in the service stays deleted.
         """
         try:
             self._target.settle(run, partial(_doubtful, run))
@@ -68,9 +68,10 @@ class Round:
         self._target.close_run(run)
 
     def push_stage(self, run: Run) -> None:
-        """Put a run's version into its stage, once the version itself is there.
+        """Set the stage of a run's version, once the version itself is there.
 
-        One in no stage is left as it is, but for production: what is there is what we say.
+        A version without a stage is left as it is, except if the service has it in production:
+        there our stage applies.
         """
         if run.version is None:
             return
@@ -82,7 +83,7 @@ class Round:
             wanted = "archived"
         name = f"stage {wanted}"
         if run.id in self._incomplete and not leaves:
-            self._report(run, name, "failed", "not before the version is whole")
+            self._report(run, name, "failed", "only after the version is complete")
             return
         try:
             there = self._target.stage(run) == wanted
@@ -93,16 +94,16 @@ class Round:
             self._report(run, name, "failed", one_line(error))
 
     def push_other_stages(self, runs: Sequence[Run], production: str | None) -> None:
-        """Give versions of runs that are not here the stage that the registry gives them.
+        """Set the registry's stages for versions of runs that are not here.
 
-        A candidate that was trained again, on this machine or on another one, leaves its earlier
-        versions behind; they stay in production only if the registry says so.
+        A candidate that was trained again, here or on another machine, leaves earlier versions
+        behind; they stay in production only if the registry says so.
 
         Args:
-            runs: those that are here; their versions have their stages already.
-            production: the run in production; empty if none is, None if that is not known here.
+            runs: the runs that are here; their versions have their stages already.
+            production: the run in production; empty if there is none, None if unknown.
         """
-        # until the one that takes its place is whole, what answers goes on answering
+        # the current version stays in production until its successor is complete
         if production is None or production in self._incomplete:
             return
         here = any(run.id == production for run in runs)
@@ -160,7 +161,7 @@ class Round:
         self._target.put_file(run, name, _found(file))
 
     def _fields(self, run: Run, fields: Mapping[str, Value]) -> None:
-        """Set fields; of a text that is too long the beginning, and all of it in a file."""
+        """Set fields; a text that is too long is truncated, with the full text in a file."""
         limit = self._target.text_limit
         cut = {}
         for name, value in fields.items():
@@ -175,7 +176,7 @@ class Round:
     def _series(
         self, run: Run, name: str, points: list[Point], marks: Marks, save: Callable[[], None]
     ) -> None:
-        """Push a series from where the mark says that it was cut off."""
+        """Push a series from the position given by its mark."""
         key = f"series {name}"
         done = _points_done(points, marks.get(key))
         so_far = _hash(points[:done])
@@ -211,7 +212,7 @@ class Round:
 
 
 def _once(run: Run, item: str, make: Callable[[], str]) -> str:
-    """Return the hash of a run's item, made when it is first asked for."""
+    """Return the hash of a run's item, cached in the run."""
     if item not in run.hashes:
         run.hashes[item] = make()
     return run.hashes[item]
@@ -232,7 +233,7 @@ def _mark(count: int, so_far: "hashlib._Hash") -> str:
 
 
 def _hash(points: list[Point], so_far: "hashlib._Hash | None" = None) -> "hashlib._Hash":
-    """Return a hash of points, those that a hash is of already in front."""
+    """Return a hash of points that continues a hash of earlier ones."""
     result = so_far.copy() if so_far else hashlib.sha256()
     for point in points:
         result.update(f"{point.step} {point.value!r}\n".encode())
@@ -240,13 +241,13 @@ def _hash(points: list[Point], so_far: "hashlib._Hash | None" = None) -> "hashli
 
 
 def _points_done(points: list[Point], mark: str | None) -> int:
-    """Return how many points a mark says are there; none if it is about other points."""
+    """Return how many points are there according to a mark; 0 if it is about other points."""
     count = int((mark or "0").split(":")[0])
     return count if mark == _series_mark(points, count) else 0
 
 
 def _doubtful(run: Run, marks: Marks) -> list[str]:
-    """Return those series of a curve of which marks prove no beginning."""
+    """Return the series of a curve whose beginning the marks do not prove."""
     curve = {name: run.series[name] for name in SERIES.values() if name in run.series}
     return [
         name
@@ -259,17 +260,17 @@ def _found(file: File) -> Path:
     path = locate(file)
     if path is None:
         raise DataError(
-            f"{file.path}: gone or changed since the run, and not in DVC's cache; "
-            "`dvc checkout` or `dvc pull` may bring it back"
+            f"{file.path}: missing or changed since the run, and not in DVC's cache; `dvc "
+            "checkout` or `dvc pull` may restore it"
         )
     return path
 
 
 def one_line(error: BaseException) -> str:
-    """Return what an error says that matters, without a terminal's colours."""
+    """Return the relevant line of an error, without terminal colours."""
     lines = [line.strip() for line in _plain(str(error)).splitlines()]
     said = [line for line in lines if line and not set(line) <= set("-=*# ")]
-    # Neptune's messages begin with a line that has the exception's name alone
+    # Neptune's messages begin with a line that contains only the exception's name
     if len(said) > 1 and said[0].replace("-", "").isidentifier():
         said = said[1:]
     return said[0] if said else type(error).__name__

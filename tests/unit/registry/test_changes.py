@@ -125,7 +125,7 @@ def test_a_change_beyond_noise(in_folder: Path) -> None:
     }
     text = as_text(found, old, new, 2)
     assert "exact match 0.167 -> 0.667: better, beyond noise" in text
-    assert "of 60 questions 30 are right now that were not, 0 no longer are" in text
+    assert "of 60 questions, 30 are newly right and 0 newly wrong" in text
     assert "    + Quem 10? [10]  '?' -> 'Ana'" in text
     assert "and 28 more (--all shows them)" in text
     assert text.count("    + ") == 2
@@ -168,7 +168,7 @@ def test_a_change_within_the_noise(in_folder: Path) -> None:
     text = as_text(found, old, new, 10)
     assert "better" not in text
     assert "F1 0.500 -> 0.500: within the noise" in text
-    assert "1 are right now that were not, 1 no longer are" in text
+    assert "1 are newly right and 1 newly wrong" in text
     assert found.candidates["a"].changed["base"] == ["data/bases/a.json"]
     assert "  data: data/prepared" in text
 

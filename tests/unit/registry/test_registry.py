@@ -156,7 +156,7 @@ def test_versions_are_promoted_and_rolled_back(
 
     # a folder in use is left alone; a stage that nothing is in, a version that is not there
     used = registry(clone, "download", str(tmp_path / "got"), status=2)
-    assert "is there already" in used.stderr
+    assert "exists already" in used.stderr
     nowhere = registry(clone, "download", "--stage", "staging", str(tmp_path / "x"), status=2)
     assert "no version is in staging" in nowhere.stderr
     absent = registry(clone, "download", "--version", "v9.0.0", str(tmp_path / "x"), status=2)
