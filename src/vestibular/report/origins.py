@@ -20,15 +20,7 @@ Table = dict[str, Any]
 
 def data_table(audit: DataMetrics) -> Table:
     """Return the table of the dataset's splits, from `metrics/data.json`."""
-    leaks = audit.leaks
-    given_away = leaks.questions - leaks.clean_questions
-    words = (
-        f"Training gives {given_away:,} of {leaks.questions:,} validation questions away, by a "
-        "context that overlaps or by an equal question."
-    )
-    if dropped := leaks.dropped_from_train:
-        words += f" The {dropped:,} training questions that do so were left out."
-    said = [words] if given_away else []
+    said = [audit.leaks.sentence()] if audit.leaks.given_away else []
     if between := audit.leaked_between_folds:
         said.append(f"Questions of other folds give {between:,} of a fold's questions away.")
     said += _handled(audit)

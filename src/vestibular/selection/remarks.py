@@ -5,6 +5,7 @@ from vestibular.selection.result import Selection
 
 FOLDS = "dvc exp run -S 'repeats=[fold-1,fold-2,fold-3,fold-4,fold-5]'"
 """What compares on all questions."""
+PRICE = "it trains and examines each candidate five times more"
 
 
 def cost_say(found: Selection) -> str | None:
@@ -25,7 +26,7 @@ def cost_say(found: Selection) -> str | None:
     )
     if found.questions.folds or too_few(found) is not None:
         return f"{said}."
-    return f"{said}; `{FOLDS}` compares on all questions, which narrows the bound."
+    return f"{said}; `{FOLDS}` compares on all questions, which narrows the bound; {PRICE}."
 
 
 def correction(found: Selection) -> str:
@@ -99,7 +100,7 @@ def too_few(found: Selection) -> str | None:
             said += f", and a true difference of {number(least)} is found four times in five"
     if asked.folds:
         return f"{said}; more documents are needed."
-    return f"{said}. `{FOLDS}` compares on all questions."
+    return f"{said}. `{FOLDS}` compares on all questions; {PRICE}."
 
 
 def detectable(found: Selection) -> str | None:
