@@ -97,6 +97,8 @@ def main() -> None:
     (work_folder() / REFUSED_DATA).unlink(missing_ok=True)
     if audit_rows:
         print(f"{summary(audit_rows)}\n`vestibular data` shows every row.")
+    if leaks := metrics.leaks.sentence():
+        print(leaks)
     for name in params.candidates:
         learned = len(dataset.questions["train"])
         for warning in schedule.warnings(params.candidate(name).train, learned):

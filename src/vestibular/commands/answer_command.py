@@ -12,7 +12,8 @@ from vestibular.core.environment import arithmetic_in_force, settle
 from vestibular.core.errors import DataError, LaunchError
 from vestibular.core.files import file_sha256
 from vestibular.core.logs import silence_libraries
-from vestibular.core.paths import MODEL_FILE
+from vestibular.core.paths import MODEL_FILE, PARAMS
+from vestibular.params.project import load_params
 
 
 def add_command(commands: Any) -> None:
@@ -31,7 +32,7 @@ def add_command(commands: Any) -> None:
         type=Path,
         metavar="FILE",
         help="in place of both: a table (.jsonl, .csv, .tsv, .parquet) with the columns context "
-        "and question",
+        "and question, or those of data.columns; an id is kept",
     )
     answer.add_argument(
         "--output",
@@ -78,7 +79,9 @@ def _answer_table(arguments: argparse.Namespace) -> None:
     from vestibular.commands.answer_file import write_answers
     from vestibular.data.tables import read_asked
 
-    asked = read_asked(arguments.questions)
+    # a model can be asked outside of any project
+    columns = load_params().data.columns if PARAMS.exists() else None
+    asked = read_asked(arguments.questions, columns)
     folder = chosen_folder(arguments)
     _settle(folder)
     model = _say_which(folder)

@@ -9,41 +9,42 @@ from typing import Any
 from tqdm import tqdm
 
 from vestibular.core.errors import DataError
+from vestibular.data.tables import Asked
 
 Answers = Callable[[Iterable[tuple[str, str]]], Iterator[str]]
 
 
-def write_answers(
-    path: Path, asked: Sequence[tuple[str, str]], model: str, answers: Answers
-) -> None:
+def write_answers(path: Path, asked: Sequence[Asked], model: str, answers: Answers) -> None:
     """Append to `path` the answers that are not in it yet, a JSON object a line.
 
     Args:
         path: the file; one from before must hold the first answers to the same questions.
-        asked: context and question of each row.
+        asked: the rows; the id of one that has one stands beside its answer.
         model: a hash of the model that answers.
         answers: gives the answers to contexts and questions.
 
     Raises:
         DataError: the file holds something else.
     """
-    rows = [_row(number, *each, model) for number, each in enumerate(asked, start=1)]
+    rows = [_row(number, each, model) for number, each in enumerate(asked, start=1)]
     done = _answered(path, rows)
+    rest = [(each.context, each.question) for each in asked[done:]]
     with (
         path.open("a", encoding="utf-8") as file,
         tqdm(total=len(rows), initial=done, unit="question", disable=None) as bar,
     ):
-        for row, answer in zip(rows[done:], answers(asked[done:]), strict=True):
+        for row, answer in zip(rows[done:], answers(rest), strict=True):
             file.write(json.dumps({**row, "answer": answer}, ensure_ascii=False) + "\n")
             file.flush()
             bar.update()
 
 
-def _row(number: int, context: str, question: str, model: str) -> dict[str, Any]:
+def _row(number: int, asked: Asked, model: str) -> dict[str, Any]:
     return {
         "row": number,
-        "context_sha256": hashlib.sha256(context.encode()).hexdigest()[:16],
-        "question": question,
+        **({"id": asked.id} if asked.id else {}),
+        "context_sha256": hashlib.sha256(asked.context.encode()).hexdigest()[:16],
+        "question": asked.question,
         "model": model,
     }
 

@@ -52,6 +52,7 @@ def chosen_folder(arguments: argparse.Namespace) -> Path:
         return arguments.model or PRODUCTION
     # imported here: git's libraries take a while
     from vestibular.registry.registry import Registry
+    from vestibular.registry.transfer import download
 
     artifact = load_params().registry.artifact
     registry = Registry(artifact)
@@ -63,7 +64,7 @@ def chosen_folder(arguments: argparse.Namespace) -> Path:
     name = f"{artifact}-{version.event.version}-{version.event.commit[:12]}"
     folder = work_folder() / "versions" / name
     if not folder.exists():
-        registry.download(version, folder)
+        download(registry.artifact, version.event.version, folder)
     return folder
 
 

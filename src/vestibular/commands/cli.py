@@ -191,7 +191,7 @@ def run_plan(_: argparse.Namespace) -> None:
     from vestibular.commands.forecast import forecasts
     from vestibular.commands.forecast_text import as_text as plan_text
 
-    print(plan_text(*forecasts(params)))
+    print(plan_text(*forecasts(params), len(params.repeats)))
 
 
 def run_fetch(_: argparse.Namespace) -> None:

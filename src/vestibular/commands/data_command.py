@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from vestibular.core.data_audit import AuditRow
+from vestibular.core.data_metrics import DataMetrics
 from vestibular.core.errors import DataError
-from vestibular.core.paths import DATA_AUDIT, REFUSED_DATA
+from vestibular.core.paths import DATA_AUDIT, DATA_METRICS, REFUSED_DATA
 from vestibular.core.work_folder import work_folder
 
 
@@ -38,12 +39,16 @@ def run_data(arguments: argparse.Namespace) -> None:
             f"{path}: has no rows of kind {wanted} ({', '.join(kinds) or 'it is empty'})"
         )
     if not rows:
-        print("Nothing was found: the data was read as it stands.")
+        print("Every row was read as it stands.")
     elif wanted is not None or arguments.all:
         print(listing([row for row in rows if wanted in (None, row.kind)]))
     else:
         print(summary(rows))
         print(f"\n`vestibular data --kind KIND` shows every row of a kind; all are in {path}.")
+    if path == DATA_AUDIT and wanted is None and DATA_METRICS.exists():
+        leaks = DataMetrics.read(DATA_METRICS).leaks.sentence()
+        if leaks:
+            print(f"\n{leaks}")
 
 
 def latest() -> Path:

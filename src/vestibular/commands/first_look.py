@@ -37,12 +37,18 @@ class Wanted:
     """Names of columns, by what they hold."""
 
 
+class UnanswerableError(LaunchError):
+    """Questions are marked as impossible, and nobody has said what to answer then."""
+
+
 @dataclass(frozen=True)
 class FirstLook:
     """The questions, and the settings that they were read with."""
 
     settings: DataSettings
     dataset: Dataset
+    unread: tuple[str, ...]
+    """Names of columns that hold nothing that is known."""
 
     @property
     def learned(self) -> int:
@@ -62,12 +68,17 @@ def look(wanted: Wanted, rules: Normalization) -> FirstLook:
 
     Raises:
         DataError: the folder has no such files, or they cannot be read.
-        LaunchError: an option is needed to know what is meant; says which.
+        UnanswerableError: what to answer to impossible questions is needed.
+        LaunchError: another option is needed to know what is meant; says which.
     """
     kind, train, validation = _files(wanted)
-    columns = None
+    columns: Columns | None = None
+    unread: tuple[str, ...] = ()
     if kind != "squad":
-        columns = _columns(wanted, column_names(wanted.source / train, kind))
+        names = column_names(wanted.source / train, kind)
+        columns = _columns(wanted, names)
+        read = columns.model_dump().values()
+        unread = tuple(name for name in names if name.strip() and name not in read)
     settings = DataSettings.model_validate(
         {
             "source": wanted.source.as_posix(),
@@ -81,14 +92,14 @@ def look(wanted: Wanted, rules: Normalization) -> FirstLook:
         }
     )
     try:
-        return FirstLook(settings, load_dataset(settings, rules, SEED))
+        return FirstLook(settings, load_dataset(settings, rules, SEED), unread)
     except RefusedDataError as error:
         kinds = {finding.kind for finding in error.findings}
         if kinds != {"impossible_without_setting"}:
             raise
         count = len(error.findings)
         are = "question is" if count == 1 else "questions are"
-        raise LaunchError(
+        raise UnanswerableError(
             f"{wanted.source}: {count:,} {are} marked as impossible to answer; say with "
             "--unanswerable TEXT what the model should answer then"
         ) from None

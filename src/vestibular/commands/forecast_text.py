@@ -12,8 +12,14 @@ HOW: dict[Way, str] = {
 """How questions go through a model, in words."""
 
 
-def as_text(found: dict[str, Forecast], free: int) -> str:
-    """Lay the forecasts out for a terminal."""
+def as_text(found: dict[str, Forecast], free: int, repeats: int) -> str:
+    """Lay the forecasts out for a terminal.
+
+    Args:
+        found: the candidates' forecasts.
+        free: bytes of memory.
+        repeats: folds and seeds that each candidate is trained with once more.
+    """
     table = [["candidate", "parameters", "trained", "weights", "train", "exam", "time", "fits"]]
     for name, each in found.items():
         table.append(
@@ -38,10 +44,12 @@ def as_text(found: dict[str, Forecast], free: int) -> str:
     ]
     lines.append(
         "\nparameters: with the adapter's. train and exam: the most memory that each takes at a "
-        "time, the program itself included, within a tenth or so. time: a whole training, roughly. "
+        "time, the program itself included, within a tenth or so. time: one training's steps, roughly; its start, its validations and the exam come on top. "
         f"fits: neither takes, beside the program, more than {USABLE_MEMORY:.0%} of the "
         f"{_bytes(free)} that are free now."
     )
+    if repeats:
+        lines.append(f"repeats: each candidate is trained and examined {repeats} times more")
     for name, each in found.items():
         resolved = each.settings
         lines.append(

@@ -4,6 +4,7 @@ import argparse
 import hashlib
 import re
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +70,7 @@ def column_option(what: str) -> str:
 def run_init(arguments: argparse.Namespace) -> None:
     """Write the settings, and say what was found and what to do next."""
     # reading tables and leaks takes a third of a second, which the other commands need not wait for
-    from vestibular.commands.first_look import Wanted, look
+    from vestibular.commands.first_look import UnanswerableError, Wanted, look
     from vestibular.commands.first_settings import first_settings
     from vestibular.data.audit_table import summary
 
@@ -92,7 +93,14 @@ def run_init(arguments: argparse.Namespace) -> None:
             if (name := getattr(arguments, f"{what}_column")) is not None
         },
     )
-    found = look(wanted, Normalization("squad", known or NONE))
+    rules = Normalization("squad", known or NONE)
+    try:
+        found = look(wanted, rules)
+    except UnanswerableError:
+        if not sys.stdin.isatty():
+            raise
+        answer = _ask("--unanswerable", "What to answer where the context has no answer")
+        found = look(replace(wanted, unanswerable=answer), rules)
     asked = arguments.candidate or _ask("--candidate", "Base models, with spaces between").split()
     candidates = _named(asked)
     bases = _bases(candidates)
@@ -107,6 +115,14 @@ def run_init(arguments: argparse.Namespace) -> None:
         print(
             f"{name}: {split.questions:,} questions, {split.contexts:,} contexts, "
             f"{split.documents:,} documents; {split.rows.left_out if split.rows else 0:,} left out"
+        )
+    if found.unread:
+        columns = found.settings.columns
+        missing = [what for what in usual_columns() if columns and getattr(columns, what) is None]
+        print(
+            f"columns that are not read: {', '.join(found.unread)}. If one of them is the "
+            f"{' or the '.join(missing).replace('_', ' ')}, name it: "
+            f"{' '.join(f'{column_option(what)} NAME' for what in missing)}"
         )
     if rows := list(found.dataset.audit_rows()):
         print(f"{summary(rows)}\nAfter `dvc repro`, `vestibular data` shows every row.")
@@ -200,11 +216,19 @@ def _bases(candidates: dict[str, str]) -> Path:
 
     Raises:
         BaseModelError: a folder is no base model.
-        LaunchError: they lie in several folders, or outside the project.
+        LaunchError: a folder is not there; they lie in several folders, or outside the project.
     """
     local = {name: Path(base) for name, base in candidates.items() if Path(base).is_dir()}
     for name, folder in local.items():
         check_folder(folder, f"--candidate {name}={folder}")
+    for name, base in candidates.items():
+        # the hub's ids are NAME or ORGANIZATION/NAME
+        parts = Path(base).parts
+        if name not in local and (len(parts) > 2 or Path(parts[0]).is_dir()):
+            raise LaunchError(
+                f"--candidate {name}={base}: there is no such folder, and no such name on the hub; "
+                "correct it, or put the base model there"
+            )
     parents = {folder.parent for folder in local.values()}
     if len(parents) > 1:
         raise LaunchError(

@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from vestibular.core.errors import NoGitError
-from vestibular.core.version_control import is_shallow
+from vestibular.core.version_control import is_shallow, run_git
 from vestibular.params.project import load_params
 from vestibular.registry.commits import UNSHALLOW
 from vestibular.registry.registry import Registry
 from vestibular.registry.tags import Event, Version, doubled, version_tag
+from vestibular.registry.transfer import download, push
 
 PRODUCTION_STAGE = "production"
 TABLE_WIDTH = 100
@@ -59,11 +60,12 @@ def add_commands(commands: Any) -> None:
     _command(own, "list", run_list, "show all versions, their scores and stages")
     _command(own, "history", run_history, "show who did what, when and why")
 
+    push = _command(own, "push", run_push, "copy a version's files to the DVC remote")
+    _which(push)
+
     download = _command(own, "download", run_download, "get a version's files into a folder")
     download.add_argument("folder", type=Path, metavar="DIR", help="a new folder")
-    which = download.add_mutually_exclusive_group()
-    which.add_argument("--version", type=_version, help="for example v0.1.0")
-    _stage(which)
+    _which(download)
 
 
 def _command(
@@ -74,6 +76,12 @@ def _command(
     )
     made.set_defaults(run=run)
     return made
+
+
+def _which(parser: argparse.ArgumentParser) -> None:
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--version", type=_version, help="for example v0.1.0")
+    _stage(which)
 
 
 def _stage(parser: Any) -> None:
@@ -156,21 +164,31 @@ def run_history(_: argparse.Namespace) -> None:
     print_table(rows)
 
 
+def run_push(arguments: argparse.Namespace) -> None:
+    """Push a version, by default the one in production."""
+    registry = _registry()
+    event = _chosen(registry, arguments).event
+    count = push(registry.artifact, event.version, event.tag)
+    print(f"{registry.artifact} {event.version}: {count} files pushed" if count else "up to date")
+
+
 def run_download(arguments: argparse.Namespace) -> None:
     """Download a version, by default the one in production."""
     registry = _registry()
-    version = (
-        registry.find(arguments.version)
-        if arguments.version
-        else registry.in_stage(arguments.stage)
-    )
+    version = _chosen(registry, arguments)
     _note_what_is_odd(registry)
-    registry.download(version, arguments.folder)
+    download(registry.artifact, version.event.version, arguments.folder)
     print(f"{registry.artifact} {version.event.version} is in {arguments.folder}")
     print(
         f'  vestibular answer --model {arguments.folder} --context FILE "question"',
         file=sys.stderr,
     )
+
+
+def _chosen(registry: Registry, arguments: argparse.Namespace) -> Version:
+    if arguments.version:
+        return registry.find(arguments.version)
+    return registry.in_stage(arguments.stage)
 
 
 def _registry() -> Registry:
@@ -185,8 +203,17 @@ def _print_event(registry: Registry, event: Event) -> None:
 
 
 def _publish(tag: str) -> None:
+    remotes = run_git("remote").stdout.split()
+    if not remotes:
+        print(
+            "only in this repository, for which git knows no remote: `git remote add origin "
+            f"ADDRESS`, then `git push origin '{tag}'`",
+            file=sys.stderr,
+        )
+        return
+    origin = "origin" if "origin" in remotes else remotes[0]
     print(
-        f"only in this repository so far; next:\n  git push origin '{tag}'\n(if git rejects it, "
+        f"only in this repository so far; next:\n  git push {origin} '{tag}'\n(if git rejects it, "
         f"somebody was faster with that name: git tag --delete '{tag}' && git fetch --tags, and "
         "once more)",
         file=sys.stderr,

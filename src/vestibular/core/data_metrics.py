@@ -137,6 +137,25 @@ class LeakMetrics(Part):
     dropped_from_train: int
     """Training questions left out because of leaks."""
 
+    @property
+    def given_away(self) -> int:
+        """Validation questions that training gives away, or would have."""
+        return self.questions - self.clean_questions
+
+    def sentence(self) -> str:
+        """Return what a reader has to know of it, and can do; empty if nothing is given away."""
+        if not self.given_away:
+            return ""
+        advice = (
+            f"the {self.dropped_from_train:,} training questions that do so were left out"
+            if self.dropped_from_train
+            else "data.leaks: drop_from_train leaves out the training questions that do so"
+        )
+        return (
+            f"Training gives {self.given_away:,} of {self.questions:,} validation questions away, "
+            f"by a context that overlaps or by an equal question; {advice}."
+        )
+
 
 class DrawnSplit(Part):
     """A validation split drawn from the training questions."""

@@ -5,7 +5,7 @@ import io
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from vestibular.core.characters import is_visible
 from vestibular.core.errors import DataError
@@ -202,8 +202,21 @@ KINDS = {".jsonl": "jsonl", ".csv": "csv", ".tsv": "csv", ".parquet": "parquet"}
 """Kind of a table by its file's suffix."""
 
 
-def read_asked(path: Path) -> list[tuple[str, str]]:
-    """Read the context and the question from each row of a table with these two columns.
+class Asked(NamedTuple):
+    """A question that somebody wants answered."""
+
+    context: str
+    question: str
+    id: str = ""
+    """Empty where the table has none."""
+
+
+def read_asked(path: Path, columns: Columns | None = None) -> list[Asked]:
+    """Read the context, the question and, where there is one, the id of each row of a table.
+
+    Args:
+        path: the table.
+        columns: what the columns are called where they are not called context, question and id.
 
     Raises:
         DataError: the file is missing or not such a table, or a cell is empty; names the place.
@@ -216,20 +229,28 @@ def read_asked(path: Path) -> list[tuple[str, str]]:
         )
     found = Findings()
     cells = CellReader(kind, found)
-    names = ("context", "question")
+    present = column_names(path, kind)
+    own = {} if columns is None else columns.model_dump(exclude_none=True)
+    names = {
+        what: what if what in present else own.get(what, what)
+        for what in ("context", "question", "id")
+    }
+    if names["id"] not in present:
+        del names["id"]
     rows, faults = [], []
-    for origin, row in READERS[kind](path, list(names), found):
-        read: list[str] = []
-        for name in names:
+    for origin, row in READERS[kind](path, list(names.values()), found):
+        read: dict[str, str] = {}
+        for what, name in names.items():
             place = origin.at(f"column {name}")
             try:
-                text = cells.read(name, row.get(name), place)
-                if not is_visible(text):
+                text = cells.read(what, row.get(name), place)
+                if what != "id" and not is_visible(text):
                     raise CellError("is empty")
-                read.append(text)
+                read[what] = text
             except CellError as fault:
                 faults.append(refused("wrong_cell", place, str(fault)))
-        rows.append((read[0], read[-1]) if len(read) == len(names) else ("", ""))
+        if len(read) == len(names):
+            rows.append(Asked(**read))
     if faults:
         raise RefusedDataError(faults)
     return rows

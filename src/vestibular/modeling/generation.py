@@ -14,6 +14,7 @@ from transformers import GenerationConfig, LogitsProcessor, LogitsProcessorList
 from vestibular.modeling.answers import Answer, Watch, Way
 from vestibular.modeling.encoding import EncodedQuestion
 from vestibular.modeling.sharing import answer_sharing
+from vestibular.modeling.vocabulary import vocabulary_in_parts
 
 
 class _Recorder(LogitsProcessor):
@@ -96,7 +97,7 @@ def answer_questions(
         watch: called with the logits of every step.
     """
     answers: dict[int, Answer] = {}
-    with torch.inference_mode():
+    with torch.inference_mode(), vocabulary_in_parts(model):
         if way == "shared":
             return answer_sharing(
                 model, questions, ends, max_new_tokens, max_tokens, on_answered, watch

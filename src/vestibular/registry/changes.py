@@ -14,12 +14,14 @@ import numpy as np
 from vestibular.core.documents import document_numbers
 from vestibular.core.exam_results import AnsweredQuestion
 from vestibular.core.metrics import METRICS, Metric
-from vestibular.registry.revisions import CommittedScores, NoAnswersError, Revision
+from vestibular.registry.revisions import CommittedScores, NoAnswersError, Revision, flat
 from vestibular.selection.clusters import Clusters
 from vestibular.selection.differences import Difference, difference
 
 NEVER = ("train.seeds", "evaluate.folds")
-"""Settings that do not affect a candidate's own training and exam."""
+"""Settings of which a candidate's own training and exam are independent."""
+OF_THE_CHOICE = ("repeats", "select.", *NEVER)
+"""Beginnings of the settings that the choice between the candidates alone depends on."""
 
 Rows = Sequence[AnsweredQuestion]
 Pair = tuple[AnsweredQuestion, AnsweredQuestion]
@@ -86,6 +88,8 @@ class Changes:
     """The candidates in both runs."""
     added: Sequence[str]
     removed: Sequence[str]
+    of_the_choice: Sequence[str]
+    """What differs in the settings of the choice between the candidates, a line each."""
 
 
 def compare(old: Revision, new: Revision) -> Changes:
@@ -108,6 +112,11 @@ def compare(old: Revision, new: Revision) -> Changes:
         candidates=corrected(found),
         added=[name for name in new.candidates if name not in old.candidates],
         removed=[name for name in old.candidates if name not in new.candidates],
+        of_the_choice=[
+            line
+            for line in _differing(flat(old.params), flat(new.params))
+            if line.startswith(OF_THE_CHOICE)
+        ],
     )
 
 
@@ -228,12 +237,11 @@ def _flipped(pairs: Sequence[Pair]) -> list[Flip]:
 
 
 def _changed(old: Revision, new: Revision, name: str) -> dict[str, list[str]]:
-    """Return the differences in settings, data, base and code, one line each."""
-    before, after = old.settings(name), new.settings(name)
+    """Say what differs in settings, data, base and code, a line each."""
     settings = [
-        f"{key}: {_shown(before, key)} -> {_shown(after, key)}"
-        for key in sorted({*before, *after})
-        if key not in NEVER and before.get(key) != after.get(key)
+        line
+        for line in _differing(old.settings(name), new.settings(name))
+        if not line.startswith(NEVER)
     ]
     read_before, read_after = old.inputs(name), new.inputs(name)
     differing = [
@@ -247,6 +255,14 @@ def _changed(old: Revision, new: Revision, name: str) -> dict[str, list[str]]:
         "base": [path for path in differing if path.startswith("data/bases/")],
         "code": [path for path in differing if path.startswith(("src/", "stages/", "code/"))],
     }
+
+
+def _differing(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
+    return [
+        f"{key}: {_shown(before, key)} -> {_shown(after, key)}"
+        for key in sorted({*before, *after})
+        if before.get(key) != after.get(key)
+    ]
 
 
 def _shown(settings: Mapping[str, Any], key: str) -> str:

@@ -17,6 +17,8 @@ def as_text(found: Changes, old: Revision, new: Revision, most: int | None) -> s
     """Format a comparison, with at most `most` changed answers per candidate."""
     basis = "out-of-fold answers" if found.out_of_fold else "validation questions"
     lines = [f"{old.name} -> {new.name}, on the {basis}"]
+    if found.of_the_choice:
+        lines += ["", "the choice", *(f"  settings: {change}" for change in found.of_the_choice)]
     for name, row in found.candidates.items():
         lines += ["", name]
         if row.same_answers:

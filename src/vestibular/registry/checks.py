@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from vestibular.core.version_control import (
     run_dvc,
     run_git,
 )
+from vestibular.core.yaml_files import parse_yaml
 from vestibular.registry.commits import LOCK, UNSHALLOW
 
 REMOTE_SECONDS = 300.0
@@ -106,10 +108,14 @@ def check_committed() -> None:
     if status.returncode:
         raise GitError(f"git: {last_line(status.stderr)}")
     if changed := [line[3:] for line in status.stdout.splitlines()]:
-        more = f" and {len(changed) - 3} more" if len(changed) > 3 else ""
         raise DataError(
-            f"{', '.join(changed[:3])}{more}: changed since the last commit, but a version is a "
-            "commit; run `git commit --all` first"
+            f"{_first(changed)}: changed since the last commit, and a version is a commit; run "
+            "`git add . && git commit` first"
+        )
+    if missing := _untracked_results():
+        raise DataError(
+            f"{_first(missing)}: not in git, so that a version would lack what the run made; run "
+            "`git add . && git commit` first"
         )
     faults = [
         f"{path} ({state})"
@@ -127,6 +133,33 @@ def check_committed() -> None:
         )
 
 
+def _untracked_results() -> list[str]:
+    """Return the lock, and what it names as a stage's output, where git neither has nor ignores it.
+
+    DVC has what git ignores.
+
+    Raises:
+        GitError: git does not open the repository.
+    """
+    others = run_git("ls-files", "-z", "--others", "--exclude-standard")
+    if others.returncode:
+        raise GitError(f"git: {last_line(others.stderr)}")
+    lock = Path(LOCK)
+    content = parse_yaml(lock.read_text(encoding="utf-8"), lock) if lock.exists() else {}
+    stages = (content.get("stages") or {}).values()
+    results = [lock, *(Path(out["path"]) for stage in stages for out in stage.get("outs", ()))]
+    return [
+        name
+        for name in others.stdout.split("\0")
+        if name and any(Path(name).is_relative_to(result) for result in results)
+    ]
+
+
+def _first(names: Sequence[str]) -> str:
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return f"{', '.join(names[:3])}{more}"
+
+
 def check_pushed() -> None:
     """Check that the remote, if there is one, has the model.
 
@@ -137,8 +170,9 @@ def check_pushed() -> None:
     """
     if not run_dvc("remote", "list").stdout.strip():
         print(
-            "note: no DVC remote is set up, so no other machine can download this version; run "
-            "`dvc remote add --default NAME ADDRESS`, then `dvc push`",
+            "note: no DVC remote is set up, so that no other machine can download this version; "
+            "`dvc remote add --default NAME ADDRESS`, then `vestibular "
+            "registry push --version VERSION`",
             file=sys.stderr,
         )
         return

@@ -5,14 +5,11 @@ at the tagged commit. A tag's message contains what its name does not: the candi
 the reason. Author and time are the tag's own.
 """
 
-import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Literal
 
-from vestibular.core.errors import DataError, first_line
-from vestibular.core.version_control import foreign_repositories_named, head_commit
+from vestibular.core.errors import DataError
+from vestibular.core.version_control import head_commit
 from vestibular.registry.checks import (
     check_committed,
     check_identity,
@@ -152,35 +149,6 @@ class Registry:
             GitError: there is no git repository here, or git does not open it.
         """
         return read_events(self.artifact)
-
-    def download(self, version: Version, folder: Path) -> None:
-        """Get a version's files from the cache or the DVC remote into a new folder.
-
-        Raises:
-            DataError: the folder exists, or the files are not available anywhere.
-        """
-        from dvc.exceptions import DvcException
-        from dvc.repo import Repo
-        from dvc_data.index import DataIndexDirError
-
-        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            raise DataError(f"{folder}: exists already; name a new folder, or remove it")
-        name = version.event.version
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as scratch:
-            try:
-                with foreign_repositories_named(), Repo(".") as repo:
-                    out = str(Path(scratch, "model"))
-                    repo.artifacts.download(self.artifact, version=name, out=out)
-            except (DvcException, DataIndexDirError, FileNotFoundError) as error:
-                raise DataError(
-                    f"{self.artifact}: {name}: its files are neither in DVC's cache nor in a "
-                    f"remote that can be reached ({first_line(error)}); run `dvc push --all-tags` "
-                    "where they were made"
-                ) from None
-            if folder.exists():
-                folder.rmdir()
-            shutil.move(Path(scratch, "model"), folder)
 
     def _held(self, stage: str) -> list[str]:
         return held_in(stage, self.history())

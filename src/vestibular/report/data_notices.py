@@ -31,11 +31,6 @@ def data_notices(audit: DataMetrics) -> list[str]:
     if said:
         said[-1] += " `vestibular data` shows every row."
     leaks = audit.leaks
-    given_away = leaks.questions - leaks.clean_questions
-    if given_away >= LEAST_LEAKED * leaks.questions and given_away:
-        said.append(
-            f"Training questions reveal the answers to {given_away:,} of "
-            f"{counted(leaks.questions, 'validation question')}; write data.leaks: "
-            "drop_from_train to leave out those training questions."
-        )
+    if leaks.given_away >= LEAST_LEAKED * leaks.questions and not leaks.dropped_from_train:
+        said.append(leaks.sentence())
     return [" ".join(said).replace("`", "")] if said else []

@@ -19,15 +19,7 @@ Table = dict[str, Any]
 
 def data_table(audit: DataMetrics) -> Table:
     """Return the table of the dataset's splits, from `metrics/data.json`."""
-    leaks = audit.leaks
-    given_away = leaks.questions - leaks.clean_questions
-    words = (
-        f"Training questions reveal the answers to {given_away:,} of {leaks.questions:,} "
-        "validation questions, by an overlapping context or an equal question."
-    )
-    if dropped := leaks.dropped_from_train:
-        words += f" The {dropped:,} training questions concerned were left out."
-    said = [words] if given_away else []
+    said = [audit.leaks.sentence()] if audit.leaks.given_away else []
     if between := audit.leaked_between_folds:
         said.append(
             f"Questions of other folds reveal the answers to {between:,} of a fold's questions."

@@ -102,7 +102,7 @@ def reason(found: Selection) -> str:
         return f"{promoted}: the only candidate, with {label} {best}"
     end = f"no cheaper candidate is shown to be within {found.rule.margin:g} of it"
     if found.cost_say is None:
-        end = f"no other candidate saves {found.rule.minimum_saving:.0%} of its cost"
+        end = f"no other candidate in the running saves {found.rule.minimum_saving:.0%} of its cost"
         if found.questions.documents == 1:
             end = "with one document, cost cannot decide"
     return f"{promoted}: its {label}, {best}, is the best, and {end}"

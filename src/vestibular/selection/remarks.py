@@ -4,7 +4,8 @@ from vestibular.selection.phrases import METRIC_NAMES, counted, number
 from vestibular.selection.result import Selection
 
 FOLDS = "dvc exp run -S 'repeats=[fold-1,fold-2,fold-3,fold-4,fold-5]'"
-"""Command that compares the candidates on all questions."""
+"""What compares on all questions."""
+PRICE = "it trains and examines each candidate five times more"
 
 
 def cost_say(found: Selection) -> str | None:
@@ -25,7 +26,7 @@ def cost_say(found: Selection) -> str | None:
     )
     if found.questions.folds or too_few(found) is not None:
         return f"{said}."
-    return f"{said}; `{FOLDS}` compares the candidates on all questions, which tightens the bound."
+    return f"{said}; `{FOLDS}` compares on all questions, which narrows the bound; {PRICE}."
 
 
 def correction(found: Selection) -> str:
@@ -98,7 +99,7 @@ def too_few(found: Selection) -> str | None:
             said += f", and a true difference of {number(least)} is detected with 80 % probability"
     if asked.folds:
         return f"{said}; more documents are needed."
-    return f"{said}. `{FOLDS}` compares the candidates on all questions."
+    return f"{said}. `{FOLDS}` compares on all questions; {PRICE}."
 
 
 def detectable(found: Selection) -> str | None:

@@ -2,6 +2,7 @@
 
 import math
 import sys
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -22,7 +23,9 @@ LOGGED = {
     "learning_rate": "learning_rate",
     "grad_norm": "gradient_norm",
 }
-"""The Trainer's names of logged values, and those of the loss curve."""
+"""The Trainer's names of what is logged, and the curve's."""
+MOST_SILENT = 60.0
+"""Seconds after which a log gets a line, though nothing was validated."""
 
 
 class StopOnNonFiniteLoss(TrainerCallback):
@@ -71,7 +74,11 @@ class RunLogCallback(TrainerCallback):
 
 
 class LogLines(TrainerCallback):
-    """Print a line of text at each logged step, for logs without a terminal."""
+    """A line at first, at each validation and once a minute, for logs that no terminal shows."""
+
+    def __init__(self) -> None:
+        self._loss = ""
+        self._printed = -math.inf
 
     def on_log(
         self,
@@ -81,11 +88,16 @@ class LogLines(TrainerCallback):
         logs: dict[str, float] | None = None,
         **_: Any,
     ) -> None:
-        """Print the loss just logged."""
-        for key, name in (("loss", "loss"), ("eval_loss", "validation loss")):
-            if logs and key in logs:
-                place = f"step {state.global_step}/{state.max_steps}"
-                print(f"{place}  {name} {logs[key]:.4f}", file=sys.stderr, flush=True)
+        """Print the losses that were logged last."""
+        if not logs:
+            return
+        if "loss" in logs:
+            self._loss = f"  loss {logs['loss']:.4f}"
+        validation = f"  validation loss {logs['eval_loss']:.4f}" if "eval_loss" in logs else ""
+        if validation or ("loss" in logs and time.monotonic() - self._printed >= MOST_SILENT):
+            place = f"step {state.global_step}/{state.max_steps}"
+            print(f"{place}{self._loss}{validation}", file=sys.stderr, flush=True)
+            self._printed = time.monotonic()
 
 
 class Bar(ProgressCallback):

@@ -8,9 +8,10 @@ import pytest
 
 from vestibular.commands.answer_file import write_answers
 from vestibular.core.errors import DataError
-from vestibular.data.tables import read_asked
+from vestibular.data.settings import Columns
+from vestibular.data.tables import Asked, read_asked
 
-ASKED = [(f"Texto {number}.\u2028Fim.", f"Onde fica {number}?") for number in range(5)]
+ASKED = [Asked(f"Texto {number}.\u2028Fim.", f"Onde fica {number}?") for number in range(5)]
 
 
 class Model:
@@ -29,6 +30,17 @@ class Model:
             yield question.rpartition(" ")[2]
 
 
+def test_an_id_stands_beside_its_answer(tmp_path: Path) -> None:
+    """Whoever asked can find the row again; the file is gone on with."""
+    path = tmp_path / "answers.jsonl"
+    asked = [Asked("Texto.", "Onde?", "q7"), Asked("Texto.", "Quem?")]
+    write_answers(path, asked[:1], "m", Model())
+    write_answers(path, asked, "m", Model())
+    first, second = map(json.loads, path.read_text().splitlines())
+    assert (first["row"], first["id"]) == (1, "q7")
+    assert "id" not in second
+
+
 def answers(path: Path) -> list[str]:
     return [json.loads(line)["answer"] for line in path.read_text().split("\n")[:-1]]
 
@@ -43,7 +55,7 @@ def test_a_file_that_was_cut_off_is_gone_on_with(tmp_path: Path) -> None:
     model = Model()
     write_answers(path, ASKED, "m", model)
     assert answers(path) == ["0?", "1?", "2?", "3?", "4?"]
-    assert model.asked == [question for _, question in ASKED[2:]]
+    assert model.asked == [each.question for each in ASKED[2:]]
     whole = path.read_bytes()
     write_answers(path, ASKED, "m", Model(most=0))
     assert path.read_bytes() == whole
@@ -53,12 +65,12 @@ def test_a_file_that_was_cut_off_is_gone_on_with(tmp_path: Path) -> None:
     ("asked", "model"),
     [
         (ASKED, "another"),
-        ([*ASKED[:1], ("Outro texto.", ASKED[1][1]), *ASKED[2:]], "m"),
+        ([*ASKED[:1], Asked("Outro texto.", ASKED[1].question), *ASKED[2:]], "m"),
         (ASKED[:3], "m"),
     ],
 )
 def test_answers_of_another_model_or_to_others_are_left_alone(
-    tmp_path: Path, asked: list[tuple[str, str]], model: str
+    tmp_path: Path, asked: list[Asked], model: str
 ) -> None:
     """So is a file that is not ours, whole or cut off."""
     path = tmp_path / "answers.jsonl"
@@ -88,7 +100,15 @@ def test_tables_of_each_kind_are_read_alike(tmp_path: Path) -> None:
     table = pyarrow.table({"context": [row[0] for row in rows], "question": ["Quem?", "Onde?"]})
     pyarrow.parquet.write_table(table, tmp_path / "a.parquet")
     for name in ("a.jsonl", "a.csv", "a.parquet"):
-        assert read_asked(tmp_path / name) == rows
+        assert [(each.context, each.question) for each in read_asked(tmp_path / name)] == rows
+    assert [each.id for each in read_asked(tmp_path / "a.csv")] == ["1", "2"]
+    assert read_asked(tmp_path / "a.jsonl")[0].id == ""
+    # a dataset of one's own has columns of its own
+    (tmp_path / "c.tsv").write_text("Frage\tNr\tText\nWer?\t7\tEr.\n", encoding="utf-8")
+    columns = Columns(context="Text", question="Frage", answers="Antwort", id="Nr")
+    assert read_asked(tmp_path / "c.tsv", columns) == [("Er.", "Wer?", "7")]
+    with pytest.raises(DataError, match=r"c.tsv: line 1: has no column context, question"):
+        read_asked(tmp_path / "c.tsv")
     (tmp_path / "b.csv").write_text("context,question\nSim.,Quem?\nSim.,\n", encoding="utf-8")
     with pytest.raises(DataError, match=r"b.csv: line 3: row 2: column question"):
         read_asked(tmp_path / "b.csv")

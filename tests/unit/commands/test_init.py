@@ -267,6 +267,38 @@ def test_questions_without_an_answer_ask_for_what_to_say(
     assert message.count("\n") == 1
     init(monkeypatch, *OPTIONS, "--unanswerable", "keine Antwort")
     assert load_params().data.unanswerable == "keine Antwort"
+    # in a terminal it is asked
+    Path("params.yaml").unlink()
+    init(monkeypatch, *OPTIONS, typed="unbekannt\n")
+    assert load_params().data.unanswerable == "unbekannt"
+
+
+def test_columns_that_are_left_out_are_said(
+    mine: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With the option that names them, should one hold the title or the offsets."""
+    named = [
+        {("Stelle" if key == "Titel" else key): cell for key, cell in row.items()} for row in rows()
+    ]
+    write_csv(mine / "data/mine/fragen.csv", named)
+    init(monkeypatch, *OPTIONS)
+    printed = capsys.readouterr().out
+    assert "columns that are not read: Stelle. If one of them is the answer start or the" in printed
+    assert "--title-column NAME" in printed
+    init(monkeypatch, *OPTIONS, "--title-column", "Stelle")
+    assert "not read" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("base", ["models/bases/gpt2-tinny", "models/none", "/nowhere/at/all"])
+def test_a_folder_that_is_not_there_is_no_name_of_the_hub(
+    mine: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], base: str
+) -> None:
+    """It would be asked of the hub, minutes later; an organization's model is taken."""
+    message = refusal(monkeypatch, capsys, *OPTIONS, "--candidate", f"mine={base}")
+    assert f"mine={base}: there is no such folder" in message
+    assert not Path("params.yaml").exists()
+    init(monkeypatch, *OPTIONS, "--candidate", "openai-community/gpt2")
+    assert load_params().candidate("gpt2").base_model == "openai-community/gpt2"
 
 
 def test_what_is_odd_is_shown_by_its_kind(

@@ -239,7 +239,8 @@ def test_a_forecast_says_what_would_fit(
     base = 384 * (50257 + 1024) + 6 * (12 * 384**2 + 13 * 384) + 2 * 384
     assert found.parameters == base + adapter
     assert found.trained_share == pytest.approx(adapter / found.parameters)
-    text = as_text({"x": found}, free)
+    text = as_text({"x": found}, free, 5)
+    assert "repeats: each candidate is trained and examined 5 times more" in text
     assert f"{found.parameters:,}" in text
     assert "x: learns and answers the questions of a context together; adapter on c_attn" in text
 

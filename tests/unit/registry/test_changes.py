@@ -280,8 +280,14 @@ def test_out_of_fold_answers_are_compared_where_both_have_them(
 def test_without_the_same_folds_the_validation_questions_are_compared(in_folder: Path) -> None:
     """A run with folds against one without, and against one with other folds."""
     for other in (Revision("y", lock({"a": rows({0}, 5)})), folded({1}, ("fold-1",))):
-        found = compare(other, folded({1, 2}))
+        new = folded({1, 2})
+        found = compare(other, new)
         assert (found.out_of_fold, found.candidates["a"].questions) == (False, 5)
+        # the candidate is the same, and the choice is another one
+        (line,) = found.of_the_choice
+        assert line.startswith("repeats: ")
+        assert line.endswith("-> ['fold-1', 'fold-2', 'seed-7']")
+        assert f"the choice\n  settings: {line}" in as_text(found, other, new, 1)
 
 
 @pytest.mark.parametrize("write", [first_version, earliest])

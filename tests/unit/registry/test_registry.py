@@ -418,6 +418,46 @@ def test_without_a_remote_it_is_said(repository: Path, choose: Callable[..., Non
     assert "no DVC remote is set up" in registry(repository, "register").stderr
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("relative", [True, False])
+def test_a_version_is_older_than_the_remote(
+    repository: Path, choose: Callable[..., None], tmp_path: Path, relative: bool
+) -> None:
+    """Its files are pushed later, to a folder by either kind of path, and downloaded elsewhere."""
+    run(repository, "dvc", "remote", "remove", "local")
+    choose("first", 0.5, push=False)
+    registry(repository, "register")
+    nowhere = registry(repository, "push", "--version", "v0.1.0", status=2)
+    assert "dvc remote add --default NAME ADDRESS" in nowhere.stderr
+    choose("second", 0.6, push=False)
+    address = "../later" if relative else str(tmp_path / "later")
+    run(repository, "dvc", "remote", "add", "--quiet", "--default", "later", address)
+    git(repository, "commit", "--all", "--quiet", "--message=Name the remote")
+    pushed = registry(repository, "push", "--version", "v0.1.0")
+    assert pushed.stdout.startswith("qa-model v0.1.0: ")
+    assert registry(repository, "push", "--version", "v0.1.0").stdout == "up to date\n"
+    clone = tmp_path / "clone"
+    git(tmp_path, "clone", "--quiet", str(repository), str(clone))
+    registry(clone, "download", "--version", "v0.1.0", str(tmp_path / "got"))
+    assert (tmp_path / "got/weights").read_text(encoding="utf-8") == "first"
+
+
+@pytest.mark.slow
+def test_results_outside_git_are_refused(repository: Path, choose: Callable[..., None]) -> None:
+    """`git commit --all` leaves new files out, a new project's results among them."""
+    choose("first", 0.5)
+    git(repository, "rm", "--quiet", "--cached", "metrics/selection.json")
+    (repository / "notes.txt").write_text("my own", encoding="utf-8")
+    git(repository, "commit", "--quiet", "--message=Lose it")
+    refused = registry(repository, "register", status=2)
+    assert "metrics/selection.json: not in git" in refused.stderr
+    assert "git add . && git commit" in refused.stderr
+    git(repository, "add", "metrics")
+    git(repository, "commit", "--quiet", "--message=Find it")
+    # a file of the user's own is no result
+    registry(repository, "register")
+
+
 def test_a_remote_that_is_silent_is_waited_for_no_longer(
     in_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -12,7 +12,7 @@ from vestibular.report.data_notices import data_notices
 MODELS = {"good": 0.9, "poor": 0.4}
 
 
-def audited(leaked: int = 0, left_out: int = 0, **faults: int) -> DataMetrics:
+def audited(leaked: int = 0, dropped: int = 0, left_out: int = 0, **faults: int) -> DataMetrics:
     """Two splits of 200 questions, with the faults in the first."""
     sound = exam(MODELS).audit
     train, validation = (one.model_copy(update={"questions": 200}) for one in (sound.train,) * 2)
@@ -27,7 +27,11 @@ def audited(leaked: int = 0, left_out: int = 0, **faults: int) -> DataMetrics:
             ),
             "validation": validation,
             "leaks": sound.leaks.model_copy(
-                update={"questions": 200, "clean_questions": 200 - leaked}
+                update={
+                    "questions": 200,
+                    "clean_questions": 200 - leaked,
+                    "dropped_from_train": dropped,
+                }
             ),
         }
     )
@@ -42,10 +46,8 @@ def audited(leaked: int = 0, left_out: int = 0, **faults: int) -> DataMetrics:
         ({"left_out": 1}, ["1 of 401 questions were left out. vestibular data shows every row."]),
         ({"answers_in_one_text": 40}, ["40 of 400 questions contain several answers in one text"]),
         ({"leaked": 9}, []),
-        (
-            {"leaked": 10},
-            ["reveal the answers to 10 of 200 validation questions; write data.leaks"],
-        ),
+        ({"leaked": 10}, ["Training gives 10 of 200 validation questions away"]),
+        ({"leaked": 10, "dropped": 7}, []),
     ],
 )
 def test_what_matters_is_told(found: dict[str, Any], said: list[str]) -> None:
