@@ -139,21 +139,21 @@ class LeakMetrics(Part):
 
     @property
     def given_away(self) -> int:
-        """Validation questions that training gives away, or would have."""
+        """Validation questions whose answers training questions reveal, or would reveal."""
         return self.questions - self.clean_questions
 
     def sentence(self) -> str:
-        """Return what a reader has to know of it, and can do; empty if nothing is given away."""
+        """Return what a reader must know about leaks, and can do; empty if there are none."""
         if not self.given_away:
             return ""
         advice = (
             f"the {self.dropped_from_train:,} training questions that do so were left out"
             if self.dropped_from_train
-            else "data.leaks: drop_from_train leaves out the training questions that do so"
+            else "data.leaks: drop_from_train leaves out these training questions"
         )
         return (
-            f"Training gives {self.given_away:,} of {self.questions:,} validation questions away, "
-            f"by a context that overlaps or by an equal question; {advice}."
+            f"Training questions reveal the answers to {self.given_away:,} of {self.questions:,} "
+            f"validation questions, by an overlapping context or an equal question; {advice}."
         )
 
 

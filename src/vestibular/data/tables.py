@@ -203,20 +203,20 @@ KINDS = {".jsonl": "jsonl", ".csv": "csv", ".tsv": "csv", ".parquet": "parquet"}
 
 
 class Asked(NamedTuple):
-    """A question that somebody wants answered."""
+    """A question to be answered."""
 
     context: str
     question: str
     id: str = ""
-    """Empty where the table has none."""
+    """Empty if the table has no ids."""
 
 
 def read_asked(path: Path, columns: Columns | None = None) -> list[Asked]:
-    """Read the context, the question and, where there is one, the id of each row of a table.
+    """Read the context, the question and, if present, the id from each row of a table.
 
     Args:
         path: the table.
-        columns: what the columns are called where they are not called context, question and id.
+        columns: names of the columns, if they differ from context, question and id.
 
     Raises:
         DataError: the file is missing or not such a table, or a cell is empty; names the place.

@@ -21,7 +21,7 @@ from vestibular.selection.differences import Difference, difference
 NEVER = ("train.seeds", "evaluate.folds")
 """Settings of which a candidate's own training and exam are independent."""
 OF_THE_CHOICE = ("repeats", "select.", *NEVER)
-"""Beginnings of the settings that the choice between the candidates alone depends on."""
+"""Prefixes of settings that affect only the choice between the candidates."""
 
 Rows = Sequence[AnsweredQuestion]
 Pair = tuple[AnsweredQuestion, AnsweredQuestion]
@@ -89,7 +89,7 @@ class Changes:
     added: Sequence[str]
     removed: Sequence[str]
     of_the_choice: Sequence[str]
-    """What differs in the settings of the choice between the candidates, a line each."""
+    """Differences in the settings of the choice between the candidates, one line each."""
 
 
 def compare(old: Revision, new: Revision) -> Changes:
@@ -237,7 +237,7 @@ def _flipped(pairs: Sequence[Pair]) -> list[Flip]:
 
 
 def _changed(old: Revision, new: Revision, name: str) -> dict[str, list[str]]:
-    """Say what differs in settings, data, base and code, a line each."""
+    """Return the differences in settings, data, base and code, one line each."""
     settings = [
         line
         for line in _differing(old.settings(name), new.settings(name))

@@ -109,13 +109,13 @@ def check_committed() -> None:
         raise GitError(f"git: {last_line(status.stderr)}")
     if changed := [line[3:] for line in status.stdout.splitlines()]:
         raise DataError(
-            f"{_first(changed)}: changed since the last commit, and a version is a commit; run "
+            f"{_first(changed)}: changed since the last commit, but a version is a commit; run "
             "`git add . && git commit` first"
         )
     if missing := _untracked_results():
         raise DataError(
-            f"{_first(missing)}: not in git, so that a version would lack what the run made; run "
-            "`git add . && git commit` first"
+            f"{_first(missing)}: not in git, so a version would lack what the run made; run `git "
+            "add . && git commit` first"
         )
     faults = [
         f"{path} ({state})"
@@ -134,9 +134,9 @@ def check_committed() -> None:
 
 
 def _untracked_results() -> list[str]:
-    """Return the lock, and what it names as a stage's output, where git neither has nor ignores it.
+    """Return the lock and the stages' outputs that git neither tracks nor ignores.
 
-    DVC has what git ignores.
+    DVC tracks what git ignores.
 
     Raises:
         GitError: git does not open the repository.
@@ -170,9 +170,9 @@ def check_pushed() -> None:
     """
     if not run_dvc("remote", "list").stdout.strip():
         print(
-            "note: no DVC remote is set up, so that no other machine can download this version; "
-            "`dvc remote add --default NAME ADDRESS`, then `vestibular "
-            "registry push --version VERSION`",
+            "note: no DVC remote is set up, so no other machine can download this version; run "
+            "`dvc remote add --default NAME ADDRESS`, then `vestibular registry push --version "
+            "VERSION`",
             file=sys.stderr,
         )
         return

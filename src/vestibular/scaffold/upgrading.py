@@ -98,5 +98,5 @@ def _check_committed(names: Iterable[str]) -> None:
     if changed := [line[3:] for line in asked.stdout.splitlines()]:
         raise DataError(
             f"{', '.join(changed)}: changed since the last commit, and the newer library changes "
-            "it too; run `git add . && git commit` first, so that you can come back"
+            "it too; run `git add . && git commit` first, so that you can go back"
         )

@@ -4,7 +4,7 @@ from vestibular.selection.phrases import METRIC_NAMES, counted, number
 from vestibular.selection.result import Selection
 
 FOLDS = "dvc exp run -S 'repeats=[fold-1,fold-2,fold-3,fold-4,fold-5]'"
-"""What compares on all questions."""
+"""Command that compares the candidates on all questions."""
 PRICE = "it trains and examines each candidate five times more"
 
 
@@ -26,7 +26,10 @@ def cost_say(found: Selection) -> str | None:
     )
     if found.questions.folds or too_few(found) is not None:
         return f"{said}."
-    return f"{said}; `{FOLDS}` compares on all questions, which narrows the bound; {PRICE}."
+    return (
+        f"{said}; `{FOLDS}` compares the candidates on all questions, which tightens the bound; "
+        f"{PRICE}."
+    )
 
 
 def correction(found: Selection) -> str:
@@ -99,7 +102,7 @@ def too_few(found: Selection) -> str | None:
             said += f", and a true difference of {number(least)} is detected with 80 % probability"
     if asked.folds:
         return f"{said}; more documents are needed."
-    return f"{said}. `{FOLDS}` compares on all questions; {PRICE}."
+    return f"{said}. `{FOLDS}` compares the candidates on all questions; {PRICE}."
 
 
 def detectable(found: Selection) -> str | None:

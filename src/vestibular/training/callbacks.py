@@ -23,7 +23,7 @@ LOGGED = {
     "learning_rate": "learning_rate",
     "grad_norm": "gradient_norm",
 }
-"""The Trainer's names of what is logged, and the curve's."""
+"""The Trainer's names of logged values, and those of the loss curve."""
 MOST_SILENT = 60.0
 """Seconds after which a log gets a line, though nothing was validated."""
 
@@ -74,7 +74,7 @@ class RunLogCallback(TrainerCallback):
 
 
 class LogLines(TrainerCallback):
-    """A line at first, at each validation and once a minute, for logs that no terminal shows."""
+    """Prints a line at the start, at each validation and once a minute, if there is no terminal."""
 
     def __init__(self) -> None:
         self._loss = ""
@@ -88,7 +88,7 @@ class LogLines(TrainerCallback):
         logs: dict[str, float] | None = None,
         **_: Any,
     ) -> None:
-        """Print the losses that were logged last."""
+        """Print the losses that were last logged."""
         if not logs:
             return
         if "loss" in logs:
