@@ -368,8 +368,8 @@ def test_a_file_that_cannot_be_right_is_refused(
     ("line", "said"),
     [
         ("Jörg baute es", "As Latin-1 it reads 'Jörg'; save it as CSV UTF-8 in a spreadsheet"),
-        ("das Café.", "As Latin-1 it reads 'Café.'; in"),
-        ("er sagte „Nein“", "As Latin-1 it reads '„Nein“'; in"),
+        ("das Café.", "As Latin-1 it reads 'Café.'; save"),
+        ("er sagte „Nein“", "As Latin-1 it reads '„Nein“'; save"),
     ],
 )
 def test_a_latin_1_file_is_told_how_to_be_saved_anew(tmp_path: Path, line: str, said: str) -> None:

@@ -211,7 +211,7 @@ def test_the_wrong_file_is_refused_by_its_hash(tmp_path: Path) -> None:
     write_squad(tmp_path / "train.json", "1.1")
     right = file_sha256(tmp_path / "train.json")
     load_dataset(settings(tmp_path, "squad", sha256={"train": right}), Normalization(), 42)
-    with pytest.raises(DataError, match=r"is not the file that is meant.*data\.sha256\.train"):
+    with pytest.raises(DataError, match=r"is not the expected file.*data\.sha256\.train"):
         load_dataset(settings(tmp_path, "squad", sha256={"train": "0" * 64}), Normalization(), 42)
 
 

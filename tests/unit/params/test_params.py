@@ -106,7 +106,7 @@ def test_all_faults_come_in_one_message(tmp_path: Path) -> None:
         ("seed: 42", "seed: 42\nseed: 43", "the key 'seed' appears twice"),
         ("seed: 42", "seed: [42", "not YAML"),
         ("seed: 42", "seed: {{x}}", "line 3: not YAML: a brace or bracket in place of a key"),
-        ("  opt-tiny:", "  GPT2-mini:", "candidates.GPT2-mini: differs from gpt2-mini in case"),
+        ("  opt-tiny:", "  GPT2-mini:", "candidates.GPT2-mini: differs from gpt2-mini only"),
         ("  validation: dev", "  validation: ./train", "data: train and validation are the same"),
         ("learning_rate: 1e-2", "learning_rate: .inf", "train.learning_rate: must be a finite"),
         ("  opt-tiny:", "  2020-01-01:", "put it in quotes"),
@@ -282,6 +282,6 @@ def test_a_value_that_others_share_is_not_replaced(tmp_path: Path, text: str) ->
     """An edit that would land at an alias's anchor leaves the file as it is."""
     path = tmp_path / "x.yaml"
     path.write_text(text, encoding="utf-8")
-    with pytest.raises(ParamsError, match=r"alias or merge .*by hand a\.revision: c0ffee"):
+    with pytest.raises(ParamsError, match=r"alias or merge .*by hand: a\.revision: c0ffee"):
         replace_values(path, {("a", "revision"): "c0ffee"})
     assert path.read_text(encoding="utf-8") == text

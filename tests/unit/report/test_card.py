@@ -92,7 +92,7 @@ def test_a_promotion_below_a_reference_point_stands_on_top() -> None:
     assert text.index("Promoted below") < text.index("## Intended use")
     assert "because `select.allow_below_reference` is set" in text
     plain = exam({"a": 0.1}, must_beat=["annotators"], rule="published")
-    assert "because `select.rule: published` was set" in card(plain)
+    assert "because `select.rule: published` is set" in card(plain)
     assert "Promoted below" not in card(exam({"a": 0.9}))
 
 

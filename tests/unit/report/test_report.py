@@ -262,7 +262,7 @@ def test_a_promotion_below_a_reference_point_is_announced() -> None:
     shown = summarize(selection, COSTS)
     assert "though not above the annotators" in shown["headline"]
     (notice,) = shown["notices"]
-    assert "not above the annotators" in notice
+    assert "does not exceed the annotators" in notice
     assert "select.allow_below_reference" in notice
 
 

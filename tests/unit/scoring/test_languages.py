@@ -99,7 +99,7 @@ def test_an_unknown_language_has_no_pattern() -> None:
         ("de", "squad", "none", "evaluate.articles: none, but data.language is de: write de"),
         ("ru", "squad", "pt", "write ru, for Russian"),
         ("ca", "squad", "none", "articles and question words of this language are not known"),
-        ("ca", "squad", "none", "articles count, and the report"),
+        ("ca", "squad", "none", "articles count in scoring, and the report"),
         ("ca", "squad", "es", "the articles of `es` are dropped: write none"),
     ],
 )
