@@ -9,8 +9,8 @@ from vestibular.core.base_models import read_pin
 from vestibular.core.errors import VestibularError
 from vestibular.core.files import atomic_folder
 from vestibular.core.paths import PRODUCTION, TRAINING_FILE
-from vestibular.core.runs import data_sha256, training_inputs
 from vestibular.core.training_record import TrainingRecord
+from vestibular.core.trials import data_sha256, training_inputs
 from vestibular.core.work_folder import work_folder
 from vestibular.params.project import load_params
 from vestibular.tracking.spool import run_id

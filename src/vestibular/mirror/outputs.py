@@ -24,8 +24,8 @@ from vestibular.core.paths import (
     REFUSAL_FILE,
     TRAINING_FILE,
 )
-from vestibular.core.runs import training_inputs
 from vestibular.core.training_record import TrainingRecord
+from vestibular.core.trials import training_inputs
 from vestibular.mirror.differing import differing_settings
 from vestibular.mirror.files import as_file, folder_mark
 from vestibular.mirror.naming import flatten, safe_names

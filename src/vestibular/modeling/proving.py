@@ -21,9 +21,7 @@ from vestibular.core.errors import first_line, out_of_memory
 from vestibular.modeling.answers import Way
 from vestibular.modeling.capability import Ways
 from vestibular.modeling.encoding import EncodedQuestion
-from vestibular.modeling.miniature import CANNOT_BE_BUILT, cut, miniature, skeleton
-from vestibular.modeling.targets import Targets, narrowed, usual_targets
-from vestibular.modeling.trials import (
+from vestibular.modeling.equivalence import (
     TOLERANCE,
     Exam,
     exam_error,
@@ -34,6 +32,8 @@ from vestibular.modeling.trials import (
     right_answers,
     trial_questions,
 )
+from vestibular.modeling.miniature import CANNOT_BE_BUILT, cut, miniature, skeleton
+from vestibular.modeling.targets import Targets, narrowed, usual_targets
 
 SMALL = 50_000_000
 """Number of parameters up to which a miniature's feed-forward blocks keep their width."""

@@ -8,8 +8,8 @@ from pydantic import Field, field_validator
 from vestibular.core.candidates import merge_candidates, written_location
 from vestibular.core.errors import ParamsError
 from vestibular.core.paths import PARAMS
-from vestibular.core.runs import FOLD, SEED
 from vestibular.core.settings import PromptSettings, Seed, Settings, validate
+from vestibular.core.trials import FOLD, SEED
 from vestibular.core.yaml_files import read_yaml
 from vestibular.data.settings import DataSettings
 from vestibular.examination.settings import EvaluateSettings

@@ -17,7 +17,7 @@ from vestibular.core.errors import DataError
 from vestibular.core.exam_results import AnsweredQuestion, Scores
 from vestibular.core.metrics import METRICS, Metric
 from vestibular.core.paths import LEADERBOARD, PREDICTIONS, SCORES
-from vestibular.core.runs import FOLD, Run
+from vestibular.core.trials import FOLD, Trial
 from vestibular.core.version_control import (
     committed_text,
     experiment_commit,
@@ -125,9 +125,9 @@ class Revision:
         if not folds:
             yield f"evaluate@{candidate}", PREDICTIONS / f"{candidate}.jsonl"
         for fold in folds:
-            run = Run(candidate, fold)
+            trial = Trial(candidate, fold)
             if "repeats" in self.params:
-                yield run.stage("evaluate"), run.predictions
+                yield trial.stage("evaluate"), trial.predictions
             else:
                 name = f"{candidate}-{fold.removeprefix('fold-')}"
                 yield f"evaluate_fold@{name}", Path("metrics/folds", f"{name}.jsonl")

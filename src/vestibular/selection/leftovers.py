@@ -24,8 +24,8 @@ from vestibular.core.paths import (
     SCORES,
     TRAINING_FILE,
 )
-from vestibular.core.runs import Run
 from vestibular.core.training_record import TrainingRecord
+from vestibular.core.trials import Trial
 
 
 def remove_leftovers(candidates: Sequence[str], repeats: Sequence[str]) -> list[Path]:
@@ -36,8 +36,8 @@ def remove_leftovers(candidates: Sequence[str], repeats: Sequence[str]) -> list[
     Returns:
         the deleted paths.
     """
-    own = {Run(name).name for name in candidates}
-    repeated = {Run(name, repeat).name for name in candidates for repeat in repeats}
+    own = {Trial(name).name for name in candidates}
+    repeated = {Trial(name, repeat).name for name in candidates for repeat in repeats}
     removed = []
     for path, is_ours in _found(own, repeated):
         if is_ours(path):

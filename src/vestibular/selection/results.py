@@ -25,8 +25,8 @@ from vestibular.core.paths import (
 )
 from vestibular.core.questions import Question, read_questions
 from vestibular.core.repeats import fold_of_each, read_repeat
-from vestibular.core.runs import Run
 from vestibular.core.training_record import TrainingRecord
+from vestibular.core.trials import Trial
 
 
 @dataclass(frozen=True)
@@ -62,20 +62,20 @@ def read_result(name: str, seed: int, seeds: Sequence[str]) -> CandidateResult:
         DataError: the candidate has not been trained or evaluated.
     """
     # in the order of the stages, so that the first missing one is named
-    run, base_stage = Run(name), f"evaluate_base@{name}"
-    training = TrainingRecord.read(_made(ADAPTERS / name / TRAINING_FILE, run.stage("train")))
-    with _made(CURVES / f"{name}.tsv", run.stage("train")).open(
+    trial, base_stage = Trial(name), f"evaluate_base@{name}"
+    training = TrainingRecord.read(_made(ADAPTERS / name / TRAINING_FILE, trial.stage("train")))
+    with _made(CURVES / f"{name}.tsv", trial.stage("train")).open(
         encoding="utf-8", newline=""
     ) as file:
         curve = list(csv.DictReader(file, delimiter="\t"))
-    own = _answers(run)
+    own = _answers(trial)
     predictions = _with_base(name, own)
-    further = {one.removeprefix("seed-"): _answers(Run(name, one)) for one in seeds}
+    further = {one.removeprefix("seed-"): _answers(Trial(name, one)) for one in seeds}
     return CandidateResult(
         training=training,
         base_scores=base_scores([each.before for each in predictions]),
         base_details=ExamDetails.read(_made(BASE_PREDICTIONS / f"{name}.json", base_stage)),
-        details=ExamDetails.read(_made(DETAILS / f"{name}.json", run.stage("evaluate"))),
+        details=ExamDetails.read(_made(DETAILS / f"{name}.json", trial.stage("evaluate"))),
         predictions=predictions,
         curve=curve,
         seeds={key: mean_scores(rows) for key, rows in {str(seed): own, **further}.items()}
@@ -93,14 +93,14 @@ def read_out_of_fold(name: str, folds: Sequence[str]) -> list[Prediction]:
     """
     plans = [read_repeat(fold) for fold in folds]
     counts = [len(read_questions(PREPARED, split)) for split in ("train", "validation")]
-    waiting = [iter(_answers(Run(name, fold))) for fold in folds]
+    waiting = [iter(_answers(Trial(name, fold))) for fold in folds]
     rows = []
     for fold in fold_of_each(plans, *counts):
         row = next(waiting[fold], None)
         if row is None:
             raise DataError(
                 f"{name}: {folds[fold]}: examined on other questions than those prepared; run "
-                f"`dvc repro {Run(name, folds[fold]).stage('evaluate')}`"
+                f"`dvc repro {Trial(name, folds[fold]).stage('evaluate')}`"
             )
         rows.append(row)
     return _with_base(name, rows)
@@ -122,8 +122,8 @@ def _with_base(name: str, rows: Sequence[AnsweredQuestion]) -> list[Prediction]:
         ) from None
 
 
-def _answers(run: Run) -> list[AnsweredQuestion]:
-    return _read(run.predictions, run.stage("evaluate"))
+def _answers(trial: Trial) -> list[AnsweredQuestion]:
+    return _read(trial.predictions, trial.stage("evaluate"))
 
 
 def _read(path: Path, stage: str) -> list[AnsweredQuestion]:

@@ -17,7 +17,7 @@ from tests.support.architectures import CONFIGURATIONS, EXPECTED, VOCABULARY, co
 from tests.unit.modeling.test_generation import one_at_a_time
 from tests.unit.modeling.test_tensors import draw
 from vestibular.core.errors import BaseModelError
-from vestibular.modeling import capability, prompt_reading, proving, tensors, trials
+from vestibular.modeling import capability, equivalence, prompt_reading, proving, tensors
 from vestibular.modeling.attention import Reach
 from vestibular.modeling.caching import BufferedLayer
 from vestibular.modeling.generation import answer_questions
@@ -82,7 +82,7 @@ def exam_differs(model: Any, way: Any) -> float:
         ids = torch.tensor([[*question.prompt, *answer.tokens]])
         with torch.inference_mode():
             plain = model(input_ids=ids).logits[0, len(question.prompt) - 1 :][:count]
-        worst = max(worst, trials.relative_error(torch.stack(steps[:count]), plain))
+        worst = max(worst, equivalence.relative_error(torch.stack(steps[:count]), plain))
     return worst
 
 
@@ -108,9 +108,9 @@ def lesson_differs(name: str, way: Any) -> float:
     right = {
         key: each.grad.clone() for key, each in model.named_parameters() if each.grad is not None
     }
-    batches = trials.lesson_rows(questions, way)
+    batches = equivalence.lesson_rows(questions, way)
     times = 2 if way == "shared" else 1
-    got = trials.learn(model, batches).gradients
+    got = equivalence.learn(model, batches).gradients
     assert set(got) == set(right)
     off = torch.stack([(each - times * right[key]).norm() for key, each in got.items()]).norm()
     size = torch.stack([times * each.norm() for each in right.values()]).norm()
@@ -133,7 +133,7 @@ def test_every_module_that_auto_names_is_trained(
     for key, parameter in model.named_parameters():
         if "lora_B" in key:
             parameter.data.fill_(0.01)
-    trials.learn(model, trials.lesson_rows(draw(6, seed=2), "single"))
+    equivalence.learn(model, equivalence.lesson_rows(draw(6, seed=2), "single"))
     trained = {key: each for key, each in model.named_parameters() if each.requires_grad}
     assert trained
     for key, parameter in trained.items():
@@ -199,7 +199,9 @@ FAULTS: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
         and None
     ),
     "branches": lambda patch: patch.setattr(tensors, "branches_seen", all_before),
-    "positions": lambda patch: patch.setattr(trials, "collate", by_column(trials.collate)),
+    "positions": lambda patch: patch.setattr(
+        equivalence, "collate", by_column(equivalence.collate)
+    ),
     "later positions": lambda patch: patch.setattr(
         prompt_reading, "logits_at", one_further(prompt_reading.logits_at)
     ),

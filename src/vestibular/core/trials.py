@@ -34,7 +34,7 @@ SEED = re.compile(r"seed-(0|[1-9]\d*)")
 
 
 @dataclass(frozen=True)
-class Run:
+class Trial:
     """What is trained and examined."""
 
     candidate: str
@@ -62,7 +62,7 @@ class Run:
         return (PREDICTIONS if self.is_own else REPEAT_PREDICTIONS) / f"{self.name}.jsonl"
 
     def stage(self, do: str) -> str:
-        """Return the DVC stage that trains or evaluates this run."""
+        """Return the DVC stage that trains or evaluates this trial."""
         return f"{do}{'' if self.is_own else '_repeat'}@{self.name}"
 
     def plan(self) -> Repeat | None:
@@ -74,7 +74,7 @@ class Run:
         return None if self.repeat is None else read_repeat(self.repeat)
 
 
-def parse_run(arguments: Sequence[str], module: str) -> Run:
+def parse_trial(arguments: Sequence[str], module: str) -> Trial:
     """Parse a stage's command line: `<candidate> [repeat]`.
 
     Raises:
@@ -85,11 +85,11 @@ def parse_run(arguments: Sequence[str], module: str) -> Run:
         raise ParamsError(f"usage: python -m {module} <candidate> [fold-N | seed-N]")
     if named[1:] and not FOLD.fullmatch(named[1]) and not SEED.fullmatch(named[1]):
         raise ParamsError(f"{named[1]}: must be fold-N or seed-N, as `repeats` names them")
-    return Run(*named)
+    return Trial(*named)
 
 
 def learned_questions(repeat: Repeat | None) -> list[Question]:
-    """Return the questions that a run learns.
+    """Return the questions that a trial learns.
 
     Raises:
         DataError: `prepare` has not run with these settings.
@@ -105,7 +105,7 @@ def learned_questions(repeat: Repeat | None) -> list[Question]:
 
 
 def asked_questions(repeat: Repeat | None) -> list[Question]:
-    """Return the questions that a run is examined on; read no other file.
+    """Return the questions that a trial is examined on; read no other file.
 
     Raises:
         DataError: `prepare` has not run with these settings.
