@@ -21,7 +21,7 @@ from vestibular.data.findings import (
     refused,
 )
 from vestibular.data.locating import composed_places, places
-from vestibular.data.records import Record, SourceAnswer
+from vestibular.data.sources import SourceAnswer, SourceQuestion
 from vestibular.scoring.normalization import Normalization
 
 SEPARATORS = "|;"
@@ -63,7 +63,7 @@ class Audit:
 
 
 def audit(
-    records: Sequence[Record],
+    records: Sequence[SourceQuestion],
     source: Path,
     unanswerable: str | None,
     rules: Normalization,
@@ -148,7 +148,9 @@ def audit(
     return questions, Audit(found, len(records), origins)
 
 
-def _note_left_out_answers(record: Record, kept: Sequence[SourceAnswer], found: Findings) -> None:
+def _note_left_out_answers(
+    record: SourceQuestion, kept: Sequence[SourceAnswer], found: Findings
+) -> None:
     """Record the answers of a question that do not count."""
     kind = "answer_of_impossible" if record.impossible else "empty_answer"
     for answer in record.answers:
@@ -160,7 +162,9 @@ def _note_left_out_answers(record: Record, kept: Sequence[SourceAnswer], found: 
         found.add("no_answer_though_possible", record.origin, what, done, record.id)
 
 
-def _unusable(record: Record, answers: list[SourceAnswer], unanswerable: str | None) -> str | None:
+def _unusable(
+    record: SourceQuestion, answers: list[SourceAnswer], unanswerable: str | None
+) -> str | None:
     if not is_visible(record.question):
         return "empty_question"
     if not is_visible(record.context):
@@ -173,11 +177,11 @@ def _unusable(record: Record, answers: list[SourceAnswer], unanswerable: str | N
 class _Ids:
     """Unique ids for all questions."""
 
-    def __init__(self, records: Sequence[Record]) -> None:
+    def __init__(self, records: Sequence[SourceQuestion]) -> None:
         self.taken = {record.id for record in records}
         self.seen: Counter[str] = Counter()
 
-    def unique(self, record: Record, found: Findings) -> str:
+    def unique(self, record: SourceQuestion, found: Findings) -> str:
         """Return the record's id, with a suffix if another question has the same id."""
         self.seen[record.id] += 1
         if self.seen[record.id] == 1:
@@ -189,7 +193,7 @@ class _Ids:
         return name
 
 
-def _locate(record: Record, answer: SourceAnswer, found: Findings) -> int:
+def _locate(record: SourceQuestion, answer: SourceAnswer, found: Findings) -> int:
     """Return the position of the answer closest to the stated one; -1 if it does not occur."""
     stated, text, context = answer.start, answer.text, record.context
     if stated is not None and stated >= 0 and context.startswith(text, stated):

@@ -12,7 +12,7 @@ from typing import Any
 from vestibular.data.findings import SEVERAL_ANSWERS, Findings, Origin, quoted
 from vestibular.data.python_texts import NotPythonError, looks_printed, read_printed
 from vestibular.data.reading import RepeatedKeyError, parse_json
-from vestibular.data.records import SourceAnswer
+from vestibular.data.sources import SourceAnswer
 
 WHOLE = re.compile(r"\s*[+-]?\d{1,18}\s*")
 FRACTION = re.compile(r"\s*[+-]?\d{1,18}\.0*\s*")

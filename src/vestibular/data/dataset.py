@@ -13,8 +13,8 @@ from vestibular.core.questions import Question
 from vestibular.data.audit import Audit, audit
 from vestibular.data.findings import Origin, RefusedDataError, refusal, refused
 from vestibular.data.leaks import Leaks, find_leaks
-from vestibular.data.records import Source
 from vestibular.data.settings import DataSettings
+from vestibular.data.sources import Source
 from vestibular.data.splits import drawn_split, split_by_document
 from vestibular.data.squad import read_squad
 from vestibular.data.tables import read_table

@@ -31,8 +31,8 @@ FEW = 16
 """Number of texts compared first if there are many, since they may suffice."""
 
 Numbers = npt.NDArray[np.int64]
-Marks = npt.NDArray[np.bool_]
-Enough = Callable[[Numbers, Numbers, Numbers], Marks]
+Flags = npt.NDArray[np.bool_]
+Enough = Callable[[Numbers, Numbers, Numbers], Flags]
 """Decides for pairs whether they share enough, given common grams, our grams and theirs."""
 
 
@@ -95,7 +95,7 @@ class Grams:
         counts = np.where(sizes > 0, sizes - needed + 1, 0)
         return self.grams[_spread(self.bounds[texts], counts)], counts
 
-    def common(self, text: int, others: Numbers, scratch: Marks) -> Numbers:
+    def common(self, text: int, others: Numbers, scratch: Flags) -> Numbers:
         """Return the number of grams that a text has in common with each of `others`.
 
         Args:
@@ -138,7 +138,7 @@ def sharers(
     enough: Enough,
     title: str,
     both: bool = True,
-) -> tuple[Marks, Marks]:
+) -> tuple[Flags, Flags]:
     """Find which of our texts share enough with any of theirs, and vice versa.
 
     A pair that shares enough must share at least `share` of our text's grams. No such pair is
@@ -178,7 +178,7 @@ def sharers(
     left = theirs[capped & (unsure.any() | ~found_theirs[theirs])]
     ours_by_gram = Holders(ours, rare, rare_counts, grams.kinds)
 
-    def enough_for_us(shared: Numbers, sizes: Numbers, others: Numbers) -> Marks:
+    def enough_for_us(shared: Numbers, sizes: Numbers, others: Numbers) -> Flags:
         return enough(shared, others, sizes)
 
     for text in _bar(left.tolist(), title):
@@ -193,9 +193,9 @@ def _compare(
     text: int,
     proposed: Numbers,
     enough: Enough,
-    found_here: Marks,
-    found_there: Marks,
-    scratch: Marks,
+    found_here: Flags,
+    found_there: Flags,
+    scratch: Flags,
 ) -> None:
     """Mark a text and those that it shares enough with; skip pairs that change nothing."""
 
@@ -290,7 +290,7 @@ def _spread(firsts: Numbers, counts: Numbers) -> Numbers:
     return np.asarray(np.arange(total) + np.repeat(firsts - (ends - counts), counts))
 
 
-def _any_of(flags: Marks, counts: Numbers) -> Marks:
+def _any_of(flags: Flags, counts: Numbers) -> Flags:
     """Return for consecutive runs of flags, `counts` long, whether any flag of the run is set."""
     sums = np.concatenate(([0], np.cumsum(flags)))
     ends = np.cumsum(counts)

@@ -9,7 +9,7 @@ from vestibular.core.characters import words
 from vestibular.core.data_metrics import LeakMetrics
 from vestibular.core.documents import Sourced, document_numbers
 from vestibular.core.questions import Question
-from vestibular.data.grams import Grams, Marks, Numbers, groups, sharers
+from vestibular.data.grams import Flags, Grams, Numbers, groups, sharers
 
 CONTEXT_GRAM = 8
 """Number of consecutive words that independent texts rarely share."""
@@ -169,7 +169,7 @@ def joined_documents(questions: Sequence[Sourced]) -> list[int]:
     return document_numbers(questions, ((contexts[one], contexts[two]) for one, two in alike))
 
 
-def _nearly_equal(shared: Numbers, ours: Numbers, theirs: Numbers) -> Marks:
+def _nearly_equal(shared: Numbers, ours: Numbers, theirs: Numbers) -> Flags:
     return np.asarray(shared >= NEAR_EQUAL * np.maximum(ours, theirs))
 
 

@@ -8,7 +8,7 @@ from vestibular.core.errors import first_line
 from vestibular.data.columns import check_columns
 from vestibular.data.findings import Origin, refusal
 from vestibular.data.reading import opened
-from vestibular.data.records import Row
+from vestibular.data.sources import Row
 
 if TYPE_CHECKING:
     import pyarrow

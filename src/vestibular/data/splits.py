@@ -8,12 +8,15 @@ from pathlib import Path
 from vestibular.core.data_metrics import DrawnSplit
 from vestibular.data.findings import Origin, refusal
 from vestibular.data.leaks import joined_documents
-from vestibular.data.records import Record
+from vestibular.data.sources import SourceQuestion
 
 
 def split_by_document(
-    records: Sequence[Record], validation_size: float, seed: int, source: Path = Path("data")
-) -> tuple[list[Record], list[Record]]:
+    records: Sequence[SourceQuestion],
+    validation_size: float,
+    seed: int,
+    source: Path = Path("data"),
+) -> tuple[list[SourceQuestion], list[SourceQuestion]]:
     """Return training and validation questions that share no document and no overlapping text.
 
     Documents are taken in the order of a hash of seed and name until `validation_size` (a fraction

@@ -20,7 +20,7 @@ from vestibular.data.findings import (
     refused,
 )
 from vestibular.data.reading import RepeatedKeyError, parse_json, read_text
-from vestibular.data.records import Record, Source, SourceAnswer
+from vestibular.data.sources import Source, SourceAnswer, SourceQuestion
 
 
 class SquadAnswer(BaseModel):
@@ -103,7 +103,7 @@ def read_squad(path: Path) -> Source:
         for question in paragraph.qas
     ]
     records = [
-        Record(
+        SourceQuestion(
             id=row.id,
             title=title,
             context=context,

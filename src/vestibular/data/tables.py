@@ -14,8 +14,8 @@ from vestibular.data.columns import check_columns
 from vestibular.data.findings import Finding, Findings, Origin, RefusedDataError, refusal, refused
 from vestibular.data.parquet import parquet_columns, parquet_rows
 from vestibular.data.reading import BYTE_ORDER_MARK, RepeatedKeyError, parse_json, read_text
-from vestibular.data.records import Record, Row, Source, SourceAnswer
 from vestibular.data.settings import Columns
+from vestibular.data.sources import Row, Source, SourceAnswer, SourceQuestion
 
 DELIMITERS = ",;\t"
 """Candidates for the delimiter of a CSV file; the one that finds most columns in the header is
@@ -37,7 +37,7 @@ def read_table(path: Path, kind: str, columns: Columns) -> Source:
     wanted = {key: name for key, name in columns.model_dump().items() if name is not None}
     found = Findings()
     cells = CellReader(kind, found)
-    records: list[Record] = []
+    records: list[SourceQuestion] = []
     faults: list[Finding] = []
     # questions of one context share its text
     texts: dict[str, str] = {}
@@ -63,7 +63,7 @@ def read_table(path: Path, kind: str, columns: Columns) -> Source:
     return Source(records, present, found)
 
 
-def _record(cells: Row, origin: Origin, named: bool, found: Findings) -> Record:
+def _record(cells: Row, origin: Origin, named: bool, found: Findings) -> SourceQuestion:
     answers, starts = cells["answers"], cells.get("answer_start") or []
     name = cells.get("id") or f"{origin.file.stem}-{origin.row}"
     if named and not cells["id"]:
@@ -77,7 +77,7 @@ def _record(cells: Row, origin: Origin, named: bool, found: Findings) -> Record:
         answers = [
             SourceAnswer(answer.text, start) for answer, start in zip(answers, starts, strict=True)
         ]
-    return Record(
+    return SourceQuestion(
         id=name,
         title=cells.get("title") or "",
         context=cells["context"],

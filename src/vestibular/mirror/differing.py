@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from vestibular.mirror.records import Run
+from vestibular.mirror.records import RunRecord
 
 SHORT = 8
 """Number of digits shown of a hash."""
@@ -11,7 +11,7 @@ LONGEST = 60
 """Maximum number of characters shown of a value; the full value is among the run's parameters."""
 
 
-def differing_settings(runs: Iterable[Run]) -> dict[str, str]:
+def differing_settings(runs: Iterable[RunRecord]) -> dict[str, str]:
     """Return for each run its values of the settings that differ between its candidate's runs.
 
     Data and base model are named by the first digits of their hashes. A setting that only some runs
@@ -42,7 +42,7 @@ def differing_settings(runs: Iterable[Run]) -> dict[str, str]:
     return found
 
 
-def _settings(run: Run) -> Iterator[tuple[str, str]]:
+def _settings(run: RunRecord) -> Iterator[tuple[str, str]]:
     # the training's value last: for a setting of both, that one made the model
     for part in ("evaluation", "finetuning"):
         yield from _leaves(run.settings.get(part, {}))

@@ -25,7 +25,7 @@ from vestibular.mirror.mlflow_values import (
     versions_by_run,
 )
 from vestibular.mirror.pushing import one_line
-from vestibular.mirror.records import Point, Run, Stage, Value
+from vestibular.mirror.records import Point, RunRecord, Stage, Value
 from vestibular.mirror.target import Call, Marks, TargetGoneError, read_marks, size_of, staged
 
 STAGE_TAG = "stage"
@@ -78,19 +78,19 @@ class MlflowTarget:
         versions = self._client.search_model_versions(f"name='{self._name}'")
         self._versions = versions_by_run(versions, there)
 
-    def deleted(self, run: Run) -> str | None:
+    def deleted(self, run: RunRecord) -> str | None:
         """Return how to restore a run that is in MLflow's trash; None if it is not."""
         name = self._key(run)
         if name in self._runs or name not in self._deleted:
             return None
         return how_to_restore("run", str(self._deleted[name].info.run_id))
 
-    def run_marks(self, run: Run) -> Marks:
+    def run_marks(self, run: RunRecord) -> Marks:
         """Return a run's marks; empty if MLflow does not have the run."""
         found = self._runs.get(self._key(run))
         return marks_in(found.data.tags) if found else {}
 
-    def settle(self, run: Run, doubtful: Callable[[Marks], Collection[str]]) -> None:
+    def settle(self, run: RunRecord, doubtful: Callable[[Marks], Collection[str]]) -> None:
         """Distinguish trainings of one run by their curves; each is a separate run in MLflow."""
         for name in names_of(run.id):
             self._names[run.id] = name
@@ -100,10 +100,10 @@ class MlflowTarget:
             if not any(differ(self._known_steps(run_id, one), run.series[one]) for one in series):
                 return
 
-    def _key(self, run: Run) -> str:
+    def _key(self, run: RunRecord) -> str:
         return self._names.get(run.id, run.id)
 
-    def _run_id(self, run: Run) -> str:
+    def _run_id(self, run: RunRecord) -> str:
         name = self._key(run)
         if name not in self._runs:
             self._call("create the run")
@@ -114,7 +114,7 @@ class MlflowTarget:
             )
         return str(self._runs[name].info.run_id)
 
-    def set_fields(self, run: Run, fields: Mapping[str, Value]) -> None:
+    def set_fields(self, run: RunRecord, fields: Mapping[str, Value]) -> None:
         """Set parameters, results and tags; existing ones are kept."""
         from mlflow.entities import Metric, Param, RunTag
 
@@ -134,7 +134,7 @@ class MlflowTarget:
                 tags.append(RunTag(name, text))
         log_in_parts(self._client, self._call, run_id, metrics, parameters, tags)
 
-    def add_points(self, run: Run, name: str, points: list[Point]) -> None:
+    def add_points(self, run: RunRecord, name: str, points: list[Point]) -> None:
         """Add the points whose steps are missing: MLflow would store a step twice.
 
         A value measured twice, such as an epoch's time in a repeated training, keeps its first
@@ -159,7 +159,7 @@ class MlflowTarget:
             self._steps[run_id, name] = {point.step: point.value for point in found}
         return self._steps[run_id, name]
 
-    def put_file(self, run: Run, name: str, path: Path) -> None:
+    def put_file(self, run: RunRecord, name: str, path: Path) -> None:
         """Upload a file as an artifact of the run."""
         run_id = self._run_id(run)
         with staged({Path(name).name: path}) as folder:
@@ -168,7 +168,7 @@ class MlflowTarget:
                 run_id, str(folder / Path(name).name), Path(name).parent.as_posix()
             )
 
-    def set_state(self, run: Run) -> None:
+    def set_state(self, run: RunRecord) -> None:
         """Set whether the run is in progress, and how it ended."""
         run_id = self._run_id(run)
         self._call("set the state")
@@ -177,7 +177,7 @@ class MlflowTarget:
         else:
             self._client.set_terminated(run_id, STATES[run.state], round(run.ended * 1000))
 
-    def save_run_marks(self, run: Run, marks: Marks) -> None:
+    def save_run_marks(self, run: RunRecord, marks: Marks) -> None:
         """Store the marks in tags of the run, as many as needed."""
         from mlflow.entities import RunTag
 
@@ -188,15 +188,15 @@ class MlflowTarget:
         log_in_parts(self._client, self._call, run_id, tags=tags)
         known |= changed
 
-    def close_run(self, run: Run) -> None:
+    def close_run(self, run: RunRecord) -> None:
         """Do nothing: no run is held open."""
 
-    def version_marks(self, run: Run) -> Marks:
+    def version_marks(self, run: RunRecord) -> Marks:
         """Return the marks of a run's version; empty if there is no version yet."""
         found = self._versions.get(self._key(run))
         return read_marks(found.tags.get(MARKS_TAG)) if found else {}
 
-    def _version(self, run: Run) -> str:
+    def _version(self, run: RunRecord) -> str:
         if self._key(run) not in self._versions:
             run_id = self._run_id(run)
             self._call("create the version")
@@ -206,13 +206,13 @@ class MlflowTarget:
             )
         return str(self._versions[self._key(run)].version)
 
-    def set_version_fields(self, run: Run, fields: Mapping[str, Value]) -> None:
+    def set_version_fields(self, run: RunRecord, fields: Mapping[str, Value]) -> None:
         """Set the version's tags."""
         version = self._version(run)
         for name, value in fields.items():
             self._tag(version, name, as_text(value))
 
-    def put_artifacts(self, run: Run, artifacts: Mapping[str, Path]) -> None:
+    def put_artifacts(self, run: RunRecord, artifacts: Mapping[str, Path]) -> None:
         """Upload the version's files next to the run's own artifacts."""
         self._version(run)
         run_id = self._run_id(run)
@@ -223,7 +223,7 @@ class MlflowTarget:
             self._call(f"upload {ADAPTER}", size_of(*own.values()))
             self._client.log_artifacts(run_id, str(folder), ADAPTER)
 
-    def save_version_marks(self, run: Run, marks: Marks) -> None:
+    def save_version_marks(self, run: RunRecord, marks: Marks) -> None:
         """Store the marks in a tag of the version."""
         self._tag(self._version(run), MARKS_TAG, json.dumps(marks))
 
@@ -231,12 +231,12 @@ class MlflowTarget:
         self._call(f"set {name} of version {version}")
         self._client.set_model_version_tag(self._name, version, name, value)
 
-    def in_production(self, run: Run) -> bool:
+    def in_production(self, run: RunRecord) -> bool:
         """Return whether a run's version was in production at the last refresh."""
         found = self._versions.get(self._key(run))
         return found is not None and found.tags.get(STAGE_TAG) == "production"
 
-    def stage(self, run: Run) -> Stage:
+    def stage(self, run: RunRecord) -> Stage:
         """Return the stage of a run's version, if the alias agrees."""
         version = self._version(run)
         self._call("read the stage")
@@ -245,12 +245,12 @@ class MlflowTarget:
         tagged = found.tags.get(STAGE_TAG) == stage
         return stage if tagged and (stage != "production" or stage in found.aliases) else "none"
 
-    def set_stage(self, run: Run, stage: Stage) -> None:
+    def set_stage(self, run: RunRecord, stage: Stage) -> None:
         """Set stage, alias and tag: MLflow is phasing out stages."""
         self._version(run)
         self._set_stage(self._key(run), stage)
 
-    def others(self, runs: Iterable[Run]) -> dict[str, tuple[str, Stage]]:
+    def others(self, runs: Iterable[RunRecord]) -> dict[str, tuple[str, Stage]]:
         """Return candidate and stage of the versions of other runs, by the runs' local names."""
         own = {self._key(run) for run in runs}
         return {

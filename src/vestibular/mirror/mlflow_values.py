@@ -6,7 +6,7 @@ import os
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from vestibular.mirror.records import Point, Run, Value
+from vestibular.mirror.records import Point, RunRecord, Value
 from vestibular.mirror.target import Call, Marks, TargetGoneError, read_marks
 
 ADDRESS = "sqlite:///mlflow.db"
@@ -96,7 +96,7 @@ def how_to_restore(kind: str, identifier: str) -> str:
     )
 
 
-def shown_name(run: Run) -> str:
+def shown_name(run: RunRecord) -> str:
     """Return a run's name in MLflow's lists: its candidate, and DVC's experiment if any."""
     experiment = run.fields.get("run/experiment")
     return run.candidate if experiment is None else f"{run.candidate} ({experiment})"

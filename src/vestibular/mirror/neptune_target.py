@@ -21,7 +21,7 @@ from vestibular.mirror.neptune_values import (
     run_rows,
 )
 from vestibular.mirror.pushing import one_line
-from vestibular.mirror.records import Point, Run, Stage, Value
+from vestibular.mirror.records import Point, RunRecord, Stage, Value
 from vestibular.mirror.target import Call, Marks, TargetGoneError, read_marks, size_of, staged
 
 MARKS = "mirror/marks"
@@ -119,20 +119,20 @@ class NeptuneTarget:
                 # created by a push that was interrupted before it could name the run
                 self._unfinished.append(known)
 
-    def deleted(self, run: Run) -> str | None:
+    def deleted(self, run: RunRecord) -> str | None:
         """Return what to do about a run that is in Neptune's trash; None if it is not."""
         if run.id in self._marks or run.id not in self._deleted:
             return None
         return how_to_delete(os.environ["NEPTUNE_PROJECT"], self._deleted[run.id])
 
-    def run_marks(self, run: Run) -> Marks:
+    def run_marks(self, run: RunRecord) -> Marks:
         """Return a run's marks; empty if Neptune does not have the run."""
         return read_marks(self._marks.get(run.id))
 
-    def settle(self, run: Run, doubtful: Callable[[Marks], Collection[str]]) -> None:
+    def settle(self, run: RunRecord, doubtful: Callable[[Marks], Collection[str]]) -> None:
         """Do nothing: in Neptune a step has a single value, that of the newest training."""
 
-    def _run(self, run: Run) -> Any:
+    def _run(self, run: RunRecord) -> Any:
         """Open a run, or create it: the server has one run per custom id."""
         if run.id not in self._open:
             with self._asking("open the run"):
@@ -147,7 +147,7 @@ class NeptuneTarget:
                 self._named.add(run.id)
         return self._open[run.id]
 
-    def set_fields(self, run: Run, fields: Mapping[str, Value]) -> None:
+    def set_fields(self, run: RunRecord, fields: Mapping[str, Value]) -> None:
         """Set single values."""
         self._set(self._run(run), fields)
 
@@ -156,7 +156,7 @@ class NeptuneTarget:
             with self._asking(f"set {name}"):
                 container[name].assign(value)
 
-    def add_points(self, run: Run, name: str, points: list[Point]) -> None:
+    def add_points(self, run: RunRecord, name: str, points: list[Point]) -> None:
         """Write points; existing steps are overwritten."""
         container = self._run(run)
         with self._asking(f"log {name}"):
@@ -166,24 +166,24 @@ class NeptuneTarget:
                 timestamps=[point.time for point in points],
             )
 
-    def put_file(self, run: Run, name: str, path: Path) -> None:
+    def put_file(self, run: RunRecord, name: str, path: Path) -> None:
         """Upload a file."""
         container = self._run(run)
         asking = self._asking(f"upload {name}", size_of(path))
         with staged({Path(name).name: path}) as folder, asking:
             container[name].upload(str(folder / Path(name).name))
 
-    def set_state(self, run: Run) -> None:
+    def set_state(self, run: RunRecord) -> None:
         """Set whether the run failed; everything else about its end is in its fields."""
         container = self._run(run)
         with self._asking("set the state"):
             container["sys/failed"] = run.state in ("failed", "killed")
 
-    def save_run_marks(self, run: Run, marks: Marks) -> None:
+    def save_run_marks(self, run: RunRecord, marks: Marks) -> None:
         """Store the marks in a field of the run."""
         self._set(self._run(run), {MARKS: json.dumps(marks)})
 
-    def close_run(self, run: Run) -> None:
+    def close_run(self, run: RunRecord) -> None:
         """Close what is open of a run, except for a run in progress, which is needed again soon."""
         keys = [f"version {run.id}", *([] if run.state == "running" else [run.id])]
         for key in keys:
@@ -191,12 +191,12 @@ class NeptuneTarget:
                 with self._asking("close"):
                     self._open.pop(key).stop(seconds=STOP_SECONDS)
 
-    def version_marks(self, run: Run) -> Marks:
+    def version_marks(self, run: RunRecord) -> Marks:
         """Return the marks of a run's version; empty if there is no version yet."""
         known = self._versions.get(run.id)
         return read_marks(known.marks) if known else {}
 
-    def _version(self, run: Run) -> Any:
+    def _version(self, run: RunRecord) -> Any:
         """Open a run's version, or create it; the first one also creates the model."""
         key = f"version {run.id}"
         if key in self._open:
@@ -232,11 +232,11 @@ class NeptuneTarget:
             # without a name the client calls the version "Untitled"
             return self._neptune.init_model_version(with_id=sys_id, name=name, mode="sync")
 
-    def set_version_fields(self, run: Run, fields: Mapping[str, Value]) -> None:
+    def set_version_fields(self, run: RunRecord, fields: Mapping[str, Value]) -> None:
         """Set the version's fields."""
         self._set(self._version(run), fields)
 
-    def put_artifacts(self, run: Run, artifacts: Mapping[str, Path]) -> None:
+    def put_artifacts(self, run: RunRecord, artifacts: Mapping[str, Path]) -> None:
         """Upload the version's files as one set, replacing the existing one."""
         container = self._version(run)
         asking = self._asking("upload model/artifacts", size_of(*artifacts.values()))
@@ -246,19 +246,19 @@ class NeptuneTarget:
             # file by file: for a folder elsewhere the client prefixes names with "./"
             container["model/artifacts"].upload_files([str(folder / name) for name in artifacts])
 
-    def save_version_marks(self, run: Run, marks: Marks) -> None:
+    def save_version_marks(self, run: RunRecord, marks: Marks) -> None:
         """Store the marks in a field of the version."""
         self._set(self._version(run), {MARKS: json.dumps(marks)})
 
-    def in_production(self, run: Run) -> bool:
+    def in_production(self, run: RunRecord) -> bool:
         """Return whether a run's version was in production at the last refresh."""
         return run.id in self._versions and self._versions[run.id].stage == "production"
 
-    def stage(self, run: Run) -> Stage:
+    def stage(self, run: RunRecord) -> Stage:
         """Return the stage of a run's version."""
         return self._versions[run.id].as_stage if run.id in self._versions else "none"
 
-    def set_stage(self, run: Run, stage: Stage) -> None:
+    def set_stage(self, run: RunRecord, stage: Stage) -> None:
         """Set a version's stage; another version in production is archived."""
         container = self._version(run)
         with self._asking(f"put the version into {stage}"):
@@ -268,7 +268,7 @@ class NeptuneTarget:
         self._versions[run.id].stage = stage
         self.close_run(run)
 
-    def others(self, runs: Iterable[Run]) -> dict[str, tuple[str, Stage]]:
+    def others(self, runs: Iterable[RunRecord]) -> dict[str, tuple[str, Stage]]:
         """Return candidate and stage of the versions of other runs, by the runs' names."""
         own = {run.id for run in runs}
         return {

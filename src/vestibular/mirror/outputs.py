@@ -29,7 +29,7 @@ from vestibular.core.trials import training_inputs
 from vestibular.mirror.differing import differing_settings
 from vestibular.mirror.files import as_file, folder_mark
 from vestibular.mirror.naming import flatten, safe_names
-from vestibular.mirror.records import Run, Stage
+from vestibular.mirror.records import RunRecord, Stage
 from vestibular.mirror.spools import (
     EPOCHS,
     RUN_SETTINGS,
@@ -53,7 +53,7 @@ STAGES: Mapping[str, Stage] = {
 """Stages of the registry that services have too; any other stage becomes `none` there."""
 
 
-_Parts = tuple[Run, Run | None, tuple[Stage, str], str]
+_Parts = tuple[RunRecord, RunRecord | None, tuple[Stage, str], str]
 """Parts of a run: from the spool, or else from the outputs; from the outputs; stage and registered
 version; differing settings."""
 
@@ -64,12 +64,12 @@ class Sources:
     def __init__(self, params: Params, spool: Path) -> None:
         self._params = params
         self._spools = Spools(spool)
-        self._known: dict[str, tuple[_Parts, Run]] = {}
+        self._known: dict[str, tuple[_Parts, RunRecord]] = {}
         self.production: str | None = None
         """The run in production at the last read; empty if there is none, None if unknown: nothing
         has been chosen here, or the choice has not been pulled."""
 
-    def read(self) -> list[Run]:
+    def read(self) -> list[RunRecord]:
         """Return all runs, the oldest first, under names that services accept.
 
         An unchanged run is the same object as in the previous round, with its cached hashes.
@@ -94,14 +94,16 @@ class Sources:
         )
 
 
-def _with_settings(first: Run, found: Run | None) -> Run:
+def _with_settings(first: RunRecord, found: RunRecord | None) -> RunRecord:
     """Return the spool's run with the settings that only the outputs contain, without copying."""
     known = first if found is None else found
     settings, fields = {**known.settings, **first.settings}, {**known.fields, **first.fields}
     return replace(first, settings=settings, fields=fields)
 
 
-def _made_of(first: Run, found: Run | None, stage: tuple[Stage, str], differing: str) -> Run:
+def _made_of(
+    first: RunRecord, found: RunRecord | None, stage: tuple[Stage, str], differing: str
+) -> RunRecord:
     run = _together(first, found)
     if differing:
         run.fields["run/differing_settings"] = differing
@@ -110,7 +112,7 @@ def _made_of(first: Run, found: Run | None, stage: tuple[Stage, str], differing:
     return run
 
 
-def _from_outputs(candidate: str, params: Params) -> Run | None:
+def _from_outputs(candidate: str, params: Params) -> RunRecord | None:
     """Return a candidate's run as far as the workspace has it; None if it is not trained."""
     training = ADAPTERS / candidate / TRAINING_FILE
     if not training.exists():
@@ -119,7 +121,7 @@ def _from_outputs(candidate: str, params: Params) -> Run | None:
     if not record.run:
         # an adapter from before runs had names
         return None
-    run = Run(record.run, candidate, started=training.stat().st_mtime)
+    run = RunRecord(record.run, candidate, started=training.stat().st_mtime)
     content = record.model_dump(mode="json", exclude={"run", "settings", "version"})
     _read_settings(run, params, record.settings)
     run.fields |= flatten("finetuning", content)
@@ -137,14 +139,14 @@ def _from_outputs(candidate: str, params: Params) -> Run | None:
     return run
 
 
-def _read_exam(run: Run) -> None:
+def _read_exam(run: RunRecord) -> None:
     """Add the scores, under the same fields as in the spool."""
     details = DETAILS / f"{run.candidate}.json"
     if details.exists():
         run.fields |= flatten("evaluation", as_run_fields(ExamDetails.read(details)))
 
 
-def _read_costs(run: Run) -> None:
+def _read_costs(run: RunRecord) -> None:
     """Add the measured costs with their times: in a clone, file times are those of the copy."""
     costs = gather_costs({run.candidate: run.id})[run.candidate]
     training, exam = costs.train, costs.evaluate
@@ -166,7 +168,7 @@ def _read_costs(run: Run) -> None:
         run.fields["run/ended"] = timestamp(run.ended)
 
 
-def _read_settings(run: Run, params: Params, recorded: str) -> None:
+def _read_settings(run: RunRecord, params: Params, recorded: str) -> None:
     """Add the settings and the base model, if the current ones are the run's own.
 
     Only `recorded`, a hash of them, tells what an adapter was trained with: if the settings have
@@ -192,7 +194,7 @@ def _read_settings(run: Run, params: Params, recorded: str) -> None:
     run.fields["data/sha256"] = data
 
 
-def _read_curve(run: Run, path: Path) -> None:
+def _read_curve(run: RunRecord, path: Path) -> None:
     if path.exists():
         time = path.stat().st_mtime
         with path.open(encoding="utf-8", newline="") as file:
@@ -202,7 +204,7 @@ def _read_curve(run: Run, path: Path) -> None:
                         add_point(run, name, int(row["step"]), float(row[column]), time)
 
 
-def _together(first: Run, found: Run | None) -> Run:
+def _together(first: RunRecord, found: RunRecord | None) -> RunRecord:
     """Return a new run: the spool's, completed by the outputs."""
     if found is None or found is first:
         return replace(first)
@@ -259,7 +261,7 @@ def _stages(artifact: str) -> tuple[dict[str, tuple[Stage, str]], str | None]:
     return stages, "" if (PRODUCTION / REFUSAL_FILE).exists() else None
 
 
-def _tidy(run: Run) -> None:
+def _tidy(run: RunRecord) -> None:
     """Give everything in a run names that services accept."""
     names = safe_names([*run.fields, *run.series, *run.files])
     run.fields = {names[name]: value for name, value in run.fields.items()}

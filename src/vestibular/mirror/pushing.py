@@ -10,7 +10,7 @@ from typing import Literal
 
 from vestibular.core.errors import DataError
 from vestibular.mirror.files import locate
-from vestibular.mirror.records import File, Point, Run, Stage, Value, Version
+from vestibular.mirror.records import File, ModelVersion, Point, RunRecord, Stage, Value
 from vestibular.mirror.spools import SERIES
 from vestibular.mirror.target import Marks, Target, staged
 
@@ -18,7 +18,7 @@ CHUNK = 1000
 """Number of points of a series that are pushed, and marked, at a time."""
 
 Outcome = Literal["pushed", "there", "failed"]
-Report = Callable[[Run, str, Outcome, str], None]
+Report = Callable[[RunRecord, str, Outcome, str], None]
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Item:
     push: Callable[[], None]
 
 
-class Round:
+class Pusher:
     """Pushes runs to a target, and reports each item's outcome."""
 
     def __init__(self, target: Target, report: Report, everything: bool) -> None:
@@ -40,7 +40,7 @@ class Round:
         self._incomplete: set[str] = set()
         self._errors: tuple[type[Exception], ...] = (*target.errors, DataError, OSError)
 
-    def push(self, run: Run) -> None:
+    def push(self, run: RunRecord) -> None:
         """Push what the target lacks of a run, and of its version.
 
         What was deleted in the service stays deleted.
@@ -67,7 +67,7 @@ class Round:
             self._push_version(run, version)
         self._target.close_run(run)
 
-    def push_stage(self, run: Run) -> None:
+    def push_stage(self, run: RunRecord) -> None:
         """Set the stage of a run's version, once the version itself is there.
 
         A version without a stage is left as it is, except if the service has it in production:
@@ -93,7 +93,7 @@ class Round:
         except self._errors as error:
             self._report(run, name, "failed", one_line(error))
 
-    def push_other_stages(self, runs: Sequence[Run], production: str | None) -> None:
+    def push_other_stages(self, runs: Sequence[RunRecord], production: str | None) -> None:
         """Set the registry's stages for versions of runs that are not here.
 
         A candidate that was trained again, here or on another machine, leaves earlier versions
@@ -115,14 +115,14 @@ class Round:
                 wanted = "archived"
             if wanted == stage:
                 continue
-            run, item = Run(name, candidate), f"stage {wanted}"
+            run, item = RunRecord(name, candidate), f"stage {wanted}"
             try:
                 self._target.set_stage_of_other(name, wanted)
                 self._report(run, item, "pushed", "")
             except self._errors as error:
                 self._report(run, item, "failed", one_line(error))
 
-    def _one(self, run: Run, item: Item, marks: Marks, save: Callable[[], None]) -> None:
+    def _one(self, run: RunRecord, item: Item, marks: Marks, save: Callable[[], None]) -> None:
         if marks.get(item.name) == item.mark:
             self._report(run, item.name, "there", "")
             return
@@ -137,7 +137,7 @@ class Round:
         else:
             self._report(run, item.name, "pushed", "")
 
-    def _items(self, run: Run, marks: Marks, save: Callable[[], None]) -> Iterator[Item]:
+    def _items(self, run: RunRecord, marks: Marks, save: Callable[[], None]) -> Iterator[Item]:
         groups: dict[str, dict[str, Value]] = {}
         for name, value in run.fields.items():
             groups.setdefault(name.split("/")[0], {})[name] = value
@@ -157,10 +157,10 @@ class Round:
             )
         yield Item("state", digest([run.state, run.ended]), partial(self._target.set_state, run))
 
-    def _file(self, run: Run, name: str, file: File) -> None:
+    def _file(self, run: RunRecord, name: str, file: File) -> None:
         self._target.put_file(run, name, _found(file))
 
-    def _fields(self, run: Run, fields: Mapping[str, Value]) -> None:
+    def _fields(self, run: RunRecord, fields: Mapping[str, Value]) -> None:
         """Set fields; a text that is too long is truncated, with the full text in a file."""
         limit = self._target.text_limit
         cut = {}
@@ -174,7 +174,12 @@ class Round:
         self._target.set_fields(run, {**fields, **cut})
 
     def _series(
-        self, run: Run, name: str, points: list[Point], marks: Marks, save: Callable[[], None]
+        self,
+        run: RunRecord,
+        name: str,
+        points: list[Point],
+        marks: Marks,
+        save: Callable[[], None],
     ) -> None:
         """Push a series from the position given by its mark."""
         key = f"series {name}"
@@ -188,7 +193,7 @@ class Round:
                 marks[key] = _mark(start + len(chunk), so_far)
                 save()
 
-    def _push_version(self, run: Run, version: Version) -> None:
+    def _push_version(self, run: RunRecord, version: ModelVersion) -> None:
         target = self._target
         marks = {} if self._everything else target.version_marks(run)
 
@@ -211,7 +216,7 @@ class Round:
             self._one(run, item, marks, save)
 
 
-def _once(run: Run, item: str, make: Callable[[], str]) -> str:
+def _once(run: RunRecord, item: str, make: Callable[[], str]) -> str:
     """Return the hash of a run's item, cached in the run."""
     if item not in run.hashes:
         run.hashes[item] = make()
@@ -246,7 +251,7 @@ def _points_done(points: list[Point], mark: str | None) -> int:
     return count if mark == _series_mark(points, count) else 0
 
 
-def _doubtful(run: Run, marks: Marks) -> list[str]:
+def _doubtful(run: RunRecord, marks: Marks) -> list[str]:
     """Return the series of a curve whose beginning the marks do not prove."""
     curve = {name: run.series[name] for name in SERIES.values() if name in run.series}
     return [

@@ -26,7 +26,7 @@ class File:
 
 
 @dataclass
-class Version:
+class ModelVersion:
     """What a service's model registry shows of a run's model."""
 
     fields: dict[str, Value]
@@ -35,7 +35,7 @@ class Version:
 
 
 @dataclass
-class Run:
+class RunRecord:
     """A training and its exam; names are slash-separated paths."""
 
     id: str
@@ -50,6 +50,6 @@ class Run:
     fields: dict[str, Value] = field(default_factory=dict)
     series: dict[str, list[Point]] = field(default_factory=dict)
     files: dict[str, File] = field(default_factory=dict)
-    version: Version | None = None
+    version: ModelVersion | None = None
     hashes: dict[str, str] = field(default_factory=dict, init=False, compare=False, repr=False)
     """Hashes of its items by name, each computed on first use."""

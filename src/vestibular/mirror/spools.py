@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from vestibular.mirror.naming import flatten
-from vestibular.mirror.records import File, Point, Run
+from vestibular.mirror.records import File, Point, RunRecord
 
 SERIES = {
     "loss": "finetuning/train/loss",
@@ -76,9 +76,9 @@ class Spools:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._files: dict[Path, SpoolFile] = {}
-        self._runs: dict[str, tuple[list[SpoolFile], Run]] = {}
+        self._runs: dict[str, tuple[list[SpoolFile], RunRecord]] = {}
 
-    def read(self) -> dict[str, Run]:
+    def read(self) -> dict[str, RunRecord]:
         """Return the current runs by id.
 
         A run without news is the same object as before: do not modify it.
@@ -114,8 +114,8 @@ def _lock_is_free(handle: int) -> bool:
     return True
 
 
-def _run(name: str, files: list[SpoolFile]) -> Run:
-    run = Run(name, candidate=name)
+def _run(name: str, files: list[SpoolFile]) -> RunRecord:
+    run = RunRecord(name, candidate=name)
     run.started = files[0].events[0]["time"]
     for file in files:
         stage = "finetuning"
@@ -138,7 +138,7 @@ def _seconds_at_work(events: Sequence[Mapping[str, Any]]) -> float:
     return float(sum(two["time"] - one["time"] for one, two in pairs if two["event"] != "start"))
 
 
-def _apply_event(run: Run, stage: str, event: Mapping[str, Any]) -> None:
+def _apply_event(run: RunRecord, stage: str, event: Mapping[str, Any]) -> None:
     """Apply an event to the run."""
     kind, time = event["event"], event["time"]
     if kind == "start":
@@ -182,7 +182,7 @@ def _apply_event(run: Run, stage: str, event: Mapping[str, Any]) -> None:
         run.files[f"{folder}/{event['name']}"] = File(Path(event["path"]), event["md5"])
 
 
-def _tell_experiment(run: Run, name: str) -> None:
+def _tell_experiment(run: RunRecord, name: str) -> None:
     """Name DVC's experiment; a training may belong to one, and its exam to a later one."""
     known = str(run.fields.get("run/experiment", ""))
     names = [*filter(None, known.split(", ")), name]
@@ -195,7 +195,7 @@ def measured(cost: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in cost.items() if name not in apart}
 
 
-def add_point(run: Run, name: str, step: int, value: float | str, time: float) -> None:
+def add_point(run: RunRecord, name: str, step: int, value: float | str, time: float) -> None:
     """Add a value to a series, or, if it is not finite, a field with the series' name.
 
     A step that is reported again, by a training resumed from a checkpoint, keeps its first time.
@@ -219,7 +219,7 @@ def add_point(run: Run, name: str, step: int, value: float | str, time: float) -
         points[place] = point
 
 
-def _tell_end(run: Run, stage: str, file: SpoolFile) -> None:
+def _tell_end(run: RunRecord, stage: str, file: SpoolFile) -> None:
     """Record how a process ended, or that it has not."""
     last = file.events[-1]
     run.ended = last["time"]

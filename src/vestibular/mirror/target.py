@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Protocol
 
-from vestibular.mirror.records import Point, Run, Stage, Value
+from vestibular.mirror.records import Point, RunRecord, Stage, Value
 
 Marks = dict[str, str]
 """What a service has of a run, by item: a hash of what was last pushed."""
@@ -42,13 +42,13 @@ class Target(Protocol):
     def refresh(self) -> None:
         """Read all our runs and versions that the service has."""
 
-    def deleted(self, run: Run) -> str | None:
+    def deleted(self, run: RunRecord) -> str | None:
         """Return how to restore a run that was deleted in the service; None if it was not."""
 
-    def run_marks(self, run: Run) -> Marks:
+    def run_marks(self, run: RunRecord) -> Marks:
         """Return a run's marks; empty if the service does not have the run."""
 
-    def settle(self, run: Run, doubtful: Callable[[Marks], Collection[str]]) -> None:
+    def settle(self, run: RunRecord, doubtful: Callable[[Marks], Collection[str]]) -> None:
         """Determine which of the service's runs a training is, before any other request about it.
 
         Repeated on another machine, the same settings, code and packages can give another curve.
@@ -59,46 +59,46 @@ class Target(Protocol):
             doubtful: given marks, returns the series whose beginning they do not prove.
         """
 
-    def set_fields(self, run: Run, fields: Mapping[str, Value]) -> None:
+    def set_fields(self, run: RunRecord, fields: Mapping[str, Value]) -> None:
         """Set single values."""
 
-    def add_points(self, run: Run, name: str, points: list[Point]) -> None:
+    def add_points(self, run: RunRecord, name: str, points: list[Point]) -> None:
         """Add points to a series; existing ones may be repeated."""
 
-    def put_file(self, run: Run, name: str, path: Path) -> None:
+    def put_file(self, run: RunRecord, name: str, path: Path) -> None:
         """Upload a file."""
 
-    def set_state(self, run: Run) -> None:
+    def set_state(self, run: RunRecord) -> None:
         """Set whether the run is in progress, and how it ended."""
 
-    def save_run_marks(self, run: Run, marks: Marks) -> None:
+    def save_run_marks(self, run: RunRecord, marks: Marks) -> None:
         """Store the marks of a run."""
 
-    def close_run(self, run: Run) -> None:
+    def close_run(self, run: RunRecord) -> None:
         """End the run's requests in this round."""
 
-    def version_marks(self, run: Run) -> Marks:
+    def version_marks(self, run: RunRecord) -> Marks:
         """Return the marks of a run's model version; empty if there is no version yet."""
 
-    def set_version_fields(self, run: Run, fields: Mapping[str, Value]) -> None:
+    def set_version_fields(self, run: RunRecord, fields: Mapping[str, Value]) -> None:
         """Set single values of the version, creating it if needed."""
 
-    def put_artifacts(self, run: Run, artifacts: Mapping[str, Path]) -> None:
+    def put_artifacts(self, run: RunRecord, artifacts: Mapping[str, Path]) -> None:
         """Upload the version's files."""
 
-    def save_version_marks(self, run: Run, marks: Marks) -> None:
+    def save_version_marks(self, run: RunRecord, marks: Marks) -> None:
         """Store the marks of a version."""
 
-    def in_production(self, run: Run) -> bool:
+    def in_production(self, run: RunRecord) -> bool:
         """Return whether the service had a run's version in production at the last refresh."""
 
-    def stage(self, run: Run) -> Stage:
+    def stage(self, run: RunRecord) -> Stage:
         """Return the stage of a run's version."""
 
-    def set_stage(self, run: Run, stage: Stage) -> None:
+    def set_stage(self, run: RunRecord, stage: Stage) -> None:
         """Set a version's stage; another version in production is archived."""
 
-    def others(self, runs: Iterable[Run]) -> Mapping[str, tuple[str, Stage]]:
+    def others(self, runs: Iterable[RunRecord]) -> Mapping[str, tuple[str, Stage]]:
         """Return candidate and stage of versions whose runs are not among these.
 
         The service names them: a run by its id, or by a name that begins with it if one training

@@ -14,14 +14,14 @@ from vestibular.core.model_file import Loading, ModelFile, PinnedVersion
 from vestibular.core.paths import BASE_FOLDER, MODEL_FILE
 from vestibular.core.work_folder import work_folder
 from vestibular.mirror.files import as_file, folder_mark
-from vestibular.mirror.records import File, Point, Run, Stage, Value, Version
+from vestibular.mirror.records import File, ModelVersion, Point, RunRecord, Stage, Value
 from vestibular.mirror.spools import SERIES
 
 ADAPTER = "finetuning/adapter/"
 YES = "yes"
 
 
-def version_of(run: Run, stage: Stage, registered: str) -> Version | None:
+def version_of(run: RunRecord, stage: Stage, registered: str) -> ModelVersion | None:
     """Return the model version of a run; None before the run has been examined.
 
     Args:
@@ -58,10 +58,10 @@ def version_of(run: Run, stage: Stage, registered: str) -> Version | None:
         "model/can-answer": can_answer,
     }
     fields: dict[str, Value] = {name: value for name, value in renamed.items() if value is not None}
-    return Version(fields, files, stage)
+    return ModelVersion(fields, files, stage)
 
 
-def _mean_loss(run: Run) -> float | None:
+def _mean_loss(run: RunRecord) -> float | None:
     """Return the mean of all steps' training losses.
 
     An older run has it only in its curve, whose points are means since the previous point.
@@ -78,12 +78,12 @@ def _mean_loss(run: Run) -> float | None:
     return total / points[-1].step if points and points[-1].step else None
 
 
-def _last(run: Run, name: str) -> float | None:
+def _last(run: RunRecord, name: str) -> float | None:
     points = run.series.get(name)
     return points[-1].value if points else None
 
 
-def _what_else_answers(run: Run) -> dict[str, File]:
+def _what_else_answers(run: RunRecord) -> dict[str, File]:
     """Return the files for an answer besides the adapter's, by their names in the version.
 
     Raises:
@@ -100,7 +100,7 @@ def _what_else_answers(run: Run) -> dict[str, File]:
     return found
 
 
-def _description(run: Run) -> ModelFile:
+def _description(run: RunRecord) -> ModelFile:
     """Return the description that `select` would give the run's model.
 
     Raises:
@@ -133,7 +133,7 @@ def _known(values: Mapping[str, Any], group: type[Loading]) -> dict[str, Any]:
     return {name: values[name] for name in group.model_fields if name in values}
 
 
-def _scores(run: Run, when: str) -> Any:
+def _scores(run: RunRecord, when: str) -> Any:
     prefix = f"evaluation/{when}"
     return {"em": run.fields[f"{prefix}/exact_match"], "f1": run.fields[f"{prefix}/f1"]}
 

@@ -18,8 +18,8 @@ from typing import Any
 from vestibular.core.errors import BusyError, VestibularError
 from vestibular.core.work_folder import exclusive_lock, work_folder
 from vestibular.mirror.outputs import Sources
-from vestibular.mirror.pushing import Outcome, Round, one_line
-from vestibular.mirror.records import Run
+from vestibular.mirror.pushing import Outcome, Pusher, one_line
+from vestibular.mirror.records import RunRecord
 from vestibular.mirror.supervising import READ, START
 from vestibular.mirror.target import Call, Target, TargetGoneError
 from vestibular.params.project import RegistrySettings, load_params
@@ -55,7 +55,7 @@ class Channel:
         """Report a request about to be made, and how many bytes it sends."""
         self.say("call", what=what, bytes=size)
 
-    def item(self, run: Run, item: str, outcome: Outcome, why: str) -> None:
+    def item(self, run: RunRecord, item: str, outcome: Outcome, why: str) -> None:
         """Report the outcome of an item."""
         self.say("item", run=run.id, candidate=run.candidate, item=item, outcome=outcome, why=why)
 
@@ -103,7 +103,7 @@ def _work(channel: Channel, arguments: argparse.Namespace) -> None:
         channel.say("plan", runs=[[run.id, run.candidate] for run in runs])
         try:
             target.refresh()
-            work = Round(target, channel.item, everything)
+            work = Pusher(target, channel.item, everything)
             for run in runs:
                 work.push(run)
                 channel.say("run", run=run.id)

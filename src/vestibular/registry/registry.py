@@ -23,10 +23,10 @@ from vestibular.registry.tags import (
     Event,
     Version,
     full_name,
-    held_in,
     read_events,
     stage_tag,
     version_tag,
+    versions_held,
     versions_in,
     write_tag,
 )
@@ -151,7 +151,7 @@ class Registry:
         return read_events(self.artifact)
 
     def _held(self, stage: str) -> list[str]:
-        return held_in(stage, self.history())
+        return versions_held(stage, self.history())
 
     def _nothing_before(self, stage: str, held: Sequence[str]) -> str:
         """Say why there is no version to return to, and what to do."""

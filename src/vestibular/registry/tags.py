@@ -136,7 +136,7 @@ def _with_versions(events: Sequence[Event]) -> list[Event]:
         there = [each for each in registered if each.commit == event.commit]
         earlier = [each for each in there if each.when <= event.when] or there[:1]
         version = earlier[-1].version if earlier else event.commit
-        held = held_in(event.stage or "", found)[-1:]
+        held = versions_held(event.stage or "", found)[-1:]
         if event.action == "unassign" and {*held} & {each.version for each in there}:
             version = held[0]
         found.append(replace(event, version=version))
@@ -148,7 +148,7 @@ def versions_in(events: Sequence[Event]) -> list[Version]:
     from gto.versions import SemVer
 
     named = dict.fromkeys(event.stage for event in events if event.stage)
-    stages = {stage: held_in(stage, events)[-1:] for stage in named}
+    stages = {stage: versions_held(stage, events)[-1:] for stage in named}
     return [
         Version(event, [stage for stage, held in stages.items() if event.version in held])
         for event in sorted(
@@ -166,7 +166,7 @@ def doubled(versions: Iterable[Version]) -> list[list[Version]]:
     return [group for group in groups.values() if len(group) > 1]
 
 
-def held_in(stage: str, events: Iterable[Event]) -> list[str]:
+def versions_held(stage: str, events: Iterable[Event]) -> list[str]:
     """Return the versions that a stage has held, the current one last.
 
     A rollback removes the last one; so does GTO's `deprecate`, after which the previous one is in

@@ -22,8 +22,8 @@ from vestibular.data.audit import audit
 from vestibular.data.dataset import load_dataset
 from vestibular.data.folds import count_leaks_between, deal_folds, plan_repeats
 from vestibular.data.leaks import find_leaks
-from vestibular.data.records import Record, SourceAnswer
 from vestibular.data.settings import DataSettings
+from vestibular.data.sources import SourceAnswer, SourceQuestion
 from vestibular.data.splits import split_by_document
 from vestibular.data.squad import read_squad
 from vestibular.scoring.normalization import Normalization
@@ -226,7 +226,7 @@ def test_a_file_that_could_be_fetched_says_so(tmp_path: Path) -> None:
 def test_no_document_is_in_both_splits(documents: list[int], size: float) -> None:
     """Whole documents are held out, at least the fraction asked for, whatever the order."""
     records = [
-        Record(str(n), f"d{name}", f"c{n}", "q", (SourceAnswer("a", None),), False)
+        SourceQuestion(str(n), f"d{name}", f"c{n}", "q", (SourceAnswer("a", None),), False)
         for n, name in enumerate(documents)
     ]
     if len(set(documents)) < 2:

@@ -27,8 +27,8 @@ from vestibular.mirror.files import locate
 from vestibular.mirror.mlflow_values import as_text
 from vestibular.mirror.naming import flatten, safe_names, simple
 from vestibular.mirror.outputs import Sources
-from vestibular.mirror.pushing import Round, _points_done, _series_mark, one_line
-from vestibular.mirror.records import File, Point, Run, Version
+from vestibular.mirror.pushing import Pusher, _points_done, _series_mark, one_line
+from vestibular.mirror.records import File, Point, RunRecord, Version
 from vestibular.mirror.spools import EPOCHS, Spools
 from vestibular.mirror.target import read_marks
 from vestibular.params.project import load_params
@@ -44,13 +44,13 @@ def spooled(in_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Spooled:
     return Spooled(in_folder)
 
 
-def read(spooled: Spooled) -> Run:
+def read(spooled: Spooled) -> RunRecord:
     """The only run."""
     (run,) = Spools(spooled.folder / ".vestibular/spool").read().values()
     return run
 
 
-def values(run: Run, name: str = LOSS) -> dict[int, float]:
+def values(run: RunRecord, name: str = LOSS) -> dict[int, float]:
     return {point.step: point.value for point in run.series[name]}
 
 
@@ -383,9 +383,9 @@ def test_what_has_not_changed_is_not_read_again(
     spooled.win("bbbb", "gpt2-mini")
     sources = Sources(load_params(), spooled.folder / ".vestibular/spool")
     target: Any = SimpleNamespace(errors=(), set_state=lambda _: None)
-    work = Round(target, lambda *_: None, everything=False)
+    work = Pusher(target, lambda *_: None, everything=False)
 
-    def marks(run: Run) -> list[tuple[str, str]]:
+    def marks(run: RunRecord) -> list[tuple[str, str]]:
         return [(item.name, item.mark) for item in work._items(run, {}, lambda: None)]
 
     with hold(path) as file:

@@ -21,7 +21,7 @@ class SourceAnswer:
 
 
 @dataclass(frozen=True)
-class Record:
+class SourceQuestion:
     """One question of a source file."""
 
     id: str
@@ -41,7 +41,7 @@ class Record:
 class Source:
     """Content of one file."""
 
-    records: list[Record]
+    records: list[SourceQuestion]
     present: int
     """Number of questions or rows in the file, counted while parsing."""
     findings: Findings
