@@ -1,9 +1,9 @@
 """Questions grouped into optimizer steps, and into the rows of a forward pass.
 
-A row is a tree of tokens: a trunk shared by all its questions, and a branch per question, which
-sees the trunk and itself. Encoding a context once for all its questions is thus exact: a question's
-tokens, positions and attention are those it would have alone. With `padded`, every question is a
-row of its own. Nothing here imports torch.
+A row is a tree of tokens: a prefix shared by all its questions, and a segment per question, which
+sees the prefix and itself. Encoding a context once for all its questions is thus exact: a
+question's tokens, positions and attention are those it would have alone. With `padded`, every
+question is a row of its own. Nothing here imports torch.
 """
 
 import random
@@ -18,8 +18,8 @@ Batching = Literal["shared_context", "padded", "padded_to_max_length"]
 
 
 @dataclass(frozen=True)
-class Branch:
-    """One question's own tokens after its row's trunk."""
+class Segment:
+    """One question's own tokens after its row's prefix."""
 
     tokens: tuple[int, ...]
     first_label: int
@@ -30,13 +30,13 @@ class Branch:
 class Row:
     """One sequence of a forward pass."""
 
-    trunk: tuple[int, ...]
-    branches: tuple[Branch, ...]
+    prefix: tuple[int, ...]
+    segments: tuple[Segment, ...]
 
     @property
     def length(self) -> int:
         """Total number of tokens."""
-        return len(self.trunk) + sum(len(branch.tokens) for branch in self.branches)
+        return len(self.prefix) + sum(len(segment.tokens) for segment in self.segments)
 
 
 def steps_per_epoch(questions: int, batch_size: int) -> int:
@@ -94,15 +94,15 @@ def rows(
 
 def _row(questions: Sequence[EncodedQuestion], loss: str) -> Row:
     if len(questions) == 1:
-        # a single question needs no branch and no mask except the causal one
+        # a single question needs no segment and no mask except the causal one
         question = questions[0]
         first = 1 if loss == "full" else len(question.prompt)
-        return Row((), (Branch(question.prompt + question.answer, first),))
-    trunk = shared_prefix([question.prompt for question in questions])
+        return Row((), (Segment(question.prompt + question.answer, first),))
+    prefix = shared_prefix([question.prompt for question in questions])
     return Row(
-        questions[0].prompt[:trunk],
+        questions[0].prompt[:prefix],
         tuple(
-            Branch(question.prompt[trunk:] + question.answer, len(question.prompt) - trunk)
+            Segment(question.prompt[prefix:] + question.answer, len(question.prompt) - prefix)
             for question in questions
         ),
     )

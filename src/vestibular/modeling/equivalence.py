@@ -21,7 +21,7 @@ TOLERANCE = 1e-4
 """Largest error attributed to rounding, relative to the largest logit, to the loss, or to the norm
 of the gradients. Rounding in float32 reached 2e-5 in most architectures and 5e-4 in some, in double
 precision 3e-7; the smallest fault was 3e-3."""
-TRUNKS = ((41, (3, 20)), (27, (2, 9)))
+PREFIXES = ((41, (3, 20)), (27, (2, 9)))
 """Tokens of each context, and of each of its questions: most are longer than the miniature's
 windows and chunks."""
 ANSWER = 6
@@ -40,9 +40,9 @@ def trial_questions(vocabulary: int) -> list[EncodedQuestion]:
         return tuple(drawn.tolist())
 
     return [
-        EncodedQuestion(f"{length}-{end}", trunk + tokens(end), tokens(ANSWER), str(length), False)
-        for length, ends in TRUNKS
-        for trunk in [tokens(length)]
+        EncodedQuestion(f"{length}-{end}", prefix + tokens(end), tokens(ANSWER), str(length), False)
+        for length, ends in PREFIXES
+        for prefix in [tokens(length)]
         for end in ends
     ]
 

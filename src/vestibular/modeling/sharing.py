@@ -1,6 +1,6 @@
 """Greedy answers with each context encoded once for all its questions.
 
-The trunk shared by the questions of a context goes through the model once (`prompt_reading.py`).
+The prefix shared by the questions of a context goes through the model once (`prompt_reading.py`).
 Finished rows leave the batch; once few are left, several tokens are guessed at a time
 (`drafting.py`). The answers equal those of one question at a time if a token depends on others only
 through attention and position.
@@ -16,7 +16,7 @@ from vestibular.modeling.answers import Answer, Watch
 from vestibular.modeling.decoding import GrowingAnswer
 from vestibular.modeling.drafting import taken
 from vestibular.modeling.encoding import EncodedQuestion, shared_prefix
-from vestibular.modeling.prompt_reading import Asked, read_prompts
+from vestibular.modeling.prompt_reading import SplitPrompt, read_prompts
 
 ROWS_ON_CPU = 48
 """Maximum number of questions per pass on a CPU: beyond it a question gets no cheaper, and rows of
@@ -43,7 +43,7 @@ def answer_sharing(
 
 def _batches(
     questions: Sequence[EncodedQuestion], max_new_tokens: int, max_tokens: int, most_rows: int
-) -> Iterator[list[Asked]]:
+) -> Iterator[list[SplitPrompt]]:
     """Group questions within the token budget, the longest first, contexts kept together."""
     contexts: dict[str, list[int]] = {}
     for place, question in enumerate(questions):
@@ -51,21 +51,21 @@ def _batches(
     groups = []
     for places in contexts.values():
         prompts = [questions[place].prompt for place in places]
-        trunk = shared_prefix(prompts)
+        prefix = shared_prefix(prompts)
         groups.append(
             [
-                Asked(place, prompt[:trunk], prompt[trunk:])
+                SplitPrompt(place, prompt[:prefix], prompt[prefix:])
                 for place, prompt in zip(places, prompts, strict=True)
             ]
         )
-    groups.sort(key=lambda group: len(group[0].trunk), reverse=True)
+    groups.sort(key=lambda group: len(group[0].prefix), reverse=True)
     # equal sizes, so that no pass is left with a few questions
     passes = max(1, math.ceil(len(questions) / most_rows))
     share = math.ceil(len(questions) / passes)
-    batch: list[Asked] = []
+    batch: list[SplitPrompt] = []
     for each in (asked for group in groups for asked in group):
         grown = [*batch, each]
-        width = max(len(one.trunk) for one in grown) + max(len(one.rest) for one in grown)
+        width = max(len(one.prefix) for one in grown) + max(len(one.rest) for one in grown)
         full = len(batch) == share or (width + max_new_tokens) * len(grown) > max_tokens
         if batch and full:
             yield batch
@@ -76,10 +76,14 @@ def _batches(
 
 
 def _answer_batch(
-    model: Any, batch: Sequence[Asked], ends: Collection[int], max_new_tokens: int, watch: Watch
+    model: Any,
+    batch: Sequence[SplitPrompt],
+    ends: Collection[int],
+    max_new_tokens: int,
+    watch: Watch,
 ) -> dict[int, Answer]:
     texts = {
-        asked.place: GrowingAnswer(asked.trunk + asked.rest, ends, max_new_tokens)
+        asked.place: GrowingAnswer(asked.prefix + asked.rest, ends, max_new_tokens)
         for asked in batch
     }
     rows, logits = read_prompts(model, batch, max_new_tokens)

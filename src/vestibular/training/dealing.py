@@ -6,7 +6,7 @@ imports torch.
 
 from collections.abc import Sequence
 
-from vestibular.modeling.batching import Branch, Row
+from vestibular.modeling.batching import Row, Segment
 
 
 def deal(rows: Sequence[Row], processes: int) -> list[list[Row]]:
@@ -37,24 +37,26 @@ def _split(rows: Sequence[Row], least: int) -> list[Row]:
     """Halve the longest rows of several questions until there are `least` rows, if possible."""
     result = list(rows)
     while len(result) < least:
-        several = [row for row in result if len(row.branches) > 1]
+        several = [row for row in result if len(row.segments) > 1]
         if not several:
             break
         longest = max(several, key=lambda row: row.length)
-        place, half = result.index(longest), len(longest.branches) // 2
-        parts = longest.branches[:half], longest.branches[half:]
-        result[place : place + 1] = [_row(longest.trunk, branches) for branches in parts]
+        place, half = result.index(longest), len(longest.segments) // 2
+        parts = longest.segments[:half], longest.segments[half:]
+        result[place : place + 1] = [_row(longest.prefix, segments) for segments in parts]
     return result
 
 
-def _row(trunk: tuple[int, ...], branches: tuple[Branch, ...]) -> Row:
-    if len(branches) > 1:
-        return Row(trunk, branches)
-    # a single question needs no branch, as in `batching.rows`
-    (branch,) = branches
-    return Row((), (Branch(trunk + branch.tokens, len(trunk) + branch.first_label),))
+def _row(prefix: tuple[int, ...], segments: tuple[Segment, ...]) -> Row:
+    if len(segments) > 1:
+        return Row(prefix, segments)
+    # a single question needs no segment, as in `batching.rows`
+    (segment,) = segments
+    return Row((), (Segment(prefix + segment.tokens, len(prefix) + segment.first_label),))
 
 
 def labels(rows: Sequence[Row]) -> int:
     """Return the number of learned tokens in rows."""
-    return sum(len(branch.tokens) - branch.first_label for row in rows for branch in row.branches)
+    return sum(
+        len(segment.tokens) - segment.first_label for row in rows for segment in row.segments
+    )

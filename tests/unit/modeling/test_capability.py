@@ -151,7 +151,7 @@ def blind(config: Any) -> dict[str, Reach]:
 
 
 def all_before(segment_ids: torch.Tensor) -> torch.Tensor:
-    """A mask that is causal and lets branches see each other."""
+    """A mask that is causal and lets segments see each other."""
     width = segment_ids.shape[1]
     return torch.ones(width, width, dtype=torch.bool).tril().expand(len(segment_ids), -1, -1)
 
@@ -170,7 +170,7 @@ def by_column(collate: Any) -> Any:
 
 
 def one_further(logits_at: Any) -> Any:
-    """Positions of what follows the trunk, one too far."""
+    """Positions of what follows the prefix, one too far."""
 
     def broken(*places: Any, **inputs: Any) -> Any:
         if not isinstance(inputs["attention_mask"], torch.Tensor) or (
@@ -198,7 +198,7 @@ FAULTS: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
         [patch.setattr(module, "layer_kinds", blind) for module in (prompt_reading, tensors)]
         and None
     ),
-    "branches": lambda patch: patch.setattr(tensors, "branches_seen", all_before),
+    "segments": lambda patch: patch.setattr(tensors, "segments_seen", all_before),
     "positions": lambda patch: patch.setattr(
         equivalence, "collate", by_column(equivalence.collate)
     ),
@@ -218,8 +218,8 @@ FAULTS: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
         ("windows", "gemma3_text", "both"),
         ("windows", "gpt_oss", "both"),
         ("windows", "llama4_text", "both"),
-        ("branches", "gpt2", "training"),
-        ("branches", "llama", "training"),
+        ("segments", "gpt2", "training"),
+        ("segments", "llama", "training"),
         ("positions", "opt", "training"),
         ("positions", "deepseek_v3", "training"),
         ("later positions", "gpt2", "exam"),
