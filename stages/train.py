@@ -145,7 +145,7 @@ def train(training: Training, spool: Spool) -> None:
     settings = settled(settings, ways)
     full = settings.method == "full"
     if not full:
-        saving.rehearse_saving(models.configuration(base), settings.lora)
+        saving.rehearse_saving(models.load_configuration(base), settings.lora)
     # from here on: the check is one on a CPU
     determinism.ask_for_deterministic_kernels(device)
 

@@ -78,7 +78,7 @@ def _candidate_folder(name: str) -> Path:
     # numpy takes a quarter of a second, which the other choices need not wait for
     from vestibular.report.manifest import describe_model
     from vestibular.selection.production import write_model
-    from vestibular.selection.results import read_result
+    from vestibular.selection.stage_results import read_result
 
     params = load_params()
     train = params.candidate(name).train

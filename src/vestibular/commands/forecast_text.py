@@ -2,7 +2,7 @@
 
 from vestibular.commands.forecast import Forecast
 from vestibular.modeling.answers import Way
-from vestibular.modeling.planning import USABLE_MEMORY
+from vestibular.modeling.memory_estimates import USABLE_MEMORY
 
 HOW: dict[Way, str] = {
     "shared": "the questions of a context together",

@@ -194,7 +194,7 @@ def positions(folder: Path) -> int | None:
     return next((number for number in found if isinstance(number, int)), None)
 
 
-def configuration(name: str, candidate: BaseChoice) -> Path:
+def configuration_folder(name: str, candidate: BaseChoice) -> Path:
     """Return a folder with a candidate's configuration and tokenizer; weights may be missing.
 
     From the hub, only these small files are downloaded.

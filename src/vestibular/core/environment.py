@@ -46,7 +46,7 @@ resolves to the same value in every cell, regardless of the machines' load."""
 
 
 @dataclass(frozen=True)
-class Rule:
+class VariableRule:
     """What happens to the variables whose names match."""
 
     fate: Literal["told", "named", "ignored"]
@@ -58,38 +58,54 @@ class Rule:
 
 RULES = (
     # number of devices and threads, and memory allocation
-    Rule("told", ("CUDA_*", "HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES", "ZE_AFFINITY_MASK")),
-    Rule("told", ("OMP_*", "GOMP_*", "KMP_*", "OPENBLAS_*", "BNB_*", "LD_PRELOAD")),
-    Rule("told", ("MKL_NUM_THREADS", "MKL_DOMAIN_NUM_THREADS", "MKL_DYNAMIC", "MKL_*_LAYER")),
-    Rule("told", ("PYTORCH_*ALLOC_CONF", "PYTORCH_NO_CUDA_MEMORY_CACHING")),
-    Rule("told", ("PYTORCH_MPS_*_WATERMARK_RATIO", "PYTORCH_ENABLE_MPS_FALLBACK", FREE_MEMORY)),
+    VariableRule(
+        "told", ("CUDA_*", "HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES", "ZE_AFFINITY_MASK")
+    ),
+    VariableRule("told", ("OMP_*", "GOMP_*", "KMP_*", "OPENBLAS_*", "BNB_*", "LD_PRELOAD")),
+    VariableRule(
+        "told", ("MKL_NUM_THREADS", "MKL_DOMAIN_NUM_THREADS", "MKL_DYNAMIC", "MKL_*_LAYER")
+    ),
+    VariableRule("told", ("PYTORCH_*ALLOC_CONF", "PYTORCH_NO_CUDA_MEMORY_CACHING")),
+    VariableRule(
+        "told", ("PYTORCH_MPS_*_WATERMARK_RATIO", "PYTORCH_ENABLE_MPS_FALLBACK", FREE_MEMORY)
+    ),
     # where files are stored and downloaded from, and what is printed
-    Rule("named", ("HF_*", "HUGGING*", "TOKENIZERS_PARALLELISM")),
-    Rule("named", ("TRANSFORMERS_VERBOSITY", "TRANSFORMERS_NO_ADVISORY_WARNINGS")),
-    Rule("named", ("TRANSFORMERS_OFFLINE", "TRANSFORMERS_CACHE")),
-    Rule("named", ("TORCH_HOME", "TORCH_EXTENSIONS_DIR", "TORCH_LOGS", "TORCH_CPP_LOG_LEVEL")),
-    Rule("named", ("TORCH_SHOW_CPP_STACKTRACES", "TORCH_NCCL_*", "TORCHINDUCTOR_CACHE_DIR")),
-    Rule("named", ("TORCH_DEVICE_BACKEND_AUTOLOAD", "TORCH_FORCE_WEIGHTS_ONLY_LOAD")),
-    Rule("named", ("PYTORCH_KERNEL_CACHE_PATH", "PYTORCH_NVML_BASED_CUDA_CHECK")),
+    VariableRule("named", ("HF_*", "HUGGING*", "TOKENIZERS_PARALLELISM")),
+    VariableRule("named", ("TRANSFORMERS_VERBOSITY", "TRANSFORMERS_NO_ADVISORY_WARNINGS")),
+    VariableRule("named", ("TRANSFORMERS_OFFLINE", "TRANSFORMERS_CACHE")),
+    VariableRule(
+        "named", ("TORCH_HOME", "TORCH_EXTENSIONS_DIR", "TORCH_LOGS", "TORCH_CPP_LOG_LEVEL")
+    ),
+    VariableRule(
+        "named", ("TORCH_SHOW_CPP_STACKTRACES", "TORCH_NCCL_*", "TORCHINDUCTOR_CACHE_DIR")
+    ),
+    VariableRule("named", ("TORCH_DEVICE_BACKEND_AUTOLOAD", "TORCH_FORCE_WEIGHTS_ONLY_LOAD")),
+    VariableRule("named", ("PYTORCH_KERNEL_CACHE_PATH", "PYTORCH_NVML_BASED_CUDA_CHECK")),
     # versions that container images state
-    Rule("named", ("PYTORCH_*VERSION", "PYTORCH_BUILD_*", "PYTORCH_HOME", "CUBLAS_VERSION")),
-    Rule("named", ("TORCH_CUDA_ARCH_LIST",)),
-    Rule("named", ("ONEDNN_VERBOSE*", "DNNL_VERBOSE*", "MKL_VERBOSE*", "MKL_SERVICE_FORCE_INTEL")),
+    VariableRule(
+        "named", ("PYTORCH_*VERSION", "PYTORCH_BUILD_*", "PYTORCH_HOME", "CUBLAS_VERSION")
+    ),
+    VariableRule("named", ("TORCH_CUDA_ARCH_LIST",)),
+    VariableRule(
+        "named", ("ONEDNN_VERBOSE*", "DNNL_VERBOSE*", "MKL_VERBOSE*", "MKL_SERVICE_FORCE_INTEL")
+    ),
     # left by `accelerate launch`: precision, plugins, compilation, accumulation
-    Rule("ignored", ("ACCELERATE_*", "FSDP_*", "PARALLELISM_CONFIG_*", "DEEPSPEED_*")),
+    VariableRule("ignored", ("ACCELERATE_*", "FSDP_*", "PARALLELISM_CONFIG_*", "DEEPSPEED_*")),
     # left by torchrun, MPI and SageMaker: libraries would look for processes that do not exist
-    Rule("ignored", ("WORLD_SIZE", "RANK", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "NODE_RANK")),
-    Rule(
+    VariableRule("ignored", ("WORLD_SIZE", "RANK", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "NODE_RANK")),
+    VariableRule(
         "ignored", ("GROUP_RANK", "GROUP_WORLD_SIZE", "ROLE_RANK", "ROLE_WORLD_SIZE", "ROLE_NAME")
     ),
-    Rule("ignored", ("MASTER_ADDR", "MASTER_PORT", "TORCHELASTIC_*")),
-    Rule("ignored", ("OMPI_COMM_WORLD_*", "PMI_*", "MV2_COMM_WORLD_*")),
-    Rule("ignored", ("FORK_LAUNCHED", "SM_HP_MP_PARAMETERS", "SM_FRAMEWORK_PARAMS")),
-    Rule("ignored", ("SMDATAPARALLEL_*",)),
+    VariableRule("ignored", ("MASTER_ADDR", "MASTER_PORT", "TORCHELASTIC_*")),
+    VariableRule("ignored", ("OMPI_COMM_WORLD_*", "PMI_*", "MV2_COMM_WORLD_*")),
+    VariableRule("ignored", ("FORK_LAUNCHED", "SM_HP_MP_PARAMETERS", "SM_FRAMEWORK_PARAMS")),
+    VariableRule("ignored", ("SMDATAPARALLEL_*",)),
     # number formats and kernels of the computation
-    Rule("ignored", ("TRANSFORMERS_*", "PYTORCH_*", "TORCH_*", "TORCHDYNAMO_*", "TORCHINDUCTOR_*")),
-    Rule("ignored", ("NVIDIA_TF32_OVERRIDE", "CUBLAS_*", "CUBLASLT_*", "DISABLE_ADDMM_*")),
-    Rule("ignored", ("XLA_*", "ATEN_*", "MKL_*", "ONEDNN_*", "DNNL_*", *FIXED)),
+    VariableRule(
+        "ignored", ("TRANSFORMERS_*", "PYTORCH_*", "TORCH_*", "TORCHDYNAMO_*", "TORCHINDUCTOR_*")
+    ),
+    VariableRule("ignored", ("NVIDIA_TF32_OVERRIDE", "CUBLAS_*", "CUBLASLT_*", "DISABLE_ADDMM_*")),
+    VariableRule("ignored", ("XLA_*", "ATEN_*", "MKL_*", "ONEDNN_*", "DNNL_*", *FIXED)),
 )
 """The first rule with a matching pattern applies; a variable without one is not the libraries'."""
 

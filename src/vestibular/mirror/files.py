@@ -37,7 +37,7 @@ def _folder_mark(folder: Path, _files: tuple[tuple[Path, int, int], ...]) -> str
     return folder_sha256(folder)
 
 
-def locate(file: File) -> Path | None:
+def find_file(file: File) -> Path | None:
     """Return the current place of a run's file: the original or DVC's cache; None if it is gone."""
     if file.path.is_file() and _md5(file.path) == file.md5:
         return file.path

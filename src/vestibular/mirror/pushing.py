@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from vestibular.core.errors import DataError
-from vestibular.mirror.files import locate
+from vestibular.mirror.files import find_file
 from vestibular.mirror.records import File, ModelVersion, Point, RunRecord, Stage, Value
 from vestibular.mirror.spools import SERIES
 from vestibular.mirror.target import Marks, Target, staged
@@ -262,7 +262,7 @@ def _doubtful(run: RunRecord, marks: Marks) -> list[str]:
 
 
 def _found(file: File) -> Path:
-    path = locate(file)
+    path = find_file(file)
     if path is None:
         raise DataError(
             f"{file.path}: missing or changed since the run, and not in DVC's cache; `dvc "

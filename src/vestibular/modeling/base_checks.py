@@ -12,7 +12,7 @@ from jinja2 import TemplateError
 from vestibular.core.errors import BaseModelError, DataError, first_line
 from vestibular.modeling.encoding import apply_chat_template, render
 from vestibular.modeling.miniature import skeleton
-from vestibular.modeling.models import configuration, load_tokenizer
+from vestibular.modeling.models import load_configuration, load_tokenizer
 from vestibular.modeling.targets import Targets, unknown_names
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def check_base(folder: Path, prompt: "PromptSettings", targets: Targets) -> str 
             lacks modules of some of the names.
         DataError: the chat template cannot be used, omits its input, or writes today's date.
     """
-    tokenizer, config = load_tokenizer(folder), configuration(folder)
+    tokenizer, config = load_tokenizer(folder), load_configuration(folder)
     _check_vocabulary(folder, tokenizer, config)
     if unknown := unknown_names(skeleton(config), targets):
         raise BaseModelError(

@@ -57,10 +57,10 @@ def ways(folder: Path) -> Ways:
     except (FileNotFoundError, ValueError, TypeError):
         silence_libraries()
         # imported here: importing torch takes seconds
-        from vestibular.modeling.models import configuration
+        from vestibular.modeling.models import load_configuration
         from vestibular.modeling.proving import try_out
 
-        found = try_out(configuration(folder))
+        found = try_out(load_configuration(folder))
         write_json(path, asdict(found))
     if isinstance(found.targets, list):
         found = Ways(**{**asdict(found), "targets": tuple(found.targets)})

@@ -74,7 +74,7 @@ class Exam:
     """Logits of every step, (steps, vocabulary), for each question."""
 
 
-def sit(
+def answers_and_logits(
     model: Any, questions: Sequence[EncodedQuestion], ends: Collection[int], way: Way
 ) -> tuple[list[Answer], list[Tensor]]:
     """Let a model answer; return its answers and the logits of their steps."""
@@ -91,7 +91,7 @@ def sit(
 
 def right_answers(model: Any, questions: Sequence[EncodedQuestion]) -> Exam:
     """Ask one question at a time; choose end tokens so that some answers end early."""
-    unending, logits = sit(model, questions, (), "single")
+    unending, logits = answers_and_logits(model, questions, (), "single")
 
     def ended(end: int) -> list[tuple[int, ...]]:
         return [
@@ -118,7 +118,7 @@ def right_answers(model: Any, questions: Sequence[EncodedQuestion]) -> Exam:
 
 def exam_error(model: Any, exam: Exam, way: Way) -> float:
     """Return how far a way's logits are from the right ones; infinite if an answer differs."""
-    answers, logits = sit(model, exam.questions, exam.ends, way)
+    answers, logits = answers_and_logits(model, exam.questions, exam.ends, way)
     if [each.tokens for each in answers] != [each.tokens for each in exam.answers]:
         return float("inf")
     return relative_error(torch.cat(logits), torch.cat(list(exam.logits)))

@@ -203,7 +203,7 @@ def load_adapter(model: Any, folder: Path) -> PeftModel:
     return PeftModel.from_pretrained(model, str(folder)).eval()
 
 
-def configuration(folder: Path) -> Any:
+def load_configuration(folder: Path) -> Any:
     """Read a model's configuration.
 
     Raises:
@@ -224,7 +224,7 @@ def without_weights(folder: Path) -> Any:
     Raises:
         BaseModelError: the configuration does not describe a causal language model.
     """
-    config = configuration(folder)
+    config = load_configuration(folder)
     try:
         with torch.device("meta"):
             return AutoModelForCausalLM.from_config(config, trust_remote_code=False)

@@ -6,7 +6,7 @@ from vestibular.core.metrics import METRICS, Metric
 from vestibular.registry.changes import CandidateChange, Changes, ScoreChange
 from vestibular.registry.revisions import Interval, Revision
 from vestibular.selection.means import LEVEL
-from vestibular.selection.phrases import METRIC_NAMES, amount, number, probability
+from vestibular.selection.phrases import METRIC_NAMES, amount, number, p_value_words
 
 MARKS = {"gained": "+", "lost": "-"}
 NAMED: tuple[tuple[Metric, str], ...] = tuple((metric, METRIC_NAMES[metric]) for metric in METRICS)
@@ -28,7 +28,7 @@ def as_text(found: Changes, old: Revision, new: Revision, most: int | None) -> s
         elif not row.questions:
             lines.append("  the runs have no question in common, so that nothing can be compared")
         else:
-            lines += [f"  {sentence(row.scores[metric], label)}" for metric, label in NAMED]
+            lines += [f"  {score_sentence(row.scores[metric], label)}" for metric, label in NAMED]
             lines += _flips(row, most)
         for kind, changes in row.changed.items():
             lines += [f"  {kind}: {change}" for change in changes]
@@ -96,18 +96,18 @@ def advice(found: Changes, remote: Callable[[], bool]) -> str | None:
     )
 
 
-def sentence(row: ScoreChange, label: str) -> str:
+def score_sentence(row: ScoreChange, label: str) -> str:
     """Say how a mean score changed, and whether beyond noise."""
     said = f"{label} {number(row.old)} -> {number(row.new)}"
     apart = row.difference
     if row.p_corrected is None or apart.low is None or apart.high is None:
         return f"{said}: about one document, so nothing shows how certain the difference is"
-    verdict = "within the noise"
+    outcome = "within the noise"
     if row.p_corrected < LEVEL:
-        verdict = f"{'better' if apart.value > 0 else 'worse'}, beyond noise"
+        outcome = f"{'better' if apart.value > 0 else 'worse'}, beyond noise"
     return (
-        f"{said}: {verdict} (difference {apart.value:+.3f}, {number(apart.low)} to "
-        f"{number(apart.high)}, {probability(row.p_corrected)} after Holm's correction)"
+        f"{said}: {outcome} (difference {apart.value:+.3f}, {number(apart.low)} to "
+        f"{number(apart.high)}, {p_value_words(row.p_corrected)} after Holm's correction)"
     )
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from vestibular.core.files import write_table
 from vestibular.core.metrics import METRICS
 from vestibular.core.paths import CHARTS
-from vestibular.selection.results import CandidateResult
+from vestibular.selection.stage_results import CandidateResult
 
 
 def write_charts(order: Sequence[str], results: Mapping[str, CandidateResult]) -> None:

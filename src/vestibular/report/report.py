@@ -31,7 +31,7 @@ from vestibular.report.formatting import (
 from vestibular.report.page import as_script_data, write_page
 from vestibular.report.summary import summarize
 from vestibular.scoring.languages import languages
-from vestibular.selection.phrases import probability
+from vestibular.selection.phrases import p_value_words
 from vestibular.selection.result import Selection
 from vestibular.selection.status import Status
 
@@ -71,8 +71,8 @@ def write_report(
         pins: each candidate's base model.
     """
     names = list(selection.candidates)
-    verdict = summarize(selection, costs)
-    verdict["notices"] += data_notices(audit)
+    summary = summarize(selection, costs)
+    summary["notices"] += data_notices(audit)
     ordered = {name: predictions[name] for name in names}
     metric = selection.metric
     language = params.data.language
@@ -81,7 +81,7 @@ def write_report(
         path,
         {
             "subject": _subject(selection),
-            "verdict": verdict,
+            "summary": summary,
             "candidates": names,
             "board": board(selection),
             "cost_title": UNITS[selection.rule.cost].capitalize(),
@@ -252,7 +252,7 @@ def comparisons(selection: Selection) -> list[dict[str, Any]]:
 def _bare(p_value: float | None) -> str:
     if p_value is None:
         return DASH
-    return probability(p_value).removeprefix("p = ").removeprefix("p ")
+    return p_value_words(p_value).removeprefix("p = ").removeprefix("p ")
 
 
 def _signed(value: float | None) -> str:

@@ -17,8 +17,8 @@ from vestibular.report.formatting import (
     size,
 )
 from vestibular.selection.explanation import permission, remedy
-from vestibular.selection.phrases import listed, probability
-from vestibular.selection.remarks import cost_say, detectable, too_few, weakness
+from vestibular.selection.phrases import listed, p_value_words
+from vestibular.selection.remarks import cost_remark, detectable, too_few, weakness
 from vestibular.selection.result import Gap, Selection
 
 
@@ -41,7 +41,7 @@ def summarize(selection: Selection, costs: Mapping[str, CandidateCosts]) -> dict
     weak = [weakness(selection), too_few(selection)]
     notices += [said.replace("`", "") for said in weak if said is not None]
     if selection.cost_say is not None and not selection.cost_say.has_say:
-        notices.append((cost_say(selection) or "").replace("`", ""))
+        notices.append((cost_remark(selection) or "").replace("`", ""))
     return {
         "title": f"{name} is chosen" if selection.promoted else "no model is chosen",
         "headline": headline(selection, costs),
@@ -175,7 +175,7 @@ def _how_sure(selection: Selection, name: str) -> dict[str, str]:
     found = detectable(selection)
     room = "" if found is None else f" {found}"
     return {
-        "figure": probability(gap.p_value),
+        "figure": p_value_words(gap.p_value),
         "text": f"{label} {signed(gap.value)} against {other}, 95 % interval "
         f"{signed_range(gap)}.{room}{text}",
     }

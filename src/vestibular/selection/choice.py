@@ -43,7 +43,7 @@ class Standing:
 
 
 @dataclass(frozen=True)
-class CostSay:
+class CostMargin:
     """Whether cost can decide with these data."""
 
     rival: str
@@ -56,7 +56,7 @@ class CostSay:
     """Margin within which an equally good model is accepted with 80 % probability."""
 
     @property
-    def has_say(self) -> bool:
+    def can_decide(self) -> bool:
         """Whether the margin is wide enough to accept an equally good model at all."""
         return self.half_width <= self.margin
 
@@ -73,7 +73,7 @@ class Choice:
     """The winner, or the candidate that would win without the reference points."""
     standings: tuple[Standing, ...]
     """Every candidate by rank, the best first."""
-    cost: CostSay | None
+    cost: CostMargin | None
     """None if no cheaper candidate could replace the leader, or with one document."""
     smallest_detectable: float | None
     """True difference between leader and runner-up that is detected with 80 % probability; None for
@@ -121,7 +121,7 @@ def choose(contest: Contest, rule: Rule, seed: int) -> Choice:
             )
             for place in order
         ),
-        cost=_cost_say(contest, rule, found, seed),
+        cost=_cost_margin(contest, rule, found, seed),
         smallest_detectable=_smallest(contest, leader, others, seed) if lower else None,
     )
 
@@ -167,14 +167,14 @@ def _saving(contest: Contest, place: int, leader: int) -> float | None:
     return float(1 - contest.costs[place] / contest.costs[leader])
 
 
-def _cost_say(contest: Contest, rule: Rule, found: Decisions, seed: int) -> CostSay | None:
+def _cost_margin(contest: Contest, rule: Rule, found: Decisions, seed: int) -> CostMargin | None:
     """Return what the bound can show for the best candidate that is cheap enough."""
     eligible = found.pool[0] & found.saves[0] & ~found.dominated[0]
     rivals = [int(place) for place in found.order[0] if eligible[place]]
     if rule.margin is None or contest.clusters.documents == 1 or not rivals:
         return None
     apart, noise = contest.pair([rivals[0]], [int(found.leader[0])], contest.whole())
-    return CostSay(
+    return CostMargin(
         rival=contest.names[rivals[0]],
         margin=rule.margin,
         half_width=float(half_widths(apart.mixtures, noise)[0]),

@@ -56,7 +56,7 @@ def corrected_score(contest: Contest, rule: Rule, seed: int) -> CorrectedScore |
     clusters = contest.clusters
     if clusters.few or clusters.dominated or not contest.allowed.any():
         return None
-    dealt = deal(clusters, seed)
+    dealt = draw_parts(clusters, seed)
     # (repeats x parts, documents): True if a document is left out
     left_out = (dealt[:, None, :] == np.arange(PARTS)[:, None]).reshape(-1, clusters.documents)
     chosen = decide(contest, rule, (~left_out).astype(np.float64)).winner
@@ -69,7 +69,7 @@ def corrected_score(contest: Contest, rule: Rule, seed: int) -> CorrectedScore |
     )
 
 
-def deal(clusters: Clusters, seed: int) -> Integers:
+def draw_parts(clusters: Clusters, seed: int) -> Integers:
     """Return the part of each document, drawn again for each repeat, (repeats, documents)."""
     random = np.random.default_rng(seed)
     parts = np.arange(clusters.documents) % PARTS

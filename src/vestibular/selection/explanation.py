@@ -1,4 +1,4 @@
-"""The choice in words: sentences built from the findings of `verdict` alone."""
+"""The choice in words: sentences built from the findings of `selecting` alone."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ from vestibular.selection.phrases import (
     amount,
     bounded,
     number,
-    probability,
+    p_value_words,
     scored,
 )
 from vestibular.selection.remarks import detectable, documents, notes
@@ -145,7 +145,7 @@ def reasons(found: Selection) -> list[str]:
             end = ""
             if gap.p_value is not None:
                 surely = "significant" if gap.p_value < found.method.level else "noise"
-                end = f", {probability(gap.p_value)} ({surely})"
+                end = f", {p_value_words(gap.p_value)} ({surely})"
             said.append(
                 f"{name} minus {point.replace('_', ' ')} in {METRIC_NAMES[found.metric]}: "
                 f"{scored(gap)}{end}."

@@ -9,7 +9,7 @@ from vestibular.core.file_formats import FileFormat, Part
 from vestibular.core.metrics import METRICS
 from vestibular.selection.remarks import notes
 from vestibular.selection.result import ByMetric, Estimate, Selection
-from vestibular.selection.results import CandidateResult
+from vestibular.selection.stage_results import CandidateResult
 from vestibular.selection.status import Status
 
 DASH = "-"

@@ -26,7 +26,7 @@ def amount(value: float) -> str:
     return f"{value:,.0f}" if value >= 1000 or value == int(value) else f"{value:.4g}"
 
 
-def probability(value: float) -> str:
+def p_value_words(value: float) -> str:
     """Format a p-value with its comparison sign and as many places as it needs."""
     if value < LEAST_P:
         return f"p < {LEAST_P:.6f}"

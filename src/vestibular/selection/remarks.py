@@ -8,7 +8,7 @@ FOLDS = "dvc exp run -S 'repeats=[fold-1,fold-2,fold-3,fold-4,fold-5]'"
 PRICE = "it trains and examines each candidate five times more"
 
 
-def cost_say(found: Selection) -> str | None:
+def cost_remark(found: Selection) -> str | None:
     """Say whether cost can decide with these data; None if no candidate is cheap enough."""
     say, margin = found.cost_say, found.rule.margin
     if say is None:
@@ -136,7 +136,7 @@ def notes(found: Selection) -> list[str]:
         weakness(found),
         too_few(found),
         correction(found),
-        cost_say(found),
+        cost_remark(found),
         budgets(found),
     ]
     worst = found.worst_document

@@ -174,7 +174,7 @@ class Method(Part):
     """Seed of the random parts: the cross-validated choice and the simulated datasets."""
 
 
-class CostSayFigures(Part):
+class CostMarginFigures(Part):
     """Whether cost can decide with these data."""
 
     rival: str
@@ -247,7 +247,7 @@ class Selection(FileFormat):
     smallest_detectable: float | None
     """True difference in `metric` between leader and runner-up that is detected with 80 %
     probability; null for a single candidate, and with one document."""
-    cost_say: CostSayFigures | None
+    cost_say: CostMarginFigures | None
     """Null if no candidate saves enough, and with one document."""
     corrected: CorrectedFigures | None
     """Null with fewer than five documents, or with one that holds half of the questions."""

@@ -26,7 +26,7 @@ from vestibular.core.files import file_md5
 from vestibular.core.version_control import run_git
 from vestibular.core.work_folder import work_folder
 from vestibular.tracking.checkpoints import PACKAGES
-from vestibular.tracking.system_metrics import Sampler, machine
+from vestibular.tracking.system_metrics import Sampler, capacities
 
 SAMPLE_SECONDS = 5.0
 """Seconds between two measurements of the machine."""
@@ -85,7 +85,7 @@ class Spool:
                 stage=self._stage,
                 settings=dict(settings),
                 packages={name: version(name) for name in ("vestibular", *PACKAGES)},
-                machine=machine(),
+                machine=capacities(),
                 git=_git(),
                 experiment=os.environ.get(EXPERIMENT, ""),
                 **facts,

@@ -20,7 +20,7 @@ GPU_LOOKS: dict[str, Callable[[object], float]] = {
 """Readings of a GPU, each taken separately."""
 
 
-def machine() -> dict[str, object]:
+def capacities() -> dict[str, object]:
     """Return the capacities behind the readings of `Sampler`; in bytes unless a unit is named."""
     return {
         "system": platform.platform(),

@@ -15,8 +15,8 @@ from vestibular.core.errors import BaseModelError, first_line
 from vestibular.modeling.batching import Row, by_length, epoch_batches, rows
 from vestibular.modeling.encoding import EncodedQuestion
 from vestibular.modeling.memory import TensorBytes, process_bytes
+from vestibular.modeling.memory_estimates import rehearsed, usable_bytes, weight_bytes
 from vestibular.modeling.models import pick_precision, without_weights
-from vestibular.modeling.planning import rehearsed, usable_bytes, weight_bytes
 from vestibular.modeling.tensors import Inputs, collate, label_loss
 from vestibular.training.adapters import make_trainable
 from vestibular.training.settings import TrainSettings

@@ -12,7 +12,7 @@ from vestibular.core.exam_results import AnsweredQuestion
 from vestibular.core.paths import COSTS, WINNER
 from vestibular.core.version_control import committed_text
 from vestibular.registry.changes import CandidateChange, compare_answers, corrected
-from vestibular.registry.changes_text import NAMED, sentence
+from vestibular.registry.changes_text import NAMED, score_sentence
 from vestibular.selection.means import LEVEL
 from vestibular.verification.amounts import describe_file, describe_folder
 from vestibular.verification.contents import bytes_of, files_below, folder_files, recorded
@@ -188,7 +188,7 @@ def _exam(change: CandidateChange) -> str:
     if not change.questions:
         return "no common question"
     flips = {way: sum(one.way == way for one in change.flipped) for way in ("gained", "lost")}
-    said = "; ".join(sentence(change.scores[metric], label) for metric, label in NAMED)
+    said = "; ".join(score_sentence(change.scores[metric], label) for metric, label in NAMED)
     return (
         f"{said}; of {change.questions} questions, {flips['gained']} are newly right and "
         f"{flips['lost']} newly wrong"

@@ -23,7 +23,7 @@ from vestibular.core.exam_results import Parameters, Scores
 from vestibular.core.files import folder_sha256
 from vestibular.core.model_file import ModelFile
 from vestibular.mirror import pushing
-from vestibular.mirror.files import locate
+from vestibular.mirror.files import find_file
 from vestibular.mirror.mlflow_values import as_text
 from vestibular.mirror.naming import flatten, safe_names, simple
 from vestibular.mirror.outputs import Sources
@@ -239,11 +239,11 @@ def test_files_are_found_in_their_place_or_in_the_cache(spooled: Spooled) -> Non
     """A file that has changed is not the run's; one that is nowhere is not found."""
     place = Path("models/adapters/gpt2-tiny/adapter_config.json")
     file = File(place, spooled.adapter("gpt2-tiny")[0]["md5"])
-    assert locate(file) == place
+    assert find_file(file) == place
     place.write_bytes(b"another run's")
-    assert locate(file) is None
+    assert find_file(file) is None
     place.unlink()
-    assert locate(file) is None
+    assert find_file(file) is None
 
 
 def test_dvcs_cache_is_opened_once(spooled: Spooled, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -264,9 +264,9 @@ def test_dvcs_cache_is_opened_once(spooled: Spooled, monkeypatch: pytest.MonkeyP
             super().__init__(*arguments)
 
     monkeypatch.setattr(dvc.repo, "Repo", Counted)
-    assert locate(file) == cached
-    assert locate(File(place, "0" * 32)) is None
-    assert locate(file) == cached
+    assert find_file(file) == cached
+    assert find_file(File(place, "0" * 32)) is None
+    assert find_file(file) == cached
     assert len(opened) == 1
 
 
@@ -502,7 +502,7 @@ def test_a_version_holds_all_that_an_answer_needs(spooled: Spooled) -> None:
     settings = describable(spooled, base_of(spooled))
     version = version_read(spooled)
     assert version.fields["model/can-answer"] == "yes"
-    places = {name: locate(file) for name, file in version.artifacts.items()}
+    places = {name: find_file(file) for name, file in version.artifacts.items()}
     assert set(places) == {
         *("adapter_config.json", "adapter_model.safetensors"),
         *("model.json", "base/config.json"),

@@ -61,13 +61,13 @@ def test_a_defect_keeps_its_traceback() -> None:
 def test_a_configuration_that_cannot_be_is_one_message(tmp_path: Path) -> None:
     """A value of another type, and values that do not go together, each of which has an error."""
     from vestibular.core.errors import BaseModelError
-    from vestibular.modeling.models import configuration
+    from vestibular.modeling.models import load_configuration
 
     for values in ({"num_hidden_layers": "x"}, {"hidden_size": 30, "num_attention_heads": 4}):
         content = {"model_type": "llama", **values}
         (tmp_path / "config.json").write_text(json.dumps(content), encoding="utf-8")
         with pytest.raises(BaseModelError, match=r"config.json does not describe a model"):
-            configuration(tmp_path)
+            load_configuration(tmp_path)
 
 
 class Program:

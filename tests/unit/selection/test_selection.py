@@ -17,7 +17,7 @@ from vestibular.core.trials import Trial
 from vestibular.selection.leaderboard import Leaderboard, as_text, leaderboard
 from vestibular.selection.production import write_refusal
 from vestibular.selection.result import Selection
-from vestibular.selection.results import CandidateResult, read_out_of_fold, read_result
+from vestibular.selection.stage_results import CandidateResult, read_out_of_fold, read_result
 
 FOUND: Selection = exam({"long-name": 0.5, "a": 0.9}).selection
 """A choice between two candidates, whose figures are those of real statistics."""

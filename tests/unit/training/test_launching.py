@@ -100,7 +100,7 @@ def test_too_few_gpus_are_found_before_anything_starts(
 ) -> None:
     """In the launcher: no process is started for it."""
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
-    with pytest.raises(LaunchError, match="1 GPUs"):
+    with pytest.raises(LaunchError, match="only 1 GPU"):
         launch(f"open('{tmp_path}/started', 'w')")
     assert not list(tmp_path.iterdir())
 

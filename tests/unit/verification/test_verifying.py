@@ -159,7 +159,7 @@ def test_a_run_that_comes_out_again(tiny: Path) -> None:
     assert {one.verdict for one in found.outcomes[:-1]} == {Verdict.EQUAL}
     assert found.is_equal(noise_allowed=False)
     assert said.endswith("bitwise equal, costs excluded (11 outputs)")
-    assert "200 answers have the scores that are said of them" in said
+    assert "200 answers have the recorded scores" in said
     assert files_of(tiny) == before
     assert list((tiny / ".vestibular/clones").iterdir()) == []
 
@@ -230,7 +230,7 @@ def test_answers_that_have_other_scores(tiny: Path) -> None:
     commit_all(tiny, "Better")
     found, said = verified(run=False)
     (finding,) = (one for one in found.findings if one.kind == "scores")
-    assert "exact match 0 and F1 0 are said of 'Ana', which has 1 and 1" in finding.text
+    assert "recorded exact match 0 and F1 0 for 'Ana', but the scores are 1 and 1" in finding.text
     # and what `select` has read is not this either
     assert "metrics/predictions: changed since it was read by select" in said
 

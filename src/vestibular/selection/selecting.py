@@ -28,7 +28,7 @@ from vestibular.selection.result import (
     CandidateCost,
     CandidateFinding,
     CorrectedFigures,
-    CostSayFigures,
+    CostMarginFigures,
     Limit,
     Method,
     PointFinding,
@@ -44,7 +44,7 @@ BEGINNING = 60
 """Number of characters that name a text without a title."""
 
 
-def verdict(
+def select_candidate(
     questions: Sequence[Question],
     candidates: Mapping[str, Examined],
     settings: SelectSettings,
@@ -128,11 +128,11 @@ def verdict(
         method=Method(level=LEVEL, power=POWER, seed=seed),
         smallest_detectable=choice.smallest_detectable and rounded(choice.smallest_detectable),
         cost_say=choice.cost
-        and CostSayFigures(
+        and CostMarginFigures(
             rival=choice.cost.rival,
             half_width=rounded(choice.cost.half_width),
             margin_needed=rounded(choice.cost.margin_needed),
-            has_say=choice.cost.has_say,
+            has_say=choice.cost.can_decide,
         ),
         corrected=corrected
         and CorrectedFigures(

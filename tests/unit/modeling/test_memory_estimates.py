@@ -59,8 +59,8 @@ def test_weight_bytes_are_those_of_the_loaded_model(tmp_path: Path, shape: str) 
     import torch
     from transformers import AutoModelForCausalLM
 
+    from vestibular.modeling.memory_estimates import weight_bytes
     from vestibular.modeling.models import load_base, without_weights
-    from vestibular.modeling.planning import weight_bytes
 
     save_shape(shape, tmp_path / "shape")
     shapes = without_weights(tmp_path / "shape")
@@ -99,11 +99,11 @@ import torch
 from pathlib import Path
 from vestibular.core.logs import silence_libraries
 from vestibular.modeling import memory
-from vestibular.modeling.planning import usable_bytes
+from vestibular.modeling.memory_estimates import usable_bytes
 from vestibular.tracking import metering
 from vestibular.training import adapters, planning
 silence_libraries()
-from tests.unit.modeling.test_planning import TRAIN, configuration, many
+from tests.unit.modeling.test_memory_estimates import TRAIN, configuration, many
 from vestibular.training.training import fine_tune
 from transformers import AutoModelForCausalLM
 

@@ -18,10 +18,10 @@ from vestibular.scoring.normalization import Normalization
 from vestibular.selection.answer_costs import cost_of
 from vestibular.selection.budgets import unequal_settings
 from vestibular.selection.comparison import Examined
-from vestibular.selection.phrases import probability
+from vestibular.selection.phrases import p_value_words
 from vestibular.selection.result import Estimate, Limit, Selection
+from vestibular.selection.selecting import select_candidate
 from vestibular.selection.settings import Constraints, SelectSettings
-from vestibular.selection.verdict import verdict
 
 PORTUGUESE = Normalization("squad", "pt")
 SETTINGS = load_params(ROOT / "params.yaml").select
@@ -67,7 +67,7 @@ def examined(
 
 def found(candidates: dict[str, Examined], folds: int = 0, **changes: Any) -> Selection:
     settings = SETTINGS.model_copy(update=changes)
-    result = verdict(QUESTIONS, candidates, settings, PORTUGUESE, 1, folds)
+    result = select_candidate(QUESTIONS, candidates, settings, PORTUGUESE, 1, folds)
     # it must be JSON, without infinities, and read as what it was
     again = Selection.parse(json.loads(result.to_text()), Path("selection.json"))
     assert again.to_text() == result.to_text()
@@ -167,7 +167,7 @@ def test_few_documents_are_named() -> None:
             replace(question, title=f"t{document}", context=f"{question.context} {document}")
             for question, document in zip(QUESTIONS, documents, strict=True)
         ]
-        return verdict(questions, {"a": examined(0.5)}, SETTINGS, PORTUGUESE, 1, 0)
+        return select_candidate(questions, {"a": examined(0.5)}, SETTINGS, PORTUGUESE, 1, 0)
 
     one = asked([0] * COUNT)
     assert one.candidates["a"].scores.f1.low is None
@@ -191,7 +191,7 @@ def test_nothing_is_detectable_where_it_is_nothing() -> None:
     ]
     both = {"a": examined(0.2), "b": examined(0.3)}
     settings = SETTINGS.model_copy(update={"must_beat": ()})
-    said = verdict(questions, both, settings, PORTUGUESE, 1, 0)
+    said = select_candidate(questions, both, settings, PORTUGUESE, 1, 0)
     assert said.smallest_detectable >= said.score("b").value
     assert "These documents can tell nothing apart" in said.reasons[2]
 
@@ -370,7 +370,7 @@ def test_unequal_budgets_are_named() -> None:
     )
     assert [one.setting for one in unequal] == ["epochs"]
     both = {"a": examined(0.5), "b": examined(0.9)}
-    said = verdict(QUESTIONS, both, SETTINGS, PORTUGUESE, 1, 0, unequal)
+    said = select_candidate(QUESTIONS, both, SETTINGS, PORTUGUESE, 1, 0, unequal)
     assert (
         "Unequal budgets: the candidates were trained with different settings (epochs 3 (a), "
         "20 (b))." in said.reasons
@@ -423,9 +423,9 @@ def test_annotators_can_be_beaten_only_where_there_are_several() -> None:
     alone = [Question(q.id, q.title, q.context, q.question, q.answers[:1], (0,)) for q in QUESTIONS]
     settings = SETTINGS.model_copy(update={"must_beat": ("annotators",)})
     with pytest.raises(ParamsError, match=r"select\.must_beat: annotators"):
-        verdict(alone, {"a": examined(0.5)}, settings, PORTUGUESE, 1, 0)
+        select_candidate(alone, {"a": examined(0.5)}, settings, PORTUGUESE, 1, 0)
     settings = SETTINGS.model_copy(update={"must_beat": ()})
-    said = verdict(alone, {"a": examined(0.5)}, settings, PORTUGUESE, 1, 0)
+    said = select_candidate(alone, {"a": examined(0.5)}, settings, PORTUGUESE, 1, 0)
     assert "annotators" not in said.reference_points
 
 
@@ -450,5 +450,5 @@ def test_settings_are_as_they_were() -> None:
 
 def test_p_values_are_printed_as_they_are() -> None:
     """In as many places as it takes to tell them from zero, down to a millionth."""
-    said = [probability(value) for value in (0.5, 0.0364, 0.0004, 0.00002, 1e-9)]
+    said = [p_value_words(value) for value in (0.5, 0.0364, 0.0004, 0.00002, 1e-9)]
     assert said == ["p = 0.500", "p = 0.036", "p = 0.0004", "p = 0.00002", "p < 0.000001"]
