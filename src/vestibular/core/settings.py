@@ -131,7 +131,7 @@ def _explain(fault: Any, location: Location) -> str:
     message = message.replace("Input should be", "must be")
     if fault["type"] == "value_error":
         return message
-    # Norwegian's code `no`, a version `1.0`, a commit of digits alone, a day
+    # a version `1.0`, a commit of digits only, a date
     mistaken = fault["type"] == "string_type" and isinstance(fault["input"], int | float | date)
     quotes = "; YAML reads it as that: put it in quotes if it is text" if mistaken else ""
     return f"{message[0].lower()}{message[1:]} (got {_shorten(fault['input'])}){quotes}"

@@ -42,6 +42,19 @@ def test_exponents_are_numbers_as_for_dvc(tmp_path: Path, text: str) -> None:
     assert params.train.learning_rate == 1e-4
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["no", "Off", "yes", "true", "017", "0o17", "0x1F", "1_000", "1:30", "~", "1e3", ".5", "+.inf"]
+    + ["2001-01-01", "'1'", "1.0", "''", "|\n  x\n", "{x: no}", "[on, 08]", "!!str 1"],
+)
+def test_a_value_is_what_it_is_for_dvc(text: str) -> None:
+    """DVC hashes and interpolates what its own parser reads."""
+    from dvc.utils.serialize import parse_yaml as read_by_dvc
+
+    found, expected = parse_yaml(f"a: {text}", Path("x")), read_by_dvc(f"a: {text}", "x")
+    assert (found, type(found["a"])) == (expected, type(expected["a"]))
+
+
 def test_a_candidate_overrides_single_values(tmp_path: Path) -> None:
     """An override replaces its own key and leaves its neighbours as they are in `train`."""
     text = DEMO.replace(
@@ -128,11 +141,11 @@ def test_all_faults_come_in_one_message(tmp_path: Path) -> None:
         ("repeats: []", "repeats: [fold_1]", "repeats: fold_1: must be fold-N or seed-N"),
         ("repeats: []", "repeats: [fold-0]", "repeats: fold-0: must be fold-N or seed-N"),
         ("repeats: []", "repeats: [seed-007]", "repeats: seed-007: must be fold-N or seed-N"),
-        ("language: pt", "language: no", "data.language: must be a valid string (got False); YAML"),
+        ("language: pt", "language: 1.0", "data.language: must be a valid string (got 1.0); YAML"),
         (
             "language: pt",
-            "language: off",
-            "data.language: must be a valid string (got False); YAML reads it as that: put it "
+            "language: true",
+            "data.language: must be a valid string (got True); YAML reads it as that: put it "
             "in quotes if it is text",
         ),
         ("repeats: []", "repeats: [7]", "repeats: 7: must be fold-N or seed-N: write seed-7 for"),
