@@ -28,7 +28,7 @@ from vestibular.mirror.mlflow_values import as_text
 from vestibular.mirror.naming import flatten, safe_names, simple
 from vestibular.mirror.outputs import Sources
 from vestibular.mirror.pushing import Pusher, _points_done, _series_mark, one_line
-from vestibular.mirror.records import File, Point, RunRecord, Version
+from vestibular.mirror.records import File, ModelVersion, Point, RunRecord
 from vestibular.mirror.spools import EPOCHS, Spools
 from vestibular.mirror.target import read_marks
 from vestibular.params.project import load_params
@@ -490,7 +490,7 @@ def base_of(spooled: Spooled) -> dict[str, str]:
     return {"base_model": "demo/bases/gpt2-tiny", "sha256": folder_sha256(folder)}
 
 
-def version_read(spooled: Spooled) -> Version:
+def version_read(spooled: Spooled) -> ModelVersion:
     """Read the only run's version."""
     (run,) = Sources(load_params(), spooled.folder / ".vestibular/spool").read()
     assert run.version is not None
