@@ -19,7 +19,7 @@ from vestibular.examination import evaluation
 from vestibular.examination.net import deviation
 from vestibular.examination.settings import ExamParams
 from vestibular.examination.windowed_answers import Windows, answer_text, ask, best_answers
-from vestibular.modeling import capability, counting, determinism, models, planning
+from vestibular.modeling import capability, counting, determinism, memory_estimates, models
 from vestibular.modeling.answers import WAYS, Answer, Way, end_tokens
 from vestibular.modeling.generation import answer_questions
 from vestibular.tracking import metering
@@ -165,7 +165,7 @@ def sit(
         params.evaluate,
         questions,
     )
-    budget = planning.answering_budget(
+    budget = memory_estimates.answering_budget(
         examinee.model.config,
         examinee.model.dtype,
         params.evaluate.max_tokens_per_batch,

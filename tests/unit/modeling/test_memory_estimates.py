@@ -178,7 +178,7 @@ def test_auto_settings_fit_the_memory(tmp_path: Path, monkeypatch: pytest.Monkey
     import torch
 
     from vestibular.core.errors import BaseModelError
-    from vestibular.modeling import planning as memory_plan
+    from vestibular.modeling import memory_estimates as memory_plan
     from vestibular.training import planning
 
     save_shape("gpt2-small", tmp_path)
@@ -222,9 +222,9 @@ def test_a_forecast_says_what_would_fit(
 
     from vestibular.commands.forecast import forecast
     from vestibular.commands.forecast_text import as_text
-    from vestibular.modeling import planning
+    from vestibular.modeling import memory_estimates
 
-    monkeypatch.setattr(planning, "available_bytes", lambda device: free)
+    monkeypatch.setattr(memory_estimates, "available_bytes", lambda device: free)
     base = {"base_model": str(save_shape("gpt2-small", tmp_path))}
     params = load_params(ROOT / "params.yaml")
     candidate = params.candidate("gpt2-tiny").model_copy(update=base)
