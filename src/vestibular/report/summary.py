@@ -16,8 +16,8 @@ from vestibular.report.formatting import (
     signed_range,
     size,
 )
-from vestibular.selection.explanation import permission, remedy
-from vestibular.selection.phrases import listed, p_value_words
+from vestibular.selection.explanation import permission, points_with_scores, remedy
+from vestibular.selection.phrases import p_value_words
 from vestibular.selection.remarks import cost_remark, detectable, too_few, weakness
 from vestibular.selection.result import Gap, Selection
 
@@ -36,7 +36,8 @@ def summarize(selection: Selection, costs: Mapping[str, CandidateCosts]) -> dict
     elif selection.promoted and selection.below:
         notices.append(
             f"{name} is in production although it does not exceed "
-            f"{points(selection, name, selection.below)}: {permission(selection)} is set."
+            f"{points_with_scores(selection, name, selection.below)}: "
+            f"{permission(selection)} is set."
         )
     weak = [weakness(selection), too_few(selection)]
     notices += [said.replace("`", "") for said in weak if said is not None]
@@ -66,13 +67,13 @@ def headline(selection: Selection, costs: Mapping[str, CandidateCosts]) -> str:
         short = "not above" if row.below else "not clearly above"
         return (
             f"No model goes into production: the best, {name}, has {has}, {short} "
-            f"{points(selection, name, row.below or row.unclear)}."
+            f"{points_with_scores(selection, name, row.below or row.unclear)}."
         )
     but = ""
     if selection.below:
-        but = f", though not above {points(selection, name, selection.below)}"
+        but = f", though not above {points_with_scores(selection, name, selection.below)}"
     elif selection.unclear:
-        but = f", though not clearly above {points(selection, name, selection.unclear)}"
+        but = f", though not clearly above {points_with_scores(selection, name, selection.unclear)}"
     return (
         f"{name} goes into production{but}: {has}{corrected_words(selection)}, "
         f"{standing(selection)}, at {felt_words(selection, costs, name)}."
@@ -92,13 +93,6 @@ def felt_words(selection: Selection, costs: Mapping[str, CandidateCosts], name: 
     if exam is None:
         return cost_words(selection, name)
     return f"{duration(exam.latency_p95)} per answer"
-
-
-def points(selection: Selection, name: str, among: tuple[str, ...]) -> str:
-    """Return reference points with their scores for a candidate."""
-    return listed(
-        [f"the {point} ({selection.point_score(name, point).value:.3f})" for point in among]
-    )
 
 
 def rival(selection: Selection, name: str) -> str | None:

@@ -7,6 +7,7 @@ from vestibular.selection.answer_costs import COSTS
 from vestibular.selection.phrases import (
     amount,
     bounded,
+    listed,
     number,
     p_value_words,
     scored,
@@ -42,9 +43,9 @@ def why(found: Selection, name: str) -> str:
             return f"fails {_violations(row)}"
         case Status.BELOW_REFERENCE:
             score = number(found.score(name).value)
-            return f"its {label} {score} is not above {_points(found, name, row.below)}"
+            return f"its {label} {score} is not above {points_with_scores(found, name, row.below)}"
         case Status.UNCLEAR:
-            return f"not clearly above {_points(found, name, row.unclear)}"
+            return f"not clearly above {points_with_scores(found, name, row.unclear)}"
         case Status.OUTRANKED:
             return f"ranked behind {found.winner} by the plain sort"
         case Status.DOMINATED:
@@ -85,10 +86,11 @@ def reason(found: Selection) -> str:
     if found.below:
         promoted += (
             ", since select.allow_below_reference allows it, although it is not above "
-            f"{_points(found, winner, found.below)}"
+            f"{points_with_scores(found, winner, found.below)}"
         )
     elif found.unclear:
-        promoted += f", though not clearly above {_points(found, winner, found.unclear)}"
+        unclear = points_with_scores(found, winner, found.unclear)
+        promoted += f", though not clearly above {unclear}"
     row = found.candidates[winner]
     if row.against_leader is not None:
         return (
@@ -113,7 +115,7 @@ def _refusal(found: Selection, leader: str) -> str:
     short, points = ("not above", row.below) if row.below else ("not clearly above", row.unclear)
     return (
         f"nothing is promoted: the best candidate, {leader}, has {label} {best}, {short} "
-        f"{_points(found, leader, points)}; {remedy(found, leader)}"
+        f"{points_with_scores(found, leader, points)}; {remedy(found, leader)}"
     )
 
 
@@ -160,11 +162,10 @@ def _violations(row: CandidateFinding) -> str:
     )
 
 
-def _points(found: Selection, name: str, points: Sequence[str]) -> str:
+def points_with_scores(found: Selection, name: str, points: Sequence[str]) -> str:
     """Name reference points with their scores."""
-    return " and ".join(
-        f"the {point.replace('_', ' ')} ({number(found.point_score(name, point).value)})"
-        for point in points
+    return listed(
+        [f"the {point} ({number(found.point_score(name, point).value)})" for point in points]
     )
 
 
