@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from vestibular.clones.stages import LAST
 from vestibular.scatter import remote
 from vestibular.scatter.cells import Cell, cells_of
 from vestibular.scatter.engine import Engine, Resources, Task
@@ -18,7 +19,7 @@ from vestibular.scatter.folders import (
     write_machine,
     write_script,
 )
-from vestibular.scatter.pipeline import LAST, Progress, restore
+from vestibular.scatter.pipeline import Progress, restore
 from vestibular.scatter.snapshot import remove_refs, take
 from vestibular.scatter.supervising import Supervisor
 from vestibular.scatter.table import Line, LiveTable, State, as_table, totals
