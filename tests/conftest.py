@@ -20,6 +20,8 @@ from tests.support.warm import Warm, warmed
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
 os.environ["HF_DATASETS_OFFLINE"] = "1"
+# each command of DVC's would start a process that sends a report
+os.environ["DVC_NO_ANALYTICS"] = "1"
 # several tests run at a time: torch's threads, waiting for each other, would take the cores
 os.environ["OMP_NUM_THREADS"] = "1"
 
