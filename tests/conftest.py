@@ -44,6 +44,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Start the server of warm commands, one for all of xdist's processes."""
+    is_first = "PYTEST_XDIST_WORKER" not in os.environ
+    # it rests on forks as Linux has them
+    if config.getoption("--warm") and is_first and sys.platform == "linux":
+        server = Warm(light=config.getoption("markexpr") == "not slow")
+        config.add_cleanup(server.close)
+
+
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     """Spare the quick tests the imports of modules that hold none."""
     if config.getoption("markexpr") != "not slow" or collection_path.suffix != ".py":
@@ -129,45 +138,32 @@ def made_once(tmp_path_factory: pytest.TempPathFactory) -> MadeOnce:
     return folder_of
 
 
-@pytest.fixture(scope="session")
-def warm_server(request: pytest.FixtureRequest) -> Iterator[Warm | None]:
-    """What lets commands begin with torch and the like imported, where forks are Linux's."""
-    if sys.platform != "linux" or not request.config.getoption("warm"):
-        yield None
-        return
-    server = Warm()
-    yield server
-    server.close()
-
-
-@pytest.fixture
-def warm(warm_server: Warm | None) -> Iterator[None]:
-    """Let a test's commands begin so."""
-    with warmed(warm_server):
+@pytest.fixture(scope="session", autouse=True)
+def _warm() -> Iterator[None]:
+    """Let commands ask the server, if there is one."""
+    with warmed():
         yield
 
 
 @pytest.fixture(scope="session")
-def cloned_once(made_once: MadeOnce, warm_server: Warm | None) -> Path:
+def cloned_once(made_once: MadeOnce) -> Path:
     """The clone that `project` is a copy of."""
-    with warmed(warm_server):
-        return made_once("cloned", clone_project)
+    return made_once("cloned", clone_project)
 
 
 @pytest.fixture(scope="session")
-def prepared_once(made_once: MadeOnce, cloned_once: Path, warm_server: Warm | None) -> Path:
+def prepared_once(made_once: MadeOnce, cloned_once: Path) -> Path:
     """The same after the stage `prepare`."""
 
     def prepare(folder: Path) -> None:
         shutil.copytree(cloned_once, folder)
         run(folder, sys.executable, "-m", "stages.prepare")
 
-    with warmed(warm_server):
-        return made_once("prepared", prepare)
+    return made_once("prepared", prepare)
 
 
 @pytest.fixture(scope="session")
-def reproduced_once(made_once: MadeOnce, cloned_once: Path, warm_server: Warm | None) -> Path:
+def reproduced_once(made_once: MadeOnce, cloned_once: Path) -> Path:
     """The same after `dvc repro`; what that printed lies in `.vestibular`."""
 
     def reproduce(folder: Path) -> None:
@@ -176,30 +172,29 @@ def reproduced_once(made_once: MadeOnce, cloned_once: Path, warm_server: Warm | 
         (folder / ".vestibular/repro.out").write_text(result.stdout, encoding="utf-8")
         (folder / ".vestibular/repro.err").write_text(result.stderr, encoding="utf-8")
 
-    with warmed(warm_server):
-        return made_once("reproduced", reproduce)
+    return made_once("reproduced", reproduce)
 
 
 @pytest.fixture
-def project(cloned_once: Path, tmp_path: Path, warm: None) -> Path:
+def project(cloned_once: Path, tmp_path: Path) -> Path:
     """A clone of the project as it stands, small enough to run: few questions, few steps."""
     return Path(shutil.copytree(cloned_once, tmp_path / "project"))
 
 
 @pytest.fixture
-def prepared_project(prepared_once: Path, tmp_path: Path, warm: None) -> Path:
+def prepared_project(prepared_once: Path, tmp_path: Path) -> Path:
     """The same with its settings checked, its questions audited and its bases pinned."""
     return Path(shutil.copytree(prepared_once, tmp_path / "project"))
 
 
 @pytest.fixture
-def reproduced_project(reproduced_once: Path, tmp_path: Path, warm: None) -> Path:
+def reproduced_project(reproduced_once: Path, tmp_path: Path) -> Path:
     """The same with a whole run of its pipeline, which nothing has been committed of."""
     return Path(shutil.copytree(reproduced_once, tmp_path / "project"))
 
 
 @pytest.fixture
-def clone(tmp_path: Path, warm: None) -> Path:
+def clone(tmp_path: Path) -> Path:
     """The project as it is committed, without DVC's cache."""
     tracked = subprocess.run(
         ["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True, text=True

@@ -14,7 +14,7 @@ from PIL import Image
 from tests.support.patience import FOREVER, slowness
 from tests.support.serving import Serving, finish, read_until
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("warm")]
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
