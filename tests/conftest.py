@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, settings
 
 from tests.support.clones import MadeOnce, clone_project, commit_first
 from tests.support.commands import ROOT, run
+from tests.support.scheduling import TOGETHER, Scheduler
 from tests.support.warm import Warm, warmed
 
 os.environ["HF_HUB_OFFLINE"] = "1"
@@ -53,6 +54,12 @@ def pytest_configure(config: pytest.Config) -> None:
         config.add_cleanup(server.close)
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Share tests out one by one, but for those that belong together."""
+    return Scheduler(config, log)
+
+
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     """Spare the quick tests the imports of modules that hold none."""
     if config.getoption("markexpr") != "not slow" or collection_path.suffix != ".py":
@@ -64,7 +71,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Order the tests for several processes: none waits long for what another one makes.
 
     First one that makes the run of the pipeline that many tests begin with, and beside it slow
-    tests that need none; then those that need it, and what is quick last.
+    tests that need none, those first that are shared out together; then those that need it, and
+    what is quick last.
     """
     needing = [item for item in items if "reproduced_once" in fixtures(item)]
     first = needing[:1]
@@ -72,9 +80,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     def place(item: pytest.Item) -> int:
         if item in first:
             return 0
+        if item.path.name in TOGETHER:
+            return 1
         if item.get_closest_marker("slow") is None:
-            return 3
-        return 2 if "reproduced_once" in fixtures(item) else 1
+            return 4
+        return 3 if "reproduced_once" in fixtures(item) else 2
 
     items.sort(key=place)
 
