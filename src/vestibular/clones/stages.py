@@ -6,7 +6,7 @@ that takes a second.
 
 import contextlib
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,8 @@ from vestibular.core.version_control import foreign_repositories_named
 
 GRAPH = "dvc.yaml"
 """The project's own stages; others may stand in files of that name elsewhere."""
+LAST = "select"
+"""The stage that rests on all others of the project."""
 
 
 @contextlib.contextmanager
@@ -43,11 +45,18 @@ def opened(project: Path) -> Iterator[Any]:
         logger.setLevel(level)
 
 
-def ordered(repository: Any) -> list[Any]:
-    """Return all stages, each behind those that it reads from."""
+def ordered(repository: Any, ends: Sequence[Any] | None = None) -> list[Any]:
+    """Return stages, each behind those that it reads from.
+
+    Args:
+        repository: an opened project.
+        ends: some stages, which are returned with all that they rest on; None for all stages that
+            are not frozen.
+    """
     from dvc.repo.reproduce import get_active_graph, plan_repro
 
-    return list(plan_repro(get_active_graph(repository.index.graph)))
+    graph = repository.index.graph
+    return list(plan_repro(get_active_graph(graph) if ends is None else graph, ends))
 
 
 def is_own(stage: Any) -> bool:

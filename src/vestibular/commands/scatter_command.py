@@ -33,8 +33,8 @@ runs them one after the other.
 
 A cell is what one job runs: a base's exam, a candidate's training and exam, or a repeat's. Its
 folder below .vestibular/scatter holds `run.sh`, which runs it, `log`, and in the end `exit` with
-its status. Results come home through DVC's cache, which all machines have to see. Tracked files
-travel as they are, committed or not.
+its status. Results come home through DVC's cache, which all machines have to see, or through a DVC
+remote (`--through`). Tracked files travel as they are, committed or not.
 
 Type the same command again after anything that went wrong: what is finished is not run again, what
 still runs is followed, and the rest is run. Ctrl-C ends the jobs.
@@ -45,6 +45,8 @@ examples:
   vestibular scatter --on slurm --detach   Slurm's job arrays; type it again to look
   vestibular scatter --dry-run             only the scripts: run them wherever you like,
   vestibular scatter --collect             and gather what they have made
+  vestibular scatter --on slurm --through mine
+                                           nodes that do not see the cache, but the remote
   vestibular scatter --exp fast -S train.learning_rate=2e-2
                                            an experiment of DVC's, for `dvc exp show`
 `scatter` in params.yaml says what a cell may take (cpus, gpus, memory_gb, minutes, sbatch, ray);
@@ -75,6 +77,12 @@ def add_command(commands: Any) -> None:
     )
     parser.add_argument(
         "--detach", action="store_true", help="go on in the background; the same command looks in"
+    )
+    parser.add_argument(
+        "--through",
+        metavar="REMOTE",
+        help="a DVC remote that results travel through, in a folder of their own that is removed "
+        "afterwards (default: through the cache, which all cells share)",
     )
     parser.add_argument("--dry-run", action="store_true", help="write the cells' scripts alone")
     parser.add_argument(
@@ -115,16 +123,17 @@ def run_scatter(arguments: argparse.Namespace) -> None:
 
 def _scatter(arguments: argparse.Namespace) -> None:
     # imported here: what DVC is read with
-    from vestibular.scatter import scattering
+    from vestibular.scatter import remote, scattering
     from vestibular.scatter.pipeline import trunk_of
 
+    through = remote.address_of(Path(), arguments.through) if arguments.through else None
     with _project(arguments) as (project, finish):
         trunk = trunk_of(project)
-        progress = scattering.out_of_date(project, trunk)
+        progress = scattering.out_of_date(project, trunk, through)
         if progress.restored:
             print(f"Restored from DVC's run-cache: {', '.join(progress.restored)}", flush=True)
         if progress.unfinished:
-            round_ = scattering.cells_left(project, progress)
+            round_ = scattering.cells_left(project, progress, through)
             if arguments.collect:
                 scattering.collect(round_, scattering.states(round_))
             params, plan = _planned(project)
@@ -144,7 +153,7 @@ def _scatter(arguments: argparse.Namespace) -> None:
             print("Every training and exam is up to date: there is nothing to scatter.")
             return
         finish()
-    scattering.clean_up(Path())
+    scattering.clean_up(Path(), through)
 
 
 @contextlib.contextmanager

@@ -24,8 +24,22 @@ MACHINE_SCRIPT = """\
 python={python}
 repository={repository}
 project={project}
-cache={cache}
+{cache}
 {variables}"""
+
+OWN_CACHE = """\
+# results travel through this folder of a DVC remote
+remote={remote}
+cache=$cell/cache"""
+SHARED_CACHE = """\
+  printf '%s\\n' '[cache]' "    dir = $cache" \\
+    '    type = "reflink,hardlink,symlink,copy"' > .dvc/config.local
+"""
+CACHE_OF_ITS_OWN = """\
+  # what the project says of its remotes, where this machine sees it
+  if [ -e "$project/.dvc/config.local" ]; then cp -p "$project/.dvc/config.local" .dvc/; fi
+  "$python" -m dvc config --local cache.dir "$cache"
+"""
 
 RUN_SCRIPT = """\
 #!/bin/sh
@@ -58,9 +72,7 @@ export DVC_SITE_CACHE_DIR="$cell/site" DVC_NO_ANALYTICS=1
     git checkout --quiet --detach FETCH_HEAD
     git reset --quiet --soft FETCH_HEAD^
     cd "$cell/clone"/{prefix}
-{links}    printf '%s\\n' '[cache]' "    dir = $cache" \\
-      '    type = "reflink,hardlink,symlink,copy"' > .dvc/config.local
-    touch "$cell/cloned"
+{links}    touch "$cell/cloned"
   else
     # a run that did not end: its checkpoint is here, and other cells may have ended since
     rm -f "$cell/clone/.git/index.lock"
@@ -69,15 +81,15 @@ export DVC_SITE_CACHE_DIR="$cell/site" DVC_NO_ANALYTICS=1
     git checkout --quiet FETCH_HEAD -- dvc.lock
   fi
   cd "$cell/clone"/{prefix}
-  # whatever a killed run held is free: the lock above is ours
+{configuration}  # whatever a killed run held is free: the lock above is ours
   rm -rf .dvc/tmp/rwlock .dvc/tmp/lock "$cell/site"
-{checkout}  "$python" -m dvc repro --single-item {targets}
-{travel}  mkdir -p "$cell/measured"
+{fetch}{checkout}  "$python" -m dvc repro --single-item {targets}
+{push}  mkdir -p "$cell/measured"
   for kind in costs spool; do
     if [ -d ".vestibular/$kind" ]; then cp -R ".vestibular/$kind" "$cell/measured/"; fi
   done
   cd "$cell"
-  rm -rf clone cloned site
+  rm -rf clone cloned site cache
 ) > "$cell/log" 2>&1
 status=$?
 echo "$status" > "$cell/exit.new" && mv "$cell/exit.new" "$cell/exit"
@@ -189,13 +201,16 @@ def memory_stated(free: int) -> int:
     return free
 
 
-def write_machine(snapshot: Snapshot, cache: Path, variables: Mapping[str, str]) -> None:
+def write_machine(
+    snapshot: Snapshot, cache: Path, variables: Mapping[str, str], remote: str | None = None
+) -> None:
     """Write down where cells find what they need.
 
     Args:
         snapshot: what they run.
         cache: DVC's cache.
         variables: further variables of their environment.
+        remote: address of the scatter's folder in a DVC remote, where they do not share the cache.
     """
     carried = {name: os.environ[name] for name in CARRIED if name in os.environ}
     exports = [
@@ -205,20 +220,23 @@ def write_machine(snapshot: Snapshot, cache: Path, variables: Mapping[str, str])
         python=quote(sys.executable),
         repository=quote(snapshot.repository.as_uri()),
         project=quote(str(Path.cwd())),
-        cache=quote(str(cache.absolute())),
+        cache=f"cache={quote(str(cache.absolute()))}"
+        if remote is None
+        else OWN_CACHE.format(remote=quote(remote)),
         variables="".join(exports),
     )
     with atomic_file(scatter_folder() / MACHINE) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
-def write_script(cell: Cell, snapshot: Snapshot, travel: Sequence[str] = ()) -> CellFolder:
+def write_script(cell: Cell, snapshot: Snapshot, others: Sequence[str] | None) -> CellFolder:
     """Make a cell's folder, or bring its script up to date.
 
     Args:
         cell: what is to run.
         snapshot: the project's state that it runs.
-        travel: commands that send its results home, where they are not in the cache of the project.
+        others: names of the folders of the cells that it reads from, where results travel through
+            a DVC remote; None where they lie in the cache that all share.
     """
     folder = folder_of(cell)
     links = [
@@ -226,7 +244,12 @@ def write_script(cell: Cell, snapshot: Snapshot, travel: Sequence[str] = ()) -> 
         f"{quote(base)}\n"
         for base in snapshot.linked
     ]
-    inputs = " ".join(map(quote, cell.inputs))
+    inputs, stages = " ".join(map(quote, cell.inputs)), " ".join(map(quote, cell.stages))
+    travel = '  "$python" -m vestibular.scatter.remote "$remote"'
+    fetch = push = ""
+    if others is not None:
+        fetch = f"{travel} fetch --stages {inputs} --cells {' '.join(map(quote, others))}".rstrip()
+        push = f"{travel} push {quote(folder.path.name)} {stages}"
     text = RUN_SCRIPT.format(
         name=cell.name,
         machine=MACHINE,
@@ -234,9 +257,11 @@ def write_script(cell: Cell, snapshot: Snapshot, travel: Sequence[str] = ()) -> 
         ref=snapshot.ref,
         prefix=quote(snapshot.prefix or "."),
         links="".join(links),
+        configuration=SHARED_CACHE if others is None else CACHE_OF_ITS_OWN,
+        fetch=fetch and f"{fetch}\n",
         checkout=f'  "$python" -m dvc checkout --quiet {inputs}\n' if inputs else "",
         targets=" ".join(map(quote, (*cell.restored, *cell.stages))),
-        travel="".join(f"  {line}\n" for line in travel),
+        push=push and f"{push}\n",
     )
     with atomic_file(folder.script) as temporary:
         temporary.write_text(text, encoding="utf-8")

@@ -8,12 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from vestibular.clones.stages import GRAPH, address, is_own, opened, reads
+from vestibular.clones.stages import GRAPH, LAST, address, is_own, opened, ordered, reads
 from vestibular.core.version_control import run_git
 from vestibular.scatter.errors import ScatterError
-
-LAST = "select"
-"""The stage that reads what all cells make; it runs where the project is."""
 
 
 @dataclass(frozen=True)
@@ -49,11 +46,9 @@ def trunk_of(project: Path) -> tuple[str, ...]:
     Raises:
         DataError: DVC does not read the project.
     """
-    from dvc.repo.reproduce import plan_repro
-
     with opened(project) as repo:
         cells = list(filter(_is_cell, _stages(repo)))
-        below = plan_repro(repo.index.graph, cells) if cells else []
+        below = ordered(repo, cells) if cells else []
         return tuple(address(each) for each in below if not _is_cell(each))
 
 
@@ -99,13 +94,11 @@ def restore(project: Path) -> Progress:
 
 def _stages(repo: Any) -> list[Any]:
     """Return the stages that `select` rests on, each behind those that it reads from."""
-    from dvc.repo.reproduce import plan_repro
-
-    graph = repo.index.graph
-    last = next((stage for stage in graph if is_own(stage) and stage.name == LAST), None)
+    stages = repo.index.graph
+    last = next((stage for stage in stages if is_own(stage) and stage.name == LAST), None)
     if last is None:
         raise ScatterError(f"{GRAPH}: has no stage {LAST}; its results are what a scatter is for")
-    return [stage for stage in plan_repro(graph, [last]) if stage is not last]
+    return [stage for stage in ordered(repo, [last]) if stage is not last]
 
 
 def _is_cell(stage: Any) -> bool:

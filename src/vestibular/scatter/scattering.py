@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from vestibular.clones.stages import LAST
+from vestibular.scatter import remote
 from vestibular.scatter.cells import Cell, cells_of
 from vestibular.scatter.engine import Engine, Resources, Task
 from vestibular.scatter.errors import ScatterError
@@ -17,7 +19,7 @@ from vestibular.scatter.folders import (
     write_machine,
     write_script,
 )
-from vestibular.scatter.pipeline import LAST, Progress, restore
+from vestibular.scatter.pipeline import Progress, restore
 from vestibular.scatter.snapshot import remove_refs, take
 from vestibular.scatter.supervising import Supervisor
 from vestibular.scatter.table import Line, LiveTable, State, as_table, totals
@@ -35,15 +37,24 @@ class Round:
     """Where the pipeline's state is: the project, or a variant's workspace."""
     cells: tuple[Cell, ...]
     folders: Mapping[str, CellFolder]
+    through: str | None
+    """Address of its folder in a DVC remote, where results travel through one."""
 
 
-def out_of_date(project: Path, trunk: Sequence[str]) -> Progress:
+def out_of_date(project: Path, trunk: Sequence[str], through: str | None) -> Progress:
     """Bring the common stages up to date, and take from the run-cache what it has.
+
+    Args:
+        project: its top folder.
+        trunk: the common stages.
+        through: address of the scatter's folder in a DVC remote, where results travel through one.
 
     Raises:
         ScatterError: a common stage fails.
     """
     run_trunk(project, trunk)
+    if through is not None:
+        remote.fetch_results(project, through)
     progress = restore(project)
     bring_home(progress)
     return progress
@@ -59,10 +70,10 @@ def bring_home(progress: Progress) -> None:
             folder.remove()
 
 
-def cells_left(project: Path, progress: Progress) -> Round:
+def cells_left(project: Path, progress: Progress, through: str | None) -> Round:
     """Return the cells that have to run."""
     cells = cells_of(progress.unfinished)
-    return Round(project, tuple(cells), {cell.name: folder_of(cell) for cell in cells})
+    return Round(project, tuple(cells), {cell.name: folder_of(cell) for cell in cells}, through)
 
 
 def lay_out(round_: Round, progress: Progress, variables: Mapping[str, str]) -> None:
@@ -78,9 +89,13 @@ def lay_out(round_: Round, progress: Progress, variables: Mapping[str, str]) -> 
     """
     snapshot = take(round_.project, progress)
     scatter_folder().mkdir(parents=True, exist_ok=True)
-    write_machine(snapshot, cache_folder(round_.project), variables)
+    write_machine(snapshot, cache_folder(round_.project), variables, round_.through)
+    if round_.through is not None:
+        read = dict.fromkeys(stage for cell in round_.cells for stage in cell.inputs)
+        remote.push_inputs(round_.project, round_.through, list(read))
     for cell in round_.cells:
-        write_script(cell, snapshot)
+        others = [round_.folders[name].path.name for name in cell.after]
+        write_script(cell, snapshot, None if round_.through is None else others)
 
 
 def states(round_: Round) -> Mapping[str, Line]:
@@ -138,6 +153,8 @@ def collect(round_: Round, lines: Mapping[str, Line]) -> None:
     Raises:
         ScatterError: a cell has not ended well, with the last lines that it has said.
     """
+    if round_.through is not None:
+        remote.fetch_results(round_.project, round_.through)
     progress = restore(round_.project)
     print(f"Collected the results of {len(progress.restored)} stages.", flush=True)
     left = {cell.name: cell for cell in cells_of(progress.unfinished)}
@@ -168,12 +185,14 @@ def describe(round_: Round) -> str:
     )
 
 
-def clean_up(project: Path) -> None:
-    """Remove the commits that no cell's folder needs any more, and say which folders are left."""
+def clean_up(project: Path, through: str | None) -> None:
+    """Remove commits and results that no cell's folder needs, and say which folders are left."""
     left = sorted(path.parent for path in scatter_folder().glob("*/run.sh"))
     texts = [(folder / "run.sh").read_text(encoding="utf-8") for folder in left]
     listed = " ".join(texts).split()
     remove_refs(project, kept=[word for word in listed if word.startswith("refs/")])
+    if through is not None:
+        remote.remove(project, through, kept=[folder.name for folder in left])
     if left:
         print(
             f"{len(left)} folders of cells with other settings are left in {scatter_folder()}; "

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from vestibular.clones.clone import Clone
+from vestibular.clones.stages import LAST
 from vestibular.core.exam_results import AnsweredQuestion
 from vestibular.core.paths import COSTS, WINNER
 from vestibular.core.version_control import committed_text
@@ -16,7 +17,7 @@ from vestibular.registry.changes_text import NAMED, score_sentence
 from vestibular.selection.means import LEVEL
 from vestibular.verification.amounts import describe_file, describe_folder
 from vestibular.verification.contents import bytes_of, files_below, folder_files, recorded
-from vestibular.verification.pipeline import AFTER_ALL, Output, Stage
+from vestibular.verification.pipeline import Output, Stage
 from vestibular.verification.rerunning import Rerun
 from vestibular.verification.scores import is_of_answers, read_answers
 
@@ -122,8 +123,8 @@ def _is_noise(
     Weights and curves are judged by the model's answers, a choice by its winner. Differences in
     data and pins are never noise, nor are differences that follow from equal answers or weights.
     """
-    others = [pair for pair in differing if pair[0].name != AFTER_ALL]
-    if stage.name == AFTER_ALL:
+    others = [pair for pair in differing if pair[0].name != LAST]
+    if stage.name == LAST:
         asked = others
         now = clone.project / WINNER
         before = _winner(committed_text(commit, WINNER))

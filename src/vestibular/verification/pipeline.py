@@ -11,11 +11,6 @@ from vestibular.clones.stages import address, is_own, opened, ordered, overlap
 from vestibular.core.errors import DataError, LaunchError
 from vestibular.core.version_control import last_line, run_git
 
-BEFORE_ALL = "prepare"
-"""The stage that all others depend on."""
-AFTER_ALL = "select"
-"""The stage that depends on all others."""
-
 
 @dataclass(frozen=True)
 class Output:

@@ -12,12 +12,13 @@ from typing import Any, NoReturn
 from tqdm import tqdm
 
 from vestibular.clones.clone import Clone
+from vestibular.clones.stages import LAST
 from vestibular.core.costs import Costs, ExamCost, TrainingCost
 from vestibular.core.errors import DataError
 from vestibular.core.paths import COSTS
 from vestibular.core.yaml_files import read_yaml
 from vestibular.registry.commits import LOCK
-from vestibular.verification.pipeline import AFTER_ALL, Stage
+from vestibular.verification.pipeline import Stage
 
 RUNNING = re.compile(r"^Running stage '(.+)':$")
 """DVC's line at the start of a stage."""
@@ -60,7 +61,7 @@ def run_again(clone: Clone, stages: Sequence[Stage]) -> Rerun:
     (clone.project / LOCK).unlink(missing_ok=True)
     result = Rerun()
     with _shown(len(stages)) as bar:
-        last = [stage for stage in stages if stage.name == AFTER_ALL]
+        last = [stage for stage in stages if stage.name == LAST]
         for part in ([stage for stage in stages if stage not in last], last):
             if part == last:
                 _put_aside_costs(clone)
