@@ -112,5 +112,5 @@ def test_tables_of_each_kind_are_read_alike(tmp_path: Path) -> None:
     (tmp_path / "b.csv").write_text("context,question\nSim.,Quem?\nSim.,\n", encoding="utf-8")
     with pytest.raises(DataError, match=r"b.csv: line 3: row 2: column question"):
         read_asked(tmp_path / "b.csv")
-    with pytest.raises(DataError, match=r"ending in \.jsonl, \.csv"):
+    with pytest.raises(DataError, match=r"ends in \.jsonl, \.csv"):
         read_asked(tmp_path / "b.txt")

@@ -81,8 +81,8 @@ def test_every_file_format_has_a_section() -> None:
     assert len(defined) > 10
     for name in defined - internal:
         assert f": `{name}` in `" in text, name
-    assert "| `answer` | text | What the model answered. |" in text
-    assert "| `title` | text | Document that the context is from. |" in text
+    assert "| `answer` | text | The model's answer. |" in text
+    assert "| `title` | text | Document of the context; empty if the source names none. |" in text
 
 
 def test_every_command_has_its_help() -> None:

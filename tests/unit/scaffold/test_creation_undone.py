@@ -41,15 +41,15 @@ def disk_full(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
     """Somebody presses Ctrl-C when everything has been written."""
-    real = creation.run_git
+    real = creation.git_output
 
-    def stop(*arguments: str, folder: Path | None = None) -> "subprocess.CompletedProcess[str]":
+    def stop(*arguments: str, folder: Path | None = None) -> str:
+        printed = real(*arguments, folder=folder)
         if arguments[0] == "add":
-            real(*arguments, folder=folder)
             raise KeyboardInterrupt
-        return real(*arguments, folder=folder)
+        return printed
 
-    monkeypatch.setattr(creation, "run_git", stop)
+    monkeypatch.setattr(creation, "git_output", stop)
 
 
 def dvc_fails(monkeypatch: pytest.MonkeyPatch) -> None:
