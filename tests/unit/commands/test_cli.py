@@ -105,7 +105,10 @@ def test_help_teaches(command: str, capsys: pytest.CaptureFixture[str]) -> None:
         (["vestibular", "answer", "--context", "-", "\ufeff\u200b"], "the question is empty"),
         (["vestibular", "answer", "--context", "latin.txt", "Quem?"], "latin.txt: not UTF-8"),
         (["vestibular", "answer", "--context", "-", "--model", "m", "Quem?"], "m/model.json"),
-        (["vestibular", "answer", "--context", "-", "--model", "no", "Q"], "no: holds no model: x"),
+        (
+            ["vestibular", "answer", "--context", "-", "--model", "no", "Q"],
+            "no: contains no model: x",
+        ),
         (["vestibular", "leaderboard"], "metrics/leaderboard.json: not found"),
         (["vestibular", "report"], "metrics/report.html: not found"),
         (["stages.prepare"], "demo/data/train.json: not found"),
