@@ -100,7 +100,7 @@ docs: $(VENV)/installed-docs ## Build the documents' site in docs/_build/html; w
 	@echo "file://$(CURDIR)/docs/_build/html/index.html"
 
 # several tests at a time; without --warm each of their commands imports torch itself
-IN_PARALLEL := --numprocesses auto --maxprocesses 4 --dist loadgroup --warm
+IN_PARALLEL := --numprocesses auto --maxprocesses 4 --warm
 
 test: install ## Run the tests, in ten minutes on two processors
 	pytest $(IN_PARALLEL)

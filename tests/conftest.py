@@ -15,11 +15,14 @@ from hypothesis import HealthCheck, settings
 
 from tests.support.clones import MadeOnce, clone_project, commit_first
 from tests.support.commands import ROOT, run
+from tests.support.scheduling import TOGETHER, Scheduler
 from tests.support.warm import Warm, warmed
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
 os.environ["HF_DATASETS_OFFLINE"] = "1"
+# each command of DVC's would start a process that sends a report
+os.environ["DVC_NO_ANALYTICS"] = "1"
 # several tests run at a time: torch's threads, waiting for each other, would take the cores
 os.environ["OMP_NUM_THREADS"] = "1"
 
@@ -42,6 +45,21 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Start the server of warm commands, one for all of xdist's processes."""
+    is_first = "PYTEST_XDIST_WORKER" not in os.environ
+    # it rests on forks as Linux has them
+    if config.getoption("--warm") and is_first and sys.platform == "linux":
+        server = Warm(light=config.getoption("markexpr") == "not slow")
+        config.add_cleanup(server.close)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Share tests out one by one, but for those that belong together."""
+    return Scheduler(config, log)
+
+
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     """Spare the quick tests the imports of modules that hold none."""
     if config.getoption("markexpr") != "not slow" or collection_path.suffix != ".py":
@@ -53,7 +71,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Order the tests for several processes: none waits long for what another one makes.
 
     First one that makes the run of the pipeline that many tests begin with, and beside it slow
-    tests that need none; then those that need it, and what is quick last.
+    tests that need none, those first that are shared out together; then those that need it, and
+    what is quick last.
     """
     needing = [item for item in items if "reproduced_once" in fixtures(item)]
     first = needing[:1]
@@ -61,9 +80,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     def place(item: pytest.Item) -> int:
         if item in first:
             return 0
+        if item.path.name in TOGETHER:
+            return 1
         if item.get_closest_marker("slow") is None:
-            return 3
-        return 2 if "reproduced_once" in fixtures(item) else 1
+            return 4
+        return 3 if "reproduced_once" in fixtures(item) else 2
 
     items.sort(key=place)
 
@@ -127,45 +148,32 @@ def made_once(tmp_path_factory: pytest.TempPathFactory) -> MadeOnce:
     return folder_of
 
 
-@pytest.fixture(scope="session")
-def warm_server(request: pytest.FixtureRequest) -> Iterator[Warm | None]:
-    """What lets commands begin with torch and the like imported, where forks are Linux's."""
-    if sys.platform != "linux" or not request.config.getoption("warm"):
-        yield None
-        return
-    server = Warm()
-    yield server
-    server.close()
-
-
-@pytest.fixture
-def warm(warm_server: Warm | None) -> Iterator[None]:
-    """Let a test's commands begin so."""
-    with warmed(warm_server):
+@pytest.fixture(scope="session", autouse=True)
+def _warm() -> Iterator[None]:
+    """Let commands ask the server, if there is one."""
+    with warmed():
         yield
 
 
 @pytest.fixture(scope="session")
-def cloned_once(made_once: MadeOnce, warm_server: Warm | None) -> Path:
+def cloned_once(made_once: MadeOnce) -> Path:
     """The clone that `project` is a copy of."""
-    with warmed(warm_server):
-        return made_once("cloned", clone_project)
+    return made_once("cloned", clone_project)
 
 
 @pytest.fixture(scope="session")
-def prepared_once(made_once: MadeOnce, cloned_once: Path, warm_server: Warm | None) -> Path:
+def prepared_once(made_once: MadeOnce, cloned_once: Path) -> Path:
     """The same after the stage `prepare`."""
 
     def prepare(folder: Path) -> None:
         shutil.copytree(cloned_once, folder)
         run(folder, sys.executable, "-m", "stages.prepare")
 
-    with warmed(warm_server):
-        return made_once("prepared", prepare)
+    return made_once("prepared", prepare)
 
 
 @pytest.fixture(scope="session")
-def reproduced_once(made_once: MadeOnce, cloned_once: Path, warm_server: Warm | None) -> Path:
+def reproduced_once(made_once: MadeOnce, cloned_once: Path) -> Path:
     """The same after `dvc repro`; what that printed lies in `.vestibular`."""
 
     def reproduce(folder: Path) -> None:
@@ -174,30 +182,29 @@ def reproduced_once(made_once: MadeOnce, cloned_once: Path, warm_server: Warm | 
         (folder / ".vestibular/repro.out").write_text(result.stdout, encoding="utf-8")
         (folder / ".vestibular/repro.err").write_text(result.stderr, encoding="utf-8")
 
-    with warmed(warm_server):
-        return made_once("reproduced", reproduce)
+    return made_once("reproduced", reproduce)
 
 
 @pytest.fixture
-def project(cloned_once: Path, tmp_path: Path, warm: None) -> Path:
+def project(cloned_once: Path, tmp_path: Path) -> Path:
     """A clone of the project as it stands, small enough to run: few questions, few steps."""
     return Path(shutil.copytree(cloned_once, tmp_path / "project"))
 
 
 @pytest.fixture
-def prepared_project(prepared_once: Path, tmp_path: Path, warm: None) -> Path:
+def prepared_project(prepared_once: Path, tmp_path: Path) -> Path:
     """The same with its settings checked, its questions audited and its bases pinned."""
     return Path(shutil.copytree(prepared_once, tmp_path / "project"))
 
 
 @pytest.fixture
-def reproduced_project(reproduced_once: Path, tmp_path: Path, warm: None) -> Path:
+def reproduced_project(reproduced_once: Path, tmp_path: Path) -> Path:
     """The same with a whole run of its pipeline, which nothing has been committed of."""
     return Path(shutil.copytree(reproduced_once, tmp_path / "project"))
 
 
 @pytest.fixture
-def clone(tmp_path: Path, warm: None) -> Path:
+def clone(tmp_path: Path) -> Path:
     """The project as it is committed, without DVC's cache."""
     tracked = subprocess.run(
         ["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True, text=True

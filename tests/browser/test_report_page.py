@@ -14,7 +14,7 @@ from tests.support.exam import NASTY, Exam, exam
 from tests.support.patience import slowness
 
 # one process draws the page and opens the browser, for all of these tests
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("report_page")]
+pytestmark = pytest.mark.slow
 
 SHARES = {"alpha": 0.8, "beta": 0.55, "gamma": 0.5, "delta-2": 0.2}
 OPEN_ALL = "for (const node of document.querySelectorAll('details')) node.open = true"

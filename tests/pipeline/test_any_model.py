@@ -89,9 +89,9 @@ def long_project(project: Path) -> Path:
     from transformers import AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(project / "demo/bases/gpt2-tiny")
-    for name in ("train", "dev"):
+    for name, documents in (("train", 2), ("dev", 1)):
         path = project / f"demo/data/{name}.json"
-        few_questions(path, 3)
+        few_questions(path, documents)
         stretch(path, tokenizer)
     for name in KINDS:
         save_base(name, project / f"demo/bases/{name}", project / "demo/bases/gpt2-tiny")

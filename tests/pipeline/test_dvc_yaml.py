@@ -13,7 +13,6 @@ import yaml
 from tests.support.clones import MadeOnce
 from tests.support.commands import ROOT, run
 from tests.support.settings import change
-from tests.support.warm import Warm, warmed
 from vestibular.tracking.checkpoints import CODE, training_key
 
 LINES = (ROOT / "dvc.yaml").read_text(encoding="utf-8").splitlines()
@@ -123,7 +122,7 @@ def record(folder: Path) -> None:
 
 
 @pytest.fixture(scope="session")
-def recorded_once(made_once: MadeOnce, cloned_once: Path, warm_server: Warm | None) -> Path:
+def recorded_once(made_once: MadeOnce, cloned_once: Path) -> Path:
     """A project with two candidates and three repeats, all of whose stages are up to date."""
 
     def make(folder: Path) -> None:
@@ -133,12 +132,11 @@ def recorded_once(made_once: MadeOnce, cloned_once: Path, warm_server: Warm | No
         record(folder)
         assert changed(folder) == set()
 
-    with warmed(warm_server):
-        return made_once("recorded", make)
+    return made_once("recorded", make)
 
 
 @pytest.fixture
-def recorded(recorded_once: Path, tmp_path: Path, warm: None) -> Path:
+def recorded(recorded_once: Path, tmp_path: Path) -> Path:
     """A copy of it."""
     return Path(shutil.copytree(recorded_once, tmp_path / "project"))
 

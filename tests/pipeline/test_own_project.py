@@ -6,7 +6,6 @@ import re
 import shutil
 import subprocess
 import sys
-import sysconfig
 import venv
 import zipfile
 from pathlib import Path
@@ -14,12 +13,12 @@ from pathlib import Path
 import pytest
 
 from tests.support.clones import MadeOnce
-from tests.support.commands import RUN_SECONDS
+from tests.support.commands import PYTHON, ROOT, RUN_SECONDS, environment, run
 from tests.support.repositories import commit_all, git
 from tests.support.settings import change
 from vestibular.scaffold.contents import DESCRIPTION
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("own_project")]
+pytestmark = pytest.mark.slow
 
 COMMENT = {
     "first": None,
@@ -62,42 +61,55 @@ def copy_sources(clone: Path, tree: Path) -> None:
         shutil.copy2(clone / name, tree / name)
 
 
+BUILD = """
+import sys
+from hatchling.builders.wheel import WheelBuilder
+next(WheelBuilder(sys.argv[1]).build(directory=sys.argv[2], versions=["standard"]))
+"""
+
+
 def build(tree: Path, target: Path) -> Path:
+    """Build a wheel, by what pip would ask for it."""
+    folders = (str(tree), str(target))
+    run(ROOT, sys.executable, "-m", "tests.support.program", BUILD, *folders)
+    (wheel,) = target.glob("*.whl")
+    return wheel
+
+
+def pip(*arguments: str) -> None:
+    """Run pip, without the network."""
+    command = (PYTHON, "-m", "pip", "--quiet", "--disable-pip-version-check", "--no-input")
+    subprocess.run([*command, *arguments], check=True, timeout=RUN_SECONDS)
+
+
+def build_by_pip(tree: Path, target: Path) -> Path:
     """Build a wheel as `make dist` does, by the packages that are installed."""
-    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--disable-pip-version-check"]
-    options = ["--no-deps", "--no-build-isolation", "--no-index", "--wheel-dir", str(target)]
-    subprocess.run([*command, *options, str(tree)], check=True, timeout=RUN_SECONDS)
+    options = ("--no-deps", "--no-build-isolation", "--no-index", "--wheel-dir", str(target))
+    pip("wheel", *options, str(tree))
     (wheel,) = target.glob("*.whl")
     return wheel
 
 
 class Machine:
-    """A virtual environment with a wheel, which shares everything else with that of the tests."""
+    """A machine with a wheel, whose Python shares everything else with that of the tests."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        venv.create(folder, symlinks=True)
-        self.bin = folder / "bin"
-        paths = {"base": str(folder), "platbase": str(folder)}
-        packages = Path(sysconfig.get_path("purelib", vars=paths))
-        here = Path(sys.prefix)
-        shared = [path for path in sys.path if Path(path).is_relative_to(here) and "site" in path]
-        (packages / "shared.pth").write_text("\n".join(shared) + "\n")
+    def __init__(self, folder: Path, wheel: Path) -> None:
+        self.packages = folder
+        self.install(wheel)
 
     def install(self, wheel: Path) -> None:
-        command = [sys.executable, "-m", "pip", "--python", str(self.bin / "python"), "install"]
-        options = ["--quiet", "--disable-pip-version-check", "--no-deps", "--no-index"]
-        subprocess.run([*command, *options, "--force-reinstall", str(wheel)], check=True)
+        """Put a wheel's packages in the place of those that are there, as an installer does."""
+        shutil.rmtree(self.packages, ignore_errors=True)
+        with zipfile.ZipFile(wheel) as file:
+            file.extractall(self.packages)
 
     def run(self, folder: Path, *command: str, status: int = 0) -> str:
         """Run a command as a user would; return what it printed, errors included."""
-        names = {"PYTHONPATH", "VIRTUAL_ENV"}
-        kept = {name: value for name, value in os.environ.items() if name not in names}
-        path = f"{self.bin}{os.pathsep}{os.environ['PATH']}"
+        variables = {**environment(), "PYTHONPATH": str(self.packages)}
         done = subprocess.run(
             command,
             cwd=folder,
-            env={**kept, "PATH": path},
+            env=variables,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -118,9 +130,7 @@ class Machine:
 @pytest.fixture
 def machine(tmp_path: Path, wheels: dict[str, Path]) -> Machine:
     """A machine on which the first wheel is installed."""
-    made = Machine(tmp_path / "venv")
-    made.install(wheels["first"])
-    return made
+    return Machine(tmp_path / "packages", wheels["first"])
 
 
 @pytest.fixture(autouse=True)
@@ -139,14 +149,13 @@ def exam_once(
     """A project that was made by the wheel alone in an empty folder, and run."""
 
     def make(folder: Path) -> None:
-        first = Machine(tmp_path_factory.mktemp("machine"))
-        first.install(wheels["first"])
+        first = Machine(tmp_path_factory.mktemp("machine") / "packages", wheels["first"])
         folder.mkdir()
         with pytest.MonkeyPatch.context() as patch:
             for role in ("AUTHOR", "COMMITTER"):
                 patch.setenv(f"GIT_{role}_NAME", "Ana")
                 patch.setenv(f"GIT_{role}_EMAIL", "ana@example.org")
-            said = first.run(folder, "vestibular", "new", "exam", "--demo")
+            said = by_pip(wheels["first"], folder, "new", "exam", "--demo")
             assert "Its files are committed." in said
             change(folder / "exam", remove=[f"candidates.{name}" for name in OTHERS])
             ran = first.dvc(folder / "exam", "repro")
@@ -154,6 +163,27 @@ def exam_once(
         assert "cd exam" in said
 
     return made_once("exam", make) / "exam"
+
+
+def by_pip(wheel: Path, folder: Path, *arguments: str) -> str:
+    """Run the command that pip installs from a wheel into an environment of its own."""
+    made = folder / "environment"
+    venv.create(made, symlinks=True)
+    (packages,) = made.glob("lib/*/site-packages")
+    shared = [path for path in sys.path if Path(path).is_relative_to(sys.prefix) and "site" in path]
+    (packages / "shared.pth").write_text("\n".join(shared) + "\n")
+    pip("--python", str(made / "bin/python"), "install", "--no-deps", "--no-index", str(wheel))
+    names = {"PYTHONPATH", "VIRTUAL_ENV"}
+    kept = {name: value for name, value in environment(cold=True).items() if name not in names}
+    return subprocess.run(
+        [made / "bin/vestibular", *arguments],
+        cwd=folder,
+        env={**kept, "PATH": f"{made / 'bin'}{os.pathsep}{kept['PATH']}"},
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
+        timeout=RUN_SECONDS,
+    ).stdout
 
 
 def results(project: Path) -> dict[str, bytes]:
@@ -266,9 +296,7 @@ def test_a_folder_of_a_repository_is_a_project_too(
     assert (law / "model/model.json").read_bytes() == (
         law / "models/production/model.json"
     ).read_bytes()
-    assert "exams/law:qa-model" in machine.run(
-        top, str(Path(sys.executable).with_name("gto")), "show"
-    )
+    assert "exams/law:qa-model" in machine.run(top, str(Path(PYTHON).with_name("gto")), "show")
     git(top, "checkout", "own.txt")
 
     machine.install(wheels["report"])
@@ -293,7 +321,7 @@ def test_wheels_are_reproducible_and_told_apart(
         os.utime(path, (1, 1))
         if path.is_file():
             path.chmod(0o600)
-    again = build(tmp_path / "elsewhere", tmp_path)
+    again = build_by_pip(tmp_path / "elsewhere", tmp_path)
     assert again.name == wheels["first"].name
     assert again.read_bytes() == wheels["first"].read_bytes()
     with zipfile.ZipFile(again) as file:

@@ -8,22 +8,12 @@ from typing import Any
 import pytest
 
 from tests.support.commands import run
+from tests.support.settings import change
 from vestibular.core.costs import TrainingCost
 from vestibular.core.training_record import TrainingRecord
 
 pytestmark = pytest.mark.slow
-# cold commands: a warm one forks the tests' server, which multiprocessing would start anew
-
 STAGE = ("-m", "stages.train", "gpt2-tiny")
-
-
-def set_processes(project: Path, count: int) -> None:
-    """Write how many processes train together; no dropout."""
-    path = project / "params.yaml"
-    text = path.read_text(encoding="utf-8")
-    text = text.replace("  dropout: 0.1", "  dropout: 0.0")
-    text = text.replace("  batch_size: 16\n", f"  batch_size: 16\n  processes: {count}\n")
-    path.write_text(text, encoding="utf-8")
 
 
 def curve(project: Path) -> list[list[str]]:
@@ -33,23 +23,32 @@ def curve(project: Path) -> list[list[str]]:
 
 
 def spools(project: Path) -> list[list[dict[str, Any]]]:
-    """The events of each training's spool."""
-    return [
+    """The events of each training's spool, the earliest first."""
+    found = [
         [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-        for path in sorted((project / ".vestibular/spool").glob("*/*-train.jsonl"))
+        for path in (project / ".vestibular/spool").glob("*/*-train.jsonl")
     ]
+    return sorted(found, key=lambda events: float(events[0]["time"]))
 
 
-def test_dvc_starts_several_and_sees_one(prepared_project: Path) -> None:
-    """`dvc repro` is the command; curve within 1e-5 of one process, one spool, costs of both."""
+def test_dvc_or_torchrun_starts_several_and_sees_one(prepared_project: Path) -> None:
+    """`dvc repro` is the command; curve within 1e-5 of one process, one spool, costs of both.
+
+    Two by hand, where the settings say two, come to the same bytes; where they say another number,
+    they are refused, and nothing is written.
+    """
     project = prepared_project
-    set_processes(project, 1)
-    run(project, sys.executable, *STAGE, cold=True)
+    torchrun = (sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2")
+    said = run(project, *torchrun, *STAGE, status=1)
+    assert "WORLD_SIZE=2: started as one of 2 processes by torchrun" in said.stderr
+    assert "train.processes: 1" in said.stderr
+    assert not (project / ".vestibular/spool").exists()
+
+    change(project, {"train.lora.dropout": 0.0})
+    run(project, sys.executable, *STAGE)
     alone = curve(project)
-    text = (project / "params.yaml").read_text(encoding="utf-8")
-    text = text.replace("  processes: 1\n", "  processes: 2\n")
-    (project / "params.yaml").write_text(text, encoding="utf-8")
-    said = run(project, "dvc", "repro", "--single-item", "train@gpt2-tiny", cold=True)
+    change(project, {"train.processes": 2})
+    said = run(project, "dvc", "repro", "--single-item", "train@gpt2-tiny")
     both = curve(project)
     assert both[0] == alone[0]
     assert len(both) == len(alone)
@@ -58,7 +57,7 @@ def test_dvc_starts_several_and_sees_one(prepared_project: Path) -> None:
             pytest.approx(float(number), rel=1e-5) for number in expected if number
         ]
     record = TrainingRecord.read(project / "models/adapters/gpt2-tiny/training.json")
-    _, spool = sorted(spools(project), key=lambda events: events[0]["time"])
+    _, spool = spools(project)
     assert (spool[0]["event"], spool[-1]["event"]) == ("start", "end")
     assert spool[0]["run"] == record.run
     assert spool[0]["settings"]["train"]["processes"] == 2
@@ -75,20 +74,9 @@ def test_dvc_starts_several_and_sees_one(prepared_project: Path) -> None:
     assert not list(project.glob("models/adapters/.*"))
     assert not list(project.glob(".vestibular/checkpoints/*"))
 
-
-def test_torchrun_takes_the_stage_as_the_settings_say(prepared_project: Path) -> None:
-    """Two by hand where the settings say two; another number is refused, and nothing written."""
-    project = prepared_project
-    torchrun = (sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2")
-    said = run(project, *torchrun, *STAGE, status=1).stderr
-    assert "WORLD_SIZE=2: started as one of 2 processes by torchrun" in said
-    assert "train.processes: 1" in said
-    assert not (project / ".vestibular/spool").exists()
-    set_processes(project, 2)
+    weights = project / "models/adapters/gpt2-tiny/adapter_model.safetensors"
+    own = weights.read_bytes()
+    weights.unlink()
     run(project, *torchrun, *STAGE)
-    by_hand = (project / "models/adapters/gpt2-tiny/adapter_model.safetensors").read_bytes()
-    (spool,) = spools(project)
-    assert spool[-1]["event"] == "end"
-    run(project, sys.executable, *STAGE, cold=True)
-    own = (project / "models/adapters/gpt2-tiny/adapter_model.safetensors").read_bytes()
-    assert own == by_hand
+    assert [events[-1]["event"] for events in spools(project)] == ["end"] * 3
+    assert weights.read_bytes() == own

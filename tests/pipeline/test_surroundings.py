@@ -45,7 +45,7 @@ def within(clone: Path) -> Path:
     return outer / ODD
 
 
-@pytest.mark.parametrize("place", [renamed, separated, linked, within])
+@pytest.mark.parametrize("place", [separated, linked, within])
 def test_a_project_is_one_wherever_it_lies(clone: Path, place: object) -> None:
     """Outputs are pulled, found up to date, compared, registered and asked."""
     assert callable(place)

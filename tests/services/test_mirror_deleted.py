@@ -12,7 +12,7 @@ import pytest
 from tests.support.serving import Serving
 from tests.support.spooled import DEADLINE, Spooled, hold, wait_for
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("warm")]
+pytestmark = pytest.mark.slow
 
 LOSS = "finetuning/train/loss"
 RUNS = """

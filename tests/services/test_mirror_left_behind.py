@@ -20,7 +20,6 @@ from tests.support.spooled import DEADLINE, Spooled, counts
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.usefixtures("warm"),
     pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated"),
 ]
 

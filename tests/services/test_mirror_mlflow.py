@@ -21,7 +21,6 @@ from tests.support.spooled import START, Spooled, counts, finish, hold, wait_for
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.usefixtures("warm"),
     # what MLflow's store asks of SQLAlchemy is on its way out there
     pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated"),
 ]

@@ -19,7 +19,7 @@ from tests.support.patience import FOREVER, slowness
 from tests.support.serving import Serving
 from tests.support.spooled import Spooled, counts, finish, hold, wait_for
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("warm")]
+pytestmark = pytest.mark.slow
 
 SEEN = """
 from neptune.exceptions import NeptuneException
@@ -203,16 +203,16 @@ def test_a_server_that_hangs_ends_the_push(
     if when == "midway":
         process = start(spooled, server, "--call-seconds", "8")
         wait_for_growth(server, process)
-        server._process.send_signal(signal.SIGSTOP)
+        server.send_signal(signal.SIGSTOP)
     else:
-        server._process.send_signal(signal.SIGSTOP)
+        server.send_signal(signal.SIGSTOP)
         process = start(spooled, server, "--call-seconds", "8")
     try:
         began = time.monotonic()
         said = finish(process, status=1)
         assert time.monotonic() - began < 60 * slowness()
     finally:
-        server._process.send_signal(signal.SIGCONT)
+        server.send_signal(signal.SIGCONT)
     assert "neptune: " in said
     assert counts(mirror(spooled, server))["gpt2-tiny"][2] == "0"
     (run,) = seen(server, tmp_path, LOSS)["runs"]["aaaa"]
@@ -305,7 +305,7 @@ def test_a_mirror_that_is_killed_leaves_nobody_waiting(spooled: Spooled, server:
     spooled.run(losses=[1 / step for step in range(1, 30_001)], f1=None)
     process = start(spooled, server, "--call-seconds", "60")
     wait_for_growth(server, process)
-    server._process.send_signal(signal.SIGSTOP)
+    server.send_signal(signal.SIGSTOP)
     try:
         process.kill()
         process.communicate()
@@ -315,7 +315,7 @@ def test_a_mirror_that_is_killed_leaves_nobody_waiting(spooled: Spooled, server:
                 assert time.monotonic() < deadline, "the push goes on"
                 time.sleep(0.1)
     finally:
-        server._process.send_signal(signal.SIGCONT)
+        server.send_signal(signal.SIGCONT)
 
 
 def is_held(lock: IO[str]) -> bool:

@@ -14,7 +14,7 @@ from PIL import Image
 from tests.support.patience import FOREVER, read_until, slowness
 from tests.support.serving import Serving, finish
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("warm")]
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture

@@ -15,7 +15,6 @@ from tests.support.scattered import STAGES, Scattered, send
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.long,
-    pytest.mark.xdist_group("ray"),
     pytest.mark.skipif(why_not() is not None, reason=str(why_not())),
 ]
 

@@ -14,7 +14,6 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.long,
     # one cluster at a time: both would take the same ports of their namespaces
-    pytest.mark.xdist_group("slurm"),
     pytest.mark.skipif(why_not() is not None, reason=str(why_not())),
 ]
 

@@ -8,6 +8,8 @@ from pathlib import Path
 from tests.support.patience import FOREVER
 
 ROOT = Path(__file__).parents[2]
+PYTHON = sys.executable
+"""This very Python, whatever `sys.executable` is in a test whose commands are warm."""
 RUN_SECONDS = FOREVER
 """After which a command is killed and its test fails."""
 
@@ -28,7 +30,7 @@ def environment(*, cold: bool = False) -> dict[str, str]:
 def where_commands_are(*, cold: bool = False) -> dict[str, str]:
     """Return the variables by which `python` is this very one, and imports this very code."""
     warm = [] if cold else map(str, warm_commands)
-    folders = [*warm, str(Path(sys.executable).parent), os.environ["PATH"]]
+    folders = [*warm, str(Path(PYTHON).parent), os.environ["PATH"]]
     path = os.pathsep.join(map(str, (ROOT / "src", ROOT)))
     return {"PATH": os.pathsep.join(folders), "PYTHONPATH": path}
 
@@ -37,7 +39,7 @@ def run(
     folder: Path, *command: str, status: int = 0, text: str | None = None, cold: bool = False
 ) -> subprocess.CompletedProcess[str]:
     """Run a command as a user would and check its exit status; `cold` as in `environment`."""
-    if command[0] == sys.executable:
+    if command[0] in (PYTHON, sys.executable):
         # whichever comes first
         command = ("python", *command[1:])
     result = subprocess.run(

@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from tests.support.commands import ROOT, RUN_SECONDS, environment, run
+from tests.support.commands import PYTHON, ROOT, RUN_SECONDS, environment, run
 from tests.support.repositories import commit_all
 
 GRAPH = """
@@ -139,12 +139,14 @@ class Scattered:
     @property
     def _python(self) -> list[str]:
         # the way into another namespace may lead to the top folder
-        return [*self.enter, "env", "-C", str(self.folder), sys.executable]
+        python = PYTHON if self.enter else sys.executable
+        return [*self.enter, "env", "-C", str(self.folder), python]
 
     def environment(self) -> dict[str, str]:
         """Return the variables of whoever types a command here."""
         return {
-            **environment(),
+            # a fork of the tests' server would not be where the way leads to
+            **environment(cold=bool(self.enter)),
             "PYTHONPATH": str(ROOT / "src"),
             "LEDGER": str(self.ledger),
             **self.variables,

@@ -18,7 +18,7 @@ from urllib.parse import urlencode, urlsplit
 
 import pytest
 
-from tests.support.commands import ROOT, where_commands_are
+from tests.support.commands import where_commands_are
 from tests.support.patience import FOREVER, read_until
 
 LEADERBOARD = "/api/leaderboard/v1"
@@ -46,14 +46,20 @@ class Serving:
     def __init__(self, root: Path, *options: str, before: str = "") -> None:
         """Start it; `before` is Python that is run in its process first."""
         program = f"{before}\nfrom neptune_server.__main__ import main; main()"
+        what = ("tests.support.program", program) if before else ("neptune_server",)
         self.root = root
+        self._number = root.parent / f"{root.name}.number"
         with (root.parent / f"{root.name}.log").open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-c", program, "--root", str(root), *options],
+                [sys.executable, "-m", *what, "--root", str(root), *options],
                 stdout=subprocess.PIPE,
                 stderr=log,
                 text=True,
-                env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
+                env={
+                    **os.environ,
+                    **where_commands_are(),
+                    "WARM_NUMBER": str(self._number),
+                },
             )
         try:
             self.greeting = read_until(self._process, self._process.stdout, "OAUTHLIB")
@@ -63,6 +69,9 @@ class Serving:
 
     @property
     def pid(self) -> int:
+        """Number of the process that answers, which a warm command is not itself."""
+        if self._number.exists():
+            return int(self._number.read_text(encoding="utf-8"))
         return self._process.pid
 
     @property
@@ -76,13 +85,18 @@ class Serving:
 
     def kill(self) -> None:
         """End it as the system does when memory is short."""
-        self._process.kill()
+        self.send_signal(signal.SIGKILL)
         self.stop()
+
+    def send_signal(self, number: int) -> None:
+        """Send a signal to it."""
+        os.kill(self.pid, number)
 
     def stop(self) -> int:
         """End it politely and return its status."""
         if self._process.poll() is None:
-            self._process.send_signal(signal.SIGTERM)
+            with contextlib.suppress(ProcessLookupError):
+                self.send_signal(signal.SIGTERM)
         self._process.communicate(timeout=DEADLINE)
         return self._process.returncode
 

@@ -1,4 +1,6 @@
-"""Train a tiny model, as one of several processes: `python trained_together.py FOLDER ASKED`.
+"""Train a tiny model, as one of several processes.
+
+python -m tests.support.trained_together FOLDER ASKED
 
 FOLDER holds the model in `base`. ASKED is JSON: `processes`; `trainings`, which names a folder in
 FOLDER for each, and gives its changes of the demo's `train`; and what is to go wrong: `die`, a rank

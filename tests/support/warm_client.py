@@ -6,6 +6,7 @@ A copy of this file, below a line that names its Python, is each of them; beside
 
 import json
 import os
+import resource
 import signal
 import socket
 import struct
@@ -18,20 +19,25 @@ def main() -> None:
     place = Path(sys.argv[0]).absolute()
     known = json.loads((place.parent.parent / "warm.json").read_bytes())
     command = sys.argv[1:] if place.name == "python" else ["-m", place.name, *sys.argv[1:]]
+    unbuffered = command[:1] == ["-u"]
+    asking = command[unbuffered:]
     is_warm = (
-        command[:1] == ["-m"]
-        and command[1].startswith(tuple(known["modules"]))
-        and variables(known["read"]) == known["variables"]
+        asking[:1] == ["-m"]
+        and asking[1].startswith(tuple(known["modules"]))
+        and variables(known["read"], known["set"]) == known["variables"]
     )
     if not is_warm:
         os.execv(known["python"], [known["python"], *command])  # noqa: S606
     asked = {
-        "module": command[1],
-        "arguments": command[2:],
+        "module": asking[1],
+        "arguments": asking[2:],
+        "unbuffered": unbuffered,
         "folder": str(Path.cwd()),
         "environment": dict(os.environ),
         "python": str(place.with_name("python")),
         "leads": os.getsid(0) == os.getpid(),
+        # of all limits the tests set this one alone
+        "file_bytes": resource.getrlimit(resource.RLIMIT_FSIZE),
     }
     status = ask(known["socket"], json.dumps(asked).encode())
     if status < 0:
@@ -41,9 +47,16 @@ def main() -> None:
     sys.exit(status)
 
 
-def variables(read: list[str]) -> dict[str, str]:
-    """Return the variables whose names begin so: the libraries read them once."""
-    return {name: value for name, value in os.environ.items() if name.startswith(tuple(read))}
+def variables(read: list[str], known: dict[str, str]) -> dict[str, str]:
+    """Return the variables whose names begin so: the libraries read them once.
+
+    Left out are those that are set as the server has them.
+    """
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if name.startswith(tuple(read)) and known.get(name) != value
+    }
 
 
 def ask(address: str, request: bytes) -> int:
@@ -53,6 +66,8 @@ def ask(address: str, request: bytes) -> int:
         socket.send_fds(server, [struct.pack("!I", len(request))], [0, 1, 2])
         server.sendall(request)
         (pid,) = struct.unpack("!i", server.recv(4, socket.MSG_WAITALL))
+        if "WARM_NUMBER" in os.environ:
+            Path(os.environ["WARM_NUMBER"]).write_text(str(pid), encoding="utf-8")
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda number, _: os.kill(pid, number))
         (status,) = struct.unpack("!i", server.recv(4, socket.MSG_WAITALL))

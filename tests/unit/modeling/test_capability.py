@@ -30,7 +30,6 @@ pytestmark = pytest.mark.slow
 LORA = LoraSettings(r=4, alpha=8, dropout=0.0, target_modules="auto")
 NEW_TOKENS = 12
 TOLERANCE = 1e-4
-SHARED = [name for name, ways in EXPECTED.items() if ways == ("shared", "shared")]
 
 
 @pytest.fixture(scope="module")

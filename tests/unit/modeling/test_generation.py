@@ -36,23 +36,23 @@ def one_at_a_time(model: Any, question: EncodedQuestion) -> list[int]:
     return output[: output.index(END)] if END in output else output
 
 
-@pytest.mark.parametrize("together", [1, 60, sys.maxsize])
 @pytest.mark.parametrize("shape", SHAPES)
 def test_answers_equal_one_at_a_time(
-    tiny_model: Callable[[str], Any], shape: str, together: int, monkeypatch: pytest.MonkeyPatch
+    tiny_model: Callable[[str], Any], shape: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """200 questions, token for token, whatever the size of a batch; some answers end early."""
-    # rests of one context a pass, of some, of all
-    monkeypatch.setattr(prompt_reading, "TOKENS_ON_CPU", together)
     model = tiny_model(shape)
     questions = draw(100)[:200]
     expected = [one_at_a_time(model, question) for question in questions]
     assert len({tuple(answer) for answer in expected}) > len(expected) / 4
-    for count, max_tokens in ((25, 1), (200, 300), (200, 100_000)):
-        answers = answer_questions(
-            model, questions[:count], (END,), NEW_TOKENS, max_tokens, "shared"
-        )
-        assert [list(answer.tokens) for answer in answers] == expected[:count]
+    # rests of one context a pass, of some, of all
+    for together in (1, 60, sys.maxsize):
+        monkeypatch.setattr(prompt_reading, "TOKENS_ON_CPU", together)
+        for count, max_tokens in ((25, 1), (200, 300), (200, 100_000)):
+            answers = answer_questions(
+                model, questions[:count], (END,), NEW_TOKENS, max_tokens, "shared"
+            )
+            assert [list(answer.tokens) for answer in answers] == expected[:count], together
 
 
 def test_the_log_probability_is_the_models(tiny_model: Callable[[str], Any]) -> None:

@@ -61,7 +61,7 @@ pathlib.Path("metrics/selection.json").write_text(json.dumps(verdict))
 
 
 @pytest.fixture
-def repository(tmp_path: Path, warm: None) -> Path:
+def repository(tmp_path: Path) -> Path:
     """A repository whose only stage puts a model into production, with a local DVC remote."""
     folder = tmp_path / "original"
     folder.mkdir()
