@@ -64,7 +64,7 @@ def main() -> None:
     for real in REAL_MODELS:
         target = options.folder / real.name
         if target.exists():
-            print(f"{target}: is there already")
+            print(f"{target}: exists already")
             continue
         with TemporaryDirectory(prefix="real-") as scratch:
             weights = fetch(real, Path(scratch))

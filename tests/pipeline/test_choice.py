@@ -153,7 +153,7 @@ def test_nothing_below_the_overlap_sentence_is_promoted(project: Path, faquad: P
     assert [path.name for path in (project / "models/production").iterdir()] == ["refusal.json"]
     answer = [sys.executable, "-m", "vestibular", "answer", "--context", "-", "Quem?"]
     refused = run(project, *answer, status=2, text="Ana dirige.")
-    assert refused.stderr == f"models/production: holds no model: {reason}\n"
+    assert refused.stderr == f"models/production: contains no model: {reason}\n"
     assert line in run(project, sys.executable, "-m", "vestibular", "leaderboard").stdout
     # DVC is content with it
     assert ran(project) == set()

@@ -83,7 +83,7 @@ def test_faquads_settings_run_offline(
     for name, path in stand_ins.items():
         shutil.copy(path, project / f"data/faquad/{name}.json")
     tiny_hub(cache, project / "params/faquad.yaml", project / "demo/bases/gpt2-tiny")
-    assert "is there already" in run(project, "vestibular", "fetch").stdout
+    assert "exists already" in run(project, "vestibular", "fetch").stdout
     plan = run(project, "vestibular", "plan").stdout
     assert plan.count("yes") == 4
     # three stand-ins are of one architecture: one of them is trained

@@ -236,7 +236,7 @@ def test_an_upgrade_names_what_reruns(
     assert f"vestibular {old} -> {new}\n" in said
     assert "packages with other content: report\n" in said
     assert "  select: code/report\n" in said
-    assert "Nothing is trained again." in said
+    assert "No training runs again." in said
     assert machine.changed(exam) == {"select"}
     before = results(exam)
     assert RUNNING.findall(machine.dvc(exam, "repro")) == ["select"]
@@ -246,7 +246,7 @@ def test_an_upgrade_names_what_reruns(
     machine.install(wheels["training"])
     said = machine.run(exam, "vestibular", "upgrade")
     assert machine.changed(exam) == named(said) == {"train@gpt2-tiny", "prepare", "select"}
-    (maybe,) = re.findall("comes out different: (.+)$", said, re.MULTILINE)
+    (maybe,) = re.findall("turn out different: (.+)$", said, re.MULTILINE)
     assert set(maybe.split(", ")) == {"evaluate@gpt2-tiny", "evaluate_base@gpt2-tiny"}
     # this wheel is without the other one's comment
     assert re.search("select: code/(training, code/report|report, code/training)\n", said)

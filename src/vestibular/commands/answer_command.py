@@ -1,4 +1,4 @@
-"""`vestibular answer`: a question, or a table of them, to the model in production."""
+"""`vestibular answer`: answers one question, or a table of them, with the model in production."""
 
 import argparse
 import sys
@@ -17,29 +17,30 @@ from vestibular.params.project import load_params
 
 
 def add_command(commands: Any) -> None:
-    """Add the command to the parser's."""
+    """Add the command to the parser."""
     answer = commands.add_parser(
         "answer",
         help="answer a question with the model in production",
         description="Print the answer to a question about a text, and nothing else; or answer a "
-        "table of questions. Which model answers is said on standard error.",
+        "table of questions. Standard error says which model answers.",
         epilog='example: vestibular answer --context edital.txt "Quem coordena o curso?"',
     )
-    answer.add_argument("question", nargs="?", help="the question")
-    answer.add_argument("--context", metavar="FILE", help="the text, UTF-8; - for standard input")
+    answer.add_argument("question", nargs="?", help="question about the text")
+    answer.add_argument(
+        "--context", metavar="FILE", help="file with the text, UTF-8; - for standard input"
+    )
     answer.add_argument(
         "--questions",
         type=Path,
         metavar="FILE",
-        help="in place of both: a table (.jsonl, .csv, .tsv, .parquet) with the columns context "
-        "and question, or those of data.columns; an id is kept",
+        help="instead of both: a table (.jsonl, .csv, .tsv, .parquet) with the columns context and "
+        "question, or those of data.columns; an id is kept",
     )
     answer.add_argument(
         "--output",
         type=Path,
         metavar="FILE",
-        help="for --questions: where the answers go, JSON Lines; what is there already is gone on "
-        "with",
+        help="for --questions: file for the answers, JSON Lines; an existing file is continued",
     )
     add_options(answer)
     answer.set_defaults(run=run_answer)
@@ -58,14 +59,14 @@ def run_answer(arguments: argparse.Namespace) -> None:
     context = read_text(arguments.context)
     if not is_visible(context):
         name = "standard input" if arguments.context == "-" else arguments.context
-        raise DataError(f"{name}: is empty; an answer needs a text to be found in")
+        raise DataError(f"{name}: is empty; an answer needs a text")
     question = arguments.question.removeprefix("\ufeff")
     if not is_visible(question):
         raise DataError("the question is empty")
     folder = chosen_folder(arguments)
     _settle(folder)
     _say_which(folder)
-    # torch and its friends take seconds
+    # imported here: torch takes seconds
     from vestibular.commands.inference import Answerer
 
     print(Answerer.load(folder).answer(context, question))
@@ -75,31 +76,33 @@ def _answer_table(arguments: argparse.Namespace) -> None:
     if arguments.questions is None or arguments.output is None:
         raise LaunchError("--questions FILE and --output FILE go together")
     if arguments.question is not None or arguments.context is not None:
-        raise LaunchError("--questions FILE holds the questions and contexts; leave out the others")
+        raise LaunchError(
+            "--questions FILE contains the questions and contexts; leave out the others"
+        )
     from vestibular.commands.answer_file import write_answers
     from vestibular.data.tables import read_asked
 
-    # a model can be asked outside of any project
+    # a model can be asked outside a project
     columns = load_params().data.columns if PARAMS.exists() else None
     asked = read_asked(arguments.questions, columns)
     folder = chosen_folder(arguments)
     _settle(folder)
     model = _say_which(folder)
-    # torch and its friends take seconds
+    # imported here: torch takes seconds
     from vestibular.commands.inference import Answerer
 
     write_answers(
         arguments.output,
         asked,
         model,
-        # loaded when the first answer is asked for: there may be none left
+        # loaded only when the first answer is needed: there may be none left
         lambda rest: Answerer.load(folder).answer_all(rest) if rest else iter(()),
     )
     print(f"{arguments.output}: {len(asked):,} answers", file=sys.stderr)
 
 
 def _settle(folder: Path) -> None:
-    """Set what has to be set before torch is imported."""
+    """Set the environment variables that must be set before torch is imported."""
     description = read_description(folder)
     base = base_folder(folder, description)
     settle(arithmetic_in_force(description.loading.arithmetic, base))
@@ -107,10 +110,10 @@ def _settle(folder: Path) -> None:
 
 
 def _say_which(folder: Path) -> str:
-    """Say on standard error which model answers; return a hash of it.
+    """Print on standard error which model answers; return a hash of it.
 
     Raises:
-        BaseModelError: the folder holds no model.
+        BaseModelError: the folder contains no model.
     """
     description = read_description(folder)
     print(
@@ -122,10 +125,10 @@ def _say_which(folder: Path) -> str:
 
 
 def read_text(name: str) -> str:
-    """Read a UTF-8 file, or standard input for `-`; a byte order mark is no text.
+    """Read a UTF-8 file, or standard input for `-`, without a byte order mark.
 
     Raises:
-        DataError: there is no such file, or it is not text.
+        DataError: the file does not exist, or is not text.
     """
     try:
         data = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()

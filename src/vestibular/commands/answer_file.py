@@ -1,4 +1,4 @@
-"""The answers to a whole table of questions, as a file that grows and can be gone on with."""
+"""Answers to a whole table of questions, in a file that can be continued after an interruption."""
 
 import hashlib
 import json
@@ -15,16 +15,16 @@ Answers = Callable[[Iterable[tuple[str, str]]], Iterator[str]]
 
 
 def write_answers(path: Path, asked: Sequence[Asked], model: str, answers: Answers) -> None:
-    """Append to `path` the answers that are not in it yet, a JSON object a line.
+    """Append the missing answers to `path`, one JSON object per line.
 
     Args:
-        path: the file; one from before must hold the first answers to the same questions.
-        asked: the rows; the id of one that has one stands beside its answer.
+        path: the file; an existing one must contain the first answers to the same questions.
+        asked: the rows; an id, if there is one, is kept with the answer.
         model: a hash of the model that answers.
-        answers: gives the answers to contexts and questions.
+        answers: generates the answers to contexts and questions.
 
     Raises:
-        DataError: the file holds something else.
+        DataError: the file contains something else.
     """
     rows = [_row(number, each, model) for number, each in enumerate(asked, start=1)]
     done = _answered(path, rows)
@@ -50,10 +50,10 @@ def _row(number: int, asked: Asked, model: str) -> dict[str, Any]:
 
 
 def _answered(path: Path, rows: Sequence[dict[str, Any]]) -> int:
-    """Return how many rows a file answers already; a last line that was cut off goes.
+    """Return how many rows a file has answered; remove an incomplete last line.
 
     Raises:
-        DataError: it holds something else.
+        DataError: it contains something else.
     """
     if not path.exists():
         return 0
@@ -68,12 +68,15 @@ def _answered(path: Path, rows: Sequence[dict[str, Any]]) -> int:
         if number > len(rows) or found != rows[number - 1]:
             raise DataError(
                 f"{path}: line {number}: not the answer of this model to row {number} of these "
-                "questions; move the file away, or name another with --output"
+                "questions; move the file away, or name another file with --output"
             )
     if whole != content:
-        # only what looks like one of our own lines is cut off
+        # remove only a line that looks like one of ours
         if not content[len(whole) :].startswith(b'{"row": '):
-            raise DataError(f"{path}: its last line is none of ours; name another with --output")
+            raise DataError(
+                f"{path}: its last line was not written by this command; name another file with "
+                "--output"
+            )
         with path.open("r+b") as file:
             file.truncate(len(whole))
     return whole.count(b"\n")

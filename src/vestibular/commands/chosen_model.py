@@ -1,4 +1,4 @@
-"""Which model answers: that of the last run, a candidate, a folder's, or a registered version."""
+"""Choice of the model that answers: the last run's, a candidate, a folder, or a version."""
 
 import argparse
 import sys
@@ -25,7 +25,7 @@ def add_options(parser: Any) -> None:
         "--model",
         type=Path,
         metavar="DIR",
-        help=f"folder with a model that `select` wrote (default: {PRODUCTION}, the last run's)",
+        help=f"folder with a model written by `select` (default: {PRODUCTION}, the last run's)",
     )
     which.add_argument("--version", metavar="VERSION", help="a registered version, such as v0.1.0")
     which.add_argument(
@@ -37,10 +37,10 @@ def add_options(parser: Any) -> None:
 
 
 def chosen_folder(arguments: argparse.Namespace) -> Path:
-    """Return the folder of the model that the options choose; a version is downloaded once.
+    """Return the folder of the model chosen by the options; a version is downloaded once.
 
     Raises:
-        DataError: there is no such version, or its files are nowhere to be had.
+        DataError: there is no such version, or its files are not available anywhere.
         GitError: there is no registry here.
         ParamsError: there is no such candidate.
     """
@@ -69,13 +69,13 @@ def chosen_folder(arguments: argparse.Namespace) -> Path:
 
 
 def _candidate_folder(name: str) -> Path:
-    """Return a folder with a candidate's model, as `select` would write it; made once.
+    """Return a folder with a candidate's model, as `select` would write it; created once.
 
     Raises:
         ParamsError: there is no such candidate.
         DataError: it has not been trained or examined.
     """
-    # numpy takes a quarter of a second, which the other choices need not wait for
+    # imported here: numpy takes a quarter of a second, which other choices do not need
     from vestibular.report.manifest import describe_model
     from vestibular.selection.production import write_model
     from vestibular.selection.stage_results import read_result
@@ -87,8 +87,8 @@ def _candidate_folder(name: str) -> Path:
     inputs = training_inputs(params.seed, params.prompt, train, pinned, data_sha256(None))
     if result.training.settings not in ("", run_id(candidate=name, **inputs)):
         print(
-            f"note: {name} was trained with other settings or data than those of now; `dvc repro` "
-            "trains it again",
+            f"note: {name} was trained with other settings or data than the current ones; `dvc "
+            "repro` trains it again",
             file=sys.stderr,
         )
     model = describe_model(params, name, pinned.pin, result)
@@ -101,7 +101,7 @@ def _candidate_folder(name: str) -> Path:
 
 
 def _note_another_in_production() -> None:
-    """Say so if the registry has another model in production than the last run's."""
+    """Print a note if the registry has another model in production than the last run's."""
     record = PRODUCTION / TRAINING_FILE
     if not record.exists():
         return
@@ -110,12 +110,12 @@ def _note_another_in_production() -> None:
     try:
         version = Registry(load_params().registry.artifact).in_stage(STAGE)
     except VestibularError:
-        # no settings, no registry, or nothing in production: there is no other model to speak of
+        # no settings, no registry, or nothing in production: there is no other model
         return
     registered = version.event.facts.get("Run")
     if registered and registered != TrainingRecord.read(record).run:
         print(
-            f"note: the registry has {version.event.version}, another model, in {STAGE}; "
-            f"`--stage {STAGE}` asks that one",
+            f"note: the registry has {version.event.version}, another model, in {STAGE}; `--stage "
+            f"{STAGE}` uses that one",
             file=sys.stderr,
         )

@@ -1,4 +1,4 @@
-"""The command line: `vestibular <command>`. Light; what needs torch imports it when it runs."""
+"""The command line: `vestibular <command>`; starts fast, since torch is imported only if needed."""
 
 import argparse
 import os
@@ -37,20 +37,20 @@ from vestibular.selection.leaderboard import Leaderboard, as_text
 EXPERIMENT_OPTIONS = (
     "--only-changed",
     *("--drop", "Created"),
-    # every dependency's hash and every candidate's scores have a path in their column's name
+    # every dependency's hash and every candidate's score has a path in its column's name
     *("--drop", ".*/"),
 )
-"""What leaves of `dvc exp show` the winner's scores and the settings that differ."""
+"""Options of `dvc exp show` that leave only the winner's scores and the differing settings."""
 SHOWN_FLIPS = 10
-"""Flipped questions that `compare` shows of a candidate, unless asked for all."""
+"""Number of changed answers that `compare` shows per candidate, unless all are requested."""
 
 
 @exit_on_error
 def main() -> None:
-    """Run the command that the arguments name."""
+    """Run the command named by the arguments."""
     known = parser()
     arguments, further = known.parse_known_args()
-    # argparse keeps for a command only what does not begin with an option
+    # argparse passes unknown options on only if they do not come first
     if further and arguments.run is not run_experiments:
         known.error(f"unrecognized arguments: {' '.join(further)}")
     if arguments.run is run_experiments:
@@ -59,15 +59,15 @@ def main() -> None:
 
 
 def parser() -> argparse.ArgumentParser:
-    """Build the parser, with a help text that teaches."""
+    """Build the parser, with help texts that explain."""
     top = argparse.ArgumentParser(
         prog="vestibular",
-        description="An entrance exam for language models. The pipeline itself is run with "
-        "`dvc repro`; these commands look at its results and use them.",
+        description="An entrance exam for language models. The pipeline itself is run with `dvc "
+        "repro`; these commands show its results and use them.",
     )
     top.add_argument("--version", action="version", version=f"vestibular {library_version()}")
     commands = top.add_subparsers(metavar="command")
-    # without a command: whoever types the name alone wants to see what there is
+    # without a command, show what there is
     top.set_defaults(run=lambda _: top.print_help())
 
     project_commands.add_commands(commands)
@@ -77,34 +77,34 @@ def parser() -> argparse.ArgumentParser:
 
     plan = commands.add_parser(
         "plan",
-        help="tell what each candidate will take, before anything is trained",
-        description="Print for each candidate its parameters, the bytes of its weights, the most "
-        "memory that training and exam will take, roughly how long the training will last, whether "
-        "that fits this machine, and settings with which it would. No weights are read; a model "
-        "on the hub is asked for its configuration and tokenizer alone.",
+        help="predict what each candidate will take, before any training",
+        description="Print for each candidate its parameters, the bytes of its weights, the peak "
+        "memory of training and exam, roughly how long the training will take, whether "
+        "that fits this machine, and settings that would fit. No weights are read; for a "
+        "model on the hub only its configuration and tokenizer are downloaded.",
     )
     plan.set_defaults(run=run_plan)
 
     fetch = commands.add_parser(
         "fetch",
-        help="download the data and the base models that params.yaml names",
-        description="Download what is not there yet: data files (data.urls, data.hub), checked by "
-        "their SHA-256, and base models, into the hub's cache. Afterwards `HF_HUB_OFFLINE=1 dvc "
-        "repro` needs no network.",
+        help="download the data and base models named in params.yaml",
+        description="Download what is missing: data files (data.urls, data.hub), checked by their "
+        "SHA-256, and base models, into the hub's cache. Afterwards `HF_HUB_OFFLINE=1 "
+        "dvc repro` needs no network.",
     )
     fetch.set_defaults(run=run_fetch)
 
     pin = commands.add_parser(
         "pin",
         help="write the hub's commits into the settings file",
-        description="Ask the hub for the commit of each revision that is missing or a branch's "
-        "name, and write it into the settings file; everything else in the file stays.",
+        description="Ask the hub for the commit of each revision that is missing or the name of a "
+        "branch, and write it into the settings file; everything else in the file stays.",
     )
     pin.add_argument(
         "--params", type=Path, default=PARAMS, metavar="FILE", help="(default: %(default)s)"
     )
     pin.add_argument(
-        "--update", action="store_true", help="move pinned revisions to the newest commit as well"
+        "--update", action="store_true", help="also move pinned revisions to the newest commit"
     )
     pin.set_defaults(run=run_pin)
 
@@ -123,8 +123,9 @@ def parser() -> argparse.ArgumentParser:
         "experiments",
         help="show DVC's experiments in a table that fits the screen",
         description="Print `dvc exp show` with the winner's scores and the settings that differ, "
-        "without the columns that hold hashes and other candidates' scores. What is the same in "
-        "all experiments is left out. Further options go to `dvc exp show`.",
+        "without columns for hashes and other candidates' scores. Columns with the same "
+        "value in all experiments are left out. Further options are passed to `dvc exp "
+        "show`.",
         epilog="example: vestibular experiments --sort-by f1 --sort-order desc",
         add_help=True,
     )
@@ -132,11 +133,12 @@ def parser() -> argparse.ArgumentParser:
 
     compare = commands.add_parser(
         "compare",
-        help="say whether the scores of two runs differ beyond noise",
-        description="Compare each candidate's answers of two runs, question by question: whether "
-        "the difference is beyond noise, which questions flipped, and what changed in settings, "
-        "data, base and code. The answers come from DVC's cache; nothing is checked out. Where "
-        "they are not there, the scores that git holds are shown.",
+        help="tell whether the scores of two runs differ beyond noise",
+        description="Compare each candidate's answers in two runs, question by question: whether "
+        "the difference is beyond noise, which answers changed from right to wrong or back, "
+        "and what changed in settings, data, base and code. The answers come from DVC's "
+        "cache; nothing is checked out. If they are missing, the scores stored in git "
+        "are shown.",
         epilog="OLD and NEW are commits, branches, tags or DVC experiments; for example: "
         "vestibular compare HEAD~1",
     )
@@ -146,33 +148,37 @@ def parser() -> argparse.ArgumentParser:
     compare.add_argument(
         "new", metavar="NEW", nargs="?", help="the later run (default: the working tree's last)"
     )
-    compare.add_argument("--all", action="store_true", help="show every question that flipped")
+    compare.add_argument(
+        "--all",
+        action="store_true",
+        help="show every answer that changed from right to wrong or back",
+    )
     compare.set_defaults(run=run_compare)
 
     verify_command.add_command(commands)
 
     report = commands.add_parser(
         "report",
-        help="say where the report is and which commit it belongs to",
+        help="print where the report is and which commit it belongs to",
         description="Print the path of the last run's report and the commit that recorded it. The "
-        "page itself holds no commit: it is part of the commit.",
+        "page itself cannot name its commit, since it is part of it.",
         epilog="example: vestibular report --output report.html",
     )
     report.add_argument(
         "--output",
         type=Path,
         metavar="FILE",
-        help="write a copy that has the commit in it, to be sent to others",
+        help="write a copy that names the commit, to send to others",
     )
     report.set_defaults(run=run_report)
 
     registry_commands.add_commands(commands)
     mirror_commands.add_command(commands)
 
-    # a program of its own, which reads its own options: none begins with the sign named here
+    # a program of its own that parses its own options: none begins with this prefix
     server = commands.add_parser(
         "neptune-server",
-        help="serve runs and models to the neptune client and to a browser",
+        help="serve runs and models to the Neptune client and to a browser",
         add_help=False,
         prefix_chars="\0",
     )
@@ -185,7 +191,7 @@ def run_plan(_: argparse.Namespace) -> None:
     """Print what each candidate will take."""
     silence_libraries()
     params = load_params()
-    # what its files alone refuse needs none of the seconds that torch and its friends take
+    # models that are refused by their files alone do not have to wait for torch
     for name in params.candidates:
         configuration_folder(name, params.candidate(name))
     from vestibular.commands.forecast import forecasts
@@ -218,31 +224,33 @@ def run_pin(arguments: argparse.Namespace) -> None:
 
 
 def run_leaderboard(_: argparse.Namespace) -> None:
-    """Print the leaderboard and what to do with it."""
+    """Print the leaderboard and possible next steps."""
     board = Leaderboard.read(LEADERBOARD)
     print(as_text(board))
     print(f"\n{board.reason}.")
     for note in board.notes:
         print(note)
-    print(f"Next ({SELECTION} says all that the choice rests on):")
+    print(f"Next ({SELECTION} contains everything that supports the choice):")
     print(next_steps(board))
     if REPORT.exists():
         print(f"The report shows every question with every answer: {REPORT.resolve().as_uri()}")
 
 
 def run_report(arguments: argparse.Namespace) -> None:
-    """Print where the report is and its commit, and write a copy if asked to."""
-    # templates and charts, which the other commands need not wait for
+    """Print where the report is and its commit, and write a copy if requested."""
+    # imported here: templates and charts, which other commands do not need
     from vestibular.report.page import with_commit
 
     if not REPORT.exists():
         raise DataError(f"{REPORT}: not found; run `dvc repro` first")
-    # first: whatever becomes of the commit, the page is there
+    # first of all: the page exists, whatever the commit
     if arguments.output is None:
         print(REPORT.resolve().as_uri(), flush=True)
     try:
         commit = commit_of(REPORT)
-        said = f"commit {commit}" if commit else "not committed yet: no commit's dvc.lock holds it"
+        said = (
+            f"commit {commit}" if commit else "not committed yet: no commit's dvc.lock records it"
+        )
         in_copy = commit or "not committed"
     except (NoRepositoryError, NoGitError, ShallowHistoryError) as error:
         said, in_copy = f"commit unknown: {error}", "unknown"
@@ -256,7 +264,7 @@ def run_report(arguments: argparse.Namespace) -> None:
 
 def run_compare(arguments: argparse.Namespace) -> None:
     """Print what changed between two runs."""
-    # numpy takes a quarter of a second, which the other commands need not wait for
+    # imported here: numpy takes a quarter of a second, which other commands do not need
     from vestibular.registry.changes import compare
     from vestibular.registry.changes_text import advice
     from vestibular.registry.changes_text import as_text as changes_text
@@ -272,12 +280,12 @@ def run_compare(arguments: argparse.Namespace) -> None:
 
 
 def run_experiments(arguments: argparse.Namespace) -> None:
-    """Become DVC's own command, with the options that make its table fit."""
+    """Replace this process by DVC's command, with options that make its table fit."""
     command = [sys.executable, "-m", "dvc", "exp", "show", *EXPERIMENT_OPTIONS, *arguments.options]
     os.execv(sys.executable, command)  # noqa: S606 - no shell is needed
 
 
 def run_neptune_server(arguments: argparse.Namespace) -> None:
-    """Become the server's program."""
+    """Replace this process by the server."""
     command = [sys.executable, "-m", "neptune_server", *arguments.options]
     os.execv(sys.executable, command)  # noqa: S606 - no shell is needed

@@ -13,12 +13,13 @@ from vestibular.core.work_folder import work_folder
 
 
 def add_command(commands: Any) -> None:
-    """Add the command to the parser of commands."""
+    """Add the command to the parser."""
     parser = commands.add_parser(
         "data",
         help="show what was found in the data, and what was done about it",
-        description="Show what the last `prepare` converted, mended, noted or left out, and, where "
-        "it refused the data, every fault that it found. Without --kind a line a kind.",
+        description="Show what the last `prepare` converted, corrected, noted or left out, and, if "
+        "it refused the data, every fault that it found. Without --kind, one line per "
+        "kind.",
         epilog="example: vestibular data --kind duplicate_question",
     )
     parser.add_argument("--kind", metavar="KIND", help="show every row of this kind")
@@ -27,7 +28,7 @@ def add_command(commands: Any) -> None:
 
 
 def run_data(arguments: argparse.Namespace) -> None:
-    """Print the rows of the last audit, or of the last refusal if it came later."""
+    """Print the rows of the last audit, or of the last refusal if that is newer."""
     from vestibular.data.audit_table import listing, summary
 
     path = latest()
@@ -39,7 +40,7 @@ def run_data(arguments: argparse.Namespace) -> None:
             f"{path}: has no rows of kind {wanted} ({', '.join(kinds) or 'it is empty'})"
         )
     if not rows:
-        print("Every row was read as it stands.")
+        print("Every row was read as it is.")
     elif wanted is not None or arguments.all:
         print(listing([row for row in rows if wanted in (None, row.kind)]))
     else:
@@ -52,6 +53,6 @@ def run_data(arguments: argparse.Namespace) -> None:
 
 
 def latest() -> Path:
-    """Return the last refusal's file if there is one, else the audit's: `prepare` removes it."""
+    """Return the file of the last refusal, which `prepare` removes, or else of the audit."""
     refused = work_folder() / REFUSED_DATA
     return refused if refused.exists() else DATA_AUDIT

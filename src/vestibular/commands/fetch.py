@@ -1,4 +1,4 @@
-"""Downloads that the settings name: data files, hub datasets, base models. Only when asked."""
+"""Downloads named in the settings: data files, hub datasets, base models. Only on request."""
 
 import http.client
 import urllib.error
@@ -20,10 +20,10 @@ SCHEMES = ("https://", "http://")
 
 
 def fetch_data(settings: DataSettings) -> list[str]:
-    """Download the data files that are not there yet; return what was done, a line a file.
+    """Download missing data files; return what was done, one line per file.
 
     Raises:
-        DataError: a file cannot be had, or is not the one that was meant.
+        DataError: a file cannot be downloaded, or is not the expected one.
     """
     done = []
     for split in ("train", "validation"):
@@ -34,7 +34,7 @@ def fetch_data(settings: DataSettings) -> list[str]:
         address = getattr(settings.urls, split, None)
         part = getattr(settings.hub.splits, split) if settings.hub else None
         if path.exists():
-            done.append(f"{path}: is there already")
+            done.append(f"{path}: exists already")
         elif address is not None:
             _download(address, path, getattr(settings.sha256, split, None))
             done.append(f"{path}: downloaded from {address}")
@@ -43,20 +43,20 @@ def fetch_data(settings: DataSettings) -> list[str]:
             done.append(f"{path}: made from {settings.hub.id}")
         else:
             raise DataError(
-                f"{path}: not found, and {PARAMS} names no place to get it from "
+                f"{path}: not found, and {PARAMS} does not say where to download it "
                 f"(data.urls.{split} or data.hub.splits.{split}); put the file there"
             )
     return done
 
 
 def fetch_all(params: Params) -> Iterator[str | VestibularError]:
-    """Download data and base models that are not there yet, each whether or not the others fail.
+    """Download missing data and base models, each regardless of failures of the others.
 
     Yields:
-        what was done, a line or more at a time, or why something cannot be had.
+        what was done, in one or more lines, or why something is not available.
     """
     bases = Path(params.bases)
-    # DVC asks for it even where all bases are the hub's
+    # DVC needs it even if all bases come from the hub
     bases.mkdir(parents=True, exist_ok=True)
     fetches: list[Callable[[], str]] = [
         lambda: "\n".join(fetch_data(params.data)),
@@ -72,7 +72,7 @@ def fetch_all(params: Params) -> Iterator[str | VestibularError]:
 
 
 def _fetch_base(name: str, candidate: BaseChoice, bases: Path) -> str:
-    """Download a base model that the hub's cache lacks; return what is there."""
+    """Download a base model unless it is cached; return what is there."""
     pinned = pin(name, candidate, bases)
     return f"{name}: {pinned.base_model} ({pinned.revision or 'a local folder'}) is there"
 
@@ -90,8 +90,8 @@ def _download(address: str, path: Path, sha256: str | None) -> None:
             found = file_sha256(temporary)
             if sha256 is not None and found != sha256:
                 raise DataError(
-                    f"{address}: is not the file that is meant: its SHA-256 is {found}, and "
-                    f"{PARAMS} says {sha256}; nothing was written"
+                    f"{address}: is not the expected file: its SHA-256 is {found}, but {PARAMS} "
+                    f"has {sha256}; nothing was written"
                 )
     except (
         urllib.error.URLError,
@@ -113,17 +113,16 @@ def _from_hub(dataset: HubDataset, split: str, path: Path) -> None:
             f"{PARAMS}: data.hub.revision: {dataset.revision}: must be a commit, 40 hexadecimal "
             "digits, so that the same data is loaded next year; `vestibular pin` writes it"
         )
-    # imported here: seconds that nothing else needs
+    # imported here: takes seconds, and nothing else needs it
     import datasets
 
     try:
         folder = download(dataset.id, dataset.revision, "dataset")
     except hub_errors() as error:
         raise DataError(
-            f"{where}: not in the hub's cache, and cannot be downloaded "
-            f"({type(error).__name__}); on a machine with a network run `hf download "
-            f"--repo-type dataset {dataset.id} --revision {dataset.revision}` and copy its cache "
-            "here"
+            f"{where}: not in the hub's cache, and cannot be downloaded ({type(error).__name__}); "
+            f"on a machine with network access, run `hf download --repo-type dataset {dataset.id} "
+            f"--revision {dataset.revision}` and copy its cache here"
         ) from None
     try:
         loaded = datasets.load_dataset(str(folder), name=dataset.config, split=split)
@@ -131,9 +130,9 @@ def _from_hub(dataset: HubDataset, split: str, path: Path) -> None:
         scripts = [script.name for script in folder.glob("*.py")]
         if scripts:
             raise DataError(
-                f"{where}: is a loading script ({scripts[0]}), which runs foreign code and which "
-                "`datasets` refuses since version 4; name the files that the script downloads as "
-                "data.urls (for FaQuAD: params/faquad.yaml)"
+                f"{where}: is a loading script ({scripts[0]}), which executes foreign code and is "
+                "refused by `datasets` since version 4; name the files that the script downloads "
+                "as data.urls (for FaQuAD: params/faquad.yaml)"
             ) from None
         raise DataError(f"{where}: {str(error).splitlines()[0]}") from None
     with atomic_file(path) as temporary:

@@ -1,4 +1,4 @@
-"""What `vestibular init` finds out of a folder with questions, before there are any settings."""
+"""First look of `vestibular init` at a folder with questions, before there are settings."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,11 +14,11 @@ from vestibular.scoring.languages import usual_columns
 from vestibular.scoring.normalization import Normalization
 
 FORMATS = {".json": "squad", **KINDS}
-"""Format by the end of a file's name."""
+"""Format by file suffix."""
 VALIDATION_SIZE = 0.2
-"""Fraction that is held out where there is one file."""
+"""Fraction held out if there is only one file."""
 SEED = 42
-"""Of the first settings, with which a part is held out."""
+"""Seed in the first settings, with which a part is held out."""
 TRAIN_NAMES = ("train",)
 VALIDATION_NAMES = ("dev", "valid", "val", "test")
 NEEDED = ("context", "question", "answers")
@@ -26,7 +26,7 @@ NEEDED = ("context", "question", "answers")
 
 @dataclass(frozen=True)
 class Wanted:
-    """What the user says of the data; None where it is to be found out."""
+    """The user's statements about the data; None for what has to be found out."""
 
     source: Path
     format: str | None
@@ -34,11 +34,11 @@ class Wanted:
     validation: str | None
     unanswerable: str | None
     columns: dict[str, str]
-    """Names of columns, by what they hold."""
+    """Names of columns, by content."""
 
 
 class UnanswerableError(LaunchError):
-    """Questions are marked as impossible, and nobody has said what to answer then."""
+    """Questions are marked as impossible, but the answer to give is not known."""
 
 
 @dataclass(frozen=True)
@@ -48,15 +48,15 @@ class FirstLook:
     settings: DataSettings
     dataset: Dataset
     unread: tuple[str, ...]
-    """Names of columns that hold nothing that is known."""
+    """Names of columns with unknown content."""
 
     @property
     def learned(self) -> int:
-        """Training questions."""
+        """Number of training questions."""
         return len(self.dataset.questions["train"])
 
     def longest(self, what: str) -> int:
-        """Return the characters of the longest context, or the longest answer."""
+        """Return the number of characters of the longest context, or the longest answer."""
         questions = [one for split in self.dataset.questions.values() for one in split]
         if what == "context":
             return max(len(one.context) for one in questions)
@@ -64,12 +64,12 @@ class FirstLook:
 
 
 def look(wanted: Wanted, rules: Normalization) -> FirstLook:
-    """Read the questions with what the user says, and what their files tell.
+    """Read the questions, using the user's statements and what the files tell.
 
     Raises:
         DataError: the folder has no such files, or they cannot be read.
-        UnanswerableError: what to answer to impossible questions is needed.
-        LaunchError: another option is needed to know what is meant; says which.
+        UnanswerableError: the answer to impossible questions is needed.
+        LaunchError: the meaning is ambiguous; names the option that is needed.
     """
     kind, train, validation = _files(wanted)
     columns: Columns | None = None
@@ -100,15 +100,17 @@ def look(wanted: Wanted, rules: Normalization) -> FirstLook:
         count = len(error.findings)
         are = "question is" if count == 1 else "questions are"
         raise UnanswerableError(
-            f"{wanted.source}: {count:,} {are} marked as impossible to answer; say with "
-            "--unanswerable TEXT what the model should answer then"
+            f"{wanted.source}: {count:,} {are} marked as impossible to answer; use --unanswerable "
+            "TEXT to say what the model should answer"
         ) from None
 
 
 def _files(wanted: Wanted) -> tuple[str, str, str | None]:
-    """Return the format, the training file and the validation file, if there is one."""
+    """Return the format, the training file and, if there is one, the validation file."""
     if not wanted.source.is_dir():
-        raise DataError(f"{wanted.source}: no such folder; name the one with the questions' files")
+        raise DataError(
+            f"{wanted.source}: no such folder; name the one with the files of questions"
+        )
     kinds = {path.name: FORMATS.get(path.suffix) for path in wanted.source.iterdir()}
     names = sorted(
         name for name, kind in kinds.items() if kind is not None and wanted.format in (None, kind)
@@ -120,11 +122,11 @@ def _files(wanted: Wanted) -> tuple[str, str, str | None]:
         chosen = rest if len(rest) == 1 else named
         if not rest:
             ends = ", ".join(FORMATS)
-            raise DataError(f"{wanted.source}: holds no file of questions ({ends})")
+            raise DataError(f"{wanted.source}: contains no file of questions ({ends})")
         if len(chosen) != 1:
             raise LaunchError(
-                f"{wanted.source}: holds several files ({', '.join(rest)}); say which is learned "
-                "with --train FILE, and which is examined on with --validation FILE"
+                f"{wanted.source}: contains several files ({', '.join(rest)}); name the training "
+                "file with --train FILE, and the one for the exam with --validation FILE"
             )
         train = chosen[0]
     if validation is None and wanted.train is None:
@@ -132,12 +134,12 @@ def _files(wanted: Wanted) -> tuple[str, str, str | None]:
         validation = others[0] if len(others) == 1 and others[0] != train else None
     kind = wanted.format or FORMATS.get(Path(train).suffix)
     if kind is None:
-        raise LaunchError(f"{train}: say its format with --format ({', '.join(FORMATS.values())})")
+        raise LaunchError(f"{train}: name its format with --format ({', '.join(FORMATS.values())})")
     return kind, train, validation
 
 
 def _columns(wanted: Wanted, names: Sequence[str]) -> Columns:
-    """Return which column holds what, by what the user says or by its name."""
+    """Return the columns, as stated by the user or recognized by name."""
     found: dict[str, str] = {}
     for what, usual in usual_columns().items():
         given = wanted.columns.get(what)

@@ -1,4 +1,4 @@
-"""The settings that `vestibular init` writes: text for `params.yaml`, with its reasons."""
+"""The settings written by `vestibular init`: text of `params.yaml`, with comments."""
 
 import json
 import math
@@ -15,32 +15,36 @@ from vestibular.selection.remarks import FOLDS
 from vestibular.training.schedule import FEW_STEPS
 
 STEPS = 400
-"""Optimizer steps that a training is given where its questions are few."""
+"""Target number of optimizer steps for small datasets."""
 MOST_EPOCHS = 10
-"""After which few questions are known by heart."""
+"""Maximum number of epochs: beyond it, a small dataset is memorized."""
 LARGEST_BATCH = 16
 MOST_BETWEEN = 500
-"""Steps between two validations, and two checkpoints, of epochs that are longer."""
+"""Maximum number of steps between validations, and between checkpoints."""
 WARM_UP = 0.06
-"""Share of the steps."""
+"""Share of the steps used for warm-up."""
 CHARACTERS_OF_A_TOKEN = 2.5
-"""A cautious guess; words of a language that the tokenizer does not know take more tokens."""
+"""A cautious estimate; languages that the tokenizer does not know take more tokens."""
 LENGTHS = (128, 256, 512, 1024, 2048)
 PROMPT_TOKENS = 100
 ANSWERS = (16, 32, 64, 128)
 FEW_DOCUMENTS = 13
-"""Validation documents below which candidates can hardly be told apart (docs/choice.md)."""
+"""Number of validation documents below which candidates can hardly be told apart
+(docs/choice.md)."""
 RATES = (
-    (50_000_000, "1e-2", "a base of less than 50 MB, as the demo's"),
+    (50_000_000, "1e-2", "a base of less than 50 MB, like the demo's"),
     (2_000_000_000, "1e-3", "a base of less than 2 GB"),
 )
-"""Learning rates of LoRA by the bytes of the largest base's folder, with their reasons."""
-RATE_OF_THE_REST = ("2e-4", "for a base of more than 2 GB, or one of the hub; 1e-3 for a small one")
+"""Learning rates of LoRA by the size of the largest base's folder, with comments."""
+RATE_OF_THE_REST = (
+    "2e-4",
+    "for a base of more than 2 GB, or one from the hub; 1e-3 for a small one",
+)
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """How long a training is."""
+    """Length of a training."""
 
     epochs: int
     batch_size: int
@@ -48,11 +52,11 @@ class Schedule:
     logging_steps: int
     validation_steps: int
     per_epoch: int
-    """Optimizer steps."""
+    """Optimizer steps per epoch."""
 
     @property
     def steps(self) -> int:
-        """Optimizer steps in all."""
+        """Total number of optimizer steps."""
         return self.per_epoch * self.epochs
 
 
@@ -68,7 +72,7 @@ def schedule(questions: int) -> Schedule:
     return Schedule(
         epochs=epochs,
         batch_size=batch,
-        # a training of one step has none
+        # a training of one step has no warm-up
         warmup_steps=min(steps - 1, max(1, round(WARM_UP * steps))),
         logging_steps=logging,
         validation_steps=logging * max(1, min(per_epoch, MOST_BETWEEN) // logging),
@@ -83,9 +87,9 @@ def first_settings(
 
     Args:
         found: the questions.
-        language: their language's code; None if it is not known.
-        bases: folder of the base models that are not on the hub.
-        candidates: base models by the candidates' names.
+        language: code of their language; None if unknown.
+        bases: folder of the local base models.
+        candidates: base models by candidate name.
     """
     data = found.settings
     known = languages().get(language or "")
@@ -96,7 +100,7 @@ def first_settings(
         math.ceil(found.longest(what) / CHARACTERS_OF_A_TOKEN) for what in ("context", "answer")
     )
     documents = found.dataset.metrics().validation.documents
-    few = f"{documents} documents are examined on: few. All questions compare with"
+    few = f"Only {documents} documents are in the exam. All questions compare with"
     enough = "To compare on all questions:"
     values = {
         "bases": _text(bases.as_posix()),
@@ -106,7 +110,7 @@ def first_settings(
         "held_out": _held_out(found),
         "columns": _columns(found),
         "unanswerable": _text(data.unanswerable),
-        "language": _text(language) if known else f"{_text(language)}  # not known here",
+        "language": _text(language) if known else f"{_text(language)}  # unknown to this library",
         "context_word": words[0],
         "question_word": words[1],
         "answer_word": words[2],
@@ -136,7 +140,7 @@ def first_settings(
 
 
 def learning_rate(candidates: Mapping[str, str]) -> tuple[str, str]:
-    """Return a learning rate for the largest of the bases, and its reason."""
+    """Return a learning rate for the largest of the bases, and a comment."""
     folders = [Path(base) for base in candidates.values()]
     if not all(folder.is_dir() for folder in folders):
         return RATE_OF_THE_REST
@@ -152,8 +156,8 @@ def _held_out(found: FirstLook) -> str:
     if data.validation is not None:
         return f"  validation: {_text(data.validation)}"
     return (
-        f"  validation_size: {data.validation_size:g}  # of the questions, whole documents; or "
-        "validation: a file of its own"
+        f"  validation_size: {data.validation_size:g}  # of the questions, in whole documents; or "
+        "validation: a separate file"
     )
 
 
@@ -172,7 +176,7 @@ def _enough(tokens: int, sizes: tuple[int, ...]) -> int:
 
 
 def _text(value: str | None) -> str:
-    """Return a text as YAML; a JSON string is one, and a plain word needs no quotes."""
+    """Format a text as YAML, if possible without quotes; JSON strings are valid YAML."""
     if value is None:
         return "null"
     plain = value.isascii() and value.replace("-", "").replace("_", "").isalnum()

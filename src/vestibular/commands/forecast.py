@@ -1,4 +1,4 @@
-"""`vestibular plan`: for each candidate, what it will take here, and what would make it fit."""
+"""`vestibular plan`: predicts what each candidate takes here, and which settings would fit."""
 
 import time
 from collections.abc import Sequence
@@ -22,45 +22,48 @@ from vestibular.modeling.models import load_tokenizer, pick_device, pick_precisi
 from vestibular.modeling.tensors import label_loss
 from vestibular.params.project import Params
 
-# not used: what a training has imported when it plans is part of the memory that it plans with
+# unused: the memory of a process includes what a training has imported when it plans
 from vestibular.training import planning, schedule, training  # noqa: F401
 from vestibular.training.settings import TrainSettings
 from vestibular.training.ways import settled
 
 UTILIZATION = 0.4
-"""Share of the machine's matrix-multiply peak that training reaches, roughly (bench/README.md)."""
+"""Share of the machine's peak matrix multiplication that training reaches, roughly
+(bench/README.md)."""
 ASSUMED_ANSWER = 16
-"""Tokens of an answer, where neither data nor tokenizer is there to count them."""
+"""Assumed tokens of an answer if data or tokenizer is missing."""
 MATRIX = 1024
-"""Rows and columns of the matrices that the machine's speed is measured with."""
+"""Rows and columns of the matrices used to measure the machine's speed."""
 
 
 @dataclass(frozen=True)
 class Forecast:
-    """What one candidate will take."""
+    """Prediction for one candidate."""
 
     parameters: int
-    """Of the base and the adapter, as the leaderboard counts them."""
+    """Number of parameters of base and adapter, as in the leaderboard."""
     trained_share: float
-    """Parameters that are trained, as a fraction of all."""
+    """Trainable parameters as a fraction of all."""
     weights: int
-    """Bytes of the base's weights at the chosen precision."""
+    """Size of the base's weights at the chosen precision, in bytes."""
     training_peak: int
-    """Bytes, the process itself included; of several, what each takes."""
+    """Peak memory of the training in bytes, process included; with several processes, that of
+    each."""
     answering_peak: int
-    """Bytes, the process itself included."""
+    """Peak memory of the exam in bytes, process included."""
     training_seconds: float
     settings: TrainSettings
-    """With every `auto` resolved."""
+    """Settings with every `auto` resolved."""
     ways: capability.Ways
-    """How it is taught and asked, and why not in a faster way."""
+    """Ways of training and asking, and why not faster ones."""
     warnings: tuple[str, ...]
-    """Settings that cannot work with so few steps."""
+    """Warnings about settings that do not suit so few steps."""
     counted: bool
-    """Whether the tokens are the data's own; if not, examples of full length are assumed."""
+    """Whether the tokens were counted in the data; otherwise examples of full length are
+    assumed."""
     fits: bool
     remedy: str
-    """If it does not fit: settings with which it would."""
+    """Settings that would fit, if it does not."""
 
 
 def forecast(params: Params, name: str, device: torch.device, free: int) -> Forecast:
@@ -70,11 +73,11 @@ def forecast(params: Params, name: str, device: torch.device, free: int) -> Fore
         params: all settings.
         name: the candidate.
         device: where it would run.
-        free: bytes of memory that may be taken.
+        free: available memory in bytes.
 
     Raises:
-        BaseModelError: the model's configuration cannot be had, it can be neither trained nor
-            examined, or an option cannot be honoured.
+        BaseModelError: the model's configuration is not available, it can be neither trained nor
+            examined, or an option is not supported.
     """
     candidate = params.candidate(name)
     folder = configuration_folder(name, candidate)
@@ -105,7 +108,7 @@ def forecast(params: Params, name: str, device: torch.device, free: int) -> Fore
         device,
     )
     remedy = ""
-    # as `auto` does: the estimate is not exact
+    # like `auto`: the estimate is not exact
     room = free * USABLE_MEMORY
     share = room / planning.sharing(settings, device)
     if not resolved or plan.peak_bytes - plan.process > share:
@@ -120,7 +123,7 @@ def forecast(params: Params, name: str, device: torch.device, free: int) -> Fore
         answering_peak=answering,
         training_seconds=training_operations(folder, plan.settings, encoded, params.seed)
         / (UTILIZATION * operations_per_second(device, dtype))
-        # a CPU's cores are all busy with one process
+        # one process already uses all of a CPU's cores
         * (planning.sharing(settings, device) / settings.processes),
         settings=plan.settings,
         ways=ways,
@@ -132,7 +135,7 @@ def forecast(params: Params, name: str, device: torch.device, free: int) -> Fore
 
 
 def forecasts(params: Params) -> tuple[dict[str, Forecast], int]:
-    """Return a forecast for each candidate, and the bytes of memory that are free."""
+    """Return a forecast for each candidate, and the free memory in bytes."""
     device = pick_device()
     free = available_bytes(device)
     return {name: forecast(params, name, device, free) for name in params.candidates}, free
@@ -146,7 +149,7 @@ def training_operations(
     One heavy step is counted and scaled by tokens. Source: torch.utils.flop_counter.
     """
     batch = planning.heaviest(encoded, settings, seed)[0]
-    # in half precision: the experts of a layer cannot be rehearsed in another one
+    # in half precision: the experts of a layer cannot be rehearsed in another format
     model = planning.trainable_shape(folder, settings, torch.bfloat16)
     inputs = planning.step_shapes(batch, settings)
     counter = FlopCounterMode(
@@ -160,16 +163,16 @@ def training_operations(
 
 
 def _grouped_operations(left: Sequence[int], right: Sequence[int], *_: Any, **__: Any) -> int:
-    """Return the operations of the product of all experts of a layer, which torch leaves out.
+    """Return the operations of a grouped product of experts, which torch does not count.
 
-    Each row of `left` goes through one of the matrices in `right`; if that is no stack of them,
-    it is the gradient of one.
+    Each row of `left` is multiplied with one of the matrices in `right`; if that is not a stack of
+    matrices, it is the gradient of one.
     """
     return 2 * left[0] * left[1] * right[-1]
 
 
 def operations_per_second(device: torch.device, dtype: torch.dtype) -> float:
-    """Measure the machine's matrix multiplication: the best of a few, each of milliseconds."""
+    """Measure the machine's matrix multiplication: the best of a few runs of milliseconds."""
     left, right = (torch.rand(MATRIX, MATRIX, device=device).to(dtype) for _ in range(2))
     best = 0.0
     for _ in range(5):
@@ -208,7 +211,7 @@ def _remedy(
     device: torch.device,
     room: float,
 ) -> str:
-    """Return the mildest change of settings with which the training would fit."""
+    """Return the smallest change of settings with which the training would fit."""
     quantizations = ["none", "8bit", "4bit"] if settings.method == "lora" else ["none"]
     start = quantizations.index(settings.quantization)
     for quantization, recompute in product(quantizations[start:], (False, True)):
@@ -223,5 +226,5 @@ def _remedy(
             if plan.peak_bytes - plan.process <= room:
                 changed = {k: v for k, v in changes.items() if v != getattr(settings, k)}
                 return ", ".join(f"{k}: {str(v).lower()}" for k, v in changed.items())
-    smaller = "no setting of this model; a smaller one"
+    smaller = "no setting of this model fits; choose a smaller model"
     return smaller if settings.method == "lora" else f"{smaller}, or method: lora"

@@ -9,16 +9,16 @@ HOW: dict[Way, str] = {
     "padded": "several questions at a time, each with its own copy of the context",
     "single": "one question at a time",
 }
-"""How questions go through a model, in words."""
+"""Ways of asking, in words."""
 
 
 def as_text(found: dict[str, Forecast], free: int, repeats: int) -> str:
-    """Lay the forecasts out for a terminal.
+    """Format the forecasts for a terminal.
 
     Args:
         found: the candidates' forecasts.
-        free: bytes of memory.
-        repeats: folds and seeds that each candidate is trained with once more.
+        free: free memory in bytes.
+        repeats: number of folds and seeds with which each candidate is trained again.
     """
     table = [["candidate", "parameters", "trained", "weights", "train", "exam", "time", "fits"]]
     for name, each in found.items():
@@ -43,10 +43,10 @@ def as_text(found: dict[str, Forecast], free: int, repeats: int) -> str:
         for row in table
     ]
     lines.append(
-        "\nparameters: with the adapter's. train and exam: the most memory that each takes at a "
-        "time, the program itself included, within a tenth or so. time: one training's steps, "
-        "roughly; its start, its validations and the exam come on top. fits: neither takes, beside "
-        f"the program, more than {USABLE_MEMORY:.0%} of the {_bytes(free)} that are free now."
+        "\nparameters: including the adapter's. train and exam: peak memory of each, program "
+        "included, accurate to about a tenth. time: rough time of one training's steps; "
+        "start-up, validations and the exam are additional. fits: neither takes, apart from the "
+        f"program, more than {USABLE_MEMORY:.0%} of the {_bytes(free)} that are free now."
     )
     if repeats:
         lines.append(f"repeats: each candidate is trained and examined {repeats} times more")
@@ -66,7 +66,7 @@ def as_text(found: dict[str, Forecast], free: int, repeats: int) -> str:
 
 
 def _ways(each: Forecast) -> str:
-    """Say how a candidate is taught and asked, and why not in a faster way."""
+    """Say how a candidate is trained and asked, and why not in a faster way."""
     found, modules = each.ways, each.settings.lora.target_modules
     if isinstance(modules, tuple):
         modules = ", ".join(modules)

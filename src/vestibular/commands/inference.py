@@ -26,13 +26,13 @@ from vestibular.modeling.models import (
 )
 
 AT_A_TIME = 64
-"""Questions that go through the model together, if its architecture allows it."""
+"""Maximum number of questions per batch, if the architecture allows batches."""
 MOST_TOKENS = 4096
-"""Tokens of theirs that do."""
+"""Maximum number of tokens per batch."""
 
 
 class Answerer:
-    """A fine-tuned model from a folder that `select` wrote, loaded once.
+    """A fine-tuned model from a folder written by `select`, loaded once.
 
     From Python: `Answerer.load().answer(context, question)`.
     """
@@ -41,9 +41,9 @@ class Answerer:
         """Load base model, adapter and tokenizer.
 
         Args:
-            folder: where the model is.
-            base: folder of its base, as `base_folder` gives it.
-            description: the folder's, as `read_description` gives it.
+            folder: folder of the model.
+            base: folder of its base, from `base_folder`.
+            description: description of the model, from `read_description`.
 
         Raises:
             BaseModelError: one of the folders is incomplete.
@@ -65,26 +65,27 @@ class Answerer:
         """Load the model in a folder, by default the one in production.
 
         Raises:
-            BaseModelError: the folder holds no model, or not all of it.
+            BaseModelError: the folder contains no model, or only a part.
         """
         folder = Path(folder)
         description = read_description(folder)
         return cls(folder, base_folder(folder, description), description)
 
     def answer(self, context: str, question: str) -> str:
-        """Return the answer to a question about a context, however long that is.
+        """Return the answer to a question about a context of any length.
 
         Raises:
             DataError: the question is too long for the model.
         """
-        # one window at a time, which is right for every architecture
+        # one window at a time, which is correct for every architecture
         (answer,) = self._ask([(context, question)], "single", max_tokens=0)
         return answer
 
     def answer_all(self, asked: Iterable[tuple[str, str]]) -> Iterator[str]:
-        """Yield the answer to each context and question, in their order.
+        """Yield the answer to each context and question, in order.
 
-        They are those that `answer` gives, sooner where the architecture allows several at a time.
+        The answers equal those of `answer`, but are generated faster if the architecture allows
+        batches.
 
         Raises:
             DataError: a question is too long for the model.

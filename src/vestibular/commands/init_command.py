@@ -1,4 +1,4 @@
-"""`vestibular init`: settings for a dataset of one's own."""
+"""`vestibular init`: settings for your own dataset."""
 
 import argparse
 import hashlib
@@ -26,14 +26,15 @@ REPLACED = "params.yaml.replaced"
 
 
 def add_command(commands: Any) -> None:
-    """Add the command to the parser's."""
+    """Add the command to the parser."""
     parser = commands.add_parser(
         "init",
         help="write a params.yaml for your own data and models",
-        description="Look at the files of a dataset and write commented settings for it: where the "
-        "questions are and what their columns hold, a prompt in their language, and epochs, batch "
-        "and warm-up for their number. What no option says is asked in a terminal. A params.yaml "
-        "that is there is replaced only if it is unchanged from an earlier `init`, or by --force.",
+        description="Look at the files of a dataset and write commented settings for it: the files "
+        "and their columns, a prompt in the questions' language, and epochs, batch and "
+        "warm-up for their number. Anything that no option states is asked in a "
+        "terminal. An existing params.yaml is replaced only if it is unchanged since an "
+        "earlier `init`, or with --force.",
         epilog="example: vestibular init --source data/mine --language de --candidate "
         "models/bases/mini --candidate large=openai-community/gpt2-large",
     )
@@ -41,44 +42,47 @@ def add_command(commands: Any) -> None:
     parser.add_argument(
         "--format", choices=("squad", "jsonl", "csv", "parquet"), help="(default: by its name)"
     )
-    parser.add_argument("--train", metavar="FILE", help="file of training questions, within DIR")
+    parser.add_argument("--train", metavar="FILE", help="file with the training questions, in DIR")
     parser.add_argument(
-        "--validation", metavar="FILE", help="file to examine on (default: a fifth is held out)"
+        "--validation",
+        metavar="FILE",
+        help="file with the questions of the exam (default: a fifth is held out)",
     )
     for what in usual_columns():
         said = f"column of {what.replace('_', ' ')} (default: by its name)"
         parser.add_argument(column_option(what), metavar="NAME", help=said)
     parser.add_argument(
-        "--unanswerable", metavar="TEXT", help="what to answer where the context has no answer"
+        "--unanswerable", metavar="TEXT", help="what to answer if the context has no answer"
     )
-    parser.add_argument("--language", metavar="CODE", help="ISO 639's letters (de), or none")
+    parser.add_argument("--language", metavar="CODE", help="ISO 639 code (de), or none")
     parser.add_argument(
         "--candidate",
         action="append",
         metavar="[NAME=]BASE",
-        help="a base model, a folder or an id of the hub; once for each",
+        help="a base model: a folder or a hub id; may be repeated",
     )
-    parser.add_argument("--force", action="store_true", help=f"replace any {PARAMS}")
+    parser.add_argument("--force", action="store_true", help=f"replace an existing {PARAMS}")
     parser.set_defaults(run=run_init)
 
 
 def column_option(what: str) -> str:
-    """Return the option that names the column that holds `what`."""
+    """Return the option that names the column for `what`."""
     return f"--{what.replace('_', '-')}-column"
 
 
 def run_init(arguments: argparse.Namespace) -> None:
-    """Write the settings, and say what was found and what to do next."""
-    # reading tables and leaks takes a third of a second, which the other commands need not wait for
+    """Write the settings, and print what was found and what to do next."""
+    # imported here: reading tables and leaks takes a third of a second, which other commands do not
+    # need
     from vestibular.commands.first_look import UnanswerableError, Wanted, look
     from vestibular.commands.first_settings import first_settings
     from vestibular.data.audit_table import summary
 
     _may_write(PARAMS, arguments.force)
-    source = arguments.source or Path(_ask("--source", "Folder with the questions' files"))
+    source = arguments.source or Path(_ask("--source", "Folder with the files of questions"))
     language = arguments.language or _ask("--language", "Language (de, pt, ... or none)", NONE)
     if not LANGUAGE.fullmatch(language) and language != NONE:
-        raise LaunchError(f"--language {language}: must be ISO 639's letters, such as de, or none")
+        raise LaunchError(f"--language {language}: must be an ISO 639 code, such as de, or none")
     code = None if language == NONE else language
     known = code if code in languages() else NONE
     wanted = Wanted(
@@ -99,14 +103,14 @@ def run_init(arguments: argparse.Namespace) -> None:
     except UnanswerableError:
         if not sys.stdin.isatty():
             raise
-        answer = _ask("--unanswerable", "What to answer where the context has no answer")
+        answer = _ask("--unanswerable", "What to answer if the context has no answer")
         found = look(replace(wanted, unanswerable=answer), rules)
-    asked = arguments.candidate or _ask("--candidate", "Base models, with spaces between").split()
+    asked = arguments.candidate or _ask("--candidate", "Base models, separated by spaces").split()
     candidates = _named(asked)
     bases = _bases(candidates)
     text = first_settings(found, code, bases, candidates)
     _check(text)
-    # DVC asks for it even where all bases are the hub's
+    # DVC needs it even if all bases come from the hub
     bases.mkdir(parents=True, exist_ok=True)
     with atomic_file(PARAMS) as temporary:
         temporary.write_text(_marked(text), encoding="utf-8")
@@ -120,7 +124,7 @@ def run_init(arguments: argparse.Namespace) -> None:
         columns = found.settings.columns
         missing = [what for what in usual_columns() if columns and getattr(columns, what) is None]
         print(
-            f"columns that are not read: {', '.join(found.unread)}. If one of them is the "
+            f"unused columns: {', '.join(found.unread)}. If one of them is the "
             f"{' or the '.join(missing).replace('_', ' ')}, name it: "
             f"{' '.join(f'{column_option(what)} NAME' for what in missing)}"
         )
@@ -131,11 +135,11 @@ def run_init(arguments: argparse.Namespace) -> None:
     hub = [base for base in candidates.values() if not Path(base).is_dir()]
     steps = ["vestibular pin", "vestibular fetch"] if hub else []
     steps = [*steps, "vestibular plan", "dvc repro"]
-    print(f"{PARAMS}: written. Read it, then: {', '.join(f'`{step}`' for step in steps)}")
+    print(f"{PARAMS}: written. Read it, then run: {', '.join(f'`{step}`' for step in steps)}")
 
 
 def _ask(option: str, question: str, default: str = "") -> str:
-    """Ask in a terminal what an option would say.
+    """Ask in a terminal for what an option would state.
 
     Raises:
         LaunchError: there is no terminal, or no answer.
@@ -155,14 +159,13 @@ def _ask(option: str, question: str, default: str = "") -> str:
 
 
 def _may_write(path: Path, force: bool) -> None:
-    """Make sure that no settings of somebody else's are lost.
+    """Check that nobody's own settings are lost.
 
-    Those of an earlier `init`, unchanged, can be made again. All others are kept aside when they
-    are replaced, which the user has to ask for: git has the demo's, but nobody has one's own
-    edits.
+    Settings of an earlier `init`, if unchanged, can be created again. Others are replaced only on
+    request, and a copy is kept: the demo's are in git, but a user's edits may be nowhere else.
 
     Raises:
-        LaunchError: they are there, and nobody asks for it.
+        LaunchError: such settings exist, and replacing them was not requested.
     """
     if not path.exists():
         return
@@ -171,11 +174,11 @@ def _may_write(path: Path, force: bool) -> None:
     if first == MARK + _hash(rest):
         return
     if not force:
-        question = f"{path} was not written by init, or edited since. Replace it? (yes, no)"
+        question = f"{path} was not written by init, or was edited since. Replace it? (yes, no)"
         if not sys.stdin.isatty() or _ask("--force", question, "no") not in ("yes", "y"):
             raise LaunchError(
-                f"{path}: was not written by init, or edited since; --force replaces it, and keeps "
-                f"it as .vestibular/{REPLACED}"
+                f"{path}: was not written by init, or was edited since; --force replaces it, and "
+                f"keeps a copy as .vestibular/{REPLACED}"
             )
     aside = work_folder() / REPLACED
     aside.parent.mkdir(parents=True, exist_ok=True)
@@ -191,10 +194,10 @@ def _hash(text: str) -> str:
 
 
 def _named(candidates: list[str]) -> dict[str, str]:
-    """Return base models by the candidates' names.
+    """Return base models by candidate name.
 
     Raises:
-        LaunchError: a name cannot be one, or is there twice.
+        LaunchError: a name is invalid or used twice.
     """
     found: dict[str, str] = {}
     for one in candidates:
@@ -203,37 +206,37 @@ def _named(candidates: list[str]) -> dict[str, str]:
             base = one.rstrip("/")
             name = re.sub(r"[^A-Za-z0-9_-]+", "-", Path(base).name).strip("-")
         if not CANDIDATE_NAME.fullmatch(name):
-            what = "a name may hold letters, digits, '_' and '-'"
+            what = "a name may contain letters, digits, '_' and '-'"
             raise LaunchError(f"--candidate {one}: {what}; write NAME=BASE")
         if name in found:
-            raise LaunchError(f"--candidate {one}: {name} is there already; write NAME=BASE")
+            raise LaunchError(f"--candidate {one}: the name {name} is used twice; write NAME=BASE")
         found[name] = base
     return found
 
 
 def _bases(candidates: dict[str, str]) -> Path:
-    """Return the folder that all local bases lie in.
+    """Return the folder that contains all local bases.
 
     Raises:
-        BaseModelError: a folder is no base model.
-        LaunchError: a folder is not there; they lie in several folders, or outside the project.
+        BaseModelError: a folder is not a base model.
+        LaunchError: a folder does not exist; they are in several folders, or outside the project.
     """
     local = {name: Path(base) for name, base in candidates.items() if Path(base).is_dir()}
     for name, folder in local.items():
         check_folder(folder, f"--candidate {name}={folder}")
     for name, base in candidates.items():
-        # the hub's ids are NAME or ORGANIZATION/NAME
+        # hub ids are NAME or ORGANIZATION/NAME
         parts = Path(base).parts
         if name not in local and (len(parts) > 2 or Path(parts[0]).is_dir()):
             raise LaunchError(
-                f"--candidate {name}={base}: there is no such folder, and no such name on the hub; "
-                "correct it, or put the base model there"
+                f"--candidate {name}={base}: there is no such folder, and it is not a valid hub "
+                "id; correct it, or put the base model there"
             )
     parents = {folder.parent for folder in local.values()}
     if len(parents) > 1:
         raise LaunchError(
-            f"the base models lie in several folders ({', '.join(map(str, sorted(parents)))}); DVC "
-            f"watches one: put them into one, such as {BASES}"
+            f"the base models are in several folders ({', '.join(map(str, sorted(parents)))}), "
+            f"but DVC watches only one: put them into one, such as {BASES}"
         )
     for parent in parents:
         if parent.is_absolute() or ".." in parent.parts or parent == Path():
@@ -246,7 +249,7 @@ def _bases(candidates: dict[str, str]) -> Path:
 
 
 def _check(text: str) -> None:
-    """Make sure that the settings can be read: a fault here is one of the options.
+    """Check that the settings can be read: a fault here comes from an option.
 
     Raises:
         ParamsError: they cannot.

@@ -1,4 +1,4 @@
-"""What `select` wrote about the model in production: how it was trained, and how it is asked."""
+"""The description of a model written by `select`: how it was trained, and how it is asked."""
 
 from pathlib import Path
 
@@ -9,14 +9,14 @@ from vestibular.core.paths import BASE_FOLDER, MODEL_FILE, REFUSAL_FILE
 
 
 def read_description(folder: Path) -> ModelFile:
-    """Read the description of a model, without torch: a mistake is told at once.
+    """Read the description of a model without torch, so that mistakes are reported immediately.
 
     Raises:
-        BaseModelError: the folder holds no model that `select` wrote, or `select` promoted none.
+        BaseModelError: the folder contains no model written by `select`, or `select` promoted none.
     """
     refusal = folder / REFUSAL_FILE
     if refusal.exists():
-        raise BaseModelError(f"{folder}: holds no model: {Refusal.read(refusal).reason}")
+        raise BaseModelError(f"{folder}: contains no model: {Refusal.read(refusal).reason}")
     path = folder / MODEL_FILE
     if not path.exists():
         raise BaseModelError(
@@ -26,15 +26,15 @@ def read_description(folder: Path) -> ModelFile:
         return ModelFile.read(path)
     except DataError as error:
         raise BaseModelError(
-            f"{error} (`dvc checkout` gets the file back as `select` wrote it)"
+            f"{error} (`dvc checkout` restores the file as `select` wrote it)"
         ) from None
 
 
 def base_folder(folder: Path, description: ModelFile) -> Path:
-    """Return the folder with the weights of a model's base; its own, where all were trained.
+    """Return the folder with a model's base weights; its own folder if all weights were trained.
 
     Raises:
-        BaseModelError: the base cannot be had, or is not the one that was fine-tuned.
+        BaseModelError: the base is not available, or is not the one that was fine-tuned.
     """
     pin = description.base.pin
     if description.loading.method == "full":

@@ -1,4 +1,4 @@
-"""What to type after a run, with the project's own settings in it."""
+"""Next steps after a run, as commands for this project."""
 
 from pathlib import Path
 
@@ -10,18 +10,18 @@ from vestibular.selection.leaderboard import Leaderboard
 
 
 def next_steps(board: Leaderboard, path: Path = PARAMS) -> str:
-    """Return commands with what each is for, a line each, indented by two.
+    """Return commands with their purpose, one per line, indented by two.
 
     Args:
-        board: the last run's.
-        path: the settings as they are now.
+        board: the leaderboard of the last run.
+        path: the current settings file.
     """
     steps = [("dvc plots show", "see the curves and scores")]
     try:
         steps.append((f"dvc exp run -S {variant(board, path)}", "try a variant"))
     except ParamsError:
-        # the board is the last run's, and is shown whatever has become of the settings since
-        steps.append(("vestibular plan", "say what is wrong in the settings"))
+        # the board is shown even if the settings have become invalid since the last run
+        steps.append(("vestibular plan", "find out what is wrong in the settings"))
     if board.promoted:
         steps.insert(0, ('vestibular answer --context FILE "question"', "ask the model"))
     steps.append(("vestibular experiments", "compare the variants"))
@@ -30,9 +30,9 @@ def next_steps(board: Leaderboard, path: Path = PARAMS) -> str:
 
 
 def variant(board: Leaderboard, path: Path) -> str:
-    """Return a setting that is worth a try, as DVC takes it: twice the learning rate.
+    """Return a setting worth trying, in DVC's syntax: twice the learning rate.
 
-    It is the best candidate's: its own if it has one, and else that of all.
+    It is the best candidate's own learning rate if it has one, and else that of all.
 
     Raises:
         ParamsError: the settings cannot be read.
@@ -46,6 +46,6 @@ def variant(board: Leaderboard, path: Path) -> str:
 
 
 def _twice(rate: float) -> str:
-    """Return a rate as people write it: 2e-4, 0.02 as 2e-2."""
+    """Return twice a rate in common notation: 2e-4, or 2e-2 for 0.02."""
     digits, _, power = f"{2 * rate:.2e}".partition("e")
     return f"{digits.rstrip('0').rstrip('.')}e{int(power)}"

@@ -10,16 +10,16 @@ from vestibular.params.project import load_params
 
 
 def pin_revisions(path: Path, update: bool) -> list[str]:
-    """Ask the hub for the current commits and write them into the file, comments kept.
+    """Ask the hub for the current commits and write them into the file; keep comments.
 
-    A revision that is a commit already stays, unless `update` asks for the newest one.
+    A revision that is already a commit stays, unless `update` asks for the newest one.
 
     Args:
         path: the settings file.
-        update: whether pinned revisions move to the newest commit as well.
+        update: whether pinned revisions are also moved to the newest commit.
 
     Returns:
-        a line for each candidate and dataset: what it is pinned to.
+        one line per candidate and dataset: what it is pinned to.
 
     Raises:
         BaseModelError: the hub cannot be reached or has no such model.
@@ -61,11 +61,12 @@ def _commit(repository: str, revision: str | None, kind: str) -> str:
         about = api.repo_info(repository, revision=revision, repo_type=kind, timeout=30)
     except OfflineModeIsEnabled:
         raise BaseModelError(
-            f"{repository}: the commit stands on the hub, and HF_HUB_OFFLINE is set; unset it"
+            f"{repository}: the commit can only be read from the hub, but HF_HUB_OFFLINE is set; "
+            "unset it"
         ) from None
     except hub_errors() as error:
         raise BaseModelError(
-            f"{repository}: the hub does not tell its commit at {revision or 'main'} "
+            f"{repository}: the hub did not give its commit at {revision or 'main'} "
             f"({type(error).__name__}); check the name, the branch and the network"
         ) from None
     return str(about.sha)

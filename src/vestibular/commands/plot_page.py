@@ -1,4 +1,4 @@
-"""A page for `dvc plots show` that needs no network: DVC's own fetches its charts' code.
+"""A page for `dvc plots show` that needs no network, unlike DVC's own, which downloads code.
 
     python -m vestibular.commands.plot_page
 
@@ -36,10 +36,10 @@ def main() -> None:
 
 
 def write_page(folder: Path) -> None:
-    """Write the page of a project, Vega-Lite's code within."""
+    """Write the page of a project, including Vega-Lite's code."""
     code = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
     page = _HTML.format(
-        # a script ends at the first such tag, wherever it stands
+        # a script ends at the first such tag, wherever it is
         code=code.replace("</script", "<\\/script"),
         refresh_tag="{refresh_tag}",
         plot_divs="{plot_divs}",

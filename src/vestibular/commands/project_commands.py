@@ -1,4 +1,4 @@
-"""`vestibular new` and `vestibular upgrade`: a project in a repository of one's own."""
+"""`vestibular new` and `vestibular upgrade`: projects in repositories of their own."""
 
 import argparse
 import shlex
@@ -12,28 +12,29 @@ from vestibular.core.paths import PARAMS
 WHAT_HAPPENED = {
     "added": "new",
     "updated": "brought up to date",
-    "merged": "brought up to date, with your changes in it",
+    "merged": "brought up to date, including your changes",
     "conflict": "your changes and the library's are on the same lines",
-    "removed": "removed; the library has it no more",
+    "removed": "removed; the library no longer has it",
     "kept": "left as it is",
 }
 
 FIRST_STEPS = (
-    "# your questions go into data/mine, base models that are not on the hub into models/bases",
+    "# put your questions into data/mine, local base models into models/bases",
     "vestibular init --source data/mine    # settings for them; asks for the rest",
-    "dvc add data/mine models/bases        # kept by DVC, in place of git",
+    "dvc add data/mine models/bases        # tracked by DVC instead of git",
 )
-"""What comes before a first run without the demo."""
+"""Steps before the first run without the demo."""
 
 
 def add_commands(commands: Any) -> None:
-    """Add both to the parser of commands."""
+    """Add both commands to the parser."""
     new = commands.add_parser(
         "new",
         help="start a project in a folder of its own",
-        description="Make a project that holds what is yours alone: the graph, the stages, later "
-        "on the data, models and results. The library stays the installed one. The folder becomes "
-        "a git repository, or a part of the one that it is in. No file that is there is changed.",
+        description="Create a project with everything that is your own: the graph, the stages, "
+        "later the data, models and results. The library stays the installed one. The folder "
+        "becomes a git repository, or a part of the existing one. Existing files are not "
+        "changed.",
         epilog="example: vestibular new exam --demo",
     )
     new.add_argument("folder", type=Path, metavar="DIR", help="a new folder")
@@ -44,16 +45,16 @@ def add_commands(commands: Any) -> None:
 
     upgrade = commands.add_parser(
         "upgrade",
-        help="take the installed library into a project that `new` has made",
-        description="Write down the installed packages' content, which the stages depend on, merge "
-        "what is new in dvc.yaml, the stages and the plots with your changes, and say which stages "
-        "will run again and why. Settings, data and results stay as they are.",
+        help="update a project made by `new` to the installed library",
+        description="Record the installed packages' content, on which the stages depend, merge "
+        "changes in dvc.yaml, the stages and the plots with your own, and print which "
+        "stages will run again and why. Settings, data and results stay as they are.",
     )
     upgrade.set_defaults(run=run_upgrade)
 
 
 def run_new(arguments: argparse.Namespace) -> None:
-    """Make a project and say what to type in it."""
+    """Create a project and print what to type in it."""
     from vestibular.commands.plot_page import write_page
     from vestibular.scaffold.creation import create
 
@@ -74,11 +75,11 @@ def run_new(arguments: argparse.Namespace) -> None:
         print(f"  cd {shlex.quote(str(folder))}")
     if not arguments.demo:
         print("\n".join(f"  {line}" for line in FIRST_STEPS))
-    print("  dvc repro\n  vestibular leaderboard\nREADME.md says how to go on.")
+    print("  dvc repro\n  vestibular leaderboard\nREADME.md explains how to continue.")
 
 
 def run_upgrade(_: argparse.Namespace) -> None:
-    """Upgrade the current project, and say what that means for its results."""
+    """Upgrade the current project, and print what that means for its results."""
     from vestibular.commands.plot_page import write_page
     from vestibular.scaffold.upgrading import upgrade
 
@@ -93,8 +94,8 @@ def run_upgrade(_: argparse.Namespace) -> None:
         print(f"{change.name}: {WHAT_HAPPENED[change.kind]}")
     if done.conflicts:
         raise DataError(
-            f"{', '.join(done.conflicts)}: choose between <<<<<<< and >>>>>>>, then `dvc status` "
-            "says what will run; `git checkout .` takes the upgrade back"
+            f"{', '.join(done.conflicts)}: choose between <<<<<<< and >>>>>>>, then see `dvc "
+            "status` for what will run; `git checkout .` undoes the upgrade"
         )
     _check_settings()
     _tell_reruns()
@@ -102,7 +103,7 @@ def run_upgrade(_: argparse.Namespace) -> None:
 
 
 def _check_settings() -> None:
-    """Make sure that the settings are those of this library, where there are any.
+    """Check that existing settings are valid for this library.
 
     Raises:
         ParamsError: they are not; the rest of the upgrade is done.
@@ -130,9 +131,9 @@ def _tell_reruns() -> None:
     for reasons, stages in _by_reasons(found.certain).items():
         print(f"  {', '.join(stages)}: {', '.join(reasons)}")
     if found.possible:
-        print(f"and, if what they read comes out different: {', '.join(found.possible)}")
+        print(f"and, if their inputs turn out different: {', '.join(found.possible)}")
     if not any("train" in stage for stage in (*found.certain, *found.possible)):
-        print("Nothing is trained again.")
+        print("No training runs again.")
 
 
 def _by_reasons(certain: Mapping[str, Sequence[str]]) -> dict[tuple[str, ...], list[str]]:

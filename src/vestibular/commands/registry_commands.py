@@ -1,4 +1,4 @@
-"""`vestibular registry`: the commands and what they print."""
+"""`vestibular registry`: the commands and their output."""
 
 import argparse
 import contextlib
@@ -21,23 +21,25 @@ from vestibular.registry.transfer import download, push
 PRODUCTION_STAGE = "production"
 TABLE_WIDTH = 100
 CELL_WIDTH = 18
-"""Columns of a cell that is not a row's last, a date and a time at least."""
+"""Minimum width of cells other than a row's last: a date and a time."""
 LEAST_WRAPPED = 16
-"""Columns of a row's last cell, however wide the others are."""
+"""Minimum width of a row's last cell, however wide the others are."""
 
 
 def add_commands(commands: Any) -> None:
     """Add `registry` and its own commands to the parser."""
     top = commands.add_parser(
         "registry",
-        help="keep versions of the chosen model, and say which is in production",
-        description="Versions and stages are tags in git (GTO's), the files are DVC's: push both "
-        "(`git push --tags`, `dvc push`), and everybody has the same registry.",
+        help="keep versions of the chosen model, and record which is in production",
+        description="Versions and stages are git tags (GTO's), the files are tracked by DVC: push "
+        "both (`git push --tags`, `dvc push`), and everybody has the same registry.",
     )
     own = top.add_subparsers(metavar="command")
     top.set_defaults(run=lambda _: top.print_help())
 
-    register = _command(own, "register", run_register, "make the current commit's model a version")
+    register = _command(
+        own, "register", run_register, "register the current commit's model as a version"
+    )
     register.add_argument(
         "--bump",
         choices=("major", "minor", "patch"),
@@ -45,15 +47,15 @@ def add_commands(commands: Any) -> None:
         help="which part of the last version's number grows (default: %(default)s)",
     )
 
-    promote = _command(own, "promote", run_promote, "put a version into a stage")
+    promote = _command(own, "promote", run_promote, "assign a version to a stage")
     promote.add_argument("version", type=_version, help="for example v0.1.0")
     _stage(promote)
     promote.add_argument("--reason", help="why; kept in the history")
     promote.add_argument(
-        "--force", action="store_true", help="promote what `select` refused; needs --reason"
+        "--force", action="store_true", help="promote although `select` refused; needs --reason"
     )
 
-    rollback = _command(own, "rollback", run_rollback, "put the previous version back")
+    rollback = _command(own, "rollback", run_rollback, "restore the previous version")
     _stage(rollback)
     rollback.add_argument("--reason", help="why; kept in the history")
 
@@ -111,18 +113,18 @@ def run_promote(arguments: argparse.Namespace) -> None:
 
 
 def run_rollback(arguments: argparse.Namespace) -> None:
-    """Put the previous version back."""
+    """Restore the previous version."""
     registry = _registry()
     _print_event(registry, registry.rollback(arguments.stage, arguments.reason))
 
 
 def run_list(_: argparse.Namespace) -> None:
-    """Print a line for each version."""
+    """Print one line per version."""
     registry = _registry()
     versions = registry.versions()
     _note_what_is_odd(registry)
     if not versions:
-        print("no version yet; `vestibular registry register` makes one", file=sys.stderr)
+        print("no version yet; `vestibular registry register` creates one", file=sys.stderr)
         return
     rows = [["version", "candidate", "EM", "F1", "stage", "commit", "registered", "by"]]
     rows += [
@@ -141,7 +143,7 @@ def run_list(_: argparse.Namespace) -> None:
 
 
 def run_history(_: argparse.Namespace) -> None:
-    """Print a line for each tag, the newest first."""
+    """Print one line per tag, the newest first."""
     registry = _registry()
     events = registry.history()
     _note_what_is_odd(registry)
@@ -206,27 +208,27 @@ def _publish(tag: str) -> None:
     remotes = run_git("remote").stdout.split()
     if not remotes:
         print(
-            "only in this repository, for which git knows no remote: `git remote add origin "
+            "so far only in this repository, which has no remote: `git remote add origin "
             f"ADDRESS`, then `git push origin '{tag}'`",
             file=sys.stderr,
         )
         return
     origin = "origin" if "origin" in remotes else remotes[0]
     print(
-        f"only in this repository so far; next:\n  git push {origin} '{tag}'\n(if git rejects it, "
-        f"somebody was faster with that name: git tag --delete '{tag}' && git fetch --tags, and "
-        "once more)",
+        f"so far only in this repository; next:\n  git push {origin} '{tag}'\n(if git rejects it, "
+        f"somebody else has used that name: git tag --delete '{tag}' && git fetch --tags, and try "
+        "again)",
         file=sys.stderr,
     )
 
 
 def _note_what_is_odd(registry: Registry) -> None:
-    """Say on standard error what may mislead: versions missing here, one model under two names."""
+    """Print on standard error what may mislead: missing versions, or one model with two names."""
     with contextlib.suppress(NoGitError):
         if is_shallow():
             _note(
                 "this clone is shallow: versions and stages of earlier commits may be missing; "
-                f"{UNSHALLOW} --tags gets them"
+                f"`{UNSHALLOW} --tags` downloads them"
             )
     been = {event.version for event in registry.history() if event.stage}
     for group in doubled(registry.versions()):
@@ -234,11 +236,11 @@ def _note_what_is_odd(registry: Registry) -> None:
 
 
 def _about_double(artifact: str, group: Sequence[Version], been: AbstractSet[str]) -> str:
-    """Say that versions are one model, and how to delete those that were never in a stage."""
+    """Say that versions are the same model, and how to delete those that were never in a stage."""
     names = [version.event.version for version in group]
     said = (
-        f"{' and '.join(names)} are one commit, {group[0].event.commit[:7]}, that was registered "
-        "more than once: one model under several names. Each can be promoted and downloaded"
+        f"{' and '.join(names)} are one commit, {group[0].event.commit[:7]}, which was registered "
+        "more than once: one model with several names. Each can be promoted and downloaded"
     )
     kept = next((name for name in names if name in been), names[0])
     spare = [name for name in names if name != kept and name not in been]
@@ -246,8 +248,8 @@ def _about_double(artifact: str, group: Sequence[Version], been: AbstractSet[str
         return said
     tags = " ".join(f"'{version_tag(artifact, name)}'" for name in spare)
     return (
-        f"{said}. To keep {kept} alone: git push origin --delete {tags}, and in every clone: "
-        f"git tag --delete {tags}"
+        f"{said}. To keep only {kept}: git push origin --delete {tags}, and in every clone: git "
+        f"tag --delete {tags}"
     )
 
 
@@ -266,12 +268,12 @@ def _why(event: Event) -> str:
 
 
 def _name(event: Event) -> str:
-    """Return who did it, without the address, which `git show` has."""
+    """Return the author's name, without the address, which `git show` has."""
     return event.who.partition(" <")[0]
 
 
 def print_table(rows: list[list[str]]) -> None:
-    """Print rows of at most `TABLE_WIDTH` columns: long cells are wrapped within their own."""
+    """Print rows of at most `TABLE_WIDTH` columns; long cells are wrapped."""
     inner = [[textwrap.wrap(cell, CELL_WIDTH) for cell in row[:-1]] for row in rows]
     widths = [max(len(line) for row in inner for line in row[at]) for at in range(len(inner[0]))]
     rest = max(TABLE_WIDTH - sum(width + 2 for width in widths), LEAST_WRAPPED)

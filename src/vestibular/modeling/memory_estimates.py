@@ -106,7 +106,7 @@ def encoding_bytes(config: Any, dtype: torch.dtype, rows: int, length: int) -> i
 
 
 def rehearsed(count: Callable[[torch.dtype], int], dtype: torch.dtype) -> int:
-    """Return a number of bytes for numbers of `dtype`, counted on the meta device.
+    """Return what `count` gives for a number format, without needing the numbers.
 
     Operations that cannot be rehearsed in this format (all experts of a layer in one product) are
     rehearsed in bfloat16 and scaled.

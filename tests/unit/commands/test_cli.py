@@ -105,21 +105,19 @@ def test_help_teaches(command: str, capsys: pytest.CaptureFixture[str]) -> None:
         (["vestibular", "answer", "--context", "-", "\ufeff\u200b"], "the question is empty"),
         (["vestibular", "answer", "--context", "latin.txt", "Quem?"], "latin.txt: not UTF-8"),
         (["vestibular", "answer", "--context", "-", "--model", "m", "Quem?"], "m/model.json"),
-        (["vestibular", "answer", "--context", "-", "--model", "no", "Q"], "no: holds no model: x"),
+        (
+            ["vestibular", "answer", "--context", "-", "--model", "no", "Q"],
+            "no: contains no model: x",
+        ),
         (["vestibular", "leaderboard"], "metrics/leaderboard.json: not found"),
         (["vestibular", "report"], "metrics/report.html: not found"),
         (["stages.prepare"], "demo/data/train.json: not found"),
-        (["stages.train"], "usage: python -m stages.train <candidate>"),
         (["stages.train", "absent"], "candidates.absent: no such candidate"),
         (["stages.train", "opt-tiny"], "data/bases/opt-tiny.json: not found"),
         (["stages.evaluate", "absent"], "candidates.absent: no such candidate"),
-        (["stages.evaluate", "opt-tiny", "fold"], "fold: must be fold-N or seed-N"),
-        (["stages.evaluate_base"], "usage: python -m stages.evaluate_base <candidate>"),
-        (["stages.evaluate_base", "opt-tiny", "fold-1"], "stages.evaluate_base <candidate>"),
         (["stages.evaluate_base", "absent"], "candidates.absent: no such candidate"),
         (["stages.evaluate_base", "opt-tiny"], "data/bases/opt-tiny.json: not found"),
         (["stages.train", "opt-tiny", "fold-1"], "data/repeats/fold-1.json: not found"),
-        (["stages.train", "opt-tiny", "--fold", "1"], "usage: python -m stages.train <candidate>"),
         (["stages.select"], "models/adapters/gpt2-tiny/training.json: not found"),
     ],
     ids=" ".join,
@@ -139,6 +137,25 @@ def test_bad_input_is_one_line_and_exit_code_2(
     result = run(tmp_path, sys.executable, "-m", *command, status=2, text="Ana dirige.")
     assert message in result.stderr
     assert result.stderr.count("\n") == 1
+    assert result.stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        (["stages.train"], "the following arguments are required: candidate"),
+        (["stages.evaluate", "opt-tiny", "fold"], "fold: must be fold-N or seed-N"),
+        (["stages.evaluate_base", "opt-tiny", "fold-1"], "unrecognized arguments: fold-1"),
+    ],
+    ids=" ".join,
+)
+def test_a_stage_shows_how_it_is_called(tmp_path: Path, command: list[str], message: str) -> None:
+    """As every command does: its usage, the fault, exit status 2."""
+    shutil.copytree(ROOT / "stages", tmp_path / "stages")
+    result = run(tmp_path, sys.executable, "-m", *command, status=2)
+    usage, fault = result.stderr.splitlines()
+    assert usage.startswith(f"usage: python -m {command[0]} [-h] candidate")
+    assert message in fault
     assert result.stdout == ""
 
 

@@ -87,7 +87,7 @@ def test_a_refusal_is_shown_until_prepare_goes_through(
     refused.unlink()
     audited.write_text("", encoding="utf-8")
     data(monkeypatch)
-    assert capsys.readouterr().out == "Every row was read as it stands.\n"
+    assert capsys.readouterr().out == "Every row was read as it is.\n"
     audited.unlink()
     with pytest.raises(SystemExit):
         data(monkeypatch)

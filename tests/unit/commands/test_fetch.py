@@ -92,7 +92,7 @@ def test_a_data_file_is_downloaded_once(tmp_path: Path, hub: str) -> None:
     found = data(tmp_path, f"{hub}/train.json", None)
     assert "downloaded" in fetch_data(found)[0]
     assert (tmp_path / "train.json").read_bytes() == b'{"data": []}'
-    assert "is there already" in fetch_data(found)[0]
+    assert "exists already" in fetch_data(found)[0]
     fetched = data(tmp_path, f"{hub}/train.json", file_sha256(tmp_path / "train.json"))
     (tmp_path / "train.json").unlink()
     assert "downloaded" in fetch_data(fetched)[0]
@@ -101,7 +101,7 @@ def test_a_data_file_is_downloaded_once(tmp_path: Path, hub: str) -> None:
 @pytest.mark.parametrize(
     ("path", "sha256", "message"),
     [
-        ("/train.json", "0" * 64, "is not the file that is meant"),
+        ("/train.json", "0" * 64, "is not the expected file"),
         ("/absent.json", None, "cannot be downloaded .*404|Not Found"),
         ("/cut.json", None, "cannot be downloaded .*IncompleteRead"),
     ],
@@ -270,7 +270,7 @@ def test_without_a_network_nothing_is_tried_six_times(in_folder: Path, command: 
     assert result.stderr.count("\n") == 1, result.stderr
     assert "(ConnectError)" in result.stderr
     if command == "fetch":
-        assert "demo/data/train.json: is there already" in result.stdout
+        assert "demo/data/train.json: exists already" in result.stdout
     # the six attempts take 23 s
     assert time.monotonic() - began < 20 * slowness()
 

@@ -102,7 +102,7 @@ def test_sixty_questions_get_settings_that_fit_them(
     assert "train: 48 questions, 48 contexts, 12 documents; 0 left out" in printed
     assert "`vestibular plan`, `dvc repro`" in printed
     text = Path("params.yaml").read_text(encoding="utf-8")
-    assert "3 documents are examined on: few" in text
+    assert "Only 3 documents are in the exam" in text
     assert text.count("#") > 20
 
 
@@ -190,8 +190,8 @@ def test_settings_of_somebody_elses_are_not_overwritten(
     before = params.read_bytes()
     message = refusal(monkeypatch, capsys, *OPTIONS)
     assert message == (
-        "params.yaml: was not written by init, or edited since; --force replaces it, and keeps it "
-        "as .vestibular/params.yaml.replaced\n"
+        "params.yaml: was not written by init, or was edited since; --force replaces it, and keeps "
+        "a copy as .vestibular/params.yaml.replaced\n"
     )
     assert params.read_bytes() == before
     with pytest.raises(SystemExit):
@@ -213,15 +213,15 @@ def test_settings_of_somebody_elses_are_not_overwritten(
     [
         ((), "--source is needed; `vestibular init --help` says more"),
         (("--source", "data/other"), "data/other: no such folder"),
-        (("--source", "models"), "models: holds no file of questions (.json, .jsonl, .csv"),
+        (("--source", "models"), "models: contains no file of questions (.json, .jsonl, .csv"),
         ((*OPTIONS[:4],), "--candidate is needed"),
-        ((*OPTIONS, "--language", "German"), "--language German: must be ISO 639's letters"),
+        ((*OPTIONS, "--language", "German"), "--language German: must be an ISO 639 code"),
         ((*OPTIONS, "--question-column", "Q"), "--question-column Q: there is no such column"),
         ((*OPTIONS, "--train", "no.csv"), "data/mine/no.csv: not found"),
-        ((*OPTIONS, "--candidate", "gpt2-tiny=x/y"), "gpt2-tiny is there already"),
-        ((*OPTIONS, "--candidate", "a.b=x/y"), "a name may hold letters"),
+        ((*OPTIONS, "--candidate", "gpt2-tiny=x/y"), "the name gpt2-tiny is used twice"),
+        ((*OPTIONS, "--candidate", "a.b=x/y"), "a name may contain letters"),
         ((*OPTIONS, "--candidate", "odd=data/mine"), "data/mine"),
-        ((*OPTIONS, "--candidate", "other/bases/gpt2-mini"), "lie in several folders"),
+        ((*OPTIONS, "--candidate", "other/bases/gpt2-mini"), "are in several folders"),
     ],
 )
 def test_what_cannot_be_is_one_message(
@@ -250,7 +250,7 @@ def test_columns_and_files_that_are_not_clear_are_asked_for(
     init(monkeypatch, *OPTIONS, *columns)
     write_csv(mine / "data/mine/mehr.csv", [*renamed, {**renamed[0], "Frage": "Wer?"}])
     message = refusal(monkeypatch, capsys, *OPTIONS)
-    assert "holds several files (fragen.csv, mehr.csv); say which is learned" in message
+    assert "contains several files (fragen.csv, mehr.csv); name the training file" in message
     init(monkeypatch, *OPTIONS, "--train", "mehr.csv", "--validation", "fragen.csv", *columns)
 
 
@@ -263,7 +263,7 @@ def test_questions_without_an_answer_ask_for_what_to_say(
     ]
     write_csv(mine / "data/mine/fragen.csv", marked)
     message = refusal(monkeypatch, capsys, *OPTIONS)
-    assert "questions are marked as impossible to answer; say with --unanswerable" in message
+    assert "questions are marked as impossible to answer; use --unanswerable" in message
     assert message.count("\n") == 1
     init(monkeypatch, *OPTIONS, "--unanswerable", "keine Antwort")
     assert load_params().data.unanswerable == "keine Antwort"
@@ -283,7 +283,7 @@ def test_columns_that_are_left_out_are_said(
     write_csv(mine / "data/mine/fragen.csv", named)
     init(monkeypatch, *OPTIONS)
     printed = capsys.readouterr().out
-    assert "columns that are not read: Stelle. If one of them is the answer start or the" in printed
+    assert "unused columns: Stelle. If one of them is the answer start or the" in printed
     assert "--title-column NAME" in printed
     init(monkeypatch, *OPTIONS, "--title-column", "Stelle")
     assert "not read" not in capsys.readouterr().out
@@ -320,7 +320,7 @@ def test_what_is_odd_is_shown_by_its_kind(
     (mine / "data/mine/answers.json").write_text(json.dumps({"data": exported}), encoding="utf-8")
     options = ("--source", "data/mine", "--language", "pl", *OPTIONS[4:])
     message = refusal(monkeypatch, capsys, *options)
-    assert message.startswith("data/mine: 1 question is marked as impossible to answer; say with")
+    assert message.startswith("data/mine: 1 question is marked as impossible to answer; use")
     init(monkeypatch, *options, "--unanswerable", "brak")
     lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
     assert any(

@@ -226,7 +226,7 @@ def test_auto_settings_fit_the_memory(tmp_path: Path, monkeypatch: pytest.Monkey
         (100 << 30, True, ""),
         (3_500_000_000, False, "a smaller evaluate.max_tokens_per_batch"),
         (1_250_000_000, False, "max_tokens_per_batch: 1024"),
-        (10_000_000, False, "no setting of this model; a smaller one"),
+        (10_000_000, False, "no setting of this model fits; choose a smaller model"),
     ],
 )
 def test_a_forecast_says_what_would_fit(

@@ -49,8 +49,8 @@ def test_stages_are_named_with_what_has_changed(
     assert found.possible == ("behind",)
     _tell_reruns()
     said = capsys.readouterr().out
-    assert "  last: code/report\nand, if what they read comes out different: behind\n" in said
-    assert "Nothing is trained again." in said
+    assert "  last: code/report\nand, if their inputs turn out different: behind\n" in said
+    assert "No training runs again." in said
     (graph / "code/core").write_text("newer")
     (graph / "params.yaml").write_text("x: 2\ny: 2\n")
     text = GRAPH.replace("cat a > c", "cat a a > c")

@@ -15,8 +15,7 @@ from typing import Any
 import pytest
 
 from tests.support.commands import ROOT, environment, run
-from tests.support.patience import FOREVER
-from tests.support.serving import read_until
+from tests.support.patience import FOREVER, read_until
 from vestibular.core.candidates import load_for_candidate
 from vestibular.core.errors import DataError
 from vestibular.core.files import folder_sha256
@@ -182,7 +181,7 @@ def writer(folder: Path, *arguments: str, **variables: str) -> subprocess.Popen[
 def test_a_killed_process_leaves_all_that_it_told(in_folder: Path) -> None:
     """After SIGKILL every point is there, no end is, and the lock on the file is free."""
     process = writer(in_folder, "wait")
-    assert read_until(process, "ready"), process.communicate()
+    read_until(process, process.stdout, "ready")
     (path,) = (in_folder / ".vestibular/spool/x").glob("*.jsonl")
     with path.open() as file, pytest.raises(BlockingIOError):
         fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -197,7 +196,7 @@ def test_a_killed_process_leaves_all_that_it_told(in_folder: Path) -> None:
 def test_a_process_killed_within_a_line_is_one_run_with_its_next(in_folder: Path) -> None:
     """After SIGKILL half a line is left: the whole ones are read, and the next process goes on."""
     process = writer(in_folder, "halfway")
-    assert read_until(process, "ready"), process.communicate()
+    read_until(process, process.stdout, "ready")
     spools = Spools(in_folder / ".vestibular/spool")
     assert spools.read()["x"].state == "running"
     os.kill(process.pid, signal.SIGKILL)
