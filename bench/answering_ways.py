@@ -15,7 +15,7 @@ from vestibular.examination.net import deviation
 from vestibular.modeling.answers import Answer
 from vestibular.modeling.encoding import EncodedQuestion, shared_prefix
 from vestibular.modeling.generation import answer_questions
-from vestibular.modeling.planning import answering_bytes
+from vestibular.modeling.memory_estimates import answering_bytes
 
 Answers = list[list[int]]
 

@@ -40,14 +40,14 @@ def square(rows: int, width: int, outputs: int) -> Work:
 
 
 def of_rows(rows: Iterable[Row]) -> Work:
-    """Return the work of our rows: a branch sees its trunk and itself; the head runs on labels."""
+    """Return the work of our rows: a segment sees prefix and itself; the head runs on labels."""
     total = NOTHING
     for row in rows:
-        total += causal(len(row.trunk), 0)
-        for branch in row.branches:
-            length = len(branch.tokens)
-            labels = length - branch.first_label
-            total += causal(length, labels) + Work(0, length * len(row.trunk), 0)
+        total += causal(len(row.prefix), 0)
+        for segment in row.segments:
+            length = len(segment.tokens)
+            labels = length - segment.first_label
+            total += causal(length, labels) + Work(0, length * len(row.prefix), 0)
     return total
 
 

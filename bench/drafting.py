@@ -18,7 +18,7 @@ from typing import Any
 from vestibular.core.base_models import locate, read_pin
 from vestibular.core.candidates import load_for_candidate
 from vestibular.core.logs import silence_libraries
-from vestibular.core.runs import asked_questions, parse_run
+from vestibular.core.trials import asked_questions, parse_trial
 from vestibular.examination.settings import ExamParams
 
 
@@ -38,11 +38,11 @@ def main() -> None:
     from vestibular.modeling.answers import end_tokens
     from vestibular.modeling.generation import answer_questions
 
-    run = parse_run([options.candidate], "bench.drafting")
-    params, pinned = load_for_candidate(ExamParams, run.candidate), read_pin(run.candidate)
+    trial = parse_trial([options.candidate], "bench.drafting")
+    params, pinned = load_for_candidate(ExamParams, trial.candidate), read_pin(trial.candidate)
     base = locate(pinned.pin)
     settle(arithmetic_in_force(pinned.arithmetic, base))
-    one = load_examinee(base, pinned, run.adapter)
+    one = load_examinee(base, pinned, trial.adapter)
     questions = [
         windows[0]
         for windows in evaluation.encode_exam(
@@ -51,7 +51,7 @@ def main() -> None:
             params.prompt,
             pinned.max_length,
             params.evaluate,
-            asked_questions(run.plan())[: options.questions],
+            asked_questions(trial.plan())[: options.questions],
         )
     ]
     ends = end_tokens(one.tokenizer, one.model)

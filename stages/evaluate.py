@@ -19,8 +19,8 @@ from vestibular.core.exam_results import (
 )
 from vestibular.core.logs import silence_libraries
 from vestibular.core.paths import BASE_PREDICTIONS, DETAILS, SCORES, TRAINING_FILE
-from vestibular.core.runs import asked_questions, parse_run
 from vestibular.core.training_record import TrainingRecord
+from vestibular.core.trials import asked_questions, parse_trial
 from vestibular.examination.settings import ExamParams
 from vestibular.tracking.spool import Spool, recorded
 
@@ -29,18 +29,18 @@ from vestibular.tracking.spool import Spool, recorded
 @recorded("evaluate")
 def main(spool: Spool) -> None:
     """Write every answer and, for the candidate's own adapter, the scores and the cost."""
-    run = parse_run(sys.argv[1:], "stages.evaluate")
-    name, trained = run.name, run.adapter
-    params = load_for_candidate(ExamParams, run.candidate)
-    pinned = read_pin(run.candidate)
+    trial = parse_trial(sys.argv[1:], "stages.evaluate")
+    name, trained = trial.name, trial.adapter
+    params = load_for_candidate(ExamParams, trial.candidate)
+    pinned = read_pin(trial.candidate)
     base = locate(pinned.pin)
     environment = settle(arithmetic_in_force(pinned.arithmetic, base))
-    questions = asked_questions(run.plan())
+    questions = asked_questions(trial.plan())
     if not trained.is_dir():
-        raise DataError(f"{trained}: not found; run `dvc repro {run.stage('train')}` first")
+        raise DataError(f"{trained}: not found; run `dvc repro {trial.stage('train')}` first")
     identity = TrainingRecord.read(trained / TRAINING_FILE).run
     settings = params.model_dump(mode="json")
-    spool.open(identity, run.candidate, settings, variables=environment.as_json())
+    spool.open(identity, trial.candidate, settings, variables=environment.as_json())
     environment.tell()
     silence_libraries()
     # imported behind the checks: torch and its friends take seconds
@@ -49,9 +49,9 @@ def main(spool: Spool) -> None:
     examinee = load_examinee(base, pinned, trained)
     spool.record("computing", values=examinee.computing())
     result = sit(examinee, params, pinned, questions, f"examining {name}")
-    AnsweredQuestion.write_lines(run.predictions, result.rows)
-    spool.files("predictions", run.predictions)
-    if not run.is_own:
+    AnsweredQuestion.write_lines(trial.predictions, result.rows)
+    spool.files("predictions", trial.predictions)
+    if not trial.is_own:
         return
     untouched = AnsweredQuestion.read_lines(BASE_PREDICTIONS / f"{name}.jsonl")
     of_base = base_scores([each.before for each in join(untouched, result.rows)])

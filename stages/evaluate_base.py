@@ -16,18 +16,18 @@ from vestibular.core.exam_results import AnsweredQuestion
 from vestibular.core.logs import silence_libraries
 from vestibular.core.paths import BASE_EXAM, BASE_PREDICTIONS
 from vestibular.core.questions import read_question_file
-from vestibular.core.runs import parse_run
+from vestibular.core.trials import parse_trial
 from vestibular.examination.settings import ExamParams
 
 
 @exit_on_error
 def main() -> None:
     """Write every answer, and what else the exam found."""
-    run = parse_run(sys.argv[1:], "stages.evaluate_base")
-    if not run.is_own:
+    trial = parse_trial(sys.argv[1:], "stages.evaluate_base")
+    if not trial.is_own:
         raise ParamsError("usage: python -m stages.evaluate_base <candidate>")
-    params = load_for_candidate(ExamParams, run.candidate)
-    pinned = read_pin(run.candidate)
+    params = load_for_candidate(ExamParams, trial.candidate)
+    pinned = read_pin(trial.candidate)
     base = locate(pinned.pin)
     environment = settle(arithmetic_in_force(pinned.arithmetic, base))
     questions = read_question_file(BASE_EXAM)
@@ -38,9 +38,9 @@ def main() -> None:
     from vestibular.examination.exam import load_examinee, sit
 
     examinee = load_examinee(base, pinned)
-    result = sit(examinee, params, pinned, questions, f"examining the base of {run.candidate}")
-    AnsweredQuestion.write_lines(BASE_PREDICTIONS / f"{run.candidate}.jsonl", result.rows)
-    result.details().write(BASE_PREDICTIONS / f"{run.candidate}.json")
+    result = sit(examinee, params, pinned, questions, f"examining the base of {trial.candidate}")
+    AnsweredQuestion.write_lines(BASE_PREDICTIONS / f"{trial.candidate}.jsonl", result.rows)
+    result.details().write(BASE_PREDICTIONS / f"{trial.candidate}.json")
 
 
 if __name__ == "__main__":

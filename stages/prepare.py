@@ -142,11 +142,11 @@ def try_base(params: Params, name: str, pinned: PinnedBase) -> PinnedBase:
     chat = check_base(folder, params.prompt, targets)
     rehearse_loading(folder)
     if train.method == "lora" and train.lora.options:
-        from vestibular.modeling.models import configuration
+        from vestibular.modeling.models import load_configuration
         from vestibular.training.saving import rehearse_saving
 
         try:
-            rehearse_saving(configuration(folder), train.lora)
+            rehearse_saving(load_configuration(folder), train.lora)
         except BaseModelError as fault:
             raise BaseModelError(f"{PARAMS}: candidates.{name}: {fault}") from None
     return pinned.model_copy(update={"chat_prompt_sha256": chat})

@@ -29,8 +29,8 @@ from vestibular.selection.leaderboard import leaderboard
 from vestibular.selection.leftovers import remove_leftovers
 from vestibular.selection.production import write_production, write_refusal
 from vestibular.selection.remarks import notes
-from vestibular.selection.results import read_all_questions, read_out_of_fold, read_result
-from vestibular.selection.verdict import verdict
+from vestibular.selection.selecting import select_candidate
+from vestibular.selection.stage_results import read_all_questions, read_out_of_fold, read_result
 
 
 @exit_on_error
@@ -60,7 +60,7 @@ def main() -> None:
         )
         for name, result in results.items()
     }
-    found = verdict(
+    found = select_candidate(
         questions,
         candidates,
         params.select,

@@ -23,15 +23,15 @@ from vestibular.core.files import atomic_folder, file_sha256, write_table
 from vestibular.core.logs import silence_libraries
 from vestibular.core.paths import CURVES, TRAINING_FILE
 from vestibular.core.questions import Question
-from vestibular.core.runs import (
-    Run,
+from vestibular.core.training_record import TrainingRecord
+from vestibular.core.trials import (
+    Trial,
     asked_questions,
     data_sha256,
     learned_questions,
-    parse_run,
+    parse_trial,
     training_inputs,
 )
-from vestibular.core.training_record import TrainingRecord
 from vestibular.core.work_folder import exclusive_lock, work_folder
 from vestibular.tracking.checkpoints import check_processes, training_key
 from vestibular.tracking.spool import Spool, recorded, run_id
@@ -44,7 +44,7 @@ from vestibular.training.settings import TrainingParams
 class Training:
     """What is known of a training before it begins."""
 
-    run: Run
+    trial: Trial
     params: TrainingParams
     pinned: PinnedBase
     questions: list[Question]
@@ -62,13 +62,13 @@ class Training:
 @recorded("train")
 def main(spool: Spool) -> None:
     """Write the adapter and, for the candidate's own, the loss curve and the training's cost."""
-    run = parse_run(sys.argv[1:], "stages.train")
-    params = load_for_candidate(TrainingParams, run.candidate)
+    trial = parse_trial(sys.argv[1:], "stages.train")
+    params = load_for_candidate(TrainingParams, trial.candidate)
     place = take_place(os.environ, params.train)
-    repeat = run.plan()
+    repeat = trial.plan()
     if repeat is not None:
         params = params.model_copy(update={"seed": repeat.seed})
-    pinned = read_pin(run.candidate)
+    pinned = read_pin(trial.candidate)
     base = locate(pinned.pin)
     questions, validation = learned_questions(repeat), asked_questions(repeat)
     data = data_sha256(repeat)
@@ -76,14 +76,14 @@ def main(spool: Spool) -> None:
     # without their number: processes of another number find the checkpoint, and are told of it
     alike = {**inputs, "train": params.train.model_dump(exclude={"processes"})}
     key = training_key(**alike, script=file_sha256(Path(__file__)))
-    checkpoints = work_folder() / "checkpoints" / f"{run.name}-{key}"
-    processes, work = params.train.processes, f"the training of {run.name}"
+    checkpoints = work_folder() / "checkpoints" / f"{trial.name}-{key}"
+    processes, work = params.train.processes, f"the training of {trial.name}"
     with contextlib.ExitStack() as held:
         if place is None or place.needs_lock:
             # whom a launcher of another kind has started, the others do not wait for as long
             patient = place is None or place.count == 1
             for lock in (
-                Path(".vestibular/locks", run.stage("train")),
+                Path(".vestibular/locks", trial.stage("train")),
                 work_folder() / "locks" / key,
             ):
                 held.enter_context(exclusive_lock(lock, work, wait=patient))
@@ -91,20 +91,20 @@ def main(spool: Spool) -> None:
         if place is None:
             launch([sys.executable, *sys.orig_argv[1:]], processes, work)
             return
-        identity = run_id(candidate=run.name, training=key, processes=processes)
+        identity = run_id(candidate=trial.name, training=key, processes=processes)
         environment = settle(arithmetic_in_force(params.train.arithmetic, base))
         if place.is_first:
             facts = {"base": inputs["base"], "data": data, "variables": environment.as_json()}
-            spool.open(identity, run.candidate, params.model_dump(mode="json"), **facts)
+            spool.open(identity, trial.candidate, params.model_dump(mode="json"), **facts)
         else:
             # the first one says what is to be said
             nowhere = held.enter_context(Path(os.devnull).open("w", encoding="utf-8"))
             held.enter_context(contextlib.redirect_stderr(nowhere))
         environment.tell()
-        settings = run_id(candidate=run.name, **inputs)
+        settings = run_id(candidate=trial.name, **inputs)
         train(
             Training(
-                run, params, pinned, questions, validation, identity, settings, checkpoints, place
+                trial, params, pinned, questions, validation, identity, settings, checkpoints, place
             ),
             spool,
         )
@@ -126,8 +126,8 @@ def train(training: Training, spool: Spool) -> None:
     from vestibular.training.training import CURVE, fine_tune
     from vestibular.training.ways import settled, what_changes
 
-    run, params = training.run, training.params
-    name, settings, seed = run.name, params.train, params.seed
+    trial, params = training.trial, training.params
+    name, settings, seed = trial.name, params.train, params.seed
     base = locate(training.pinned.pin)
     set_seed(seed)
     device = models.pick_device()
@@ -145,7 +145,7 @@ def train(training: Training, spool: Spool) -> None:
     settings = settled(settings, ways)
     full = settings.method == "full"
     if not full:
-        saving.rehearse_saving(models.configuration(base), settings.lora)
+        saving.rehearse_saving(models.load_configuration(base), settings.lora)
     # from here on: the check is one on a CPU
     determinism.ask_for_deterministic_kernels(device)
 
@@ -192,7 +192,7 @@ def train(training: Training, spool: Spool) -> None:
         peaks = processes.all((metering.peak_process_bytes(), metering.peak_device_bytes(device)))
     if not processes.is_first:
         return
-    with atomic_folder(run.adapter) as folder:
+    with atomic_folder(trial.adapter) as folder:
         saving.save_trained(model, tokenizer, training.pinned.pin, folder, start)
         if not full:
             expected = saving.outputs(model, encoded[0])
@@ -214,8 +214,8 @@ def train(training: Training, spool: Spool) -> None:
         record.write(folder / TRAINING_FILE)
     told = record.model_dump(mode="json", exclude={"run", "settings", "version"})
     spool.record("trained", values=told)
-    spool.files("adapter", run.adapter)
-    if run.is_own:
+    spool.files("adapter", trial.adapter)
+    if trial.is_own:
         write_table(CURVES / f"{name}.tsv", CURVE, trained.curve)
         asked = len(encoded) * settings.epochs
         tokens = sum(question.length for question in encoded) * settings.epochs

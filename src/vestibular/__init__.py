@@ -1,6 +1,6 @@
 """Vestibular: an entrance exam for language models.
 
-`Answerer` asks a chosen model from Python.
+`Answerer` puts questions to the chosen model from Python.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,7 @@ __version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> Any:
-    """Import what takes seconds when it is first asked for."""
+    """Import slow modules on first access."""
     if name == "Answerer":
         from vestibular.commands.inference import Answerer
 

@@ -63,7 +63,7 @@ def test_dvc_add_may_come_before_the_settings(exam: Path) -> None:
 
 def test_without_settings_each_command_says_what_to_type(exam: Path) -> None:
     """One line, status 2; an upgrade is none of them."""
-    said = "params.yaml: holds no settings yet; `vestibular init` writes them\n"
+    said = "params.yaml: contains no settings yet; `vestibular init` writes them\n"
     for command in ((*VESTIBULAR, "plan"), (sys.executable, "-m", "stages.prepare")):
         assert run(exam, *command, status=2).stderr == said
     (exam / "params.yaml").write_text("{}", encoding="utf-8")

@@ -201,7 +201,7 @@ def test_a_killed_training_resumes_to_the_same_bytes(reproduced_project: Path) -
     (folder / "checkpoint-999").mkdir()
     resumed = run(project, "dvc", "repro", "--force", "--single-item", "train@gpt2-tiny")
     # the first steps were not taken again, which is said
-    assert re.search(r"goes on from step (5|10|15|20) of 22\n", resumed.stderr)
+    assert re.search(r"continues from step (5|10|15|20) of 22\n", resumed.stderr)
     assert "step 5/" not in resumed.stderr
     assert "step 20/" in resumed.stderr
     assert folder_sha256(project / "models/adapters/gpt2-tiny") == calm
@@ -337,7 +337,7 @@ def test_other_ways_of_training_learn_and_answer(project: Path, changes: dict[st
     ("setting", "value", "message"),
     [
         ("train.precision", "float16", "train.precision: float16 needs a CUDA GPU"),
-        ("train.lora.options", {"rank": 3}, "train.lora.options: rank: not an option"),
+        ("train.lora.options", {"rank": 3}, "train.lora.options: rank: not options of peft"),
         ("prompt.chat", True, "prompt.chat: the model's tokenizer has no chat template"),
     ],
 )

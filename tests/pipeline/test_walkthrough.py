@@ -191,4 +191,4 @@ def test_a_roll_back_is_said_when_the_model_is_asked(
     _, beside = answered(project, "--stage", "production")
     assert f": {produced}, " in beside
     again = run(project, "vestibular", "registry", "rollback", status=2).stderr
-    assert "v0.1.0 is in production, and none was before it (v0.2.0 came after it, and" in again
+    assert "v0.1.0 is in production, and none was before it (v0.2.0 came after it and" in again

@@ -355,7 +355,7 @@ def test_a_vanished_file_is_told(spooled: Spooled, server: Serving, tmp_path: Pa
     content = place.read_bytes()
     place.unlink()
     said = mirror(spooled, server, status=1)
-    assert "adapter_config.json: gone or changed since the run" in said
+    assert "adapter_config.json: missing or changed since the run" in said
     place.write_bytes(content)
     assert counts(mirror(spooled, server))["gpt2-tiny"][0] == 3
     (version,) = seen(server, tmp_path)["versions"]["aaaa"]

@@ -27,8 +27,8 @@ from vestibular.scoring.normalization import Normalization
 from vestibular.selection.answer_costs import cost_of
 from vestibular.selection.comparison import Examined
 from vestibular.selection.result import Selection
+from vestibular.selection.selecting import select_candidate
 from vestibular.selection.settings import SelectSettings
-from vestibular.selection.verdict import verdict
 
 NASTY = '</script><b id="broken">𝄞 "{{ 1 }}" &amp; \u2028<!--'
 WORDS = ("Quem", "Quando", "Onde", "Quantas pessoas", "Qual", "Como", "Por que", "O que")
@@ -115,7 +115,7 @@ def exam(shares: dict[str, float], count: int = 60, leaks: bool = False, **selec
                 "candidates": dict.fromkeys(shares, one),
             }
         ),
-        selection=verdict(
+        selection=select_candidate(
             questions, candidates, settings, Normalization("squad", "pt"), 42, folds=0
         ),
         costs=costs,

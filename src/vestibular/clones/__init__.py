@@ -1,4 +1,4 @@
-"""A project's stages as DVC has them, and a commit in a clone that runs its own library.
+"""A project's stages as DVC reads them, and clones that run a commit with its own library.
 
 May import `core`.
 """

@@ -9,8 +9,8 @@ from vestibular.core.base_models import read_pin
 from vestibular.core.errors import VestibularError
 from vestibular.core.files import atomic_folder
 from vestibular.core.paths import PRODUCTION, TRAINING_FILE
-from vestibular.core.runs import data_sha256, training_inputs
 from vestibular.core.training_record import TrainingRecord
+from vestibular.core.trials import data_sha256, training_inputs
 from vestibular.core.work_folder import work_folder
 from vestibular.params.project import load_params
 from vestibular.tracking.spool import run_id
@@ -78,7 +78,7 @@ def _candidate_folder(name: str) -> Path:
     # numpy takes a quarter of a second, which the other choices need not wait for
     from vestibular.report.manifest import describe_model
     from vestibular.selection.production import write_model
-    from vestibular.selection.results import read_result
+    from vestibular.selection.stage_results import read_result
 
     params = load_params()
     train = params.candidate(name).train

@@ -15,7 +15,7 @@ from vestibular.commands import (
     verify_command,
 )
 from vestibular.commands.next_steps import next_steps
-from vestibular.core.base_models import configuration
+from vestibular.core.base_models import configuration_folder
 from vestibular.core.errors import (
     DataError,
     NoGitError,
@@ -187,7 +187,7 @@ def run_plan(_: argparse.Namespace) -> None:
     params = load_params()
     # what its files alone refuse needs none of the seconds that torch and its friends take
     for name in params.candidates:
-        configuration(name, params.candidate(name))
+        configuration_folder(name, params.candidate(name))
     from vestibular.commands.forecast import forecasts
     from vestibular.commands.forecast_text import as_text as plan_text
 

@@ -10,15 +10,15 @@ from typing import Any
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from vestibular.core.base_models import configuration, longest_input
+from vestibular.core.base_models import configuration_folder, longest_input
 from vestibular.core.errors import BaseModelError, VestibularError
 from vestibular.core.questions import Question
 from vestibular.data.dataset import load_dataset
 from vestibular.modeling import capability, counting
 from vestibular.modeling.encoding import EncodedQuestion, encode_for_training
 from vestibular.modeling.memory import TensorBytes, available_bytes
+from vestibular.modeling.memory_estimates import USABLE_MEMORY, answering_bytes, weight_bytes
 from vestibular.modeling.models import load_tokenizer, pick_device, pick_precision, without_weights
-from vestibular.modeling.planning import USABLE_MEMORY, answering_bytes, weight_bytes
 from vestibular.modeling.tensors import label_loss
 from vestibular.params.project import Params
 
@@ -77,7 +77,7 @@ def forecast(params: Params, name: str, device: torch.device, free: int) -> Fore
             examined, or an option cannot be honoured.
     """
     candidate = params.candidate(name)
-    folder = configuration(name, candidate)
+    folder = configuration_folder(name, candidate)
     limit = longest_input(folder, candidate.train.max_length)
     ways = capability.ways(folder)
     settings = settled(candidate.train, ways)

@@ -2,7 +2,7 @@
 
 from vestibular.commands.forecast import Forecast
 from vestibular.modeling.answers import Way
-from vestibular.modeling.planning import USABLE_MEMORY
+from vestibular.modeling.memory_estimates import USABLE_MEMORY
 
 HOW: dict[Way, str] = {
     "shared": "the questions of a context together",
@@ -44,9 +44,9 @@ def as_text(found: dict[str, Forecast], free: int, repeats: int) -> str:
     ]
     lines.append(
         "\nparameters: with the adapter's. train and exam: the most memory that each takes at a "
-        "time, the program itself included, within a tenth or so. time: one training's steps, roughly; its start, its validations and the exam come on top. "
-        f"fits: neither takes, beside the program, more than {USABLE_MEMORY:.0%} of the "
-        f"{_bytes(free)} that are free now."
+        "time, the program itself included, within a tenth or so. time: one training's steps, "
+        "roughly; its start, its validations and the exam come on top. fits: neither takes, beside "
+        f"the program, more than {USABLE_MEMORY:.0%} of the {_bytes(free)} that are free now."
     )
     if repeats:
         lines.append(f"repeats: each candidate is trained and examined {repeats} times more")

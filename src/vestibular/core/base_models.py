@@ -1,7 +1,7 @@
-"""Base models pinned to their exact bytes, and where those bytes lie on this machine.
+"""Base models pinned to their exact bytes, and where their files are on this machine.
 
-A pin is either a model on the Hugging Face hub at one commit, or a local folder with the hash
-of its content. Nothing here imports torch.
+A pin is either a model on the Hugging Face hub at one commit, or a local folder with the hash of
+its content. Nothing here imports torch.
 """
 
 import re
@@ -42,7 +42,7 @@ class Pin:
 
 
 class BaseChoice(Protocol):
-    """What a candidate's settings say of its base model."""
+    """The part of a candidate's settings that names its base model."""
 
     @property
     def base_model(self) -> str:
@@ -56,7 +56,8 @@ class BaseChoice(Protocol):
 class PinnedBase(FileFormat):
     """`data/bases/<candidate>.json`: a base model's exact version, and how it is loaded.
 
-    How it is loaded stands here too, so that a learning rate does not examine its base again.
+    Loading is recorded here, and not in the settings of the training, so that a new learning rate
+    does not examine the base again.
     """
 
     VERSION = 3
@@ -67,21 +68,21 @@ class PinnedBase(FileFormat):
     revision: str | None = None
     """The hub's commit, 40 hexadecimal digits."""
     sha256: str | None = None
-    """Of a folder: the hash of the names and bytes of its files."""
+    """For a folder: SHA-256 over the names and bytes of its files."""
     quantization: Quantization
     """Precision of the frozen weights: that of `precision`, or 8 or 4 bit."""
     precision: Precision
-    """Numbers that are computed with."""
+    """Number format of the computation."""
     arithmetic: Arithmetic
-    """How a CPU computes with them."""
+    """Arithmetic of a CPU."""
     max_length: int
-    """Longest prompt and answer together, in tokens, as the settings say."""
+    """Maximum length of prompt and answer together, in tokens, as set."""
     chat_prompt_sha256: str | None = None
-    """Of what the model's chat template makes of one question; null without one."""
+    """SHA-256 of a question rendered by the model's chat template; null without a template."""
 
     @classmethod
     def upgrade(cls, content: dict[str, Any], version: int) -> dict[str, Any]:
-        """Take version 2 as it is: it did not know what a chat template makes of a question."""
+        """Take version 2 as it is: it had no hash of the chat template."""
         return content if version == 2 else super().upgrade(content, version)
 
     @property
@@ -91,25 +92,27 @@ class PinnedBase(FileFormat):
 
 
 def pin(name: str, candidate: BaseChoice, bases: Path) -> Pin:
-    """Pin a candidate's base model, and make sure that it can be loaded.
+    """Pin a candidate's base model, and check that it can be loaded.
 
-    A hub model is downloaded unless the hub's cache has it. A local one lies in `bases`, which
-    DVC watches for changes.
+    A hub model is downloaded unless the hub's cache has it. A local model is in `bases`, which DVC
+    watches for changes.
 
     Raises:
-        BaseModelError: the folder is missing or incomplete, the revision is not a commit, or
-            the model is not in the cache and cannot be downloaded.
+        BaseModelError: the folder is missing or incomplete, the revision is not a commit, or the
+            model is not in the cache and cannot be downloaded.
     """
     where = f"{PARAMS}: candidates.{name}"
     if Path(candidate.base_model).is_dir():
         folder = Path(candidate.base_model)
         if candidate.revision is not None:
-            raise BaseModelError(f"{where}.revision: a local folder has none; remove the key")
+            raise BaseModelError(
+                f"{where}.revision: a local folder has no revision; remove the key"
+            )
         if not bases.is_dir():
             raise BaseModelError(f"{PARAMS}: bases: {bases}: no such folder")
         if not folder.resolve().is_relative_to(bases.resolve()):
             raise BaseModelError(
-                f"{where}.base_model: {folder}: lies outside {bases}, the folder that DVC watches; "
+                f"{where}.base_model: {folder}: is outside {bases}, the folder that DVC watches; "
                 f"move it there, or name another folder as `bases` in {PARAMS}"
             )
         check_folder(folder, f"{where}.base_model")
@@ -123,15 +126,14 @@ def pin(name: str, candidate: BaseChoice, bases: Path) -> Pin:
         )
     if candidate.base_model.count("/") == 1 and Path(candidate.base_model).parent.is_dir():
         raise BaseModelError(
-            f"{where}.base_model: {candidate.base_model}: no such folder (to mean a model on the "
-            "hub of that name, move the folder that has its owner's name)"
+            f"{where}.base_model: {candidate.base_model}: no such folder (if you mean the hub's "
+            "model of that name, rename the local folder that has the same name as its owner)"
         )
     if candidate.revision is None or not COMMIT.fullmatch(candidate.revision):
         raise BaseModelError(
-            f"{where}.revision: must be the hub's commit, 40 hexadecimal digits with small letters "
-            f"(got {candidate.revision}), so that the same model is loaded next year; "
-            f"`vestibular pin` writes it. If {candidate.base_model} is meant to be a "
-            "folder: there is none"
+            f"{where}.revision: must be the hub's commit, 40 lowercase hexadecimal digits (got "
+            f"{candidate.revision}), so that the same model is loaded next year; `vestibular pin` "
+            f"writes it. If you mean a local folder: there is no {candidate.base_model}"
         )
     result = Pin(candidate.base_model, revision=candidate.revision)
     folder = locate(result)
@@ -155,7 +157,8 @@ def locate(pin: Pin, search: tuple[Path, ...] = (Path(),)) -> Path:
     A relative folder is looked up below each folder of `search` in turn.
 
     Raises:
-        BaseModelError: the files are missing and cannot be had, or are not those pinned.
+        BaseModelError: the files are missing and cannot be downloaded, or have changed since they
+            were pinned.
     """
     if pin.revision is not None:
         return snapshot(pin.base_model, pin.revision)
@@ -174,13 +177,13 @@ def locate(pin: Pin, search: tuple[Path, ...] = (Path(),)) -> Path:
 
 
 def positions(folder: Path) -> int | None:
-    """Return the most tokens that a model takes, prompt and answer together; None for any.
+    """Return a model's maximum number of tokens, prompt plus answer; None if unlimited.
 
     Raises:
         BaseModelError: the model's configuration is not a JSON object.
     """
     content = read_configuration(folder)
-    # a model with several parts has its text decoder's in a part of the file
+    # composite models keep the text decoder's values in a nested part
     parts = [content, *(content.get(key) for key in ("text_config", "decoder", "llm_config"))]
     found = [
         part.get(key)
@@ -191,13 +194,13 @@ def positions(folder: Path) -> int | None:
     return next((number for number in found if isinstance(number, int)), None)
 
 
-def configuration(name: str, candidate: BaseChoice) -> Path:
+def configuration_folder(name: str, candidate: BaseChoice) -> Path:
     """Return a folder with a candidate's configuration and tokenizer; weights may be missing.
 
-    From the hub only those small files are downloaded, unless the cache has them.
+    From the hub, only these small files are downloaded.
 
     Raises:
-        BaseModelError: they cannot be had, or say that the model can be no base.
+        BaseModelError: they cannot be downloaded, or show that the model cannot be a base.
     """
     where = f"{PARAMS}: candidates.{name}"
     folder = Path(candidate.base_model)
@@ -210,8 +213,8 @@ def configuration(name: str, candidate: BaseChoice) -> Path:
         snapshot = download(candidate.base_model, candidate.revision, patterns=OTHER_FILES)
     except hub_errors() as error:
         raise BaseModelError(
-            f"{where}: {candidate.base_model}@{candidate.revision}: no folder of that name, and "
-            f"its configuration is not in the hub's cache and cannot be downloaded "
+            f"{where}: {candidate.base_model}@{candidate.revision}: no such folder, and the "
+            "configuration is neither in the hub's cache nor can it be downloaded "
             f"({type(error).__name__})"
         ) from None
     check_configuration(snapshot, f"{where}.base_model: {candidate.base_model}")
@@ -219,5 +222,5 @@ def configuration(name: str, candidate: BaseChoice) -> Path:
 
 
 def longest_input(folder: Path, max_length: int) -> int:
-    """Return how many tokens may go through a model: its own limit or `max_length`."""
+    """Return how many tokens a model may take: its own limit or `max_length`."""
     return min(max_length, positions(folder) or max_length)

@@ -1,4 +1,4 @@
-"""A candidate's settings: `train` with the candidate's own values in place."""
+"""A candidate's settings: `train` overridden by the candidate's own values."""
 
 import re
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from vestibular.core.yaml_files import kind, read_yaml
 
 CANDIDATE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*")
 OWN_KEYS = ("base_model", "revision")
-"""What a candidate says of itself; everything else replaces a value of `train`."""
+"""Keys of a candidate itself; every other key overrides a value of `train`."""
 
 S = TypeVar("S", bound=Settings)
 
@@ -21,8 +21,8 @@ def load_for_candidate(model: type[S], name: str, path: Path = PARAMS) -> S:
     """Read the part of the settings that a stage of one candidate needs.
 
     Args:
-        model: that part; its `train`, `base_model` and `revision` are the candidate's own, all
-            else is the file's.
+        model: the part to read; `train`, `base_model` and `revision` come from the candidate,
+            everything else from the top level.
         name: the candidate.
         path: the settings file.
 
@@ -51,7 +51,7 @@ def load_for_candidate(model: type[S], name: str, path: Path = PARAMS) -> S:
 def merge_candidates(
     content: Mapping[str, Any],
 ) -> tuple[list[str], dict[str, Any] | None]:
-    """Give each candidate all of `train`, its own values on top; report what cannot be."""
+    """Merge each candidate's own values over `train`; collect the faults."""
     faults: list[str] = []
     candidates = content.get("candidates")
     if not isinstance(candidates, Mapping):
@@ -65,15 +65,15 @@ def merge_candidates(
         other = spellings.setdefault(str(name).lower(), str(name))
         if other != str(name):
             faults.append(
-                f"candidates.{name}: differs from {other} in case alone, and some systems take "
-                "their files for the same"
+                f"candidates.{name}: differs from {other} only in case, and some file systems do "
+                "not tell the two apart"
             )
         if not isinstance(name, str):
-            faults.append(f"candidates.{name}: YAML takes this name for {name!r}; put it in quotes")
+            faults.append(f"candidates.{name}: YAML reads this name as {name!r}; put it in quotes")
         elif not CANDIDATE_NAME.fullmatch(name):
             faults.append(
-                f"candidates.{name}: a candidate's name may hold letters, digits, '_' and '-' "
-                "only (a dot would split the name for DVC)"
+                f"candidates.{name}: a candidate's name may contain only letters, digits, '_' and "
+                "'-' (a dot would split the name for DVC)"
             )
         elif not isinstance(own, Mapping):
             faults.append(f"candidates.{name}: must be a mapping, not {kind(own)}")
@@ -87,7 +87,7 @@ def merge_candidates(
 
 
 def overlay(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    """Return `below` with the values of `above` in place, mappings merged key by key."""
+    """Return `below` overridden by `above`; nested mappings are merged key by key."""
     result = dict(below)
     for key, value in above.items():
         under = result.get(key)
@@ -97,7 +97,7 @@ def overlay(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any
 
 
 def written_location(location: Location, content: Mapping[str, Any]) -> Location | None:
-    """Return where the user wrote a value of a candidate; None if that is `train` itself."""
+    """Return where the user wrote a candidate's value; None if it comes from `train` itself."""
     if len(location) > 3 and location[0] == "candidates" and location[2] == "train":
         location = (*location[:2], *location[3:])
         written: Any = content

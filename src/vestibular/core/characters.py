@@ -1,6 +1,6 @@
-"""What a text is made of, whatever its script: visible characters, words, composed forms.
+"""Characters and words of a text in any script: visibility, composed forms, word boundaries.
 
-Texts are kept as their author wrote them, byte for byte; what is here serves comparisons.
+Texts are stored exactly as written; these functions only compare them.
 """
 
 import unicodedata
@@ -18,19 +18,19 @@ WITHOUT_SPACES = (
 _WITHOUT_SPACES = regex.compile(f"[{WITHOUT_SPACES}]")
 
 _WORD = regex.compile(r"[\w\p{M}\p{N}]+")
-"""Letters and digits with the marks that belong to them: those of Hindi's vowels, for instance."""
+"""Letters and digits with their combining marks, such as the vowel signs of Hindi."""
 
 _VISIBLE = regex.compile(r"[^\p{Z}\p{Cc}\p{Cf}\p{Default_Ignorable_Code_Point}\u2800]")
-"""What leaves a trace on paper; a braille cell without dots leaves none."""
+"""Characters that leave a trace on paper; a braille cell without dots leaves none."""
 
 
 def is_visible(text: str) -> bool:
-    """Say whether a text has a character that can be seen; zero-width ones and blanks cannot."""
+    """Return whether a text has a visible character; blanks and zero-width characters are not."""
     return _VISIBLE.search(text) is not None
 
 
 def composed(text: str) -> str:
-    """Return the text with every letter in one way of encoding it: Unicode's form C.
+    """Return the text in Unicode's composed form, NFC.
 
     Source: Unicode Standard Annex #15, "Unicode Normalization Forms".
     """
@@ -38,25 +38,25 @@ def composed(text: str) -> str:
 
 
 def end_of(part: str, text: str, start: int) -> int:
-    """Return where a part of a text ends that begins at `start`, in either way of encoding."""
+    """Return the end of a part that begins at `start`, whichever way it is encoded."""
     if text.startswith(part, start):
         return start + len(part)
     wanted = composed(part)
-    # a letter is at most four characters when it is taken apart
+    # a decomposed letter has at most four characters
     ends = range(start + 1, min(len(text), start + 4 * len(wanted)) + 1)
     fitting = [end for end in ends if composed(text[start:end]) == wanted]
     return fitting[-1] if fitting else start + len(part)
 
 
 def without_spaces(text: str) -> bool:
-    """Say whether a text has characters of a script that writes no spaces between words."""
+    """Return whether a text has characters of a script without spaces between words."""
     return _WITHOUT_SPACES.search(text) is not None
 
 
 def cut_characters(word: str) -> list[str]:
     """Cut a word at every character of a script without spaces.
 
-    Marks stay with the character that they belong to.
+    Combining marks stay with their character.
     """
     if not without_spaces(word):
         return [word]
@@ -75,10 +75,10 @@ def cut_characters(word: str) -> list[str]:
 
 
 def words(text: str) -> list[str]:
-    """Return what a text is compared by: its words, whatever their case and encoding.
+    """Return a text's words for comparison, regardless of case and encoding.
 
-    A word is a run of letters, digits and their marks. In scripts that write no spaces between
-    words every character is one, as in scoring.
+    A word is a run of letters, digits and their marks. In scripts without spaces between words,
+    every character is a word, as in scoring.
     """
     found: list[str] = _WORD.findall(composed(text).lower())
     if not without_spaces(text):
@@ -87,6 +87,6 @@ def words(text: str) -> list[str]:
 
 
 def mostly_without_spaces(text: str) -> bool:
-    """Say whether more than half of a text's letters are of scripts that write no spaces."""
+    """Return whether most of a text's letters belong to scripts without spaces between words."""
     letters = sum(map(len, _WORD.findall(text)))
     return 2 * len(_WITHOUT_SPACES.findall(text)) > letters

@@ -1,7 +1,7 @@
-"""Measured costs, kept apart from what the stages make: a file a run and stage.
+"""Measured costs, kept apart from the stages' outputs: one file per run and stage.
 
-They lie in `.vestibular/costs`, which git and DVC ignore; `select` gathers them. In a temporary
-workspace of `dvc exp run` the folder is the original repository's.
+The files are in `.vestibular/costs`, which git and DVC ignore; `select` gathers them. In a
+temporary workspace of `dvc exp run` the folder is the original repository's.
 """
 
 import contextlib
@@ -18,19 +18,19 @@ from vestibular.core.work_folder import work_folder
 def write_cost(
     run: str, stage: Literal["train", "evaluate"], cost: TrainingCost | ExamCost
 ) -> None:
-    """Keep what was measured of a run's stage."""
+    """Write the measured cost of a run's stage."""
     cost.write(_path(run, stage))
 
 
 def gather_costs(runs: Mapping[str, str]) -> dict[str, CandidateCosts]:
-    """Return what was measured of each candidate, here or, if it is the same run, elsewhere.
+    """Return each candidate's costs, measured here or, for the same run, on another machine.
 
     Args:
         runs: each candidate's run.
     """
     before: Mapping[str, CandidateCosts] = {}
     if COSTS.exists():
-        # of a damaged file nothing is kept, and `select` writes a new one
+        # a damaged file is dropped; `select` writes a new one
         with contextlib.suppress(DataError):
             before = Costs.read(COSTS).candidates
     return {name: _costs(run, before.get(name)) for name, run in runs.items()}

@@ -1,8 +1,8 @@
-"""What was measured of a training and an exam: seconds and memory, never the same twice.
+"""Measured costs of a training and an exam: seconds and memory, which vary between runs.
 
-No stage that trains or examines has a measured figure among its outputs: equal inputs have equal
-outputs, so that DVC's run-cache holds one result a key. The figures lie apart, in `.vestibular`,
-and `select` gathers those that were measured here into `metrics/costs.json`.
+No output of a training or an exam contains a measured figure: equal inputs give equal outputs, so
+that DVC's run-cache has one result per key. The figures are kept in `.vestibular`, and `select`
+gathers those that were measured here into `metrics/costs.json`.
 """
 
 from typing import Any
@@ -11,94 +11,94 @@ from vestibular.core.file_formats import FileFormat, Part
 
 
 class Machine(Part):
-    """What ran."""
+    """The machine and the packages of a measurement."""
 
     device: str
-    """The device in words."""
+    """Description of the device."""
     packages: dict[str, str]
-    """Versions of Python and of the packages that may change a result."""
+    """Versions of Python and of the packages that can change a result."""
 
 
 class TrainingCost(FileFormat):
-    """What a training took."""
+    """Cost of a training."""
 
     VERSION = 3
 
     started: float | None
-    """When it began, before any kill: seconds since 1970; null where that was not kept."""
+    """Start of the training, before any interruption: seconds since 1970; null if unknown."""
     seconds: float
-    """Seconds for all steps, validation included; what a kill has undone does not count."""
+    """Seconds of all steps, validation included; work lost to an interruption does not count."""
     epoch_seconds: tuple[float, ...]
-    """Seconds of each epoch, validation included; empty where they were not measured one by one."""
+    """Seconds of each epoch, validation included; empty if not measured per epoch."""
     processes: int = 1
-    """Processes that trained together, all for so many seconds."""
+    """Number of processes that trained together."""
     processor_seconds: float | None = None
-    """Seconds of the processors' time, of all processes and threads; null where not kept."""
+    """CPU time in seconds, summed over all processes and threads; null if unknown."""
     questions_per_second: float
-    """Training questions, each counted in every epoch."""
+    """Training questions per second, each counted once per epoch."""
     tokens_per_second: float
-    """Tokens of prompts and answers, without padding."""
+    """Tokens of prompts and answers per second, without padding."""
     planned_bytes: int
-    """Most memory that the plan foresaw."""
+    """Peak memory that the plan predicted."""
     peak_process_bytes: int
-    """Most memory that the process held; of several, the largest."""
+    """Peak memory of the process; the largest of several."""
     peak_device_bytes: int
-    """Most accelerator memory that a process's tensors held; 0 on a CPU."""
+    """Peak accelerator memory of a process's tensors; 0 on a CPU."""
     machine: Machine
-    """That of the first process."""
+    """Machine of the first process."""
 
     @classmethod
     def upgrade(cls, content: dict[str, Any], version: int) -> dict[str, Any]:
-        """Leave unknown what was not kept.
+        """Set fields that older versions lack to unknown.
 
-        Version 1 knew the epochs' mean alone, and no time of day; version 2 no processor's time.
+        Version 1 kept only the mean time of an epoch, and no time of day; version 2 no CPU time.
         """
         rest = {name: value for name, value in content.items() if name != "seconds_per_epoch"}
         return {"started": None, "epoch_seconds": (), **rest, "processor_seconds": None}
 
 
 class ExamCost(FileFormat):
-    """What the fine-tuned model's exam took."""
+    """Cost of the fine-tuned model's exam."""
 
     VERSION = 2
 
     ended: float | None
-    """When it ended: seconds since 1970; null where that was not kept."""
+    """End of the exam: seconds since 1970; null if unknown."""
     seconds: float
     """Seconds for all questions."""
     questions_per_second: float
     tokens_per_second: float
-    """Tokens of prompts and answers."""
+    """Tokens of prompts and answers per second."""
     latency_p50: float
-    """Seconds an answer, one question at a time: the median."""
+    """Median seconds per answer, one question at a time."""
     latency_p95: float
-    """The same, the 95th percentile."""
+    """95th percentile of the seconds per answer."""
     peak_process_bytes: int
-    """Most memory that the process held."""
+    """Peak memory of the process."""
     peak_device_bytes: int
-    """Most accelerator memory that tensors held; 0 on a CPU."""
+    """Peak accelerator memory of tensors; 0 on a CPU."""
     machine: Machine
 
     @classmethod
     def upgrade(cls, content: dict[str, Any], version: int) -> dict[str, Any]:
-        """Leave the end unknown: version 1 knew no time of day."""
+        """Set the end to unknown: version 1 kept no time of day."""
         return {**content, "ended": None}
 
     @property
     def peak_memory_bytes(self) -> int:
-        """Most memory: the accelerator's, or the process's without one."""
+        """Peak memory: the accelerator's, or the process's without one."""
         return self.peak_device_bytes or self.peak_process_bytes
 
 
 class CandidateCosts(Part):
-    """What was measured of a candidate's own training and exam."""
+    """Costs of a candidate's own training and exam."""
 
     run: str
-    """The run that was measured; figures of another run are not this one's."""
+    """Name of the measured run; figures of another run are never shown for this one."""
     train: TrainingCost | None
-    """Null: not measured here."""
+    """Null if not measured here."""
     evaluate: ExamCost | None
-    """Null: not measured here."""
+    """Null if not measured here."""
 
 
 class Costs(FileFormat):
@@ -111,7 +111,7 @@ class Costs(FileFormat):
 
     @classmethod
     def upgrade(cls, content: dict[str, Any], version: int) -> dict[str, Any]:
-        """Upgrade what the candidates' costs are; version 1 named no run: it says nothing."""
+        """Upgrade the candidates' costs; version 1 named no run, so its figures are dropped."""
         if version == 1:
             return {"candidates": {}}
         candidates = {
@@ -126,7 +126,7 @@ class Costs(FileFormat):
 
 
 def _upgraded(kind: type[FileFormat], content: dict[str, Any]) -> dict[str, Any]:
-    """Return the costs within a file as this version writes them."""
+    """Return the costs nested in a file in the current version."""
     version = content.get("version", 1)
     if version == kind.VERSION:
         return content

@@ -1,7 +1,7 @@
-"""What `prepare` converted, mended, noted, left out or refused: a row each, in one file.
+"""The audit of the data: one row per value that `prepare` converted, mended, noted or refused.
 
-The counts in `metrics/data.json` are sums over these rows. Texts that are quoted are cut to
-`MOST_SHOWN` characters; the source has the whole.
+The counts in `metrics/data.json` are sums over these rows. Quoted texts are cut to `MOST_SHOWN`
+characters; the source has the full text.
 """
 
 from typing import Literal
@@ -11,7 +11,7 @@ from pydantic import Field
 from vestibular.core.file_formats import FileFormat
 
 MOST_SHOWN = 200
-"""Characters of a text that a row quotes."""
+"""Maximum number of characters of a quoted text."""
 
 Action = Literal["converted", "mended", "kept", "left_out", "refused"]
 
@@ -22,25 +22,25 @@ class AuditRow(FileFormat):
     MADE_BY = "dvc repro prepare"
 
     split: Literal["train", "validation"] | None
-    """Split that the row of the source is in; null where it is in none."""
+    """Split of the source row; null if it belongs to none."""
     kind: str
-    """What was found, by its name: a field of `LeftOut`, `Faults` or `Converted` in
-    `data_metrics.py`, or the kind of a refusal."""
+    """Name of the finding: a field of `LeftOut`, `Faults` or `Converted` in `data_metrics.py`, or
+    the kind of a refusal."""
     action: Action
-    """What became of it: `converted` to what it plainly means, `mended`, `kept` as it is though
-    it is a fault, `left_out`, or `refused`, upon which `prepare` ended."""
+    """What was done: `converted` to the obvious meaning, `mended`, `kept` as it is despite the
+    fault, `left_out`, or `refused`, which ended `prepare`."""
     file: str
     """The source file."""
     row: int | None = Field(default=None, ge=1)
-    """Number of the question or of the table's row in its file, counted from 1 without a header;
-    null where it concerns the whole file."""
+    """Number of the question or table row in its file, counted from 1, header excluded; null if the
+    finding concerns the whole file."""
     line: int | None = Field(default=None, ge=1)
-    """Line of a text file on which the row begins, where the format has lines."""
+    """Line of the text file on which the row begins; null for formats without lines."""
     place: str | None = None
-    """Path into SQuAD's JSON (`data[0].paragraphs[2].qas[1]`) or name of the column."""
+    """Path in SQuAD's JSON (`data[0].paragraphs[2].qas[1]`) or the name of the column."""
     question: str | None = None
-    """The question's id in the source, where it is known."""
+    """The question's id in the source, if known."""
     found: str
-    """What stands there."""
+    """Value in the source."""
     done: str
-    """What was made of it."""
+    """What `prepare` made of it."""

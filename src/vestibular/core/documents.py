@@ -1,4 +1,4 @@
-"""Which questions belong together: those of one document are not independent of each other.
+"""Groups of questions: those about one document are not independent of each other.
 
 Nothing here imports torch.
 """
@@ -11,29 +11,29 @@ from vestibular.core.characters import composed
 
 
 class Sourced(Protocol):
-    """Whatever has a context, and perhaps the title of the document that it is from."""
+    """Anything with a context and perhaps a document title."""
 
     @property
     def title(self) -> str:
-        """Document that the context is from; empty if none is named."""
+        """Document of the context; empty if none is named."""
 
     @property
     def context(self) -> str:
-        """The text that is asked about."""
+        """Text that is asked about."""
 
 
 def document_numbers(
     questions: Sequence[Sourced], alike: Iterable[tuple[str, str]] = ()
 ) -> list[int]:
-    """Return each question's document as a number, from 0 on in the order of appearance.
+    """Return the number of each question's document, from 0 in order of appearance.
 
-    Questions are of one document if they share a title or a context, directly or through other
-    questions: a context that stands under two titles joins both. Titles are equal whatever their
-    case, white space and encoding of accents (NFC). An empty title joins nothing.
+    Questions belong to one document if they share a title or a context, directly or through other
+    questions: a context with two titles joins both. Titles are compared regardless of case, white
+    space and the encoding of accents (NFC). An empty title joins nothing.
 
     Args:
-        questions: those to be sorted.
-        alike: further pairs of contexts that are of one document.
+        questions: the questions.
+        alike: further pairs of contexts that belong to one document.
     """
     parents: dict[tuple[str, str], tuple[str, str]] = {}
 
@@ -57,5 +57,5 @@ def document_numbers(
 
 
 def context_name(context: str) -> str:
-    """Return what stands for a context in a file that does not hold it: the same for equal ones."""
+    """Return a name for a context, a hash, for files that do not contain the text."""
     return hashlib.sha256(context.encode()).hexdigest()[:16]

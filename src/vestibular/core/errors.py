@@ -1,4 +1,4 @@
-"""The errors that a user can put right, and how a command reports them."""
+"""Errors that a user can correct, and how a command reports them."""
 
 import errno
 import functools
@@ -10,17 +10,17 @@ EXIT_CODE = 2
 """Exit status of a command that stopped because of its input."""
 
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-"""What the system says when a file cannot grow: no room, no quota, a limit on its size."""
+"""Errors of a file that cannot grow: no space, quota exceeded, or size limit."""
 
 BROKEN_PIPE_EXIT_CODE = 141
-"""Exit status of a command whose reader went away, as shells report it."""
+"""Exit status of a command whose reader closed the pipe, as in a shell."""
 
 INTERRUPTED_EXIT_CODE = 130
-"""Exit status of a command stopped by Ctrl-C, as shells report it."""
+"""Exit status of a command stopped by Ctrl-C, as in a shell."""
 
 
 class VestibularError(Exception):
-    """A fault that the user can put right; its text says where, what and what to do."""
+    """A fault that the user can correct; the text says where, what and what to do."""
 
 
 class ParamsError(VestibularError):
@@ -28,15 +28,15 @@ class ParamsError(VestibularError):
 
 
 class DataError(VestibularError):
-    """A data file is missing, malformed or holds no question that can be asked."""
+    """A data file is missing, malformed or contains no question that can be asked."""
 
 
 class BaseModelError(VestibularError):
-    """A base model is missing, incomplete, changed, or cannot do what the settings ask."""
+    """A base model is missing, incomplete, changed, or unfit for what the settings ask."""
 
 
 class LaunchError(VestibularError):
-    """A command was started in a way that it cannot work in."""
+    """A command was started in a way in which it cannot work."""
 
 
 class LostProcessError(VestibularError):
@@ -48,11 +48,11 @@ class BusyError(VestibularError):
 
 
 class GitError(VestibularError):
-    """Git does not open the repository, or does not have what is asked for."""
+    """Git does not open the repository, or does not have the requested object."""
 
 
 class NoRepositoryError(GitError):
-    """The folder is in no git repository."""
+    """The folder is not in a git repository."""
 
 
 class NoGitError(GitError):
@@ -60,7 +60,7 @@ class NoGitError(GitError):
 
 
 class ShallowHistoryError(GitError):
-    """The answer lies in a part of the history that a shallow clone does not have."""
+    """The answer is in a part of the history that a shallow clone does not have."""
 
 
 def first_line(error: BaseException) -> str:
@@ -69,7 +69,7 @@ def first_line(error: BaseException) -> str:
 
 
 def caused_by_system(error: BaseException) -> OSError | None:
-    """Return the system's error that another library has wrapped into one of its own."""
+    """Return the system error that another library has wrapped in its own."""
     cause = error.__cause__
     while cause is not None and not (isinstance(cause, OSError) and cause.errno):
         cause = cause.__cause__
@@ -77,7 +77,7 @@ def caused_by_system(error: BaseException) -> OSError | None:
 
 
 def out_of_memory(error: BaseException) -> bool:
-    """Say whether torch, which is not imported here, or Python found no room in memory."""
+    """Return whether torch (not imported here) or Python ran out of memory."""
     return (
         isinstance(error, MemoryError)
         or type(error).__name__ == "OutOfMemoryError"
@@ -86,7 +86,7 @@ def out_of_memory(error: BaseException) -> bool:
 
 
 def _check_arguments() -> None:
-    """Refuse arguments that nothing could print: the system's bytes that are no UTF-8.
+    """Refuse arguments that cannot be printed: bytes that are not UTF-8.
 
     Raises:
         LaunchError: there is one.
@@ -103,9 +103,9 @@ def _check_arguments() -> None:
 def exit_on_error(command: Callable[..., None]) -> Callable[..., None]:
     """Make `command` end with one message and a status instead of a traceback.
 
-    A `VestibularError`, a file that the system will not read or write, too little memory, a
-    package that is not installed, or an argument that is no UTF-8 ends in exit status 2; Ctrl-C in
-    130. Every other exception is a defect of the program and keeps its traceback.
+    A `VestibularError`, a file that the system will not read or write, too little memory, a package
+    that is not installed, or an argument that is not UTF-8 ends in exit status 2; Ctrl-C in 130.
+    Every other exception is a defect of the program and keeps its traceback.
     """
 
     @functools.wraps(command)
@@ -117,7 +117,7 @@ def exit_on_error(command: Callable[..., None]) -> Callable[..., None]:
             print(error, file=sys.stderr)
             raise SystemExit(EXIT_CODE) from None
         except ImportError as error:
-            # one of ours, or a name that an installed package lacks, is a defect
+            # a module of ours, or a name that an installed package lacks, is a defect
             missing = isinstance(error, ModuleNotFoundError) or error.name is None
             if not missing or (error.name or "").partition(".")[0] == "vestibular":
                 raise
@@ -125,13 +125,13 @@ def exit_on_error(command: Callable[..., None]) -> Callable[..., None]:
             print(f"a package is missing: {said}; install it with pip", file=sys.stderr)
             raise SystemExit(EXIT_CODE) from None
         except BrokenPipeError:
-            # whoever read the output has seen enough; what is left would fail at exit again
+            # the reader closed the pipe; flushing the rest at exit would fail again
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise SystemExit(BROKEN_PIPE_EXIT_CODE) from None
         except OSError as error:
             if error.errno not in DISK_FULL:
                 said = (error.strerror or str(error) or type(error).__name__).lower()
-                # one about a connection or a process names no file
+                # an error about a connection or a process names no file
                 print(f"{error.filename}: {said}" if error.filename else said, file=sys.stderr)
                 raise SystemExit(EXIT_CODE) from None
             where = error.filename or "the output folder"

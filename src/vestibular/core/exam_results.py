@@ -1,4 +1,4 @@
-"""What an exam found: every answer with its scores, their means, and what else is known."""
+"""Results of an exam: every answer with its scores, their means, and further figures."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from vestibular.core.metrics import METRICS, Metric
 
 
 class FirstLine(Part):
-    """The scores of an answer's first line, where evaluation harnesses stop an answer."""
+    """Scores of an answer's first line, where evaluation harnesses cut answers off."""
 
     exact_match: float = Field(ge=0, le=1)
     f1: float = Field(ge=0, le=1)
@@ -22,40 +22,41 @@ class FirstLine(Part):
 
 
 class AnsweredQuestion(FileFormat):
-    """A line of `metrics/predictions/<candidate>.jsonl`, and of the bases' and repeats' files."""
+    """A line of `metrics/predictions/<candidate>.jsonl`, or of the bases' and repeats' files."""
 
     VERSION = 2
     MADE_BY = "dvc repro"
 
     id: str
-    """The question's name in its dataset."""
+    """The question's id in its dataset."""
     title: str
-    """Document that the context is from; empty if the source names none."""
+    """Document of the context; empty if the source names none."""
     context: str = ""
-    """Hash of the context: equal ones have equal hashes (see `documents.context_name`)."""
+    """Hash of the context (see `documents.context_name`)."""
     question: str
-    """What was asked."""
+    """The question's text."""
     references: tuple[str, ...]
-    """The right answers."""
+    """The reference answers."""
     windows: int
-    """Pieces that a long context was asked in; 1 for a context that fits the model."""
+    """Number of windows into which a long context was cut; 1 if the context fits the model."""
     leaked: bool
-    """Whether the training questions give the answer away."""
+    """Whether training questions reveal the answer."""
     answer: str
-    """What the model answered."""
+    """The model's answer."""
     exact_match: float = Field(ge=0, le=1)
     """1 if the answer is one of the references by SQuAD's rules, else 0."""
     f1: float = Field(ge=0, le=1)
     """Overlap with the closest reference, by SQuAD's rules."""
     first_line: FirstLine | None = None
-    """Of an untouched base, which has not learned to stop; null for a fine-tuned model."""
+    """Scores of the first line of an untouched base, which has not learned to stop; null for a
+    fine-tuned model."""
 
     @classmethod
     def upgrade(cls, content: dict[str, Any], version: int) -> dict[str, Any]:
-        """Take the fine-tuned model's answer: version 1 held the untouched base's in a row too."""
+        """Take the fine-tuned model's answer: a row of version 1 held the base's too."""
         tuned = content.pop("after")
         del content["before"]
-        # of the first runs; contexts have been asked in windows since
+        # written by the first runs; contexts have been asked in windows since
         content.pop("shortened", None)
         return {"windows": 1, "leaked": False, **content, **tuned}
 
@@ -65,25 +66,25 @@ class AnsweredQuestion(FileFormat):
 
     @property
     def key(self) -> tuple[str, ...]:
-        """What makes two rows about the same question."""
+        """Fields by which two rows are about the same question."""
         return (self.id, self.title, self.context, self.question, *self.references)
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """A question with the answers of the untouched base and of the fine-tuned model."""
+    """A question with the answers of the untouched base and the fine-tuned model."""
 
     before: AnsweredQuestion
     after: AnsweredQuestion
 
 
 def join(base: Sequence[AnsweredQuestion], tuned: Sequence[AnsweredQuestion]) -> list[Prediction]:
-    """Return each of the tuned model's answers with the base's to the same question.
+    """Pair each of the tuned model's answers with the base's answer to the same question.
 
     Raises:
         KeyError: the base was not asked one of the questions.
     """
-    # two rows of one key are one question asked twice: the base answers both alike
+    # two rows with one key are a question asked twice: the base answers both alike
     answered = {row.key: row for row in base}
     return [Prediction(before=answered[row.key], after=row) for row in tuned]
 
@@ -92,7 +93,7 @@ class Scores(Part):
     """Means over all questions, from 0 to 1."""
 
     exact_match: float = Field(alias="em", ge=0, le=1)
-    """Share of the answers that are right by SQuAD's rules."""
+    """Share of answers that are right by SQuAD's rules."""
     f1: float = Field(ge=0, le=1)
     """Mean overlap with the closest reference."""
 
@@ -102,7 +103,7 @@ class Scores(Part):
 
 
 def mean_scores(rows: Sequence[AnsweredQuestion]) -> Scores:
-    """Return the mean scores of answers, to six places, as each answer's are stored."""
+    """Return the mean scores of answers, rounded to six places like each answer's scores."""
     return Scores(
         exact_match=round(sum(row.exact_match for row in rows) / len(rows), 6),
         f1=round(sum(row.f1 for row in rows) / len(rows), 6),
@@ -110,10 +111,10 @@ def mean_scores(rows: Sequence[AnsweredQuestion]) -> Scores:
 
 
 def base_column(rows: Sequence[AnsweredQuestion], metric: Metric) -> list[float]:
-    """Return an untouched base's score of each answer: of all of it, or of its first line.
+    """Return an untouched base's score of each answer, of the whole or of its first line.
 
-    Whichever has the better mean counts, for all answers alike: a base that answers right and
-    rambles on has not learned to stop, and knows the answer all the same.
+    The way with the better mean is used for all answers: a base that answers correctly and rambles
+    on has not learned to stop, but does know the answer.
     """
     whole = [row.score(metric) for row in rows]
     firsts = [
@@ -124,7 +125,7 @@ def base_column(rows: Sequence[AnsweredQuestion], metric: Metric) -> list[float]
 
 
 def base_scores(rows: Sequence[AnsweredQuestion]) -> Scores:
-    """Return an untouched base's mean scores, to six places, the better of the two ways."""
+    """Return an untouched base's mean scores, the better of the two ways, to six places."""
     return Scores(
         exact_match=round(sum(base_column(rows, "exact_match")) / len(rows), 6),
         f1=round(sum(base_column(rows, "f1")) / len(rows), 6),
@@ -132,16 +133,16 @@ def base_scores(rows: Sequence[AnsweredQuestion]) -> Scores:
 
 
 class ScoresFile(FileFormat):
-    """`metrics/exam/<candidate>.json`, which `dvc metrics` shows: four places, so that it fits."""
+    """`metrics/exam/<candidate>.json`, shown by `dvc metrics` and rounded to four places."""
 
     base: Scores
-    """The untouched base's."""
+    """Scores of the untouched base."""
     tuned: Scores
-    """The fine-tuned model's, on the same questions."""
+    """Scores of the fine-tuned model on the same questions."""
 
     @classmethod
     def of(cls, base: Scores, tuned: Scores) -> Self:
-        """Round both to the four places that a table shows."""
+        """Round both to the four places shown in a table."""
         return cls(base=_to_four_places(base), tuned=_to_four_places(tuned))
 
 
@@ -150,12 +151,12 @@ def _to_four_places(scores: Scores) -> Scores:
 
 
 class Parameters(Part):
-    """How many numbers a model is made of."""
+    """Number of parameters of a model."""
 
     trainable: int
-    """Those that training changes; in an untouched base, none."""
+    """Trainable parameters; 0 in an untouched base."""
     total: int
-    """All, the adapter's included."""
+    """All parameters, the adapter included."""
 
 
 class ExamDetails(FileFormat):
@@ -165,43 +166,44 @@ class ExamDetails(FileFormat):
     MADE_BY = "dvc repro"
 
     scores: Scores
-    """By the rules that decide."""
+    """Scores by the rules that decide."""
     base_scores: Scores | None = None
-    """The untouched base's on the same questions, of whole answers or of their first lines,
+    """Scores of the untouched base on the same questions, of whole answers or of their first lines,
     whichever is better; null in the base's own file."""
     official: Scores | None = None
-    """By the official script to the letter, which compares characters as they are encoded, and
-    words by white space; null in a file of an earlier version."""
+    """Scores of the official script, which compares characters as encoded and splits words at white
+    space; null in a file of an earlier version."""
     published: Scores
-    """By the published recipe's: first reference alone, five tokens, F1 over tokens."""
+    """Scores of the published recipe: first reference only, five tokens, F1 over tokens."""
     clean: Scores | None
-    """Over the questions that training does not give away; null if there is none."""
+    """Scores on questions that training does not reveal; null if there are none."""
     questions: int
-    """Questions asked."""
+    """Number of questions asked."""
     clean_questions: int
-    """Questions that training does not give away."""
+    """Questions whose answers training does not reveal."""
     windowed_questions: int
     """Questions whose context was asked in several windows."""
     windows: int
-    """Windows in all."""
+    """Number of windows in total."""
     parameters: Parameters
     model_bytes: int
-    """The base model in memory, in bytes, as `quantization` stores it."""
+    """Size of the base model in memory, in bytes, as stored by `quantization`."""
     flops_per_answer: float
-    """Floating-point operations an answer; of a layer's experts those that a token goes to."""
+    """Floating-point operations per answer; of a layer's experts, only those used by a token
+    count."""
     recurrent_layers: int = 0
-    """Layers whose recurrence is not in that count; their matrices are."""
+    """Layers whose recurrence is not counted; their matrices are."""
     way: str = ""
-    """How the questions were put: a context's together (`shared`), several with their whole
-    prompts (`padded`), or one at a time (`single`); the answers are the same."""
+    """How the questions were batched: all of a context together (`shared`), several whole prompts
+    together (`padded`), or one at a time (`single`); the answers are the same."""
     cut_answers: int = 0
-    """Answers that `evaluate.max_new_tokens` cut off before their end."""
+    """Answers cut off by `evaluate.max_new_tokens`."""
     longer_references: int = 0
-    """Questions all of whose references have more tokens than that, so that none can be met."""
+    """Questions all of whose references have more tokens than that, so that no answer can match."""
 
 
 def as_run_fields(details: ExamDetails) -> dict[str, dict[str, float]]:
-    """Return what a run's log says of its exam, whole words in place of a metric file's keys."""
+    """Return the exam's results for the run log, under whole-word names."""
     base = details.base_scores
     return {
         "before": {metric: base.score(metric) for metric in METRICS} if base else {},

@@ -1,7 +1,7 @@
-"""Files that stages hand each other, and that users read: typed, versioned, read in one place.
+"""Files that stages exchange and users read: typed, versioned, read in one place.
 
-A format is a pydantic model with a docstring a field. Its `version` grows when a reader of the
-version before could not read it any more; a file without one is of version 1.
+A format is a pydantic model with a docstring per field. Its `version` grows when a reader of the
+previous version can no longer read it; a file without a version is version 1.
 """
 
 import json
@@ -16,57 +16,57 @@ from vestibular.core.files import atomic_file, read_json, to_json
 
 
 class Part(BaseModel):
-    """A group of values within a file: frozen, typed, without unknown keys."""
+    """A group of values in a file: frozen, typed, without unknown keys."""
 
     model_config = ConfigDict(
         frozen=True,
         extra="forbid",
         use_attribute_docstrings=True,
         populate_by_name=True,
-        # fields may be called model_bytes
+        # allow field names such as model_bytes
         protected_namespaces=(),
     )
 
 
 class FileFormat(Part):
-    """A file's whole content, or a line's in a file of JSON Lines."""
+    """The content of a whole file, or of one line of a JSON Lines file."""
 
     VERSION: ClassVar[int] = 1
-    """Version that this code writes."""
+    """Version written by this code."""
     MADE_BY: ClassVar[str] = "dvc repro"
-    """Command that makes the file, for messages."""
+    """Command that creates the file, for messages."""
 
     version: int = Field(default=1, ge=1)
-    """Version of the format; not written where it is 1."""
+    """Version of the format; not written if it is 1."""
 
     @model_validator(mode="before")
     @classmethod
     def _is_of_this_version(cls, content: Any) -> Any:
-        # what is made here equals what is read back
+        # an object created here equals the one read back
         return {"version": cls.VERSION, **content} if isinstance(content, dict) else content
 
     @classmethod
     def upgrade(cls, content: dict[str, Any], version: int) -> dict[str, Any]:
-        """Return the content of an older file as this version writes it."""
-        raise DataError(f"is of version {version}, which is not read any more")
+        """Return the content of an older file in the current version."""
+        raise DataError(f"is of version {version}, which is no longer supported")
 
     @classmethod
     def parse(cls, content: Any, path: Path) -> Self:
         """Check a file's content.
 
         Args:
-            content: what the JSON says.
+            content: the parsed JSON.
             path: the file, for messages.
 
         Raises:
-            DataError: it is of a newer version, or not what it should be.
+            DataError: it is of a newer version, or malformed.
         """
         if not isinstance(content, dict):
-            raise DataError(f"{path}: must hold a JSON object; {cls._again()}")
+            raise DataError(f"{path}: must contain a JSON object; {cls._again()}")
         version = content.get("version", 1)
         if not isinstance(version, int) or version > cls.VERSION:
             raise DataError(
-                f"{path}: is of version {version}, and this Vestibular reads up to "
+                f"{path}: is of version {version}, but this Vestibular reads only up to "
                 f"{cls.VERSION}; use the Vestibular that wrote it, or {cls._again()}"
             )
         if version < cls.VERSION:
@@ -92,7 +92,7 @@ class FileFormat(Part):
         """Read a file.
 
         Raises:
-            DataError: it is missing, of a newer version, or not what it should be.
+            DataError: it is missing, of a newer version, or malformed.
         """
         if not path.exists():
             raise DataError(f"{path}: not found; {cls._again()} first")
@@ -100,7 +100,7 @@ class FileFormat(Part):
 
     @classmethod
     def read_lines(cls, path: Path) -> list[Self]:
-        """Read a file of JSON Lines.
+        """Read a JSON Lines file.
 
         Raises:
             DataError: as `read`, with the line.
@@ -108,7 +108,7 @@ class FileFormat(Part):
         if not path.exists():
             raise DataError(f"{path}: not found; {cls._again()} first")
         found = []
-        # bytes: a line that is no UTF-8 is that line's fault, and named
+        # as bytes: a line that is not UTF-8 is reported with its number
         with path.open("rb") as file:
             for number, line in enumerate(file, start=1):
                 place = Path(f"{path}:{number}")
@@ -120,24 +120,24 @@ class FileFormat(Part):
         return found
 
     def to_text(self) -> str:
-        """Render the file's text, its version first."""
+        """Render the file's text, the version first."""
         return to_json(self._content())
 
     def write(self, path: Path) -> None:
-        """Write the file, whole or not at all."""
+        """Write the file atomically."""
         with atomic_file(path) as temporary:
             temporary.write_text(self.to_text(), encoding="utf-8")
 
     @classmethod
     def write_lines(cls, path: Path, rows: Iterable[Self]) -> None:
-        """Write a file of JSON Lines, whole or not at all."""
+        """Write a JSON Lines file atomically."""
         with atomic_file(path) as temporary, temporary.open("w", encoding="utf-8") as file:
             for row in rows:
                 file.write(json.dumps(row._content(), ensure_ascii=False, allow_nan=False) + "\n")
 
     def _content(self) -> dict[str, Any]:
         content = self.model_dump(mode="json", by_alias=True, exclude={"version"})
-        # DVC shows every number of a metrics file in a column of its own
+        # DVC shows every number in a metrics file as a column
         return content if self.VERSION == 1 else {"version": self.VERSION, **content}
 
     @classmethod

@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all, and their hashes."""
+"""Atomic writes of files and folders, and their hashes."""
 
 import contextlib
 import hashlib
@@ -19,13 +19,13 @@ READ_BYTES = 1 << 20
 
 @contextlib.contextmanager
 def atomic_file(path: Path) -> Iterator[Path]:
-    """Give a temporary path beside `path`; on success it replaces `path` in one step.
+    """Yield a temporary path next to `path`; on success it replaces `path` in one step.
 
-    If the block fails, the temporary file goes and whatever was at `path` stays as it was.
+    If the block fails, the temporary file is removed and `path` is left as it was.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = _beside(path)
-    # not `tempfile`: its files are the owner's alone, whatever the umask says
+    # not `tempfile`: its files are private to their owner, whatever the umask
     temporary.touch(exist_ok=False)
     permissions = _permissions(temporary)
     try:
@@ -38,9 +38,9 @@ def atomic_file(path: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def atomic_folder(path: Path) -> Iterator[Path]:
-    """Give a temporary folder beside `path`; on success it replaces `path`.
+    """Yield a temporary folder next to `path`; on success it replaces `path`.
 
-    If the block fails, the temporary folder goes and whatever was at `path` stays as it was.
+    If the block fails, the temporary folder is removed and `path` is left as it was.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = _beside(path)
@@ -49,7 +49,8 @@ def atomic_folder(path: Path) -> Iterator[Path]:
     try:
         yield temporary
         for file in temporary.rglob("*"):
-            # safetensors makes files for their owner alone; a further link is another's file
+            # safetensors creates files private to their owner; leave hard links to other files
+            # alone
             if file.is_file() and not file.is_symlink() and file.stat().st_nlink == 1:
                 file.chmod(permissions)
         if path.exists():
@@ -60,9 +61,9 @@ def atomic_folder(path: Path) -> Iterator[Path]:
 
 
 def _beside(path: Path) -> Path:
-    """Return a hidden path that nothing else has, on the same disk as `path`.
+    """Return a unique hidden path on the same disk as `path`.
 
-    What a killed process has left of this kind goes: nobody else would know it for what it is.
+    Leftovers of killed processes are removed: nobody else would recognize them.
     """
     # imported here: light commands write nothing
     import psutil
@@ -80,14 +81,14 @@ def _beside(path: Path) -> Path:
 
 
 def _permissions(new: Path) -> int:
-    """Return what a file may have here, from a file or folder that has just been made."""
+    """Return the default permissions of files here, given a file or folder just created."""
     return new.stat().st_mode & 0o666
 
 
 def copy_folder(source: Path, target: Path) -> None:
-    """Copy the files of a folder, those that links lead to, and none that is hidden.
+    """Copy a folder's files; follow links, skip hidden files.
 
-    Not `shutil.copytree`: it goes on after a full disk, and then says so of every file at once.
+    Not `shutil.copytree`: it goes on after the disk is full, and then reports every file at once.
     """
     for path in sorted(source.rglob("*")):
         place = path.relative_to(source)
@@ -97,12 +98,12 @@ def copy_folder(source: Path, target: Path) -> None:
 
 
 def to_json(value: object) -> str:
-    """Render `value` as the project's JSON: indented, keys in their order, real letters."""
+    """Render `value` as JSON in the project's style: indented, in key order, not ASCII-escaped."""
     return json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def write_json(path: Path, value: object) -> None:
-    """Write `value` to `path` as JSON, whole or not at all."""
+    """Write `value` to `path` as JSON, atomically."""
     with atomic_file(path) as temporary:
         temporary.write_text(to_json(value), encoding="utf-8")
 
@@ -111,26 +112,26 @@ def read_json(path: Path) -> Any:
     """Read a JSON file that this project wrote.
 
     Raises:
-        DataError: it is not as it was written; merge conflicts are a way to that.
+        DataError: the file is damaged, for example by a merge conflict.
     """
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise DataError(
-            f"{path}: not JSON: {error}; it is a result: run `dvc repro` to make it anew, or put "
-            f"git's back with `git checkout HEAD -- {path}`"
+            f"{path}: not JSON: {error}; it is a result: run `dvc repro` to create it again, or "
+            f"restore the committed file with `git checkout HEAD -- {path}`"
         ) from None
 
 
 def write_json_lines(path: Path, rows: Iterable[Mapping[str, object]]) -> None:
-    """Write one JSON object a line to `path`, whole or not at all."""
+    """Write one JSON object per line to `path`, atomically."""
     with atomic_file(path) as temporary, temporary.open("w", encoding="utf-8") as file:
         for row in rows:
             file.write(json.dumps(row, ensure_ascii=False) + "\n")
 
 
 def write_table(path: Path, columns: list[str], rows: Iterable[Iterable[object]]) -> None:
-    """Write tab-separated values with a header line, whole or not at all; None is empty."""
+    """Write tab-separated values with a header line, atomically; None becomes an empty cell."""
     with atomic_file(path) as temporary, temporary.open("w", encoding="utf-8") as file:
         file.write("\t".join(columns) + "\n")
         for row in rows:
@@ -147,7 +148,7 @@ def file_sha256(path: Path) -> str:
 
 
 def file_md5(path: Path) -> str:
-    """Return the hexadecimal MD5 of a file's bytes, DVC's name for it."""
+    """Return the hexadecimal MD5 of a file's bytes, by which DVC names it."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "md5").hexdigest()
 
@@ -155,7 +156,7 @@ def file_md5(path: Path) -> str:
 def folder_sha256(folder: Path, pattern: str = "*") -> str:
     """Return one SHA-256 over the names and bytes of the files below `folder`.
 
-    Hidden files and folders do not count: they are a tool's, not the content's.
+    Hidden files and folders are skipped: they belong to tools, not to the content.
     """
     digest = hashlib.sha256()
     for path in sorted(folder.rglob(pattern)):

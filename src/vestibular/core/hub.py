@@ -10,26 +10,26 @@ from vestibular.core.unusable_bases import refuse_by_names
 from vestibular.core.weights import WEIGHTS, weight_files
 
 TOKENIZERS = ("tokenizer.json", "*.model", "vocab.json", "vocab.txt")
-"""Patterns of what holds a tokenizer's words."""
+"""Patterns of a tokenizer's vocabulary files."""
 OTHER_FILES = ("*.json", "*.model", "*.txt", "*.jinja")
-"""Patterns of what else a model and its tokenizer consist of."""
+"""Patterns of the other files of a model and its tokenizer."""
 
 
 HUB_SECONDS = 20.0
-"""Longest wait for the hub's first answer."""
+"""Timeout for the hub's first response, in seconds."""
 
 
 def snapshot(repository: str, revision: str) -> Path:
-    """Return the folder with a model of the hub, downloading it unless the cache has all of it.
+    """Return the folder of a hub model, downloading it unless it is completely cached.
 
     Args:
         repository: `owner/name`.
         revision: commit, 40 hexadecimal digits.
 
     Raises:
-        BaseModelError: it is neither in the cache nor to be had, or is no base.
+        BaseModelError: it is neither cached nor available for download, or cannot be a base.
     """
-    # imported here: only hub models need it, and it costs a third of a second
+    # imported here: only hub models need it, and the import takes a third of a second
     import huggingface_hub
     from huggingface_hub.errors import (
         OfflineModeIsEnabled,
@@ -40,7 +40,7 @@ def snapshot(repository: str, revision: str) -> Path:
     cached = huggingface_hub.try_to_load_from_cache(repository, "config.json", revision=revision)
     if isinstance(cached, str):
         folder = Path(cached).parent
-        # a download that was cut off leaves some of the files there
+        # an interrupted download leaves some of the files there
         if _has_weights(folder) and any(any(folder.glob(pattern)) for pattern in TOKENIZERS):
             return folder
     try:
@@ -59,7 +59,7 @@ def snapshot(repository: str, revision: str) -> Path:
         raise BaseModelError(f"{repository}: the hub has no revision {revision}") from None
     except RepositoryNotFoundError:
         raise BaseModelError(
-            f"{repository}: neither a folder here nor a model on the hub that you may see"
+            f"{repository}: neither a local folder nor a hub model that you have access to"
         ) from None
     except hub_errors() as error:
         reason = (
@@ -68,10 +68,10 @@ def snapshot(repository: str, revision: str) -> Path:
             else f"the hub cannot be reached ({type(error).__name__})"
         )
         raise BaseModelError(
-            f"{repository}@{revision}: not all of it is in the hub's cache, and {reason}. On a "
-            f"machine with a network run `hf download {repository} --revision {revision}` and "
-            f"copy its cache here; or add `--local-dir DIR`, put that folder below the one that "
-            f"`bases` names in {PARAMS}, and write it as base_model"
+            f"{repository}@{revision}: not completely in the hub's cache, and {reason}. On a "
+            f"machine with network access, run `hf download {repository} --revision {revision}` "
+            "and copy its cache here; or add `--local-dir DIR`, move that folder into the one "
+            f"named by `bases` in {PARAMS}, and write its path as base_model"
         ) from None
 
 
@@ -81,19 +81,19 @@ def download(
     kind: Literal["model", "dataset"] = "model",
     patterns: Sequence[str] | None = None,
 ) -> Path:
-    """Return the folder with files of a repository, from the cache where the hub does not answer.
+    """Return the folder with a repository's files, from the cache if the hub is unreachable.
 
-    The hub is asked once before: the client's own download tries six times, for half a minute, and
-    prints each.
+    The hub is asked once beforehand: the client's own download tries six times, for half a minute,
+    and prints each attempt.
 
     Args:
         repository: `owner/name`.
         revision: commit, branch or tag; None for the newest.
-        kind: what the repository holds.
-        patterns: which files of its top folder; None for all files.
+        kind: type of the repository.
+        patterns: patterns of files in its top folder; None for all files.
 
     Raises:
-        hub_errors(): it is neither in the cache nor to be had.
+        hub_errors(): it is neither cached nor available for download.
     """
     import httpx2
     import huggingface_hub
@@ -124,15 +124,15 @@ def download(
 
 
 def _has_weights(folder: Path) -> bool:
-    """Say whether a folder holds all of a model's weights, in one file or in several."""
+    """Return whether a folder contains all of a model's weights, in one file or several."""
     files = weight_files(folder)
     return bool(files) and all(path.is_file() for path in files)
 
 
 def hub_errors() -> tuple[type[Exception], ...]:
-    """Return what the hub's client raises where it cannot have something.
+    """Return the exceptions by which the hub's client reports that something is unavailable.
 
-    Its own errors are system errors too, but for that about a name; those of its connection are
+    Its own errors are OSErrors, except the one about a malformed name; errors of the connection are
     not.
     """
     # imported here: only hub models need them

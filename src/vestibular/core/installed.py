@@ -1,7 +1,8 @@
-"""Which library is installed, and whether it is the one that a project's stages were hashed with.
+"""The installed library, and whether a project's stages were hashed with it.
 
-In the library's own repository DVC hashes the packages themselves. A user's project has a file in
-the place of each, `code/<package>`, with the hash of its content; `vestibular upgrade` writes them.
+In the library's own repository DVC hashes the packages themselves. A user's project instead has a
+file per package, `code/<package>`, with the hash of its content; `vestibular upgrade` writes these
+files.
 """
 
 import hashlib
@@ -13,14 +14,14 @@ from vestibular.core.files import file_sha256
 
 LIBRARY = Path(__file__).parents[1]
 CODE = Path("code")
-"""In a user's project: a file for each package that `dvc.yaml` names, and the record of them."""
+"""In a user's project: one file per package that `dvc.yaml` names, and their record."""
 REQUIREMENT = "requirements.txt"
-"""Among these: the library that they are of, as pip reads it."""
+"""In that folder: the library that the files belong to, as a pip requirement."""
 BYTECODE = "__pycache__"
 
 
 def library_version() -> str:
-    """Return the version of the library that runs, without a hash where it may have been edited."""
+    """Return the version of the running library, without the hash if it may have been edited."""
     try:
         installed = version("vestibular")
     except PackageNotFoundError:
@@ -39,7 +40,7 @@ def packages() -> list[str]:
 
 
 def package_sha256(name: str) -> str:
-    """Return one SHA-256 over the names and bytes of a package's files, bytecode left out."""
+    """Return one SHA-256 over the names and bytes of a package's files, bytecode excluded."""
     folder = LIBRARY / name
     digest = hashlib.sha256()
     for path in sorted(folder.rglob("*")):
@@ -50,17 +51,17 @@ def package_sha256(name: str) -> str:
 
 
 def hash_line(name: str) -> str:
-    """Return what a project's file for a package holds."""
+    """Return the content of a project's file for a package."""
     return f"{package_sha256(name)}\n"
 
 
 def named_packages(code: Path) -> list[str]:
-    """Return the packages that a project has a file for."""
+    """Return the packages for which a project has a file."""
     return sorted(path.name for path in code.iterdir() if path.name.isidentifier())
 
 
 def differing(code: Path) -> list[str]:
-    """Return the packages of a project whose installed content is another than its file says."""
+    """Return the packages whose installed content differs from a project's file."""
     known = set(packages())
     return [
         name
@@ -71,10 +72,11 @@ def differing(code: Path) -> list[str]:
 
 @exit_on_error
 def refuse_another_library(project: Path) -> None:
-    """End a stage whose project is of another library than the one that is installed.
+    """Stop a stage if the project belongs to another library than the installed one.
 
-    DVC would record what this one makes under the hashes of the other. `stages/__init__.py` of
-    every project calls it, those of older ones too: name and argument stay.
+    DVC would record the results of one library under the hashes of another. The
+    `stages/__init__.py` of every project, old ones included, calls this function: its name and
+    argument must stay.
 
     Args:
         project: the project's top folder.
@@ -87,7 +89,7 @@ def refuse_another_library(project: Path) -> None:
         wanted = code / REQUIREMENT
         asked = wanted.read_text("utf-8", "replace").strip() if wanted.is_file() else "missing"
         raise LaunchError(
-            f"{CODE}: {', '.join(names)}: the installed library is another one than this project's "
+            f"{CODE}: {', '.join(names)}: the installed library differs from this project's "
             f"(installed: vestibular=={library_version()}; {CODE / REQUIREMENT}: {asked}); run "
-            "`vestibular upgrade` to go on with the installed one, or install the project's"
+            "`vestibular upgrade` to continue with the installed one, or install the project's"
         )

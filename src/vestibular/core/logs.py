@@ -1,4 +1,4 @@
-"""Quiet libraries: what they say in the ordinary course of work is kept off the log."""
+"""Silence the libraries' routine messages."""
 
 import logging
 import os
@@ -6,17 +6,17 @@ import warnings
 
 
 def silence_libraries() -> None:
-    """Silence notes, progress bars of milliseconds, and telemetry; errors still come through.
+    """Silence notes, short-lived progress bars and telemetry; errors still come through.
 
-    Call it before the libraries are imported: some speak while they are.
+    Call it before importing the libraries: some print while they are imported.
     """
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
-    # tells of each retry; what comes of them is in our own message
+    # it reports each retry; our own message reports the outcome
     os.environ.setdefault("HF_HUB_VERBOSITY", "error")
-    # says at import that a GPU-like kernel for 4 bit could be installed for CPUs
+    # on import it advertises an optional 4-bit kernel for CPUs
     logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
-    # peft still asks transformers by an old name
+    # peft still uses a deprecated name of transformers
     warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing", category=FutureWarning)
-    # bitsandbytes tells of its cast to half precision at every matrix product on a CPU
+    # bitsandbytes reports its cast to half precision for every matrix product on a CPU
     warnings.filterwarnings("ignore", message="MatMul8bitLt: inputs will be cast")

@@ -1,8 +1,8 @@
-"""The two scores of an answer, and what they are called."""
+"""The two scores of an answer, and their names."""
 
 from typing import Literal
 
 Metric = Literal["exact_match", "f1"]
 
 METRICS: dict[Metric, str] = {"exact_match": "EM", "f1": "F1"}
-"""Name in code, and the label in tables."""
+"""Names in code, with their labels in tables."""

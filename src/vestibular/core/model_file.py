@@ -1,4 +1,4 @@
-"""What the folder of a chosen model says of itself, or why it holds none."""
+"""The description in the folder of the chosen model, or the reason why there is no model."""
 
 from typing import Any, Literal
 
@@ -16,13 +16,13 @@ class PinnedVersion(Part):
     base_model: str
     """A folder, or the id of a model on the Hugging Face hub."""
     revision: str | None = None
-    """The hub's commit."""
+    """Commit on the hub."""
     sha256: str | None = None
-    """Of a folder: the hash of the names and bytes of its files; a copy lies in `base`."""
+    """For a folder: SHA-256 over the names and bytes of its files; a copy is in `base`."""
 
     @property
     def pin(self) -> Pin:
-        """The same, as base models are located by."""
+        """The same, as the functions that locate base models take it."""
         return Pin(self.base_model, self.revision, self.sha256)
 
 
@@ -30,19 +30,19 @@ class Loading(Part):
     """How the model is loaded."""
 
     method: Literal["lora", "full"]
-    """Whether the folder holds an adapter, or all weights."""
+    """Whether the folder contains an adapter or all weights."""
     quantization: Quantization
     """Precision of the base's weights."""
     precision: Precision
-    """Numbers that are computed with."""
+    """Number format of the computation."""
     arithmetic: Arithmetic = "native"
-    """How a CPU computes with them; a file that does not say is older than the choice."""
+    """Arithmetic of a CPU; files without this field are older than the setting."""
     max_length: int
-    """Longest prompt and answer together, in tokens."""
+    """Maximum length of prompt and answer together, in tokens."""
 
 
 class ModelFile(FileFormat):
-    """`model.json` in `models/production`: all that an answer depends on beside the weights."""
+    """`model.json` in `models/production`: everything but the weights that an answer depends on."""
 
     VERSION = 2
     MADE_BY = "dvc repro select"
@@ -52,11 +52,12 @@ class ModelFile(FileFormat):
     loading: Loading
     prompt: PromptSettings
     max_new_tokens: int
-    """Longest answer, in tokens."""
+    """Maximum length of an answer, in tokens."""
     window_overlap: float
-    """Share of each window of a long context that the next one repeats."""
+    """Share of each window of a long context that the next window repeats."""
     unanswerable: str | None
-    """What the model says where the context holds no answer; null if every question has one."""
+    """The model's answer if the context does not contain one; null if every question has an
+    answer."""
     seed: int
     """Seed of the training."""
     train: dict[str, JsonValue]
@@ -64,22 +65,22 @@ class ModelFile(FileFormat):
     before: Scores
     """The untouched base's scores on the validation questions."""
     after: Scores
-    """The model's own."""
+    """The model's own scores on the same questions."""
     data: dict[str, str]
     """SHA-256 of the prepared questions, by file."""
 
     @classmethod
     def upgrade(cls, content: dict[str, Any], version: int) -> dict[str, Any]:
-        """Take the loading out of the training's settings, where version 1 had it."""
+        """Move the loading out of the training's settings, where version 1 had it."""
         scores, train = content.pop("scores"), content["train"]
         loading = {key: train[key] for key in Loading.model_fields if key in train}
         return {"loading": loading, **scores, **content}
 
 
 class Refusal(FileFormat):
-    """`refusal.json` in `models/production`, alone there."""
+    """`refusal.json`, the only file in `models/production` if there is no model."""
 
     MADE_BY = "dvc repro select"
 
     reason: str
-    """Why no model was put into production, in a sentence."""
+    """Why no model was put into production, in one sentence."""

@@ -1,4 +1,4 @@
-"""Where everything lies, relative to the project's top folder."""
+"""Paths of all files, relative to the project's top folder."""
 
 from pathlib import Path
 
@@ -6,18 +6,18 @@ PARAMS = Path("params.yaml")
 
 PREPARED = Path("data/prepared")
 REPEATS = Path("data/repeats")
-"""A file a repeat: its seed, and the questions that it holds out."""
+"""One file per repeat: its seed, and the questions that it holds out."""
 BASE_EXAM = Path("data/base_exam.jsonl")
-"""What the untouched bases are asked: the validation questions, or all where there are folds."""
+"""Questions for the untouched bases: those of validation, or all if there are folds."""
 PINS = Path("data/bases")
 DATA_AUDIT = Path("data/audit.jsonl")
-"""What `prepare` converted, mended, noted and left out, a row each."""
+"""The audit of the data, one finding per row."""
 REFUSED_DATA = "refused_data.jsonl"
-"""In the work folder: the rows because of which the last `prepare` refused the data."""
+"""In the work folder: the rows for which the last `prepare` refused the data."""
 
 ADAPTERS = Path("models/adapters")
 TRAINING_FILE = "training.json"
-"""In an adapter's folder: what the training was about."""
+"""In an adapter's folder: the record of the training."""
 REPEAT_ADAPTERS = Path("models/repeats")
 PRODUCTION = Path("models/production")
 MODEL_FILE = "model.json"
@@ -25,13 +25,13 @@ MODEL_FILE = "model.json"
 CARD_FILE = "README.md"
 """In the production folder: the model card."""
 REFUSAL_FILE = "refusal.json"
-"""In the production folder, alone there: why no model is."""
+"""In the production folder, if it holds no model: the reason."""
 BASE_FOLDER = "base"
-"""In the production folder: the base model, if it came from a local folder."""
+"""In the production folder: a copy of the base model if that is a local folder."""
 
 DATA_METRICS = Path("metrics/data.json")
 BASE_PREDICTIONS = Path("metrics/bases")
-"""Answers of the untouched bases, and what else their exam found."""
+"""Answers of the untouched bases, and the other results of their exam."""
 CURVES = Path("metrics/curves")
 SCORES = Path("metrics/exam")
 PREDICTIONS = Path("metrics/predictions")

@@ -1,4 +1,4 @@
-"""This machine's processor, as Linux describes it."""
+"""This machine's processor, as described by Linux."""
 
 import platform
 import re
@@ -6,24 +6,24 @@ from pathlib import Path
 
 CPU_INFO = Path("/proc/cpuinfo")
 BFLOAT16 = ("avx512_bf16", "amx_bf16")
-"""Flags of the instructions that multiply matrices of bfloat16; without them it is slower."""
+"""Flags of instructions that multiply bfloat16 matrices; without them bfloat16 is slower."""
 X86_64 = ("x86_64", "AMD64")
-"""What systems call the architecture."""
+"""Names of this architecture in different systems."""
 
 
 def name() -> str:
-    """Return the processor's own name, or its architecture where the system does not tell."""
+    """Return the processor's model name, or its architecture if the name is unknown."""
     found = re.search(r"^model name\s*:\s*(.+)$", _description(), re.MULTILINE)
     return found[1].strip() if found else platform.processor() or platform.machine()
 
 
 def has_avx2() -> bool:
-    """Say whether this is known to be an x86-64 processor with AVX2."""
+    """Return whether this is known to be an x86-64 processor with AVX2."""
     return platform.machine() in X86_64 and "avx2" in _flags()
 
 
 def multiplies_bfloat16() -> bool:
-    """Say whether this is known to be an x86-64 processor with instructions for bfloat16."""
+    """Return whether this is known to be an x86-64 processor with bfloat16 instructions."""
     return platform.machine() in X86_64 and not _flags().isdisjoint(BFLOAT16)
 
 

@@ -1,4 +1,4 @@
-"""The prepared questions: audited, flat, one split a file."""
+"""The prepared questions: audited, flat, one file per split."""
 
 import tempfile
 from collections.abc import Iterable
@@ -21,17 +21,18 @@ class Question:
 
     id: str
     title: str
-    """Document that the context is from."""
+    """Document of the context."""
     context: str
     question: str
     answers: tuple[str, ...]
-    """One text an annotator, at least one; the first is the one that is learned."""
+    """One text per annotator, at least one; the model learns the first."""
     answer_starts: tuple[int, ...]
-    """Where each answer stands in the context, in characters; -1 where it does not."""
+    """Position of each answer in the context, in characters; -1 if it does not occur."""
     answerable: bool = True
-    """Whether the context holds the answer; if not, the only answer is the stated text."""
+    """Whether the context contains the answer; if not, the only answer is the text for unanswerable
+    questions."""
     leaked: bool = False
-    """In validation: whether training questions give the answer away."""
+    """In validation: whether training questions reveal the answer."""
 
 
 def write_questions(folder: Path, split: str, questions: Iterable[Question]) -> None:
@@ -54,7 +55,7 @@ def read_questions(folder: Path, split: str) -> list[Question]:
 
 
 def read_question_file(path: Path) -> list[Question]:
-    """Read a file of prepared questions, by the `datasets` library.
+    """Read a file of prepared questions, with the `datasets` library.
 
     Raises:
         DataError: `prepare` has not run, or the file is not as `prepare` wrote it.
@@ -76,7 +77,7 @@ def load_question_dataset(path: Path) -> "Dataset":
     """
     if not path.exists():
         raise DataError(f"{path}: not found; run `dvc repro prepare` first")
-    # imported here: most of a second, which whoever only asks for a message need not wait for
+    # imported here: it takes most of a second, which an error message need not wait for
     import datasets
 
     text, flag = datasets.Value("string"), datasets.Value("bool")
@@ -89,14 +90,14 @@ def load_question_dataset(path: Path) -> "Dataset":
         }
     )
     datasets.disable_progress_bars()
-    # a cache of its own, gone afterwards: the file is small, and its name says nothing of its bytes
+    # a private cache, deleted afterwards: the cache's key does not cover the file's bytes
     with tempfile.TemporaryDirectory(prefix="vestibular-") as cache:
         try:
             return datasets.Dataset.from_json(
                 str(path), features=features, cache_dir=cache, keep_in_memory=True
             )
         except (datasets.exceptions.DatasetsError, ValueError) as error:
-            # a disk that is full is not the file's fault
+            # a full disk is not the file's fault
             if (cause := caused_by_system(error)) is not None:
                 raise OSError(cause.errno, cause.strerror, cache) from None
             raise DataError(

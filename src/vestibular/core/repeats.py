@@ -1,6 +1,7 @@
-"""What a repeat changes: its seed, and the questions that it holds out.
+"""Repeats of a training: each changes the seed or the questions that are held out.
 
-`prepare` writes one small file a repeat, so that a new seed trains no fold and a new fold no seed.
+`prepare` writes one small file per repeat, so that a new seed retrains no fold and a new fold no
+seed.
 """
 
 from collections.abc import Iterator, Sequence
@@ -11,18 +12,18 @@ from vestibular.core.paths import REPEATS
 
 
 class HeldOut(Part):
-    """Questions that are not learned but asked, by their places in the prepared files."""
+    """Questions that are asked instead of learned, by position in the prepared files."""
 
     train: tuple[int, ...]
-    """Places in `train.jsonl`, counted from 0."""
+    """Positions in `train.jsonl`, counted from 0."""
     validation: tuple[int, ...]
-    """Places in `validation.jsonl`, counted from 0."""
+    """Positions in `validation.jsonl`, counted from 0."""
     leaked: tuple[int, ...] = ()
-    """Of the questions held out, those of training first, the places of those whose answers the
-    other questions give away."""
+    """Positions, within the held-out questions (training first), of those whose answers the other
+    questions reveal."""
 
     def by_split(self) -> Iterator[tuple[str, frozenset[int]]]:
-        """Yield each split's name with its places, those of training first."""
+        """Yield each split's name with its positions, training first."""
         yield "train", frozenset(self.train)
         yield "validation", frozenset(self.validation)
 
@@ -35,7 +36,8 @@ class Repeat(FileFormat):
     seed: int
     """Seed of the training."""
     held_out: HeldOut | None
-    """The fold's questions; null for a further seed, which is asked the validation questions."""
+    """The fold's questions; null for a further seed, which is examined on the validation
+    questions."""
 
 
 def read_repeat(name: str) -> Repeat:
@@ -48,12 +50,12 @@ def read_repeat(name: str) -> Repeat:
 
 
 def repeat_path(name: str) -> Path:
-    """Return the file of a repeat."""
+    """Return the path of a repeat's file."""
     return REPEATS / f"{name}.json"
 
 
 def fold_of_each(folds: Sequence[Repeat], trained: int, validated: int) -> list[int]:
-    """Return for each question, those of training first, the place of its fold in `folds`."""
+    """Return the index in `folds` of each question's fold, training questions first."""
     found = [-1] * (trained + validated)
     for number, fold in enumerate(folds):
         if fold.held_out is not None:

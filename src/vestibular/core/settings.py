@@ -1,7 +1,7 @@
-"""What every group of settings shares: how it is checked, and how its faults are explained.
+"""Base of all groups of settings: how they are checked, and how faults are explained.
 
-`params.yaml` holds the values; each package's `settings` module holds the types and ranges of
-those that concern it, and `vestibular.params` joins them all.
+`params.yaml` holds the values; each package's `settings` module holds the types and ranges of its
+own settings, and `vestibular.params` joins them all.
 """
 
 import difflib
@@ -16,22 +16,22 @@ from vestibular.core.errors import ParamsError
 
 PLACEHOLDERS = ("{context}", "{question}")
 UNION_BRANCHES = ("str", "tuple[str, ...]", "constrained-int", "bool", "literal['auto']")
-"""What pydantic adds to the path of a fault in a value of several types."""
+"""Parts that pydantic adds to the path of a fault in a value of several types."""
 MOVED = {
-    "select.when_tied": "has ended: a cheaper candidate wins if it is shown to be at most "
+    "select.when_tied": "no longer exists: a cheaper candidate wins if it is shown to be at most "
     "`select.margin` worse and saves `select.minimum_saving` of the cost; write `margin: 0.03`, "
-    "`minimum_saving: 0.10` and `must_beat_clearly: false` in its place",
+    "`minimum_saving: 0.10` and `must_beat_clearly: false` instead",
     "train.seeds": "is now part of `repeats`: write `repeats: [seed-7]` at the top level for a "
     "training with the seed 7",
     "evaluate.folds": "is now part of `repeats`: write `repeats: [fold-1, fold-2, fold-3]` at the "
     "top level for three folds",
 }
-"""Settings of earlier versions, and where they are now."""
+"""Settings of earlier versions, and what replaced them."""
 
 LORA = ("r", "alpha", "dropout", "target_modules")
-"""Settings of the adapter, which candidates often write outside of `lora`."""
+"""Settings of the adapter, often misplaced outside `lora`."""
 ABBREVIATED = {"lr": "learning_rate", "rank": "r", "batch": "batch_size", "warmup": "warmup_steps"}
-"""What people call a setting, where its name does not look like it."""
+"""Common names of settings that do not resemble ours."""
 
 Quantization = Literal["none", "8bit", "4bit"]
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
@@ -40,7 +40,7 @@ TokenBudget = Annotated[int, Field(gt=0)] | Literal["auto"]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Names = Annotated[tuple[str, ...], Field(strict=False, min_length=1)]
 Location = tuple[int | str, ...]
-"""Keys and places that lead to a value in a settings file."""
+"""Keys and list positions that lead to a value in a settings file."""
 
 
 class Settings(BaseModel):
@@ -61,18 +61,18 @@ class PromptSettings(Settings):
     template: str
     """The prompt, with `{context}` and `{question}` once each."""
     answer_prefix: str
-    """What stands between the prompt and the answer; belongs to the answer's tokens."""
+    """Text between the prompt and the answer; its tokens belong to the answer."""
     chat: bool
-    """Whether the prompt is sent as a user's message, by the tokenizer's own chat template."""
+    """Whether the prompt is sent as a user message through the tokenizer's chat template."""
     chat_template_kwargs: dict[str, Any] = Field(default_factory=dict)
-    """What else the template takes, such as `enable_thinking: false`."""
+    """Further arguments of the template, such as `enable_thinking: false`."""
 
     @field_validator("template")
     @classmethod
     def _has_both_placeholders(cls, template: str) -> str:
         for placeholder in PLACEHOLDERS:
             if (count := template.count(placeholder)) != 1:
-                raise ValueError(f"must hold {placeholder} exactly once (found {count} times)")
+                raise ValueError(f"must contain {placeholder} exactly once (found {count} times)")
         return template
 
 
@@ -90,14 +90,14 @@ def validate(
 
     Args:
         model: the group.
-        values: what it is made of.
-        path: the file that the values are from, for messages.
-        locate: turns a place in `values` into the place where the user wrote it; None for one
-            that another fault names already.
-        faults: what has been found wrong with the file before.
+        values: its values.
+        path: the file of the values, for messages.
+        locate: maps a position in `values` to where the user wrote it; None if another fault
+            already names it.
+        faults: faults already found in the file.
 
     Raises:
-        ParamsError: with every fault, one a line, each with the path of its key.
+        ParamsError: lists every fault, one per line, each with the path of its key.
     """
     found, checked = list(faults), None
     try:
@@ -105,7 +105,7 @@ def validate(
     except ValidationError as error:
         for fault in error.errors(include_url=False):
             location = locate(_without_types(fault["loc"]))
-            # pydantic calls a list too short whose items it has refused already
+            # pydantic calls a list too short if it has already refused its items
             stale = fault["type"] == "too_short" and fault["input"]
             if location is not None and not stale:
                 found.append(f"{'.'.join(map(str, location))}: {_explain(fault, location)}")
@@ -115,13 +115,13 @@ def validate(
 
 
 def _without_types(location: Location) -> Location:
-    # the name of a candidate is its own, whatever it is
+    # a candidate's name is free, and may equal a type's
     named = 2 if location[:1] == ("candidates",) else 0
     return (*location[:named], *(part for part in location[named:] if part not in UNION_BRANCHES))
 
 
 def _explain(fault: Any, location: Location) -> str:
-    """Put one of pydantic's faults into words."""
+    """Put a fault found by pydantic into words."""
     if fault["type"] == "missing":
         return "is missing"
     if fault["type"] == "extra_forbidden":
@@ -131,14 +131,14 @@ def _explain(fault: Any, location: Location) -> str:
     message = message.replace("Input should be", "must be")
     if fault["type"] == "value_error":
         return message
-    # Norwegian's code `no`, a version `1.0`, a commit of digits alone, a day
+    # a version `1.0`, a commit of digits only, a date
     mistaken = fault["type"] == "string_type" and isinstance(fault["input"], int | float | date)
-    quotes = "; YAML takes it for that: put it in quotes if it is text" if mistaken else ""
+    quotes = "; YAML reads it as that: put it in quotes if it is text" if mistaken else ""
     return f"{message[0].lower()}{message[1:]} (got {_shorten(fault['input'])}){quotes}"
 
 
 def _suggest(location: Location, value: object) -> str:
-    """Say which setting may be meant: one within a group, or one of a similar name."""
+    """Suggest the setting that may be meant: one inside a group, or one with a similar name."""
     key = str(location[-1])
     if key in LORA and "lora" not in location:
         return f"; did you mean lora: {{{key}: {_shorten(value)}}}?"

@@ -1,4 +1,4 @@
-"""What a training leaves beside its adapter."""
+"""The record that a training leaves next to its adapter."""
 
 from typing import Any
 
@@ -12,33 +12,35 @@ class TrainingRecord(FileFormat):
     MADE_BY = "dvc repro"
 
     questions: int
-    """Questions learned."""
+    """Number of questions learned."""
     shortened: int
-    """Of these, those whose context was cut around the answer."""
+    """Questions among these whose context was cut around the answer."""
     steps: int
-    """Optimizer steps in all."""
+    """Number of optimizer steps."""
     mean_loss: float | None
-    """Mean of all steps' training losses, nats a label token; null where it was not kept."""
+    """Mean of all steps' training losses, in nats per label token; null if unknown."""
     batching: str
-    """How a step's questions lay in rows."""
+    """How the questions of a step were arranged in rows."""
     way: str = ""
-    """What the architecture allows in a row: a context's questions (`shared`), one question
-    (`padded`), or one question and no other row beside it (`single`)."""
+    """What the architecture allows in a row: all questions of a context (`shared`), one question
+    (`padded`), or one question in a batch of its own (`single`)."""
     reason: str = ""
-    """Why a faster way would not be right, in training or in the exam; empty if none would be."""
+    """Why a faster way would give wrong results, in training or in the exam; empty if it would
+    not."""
     max_tokens_per_batch: int
-    """Most tokens in one forward pass, `auto` resolved."""
+    """Maximum number of tokens in a forward pass, `auto` resolved."""
     gradient_checkpointing: bool
     """Whether activations were recomputed, `auto` resolved."""
     run: str = ""
-    """Name of the run: a hash of candidate, data, base, settings, code and packages."""
+    """Name of the run, a hash of candidate, data, base, settings, code and packages."""
     settings: str = ""
-    """The same without code and packages: tells whether settings are those of this training."""
+    """The same hash without code and packages: tells whether the settings are those of this
+    training."""
 
     @classmethod
     def upgrade(cls, content: dict[str, Any], version: int) -> dict[str, Any]:
-        """Leave the mean loss unknown, which version 1 did not keep.
+        """Set the mean loss, which version 1 did not keep, to unknown.
 
-        The name of a run of versions 1 and 2 covered neither code nor packages.
+        In versions 1 and 2 the name of a run covered neither code nor packages.
         """
         return {"mean_loss": None, **content, "settings": content.get("run", "")}

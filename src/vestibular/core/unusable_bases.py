@@ -1,6 +1,6 @@
-"""What is named as a base model and is none, told by its files alone.
+"""Models that cannot be a base, recognized by their files alone.
 
-Whatever else a model must be able to do is tried out on its architecture (see
+Everything else that a model must be able to do is tried out on its architecture (see
 `modeling/capability.py`). Nothing here imports torch.
 """
 
@@ -26,34 +26,36 @@ def read_configuration(folder: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise BaseModelError(f"{path}: not JSON: {error}") from None
+        raise BaseModelError(
+            f"{path}: not JSON: {error}; copy the model's own file there"
+        ) from None
     if not isinstance(content, dict):
         raise BaseModelError(f"{path}: must be a JSON object; copy the model's own file there")
     return content
 
 
 def refuse_by_names(where: str, names: Iterable[str]) -> None:
-    """Refuse a model that is no base by the names of its files.
+    """Refuse a model that cannot be a base, judging by the names of its files.
 
     Args:
-        where: what to say first: the place in the settings, and the model.
+        where: start of the message: the place in the settings, and the model.
         names: names of all its files.
 
     Raises:
-        BaseModelError: it is an adapter, or has GGUF files alone.
+        BaseModelError: it is an adapter, or has only GGUF files.
     """
     paths = [Path(name) for name in names]
     if any(path.name == ADAPTER for path in paths):
         raise BaseModelError(
-            f"{where}: is an adapter (it has {ADAPTER}) and no model of its own: load it on its "
-            "base with peft, call merge_and_unload() and save_pretrained(), and name that folder; "
-            "or name the base"
+            f"{where}: is an adapter (it has {ADAPTER}), not a model of its own: load it onto its "
+            "base with peft, call merge_and_unload() and save_pretrained(), and name that "
+            "folder; or name the base"
         )
     if any(path.match(GGUF) for path in paths) and not _has(paths):
         raise BaseModelError(
             f"{where}: holds GGUF files, whose weights are quantized and cannot be trained: name "
-            "the model that they were made from, with safetensors files (train.quantization: 4bit "
-            "takes as little memory)"
+            "the original model, with safetensors files (train.quantization: 4bit takes as "
+            "little memory)"
         )
 
 
@@ -62,7 +64,7 @@ def _has(paths: Iterable[Path]) -> bool:
 
 
 def refuse_file(where: str, path: Path) -> None:
-    """Refuse a file that is named where a model's folder should be.
+    """Refuse a file named in place of a model's folder.
 
     Raises:
         BaseModelError: always.
@@ -75,15 +77,15 @@ def refuse_file(where: str, path: Path) -> None:
 
 
 def check_folder(folder: Path, where: str) -> None:
-    """Make sure that a folder holds a model that can be a base.
+    """Check that a folder contains a model that can be a base.
 
     Args:
         folder: the model's files.
         where: its place in the settings.
 
     Raises:
-        BaseModelError: something is missing or cut off, or it is an adapter, a GGUF file, quantized
-            already, an encoder-decoder, or needs code of its own.
+        BaseModelError: something is missing or cut off, or the model is an adapter, a GGUF file,
+            already quantized, an encoder-decoder, or needs code of its own.
     """
     check_configuration(folder, where)
     if not any(path.stat().st_size for pattern in WEIGHTS for path in folder.glob(pattern)):
@@ -94,37 +96,37 @@ def check_folder(folder: Path, where: str) -> None:
 
 
 def check_configuration(folder: Path, where: str) -> None:
-    """Make sure that a folder, with or without weights, describes a model that can be a base.
+    """Check that a folder, with or without weights, describes a model that can be a base.
 
     Raises:
-        BaseModelError: as `check_folder`, but for missing weights.
+        BaseModelError: as `check_folder`, except for missing weights.
     """
     named = f"{where}: {folder}"
     for path in sorted(folder.iterdir()):
         if not path.exists():
             raise BaseModelError(
-                f"{named}: {path.name} is a link to {path.readlink()}, where nothing is; copy the "
-                "files themselves, as `cp -rL` does"
+                f"{named}: {path.name} is a broken link to {path.readlink()}; copy the files "
+                "themselves, for example with `cp -rL`"
             )
     refuse_by_names(named, [path.name for path in folder.iterdir()])
     if not (folder / "config.json").is_file():
-        raise BaseModelError(f"{named}: has no config.json, so it is no model's folder")
+        raise BaseModelError(f"{named}: has no config.json, so it is not a model's folder")
     refuse_by_configuration(folder, where)
 
 
 def refuse_by_configuration(folder: Path, where: str) -> None:
-    """Refuse a model that can be no base by what its `config.json` says.
+    """Refuse a model that cannot be a base, judging by its `config.json`.
 
     Raises:
-        BaseModelError: it is quantized already, an encoder-decoder, or needs code of its own.
+        BaseModelError: it is already quantized, an encoder-decoder, or needs code of its own.
     """
     content = read_configuration(folder)
     if content.get("quantization_config"):
-        method = dict(content["quantization_config"]).get("quant_method", "some method")
+        method = dict(content["quantization_config"]).get("quant_method", "an unknown method")
         raise BaseModelError(
             f"{where}: {folder}: its weights are already quantized (by {method}), so that neither "
-            "precision nor cost could be set here: name the model that they were made from, and "
-            "write train.quantization: 8bit or 4bit"
+            "precision nor cost could be set here: name the original model, and write "
+            "train.quantization: 8bit or 4bit"
         )
     if content.get("is_encoder_decoder"):
         raise BaseModelError(
@@ -133,14 +135,14 @@ def refuse_by_configuration(folder: Path, where: str) -> None:
         )
     if content.get("auto_map") and not _is_known(content.get("model_type")):
         raise BaseModelError(
-            f"{where}: {folder}: is run by code of its own (auto_map in config.json), which is "
-            "never executed here: name a model whose type transformers knows, or a newer upload "
-            "of this one"
+            f"{where}: {folder}: needs code of its own (auto_map in config.json), which is never "
+            "executed here: name a model of a type that transformers knows, or a newer upload of "
+            "this one"
         )
 
 
 def _is_known(model_type: Any) -> bool:
-    # imported here: only models with code of their own need it, and it takes a second
+    # imported here: it takes a second, and only models with code of their own need it
     from transformers import CONFIG_MAPPING
 
     return model_type in CONFIG_MAPPING

@@ -1,7 +1,7 @@
-"""Git and DVC, asked by their own commands.
+"""Git and DVC, called through their own commands.
 
-Git may be missing, may hold nothing here, or may refuse a repository that another user owns, as a
-container sees the project of its host. Each is told in one message, and none is taken for another.
+Git may be missing, may have no repository here, or may refuse one that another user owns, such as
+the host's project inside a container. Each case has its own message.
 """
 
 import contextlib
@@ -16,18 +16,18 @@ from vestibular.core.errors import GitError, NoGitError, NoRepositoryError, firs
 
 
 def run_git(*arguments: str, folder: Path | None = None) -> "subprocess.CompletedProcess[str]":
-    """Run a git command, whose own failure is the caller's to judge.
+    """Run a git command; judging its failure is left to the caller.
 
     Args:
-        arguments: the command's.
-        folder: where to run it; the current folder unless named.
+        arguments: arguments of the command.
+        folder: where to run it; by default the current folder.
 
     Raises:
         NoGitError: git is not installed.
         NoRepositoryError: there is no repository here.
         GitError: there is one, and git does not open it.
     """
-    # git's words, in the language in which they are looked at below
+    # git's messages in English, as they are matched below
     environment = {**os.environ, "LC_ALL": "C"}
     try:
         done = subprocess.run(  # noqa: S603
@@ -47,12 +47,12 @@ def run_git(*arguments: str, folder: Path | None = None) -> "subprocess.Complete
     if "dubious ownership" in done.stderr:
         raise foreign_repository()
     if "not a git repository" in done.stderr:
-        raise NoRepositoryError(f"{folder or Path.cwd()}: no git repository")
+        raise NoRepositoryError(f"{folder or Path.cwd()}: not a git repository")
     return done
 
 
 def foreign_repository() -> GitError:
-    """Return the error about a repository that another user owns."""
+    """Return the error for a repository owned by another user."""
     return GitError(
         f"git: {top_folder()}: belongs to another user, so git does not open it; if you trust its "
         f"files, run: git config --global --add safe.directory {shlex.quote(str(top_folder()))}"
@@ -60,13 +60,13 @@ def foreign_repository() -> GitError:
 
 
 def top_folder() -> Path:
-    """Return the folder that holds `.git`, here or above; the current one if none does."""
+    """Return the folder that contains `.git`, here or above; by default the current folder."""
     here = Path.cwd()
     return next((folder for folder in (here, *here.parents) if (folder / ".git").exists()), here)
 
 
 def check_repository() -> None:
-    """Make sure that git opens the repository here.
+    """Check that git opens the repository here.
 
     Raises:
         GitError: it does not.
@@ -78,14 +78,14 @@ def check_repository() -> None:
 
 @contextlib.contextmanager
 def foreign_repositories_named() -> Iterator[None]:
-    """Turn libgit2's refusal of a foreign repository, which DVC lets through, into ours.
+    """Turn libgit2's refusal of another user's repository, which DVC passes on, into our error.
 
-    It reads git's configuration from files alone, and git from the environment too.
+    Libgit2 reads git's configuration from files only, whereas git also reads the environment.
 
     Raises:
         GitError: libgit2 does not open the repository.
     """
-    # imported here: whoever needs it is about to import all of DVC
+    # imported here: the caller is about to import all of DVC anyway
     from pygit2 import GitError as RefusedError
 
     try:
@@ -97,9 +97,9 @@ def foreign_repositories_named() -> Iterator[None]:
 
 
 def folder_in_repository(folder: Path | None = None) -> str:
-    """Return the path from the repository's top to a folder, the current one unless named.
+    """Return the path from the repository's top to a folder, by default the current one.
 
-    Empty at the top itself, and where there is no repository.
+    Empty at the top itself, and outside a repository.
 
     Raises:
         GitError: git does not open the repository.
@@ -114,7 +114,7 @@ def folder_in_repository(folder: Path | None = None) -> str:
 
 
 def missing_identity(folder: Path | None = None) -> bool:
-    """Return whether git does not know who makes a commit or a tag.
+    """Return whether git lacks the name or address for a commit or a tag.
 
     Raises:
         GitError: git does not open the repository.
@@ -136,7 +136,7 @@ def is_shallow() -> bool:
 
 
 def shallow_commits() -> set[str]:
-    """Return the commits at which a shallow clone's history ends: their parents are not here.
+    """Return the commits at which a shallow clone's history ends: their parents are missing.
 
     Raises:
         GitError: git does not open the repository.
@@ -149,7 +149,7 @@ def head_commit() -> str:
     """Return the current commit.
 
     Raises:
-        GitError: there is none yet, or git does not open the repository.
+        GitError: there is no commit yet, or git does not open the repository.
     """
     done = run_git("rev-parse", "--verify", "HEAD^{commit}")
     if done.returncode:
@@ -158,10 +158,10 @@ def head_commit() -> str:
 
 
 def committed_text(commit: str, path: Path | str) -> str | None:
-    """Return a file below the current folder as a commit has it; None if it has none.
+    """Return a file below the current folder as of a commit; None if the commit lacks it.
 
     Raises:
-        GitError: git does not open the repository, or does not have the commit or the content.
+        GitError: git does not open the repository, or lacks the commit or the content.
     """
     name = f"./{Path(path).as_posix()}"
     listed = run_git("ls-tree", "-z", "--name-only", commit, "--", name)
@@ -176,12 +176,12 @@ def committed_text(commit: str, path: Path | str) -> str | None:
 def run_dvc(
     *arguments: str, seconds: float | None = None, folder: Path | None = None
 ) -> "subprocess.CompletedProcess[str]":
-    """Run a DVC command by this very Python, whatever PATH names.
+    """Run a DVC command with this Python, whatever is on the PATH.
 
     Args:
-        arguments: the command's.
-        seconds: the most that it may take.
-        folder: where to run it; the current folder unless named.
+        arguments: arguments of the command.
+        seconds: timeout.
+        folder: where to run it; by default the current folder.
 
     Raises:
         subprocess.TimeoutExpired: it took longer than `seconds`.
@@ -197,14 +197,14 @@ def run_dvc(
 
 
 def experiment_commit(name: str) -> str | None:
-    """Return the commit of a DVC experiment, by the name that `dvc exp show` has; None if none is.
+    """Return the commit of a DVC experiment, by its name in `dvc exp show`; None if unknown.
 
-    Of experiments with one name, that of the current commit is meant.
+    If several experiments share the name, the current commit's one is meant.
 
     Raises:
-        GitError: git does not open the repository, or several experiments have the name.
+        GitError: git does not open the repository, or the name is ambiguous.
     """
-    # imported here: a second, which only a name that git does not know is worth
+    # imported here: it takes a second, and only names unknown to git need it
     from dvc.exceptions import DvcException
     from dvc.repo.experiments.utils import AmbiguousExpRefInfo, resolve_name
     from dvc.scm import Git, SCMError
@@ -215,13 +215,13 @@ def experiment_commit(name: str) -> str | None:
             return repository.get_ref(str(found)) if found else None
     except AmbiguousExpRefInfo:
         raise GitError(
-            f"{name}: several experiments have this name; `dvc exp list --all-commits` shows their "
-            "commits, which are names too"
+            f"{name}: several experiments have this name; use a commit, as shown by `dvc exp list "
+            "--all-commits`"
         ) from None
     except (DvcException, SCMError) as error:
         raise GitError(f"{name}: {first_line(error)}") from None
 
 
 def last_line(text: str) -> str:
-    """Return the last line of what a command has said."""
+    """Return the last line of a command's output."""
     return (text.strip().splitlines() or ["no message"])[-1]

@@ -1,4 +1,4 @@
-"""A model's weight files, and how many parameters they hold. Nothing here imports torch."""
+"""A model's weight files and their number of parameters. Nothing here imports torch."""
 
 import json
 import math
@@ -11,24 +11,25 @@ from safetensors import SafetensorError, safe_open
 from vestibular.core.errors import BaseModelError, first_line
 
 WEIGHTS = ("*.safetensors", "pytorch_model*.bin")
-"""Patterns of weight files, the better one first."""
+"""Patterns of weight files, the preferred one first."""
 WHOLE_WEIGHTS = ("model.safetensors", "pytorch_model.bin")
-"""Weights in one file; those in several are listed in a file of that name and `.index.json`."""
+"""Names of a single weight file; several files are listed in one of that name plus
+`.index.json`."""
 SMALL_PARAMETERS = 5_000_000
-"""Models with fewer are small: their matrices are too small to be shared out among a CPU's threads,
-and the widest instructions gain them little."""
+"""Models with fewer parameters are small: their matrices are too small to be split among a CPU's
+threads, and the widest instructions speed them up little."""
 LFS_POINTER = b"version https://git-lfs.github.com/"
-"""How a file begins that git-lfs has left in the place of a large one."""
+"""Beginning of a file that git-lfs has left in place of a large one."""
 PICKLE = b"\x80"
-"""How a weight file begins that was written before torch wrote zip archives."""
+"""Beginning of a weight file written before torch used zip archives."""
 BYTES = 4
-"""Bytes of a parameter in a file that does not tell: a float32."""
+"""Assumed bytes of a parameter if the file does not tell: float32."""
 
 
 def weight_files(folder: Path) -> list[Path]:
-    """Return the files that hold all of a model's weights; `[]` where there are none.
+    """Return the files that contain all of a model's weights; `[]` if there are none.
 
-    Those that an index names may be missing.
+    Files named by an index may be missing.
 
     Raises:
         BaseModelError: the index names no files.
@@ -37,7 +38,7 @@ def weight_files(folder: Path) -> list[Path]:
 
 
 def _tensors(folder: Path) -> dict[Path, set[str]]:
-    """Return the names of the tensors that each weight file should hold; none if nobody says."""
+    """Return the tensors that each weight file should contain; none if no index says."""
     for name in WHOLE_WEIGHTS:
         if (folder / name).is_file():
             return {folder / name: set()}
@@ -50,18 +51,18 @@ def _tensors(folder: Path) -> dict[Path, set[str]]:
                     found[folder / part].add(tensor)
             except (ValueError, TypeError, KeyError, AttributeError):
                 raise BaseModelError(
-                    f"{index}: not the index of weight files; copy it from the model's source anew"
+                    f"{index}: not the index of weight files; copy it from the model's source again"
                 ) from None
             return found
     return {}
 
 
 def check_files(folder: Path) -> None:
-    """Make sure that a model's files are whole, as far as their beginnings and sizes tell.
+    """Check that a model's files are complete, as far as their beginnings and sizes tell.
 
     Raises:
-        BaseModelError: one is missing, cut off, lacks tensors that the index says are in it, or
-            is what git-lfs leaves in the place of a large file.
+        BaseModelError: one is missing, cut off, lacks tensors that the index assigns to it, or is a
+            pointer that git-lfs left in place of a large file.
     """
     for path in sorted(folder.iterdir()):
         if path.is_file():
@@ -69,24 +70,22 @@ def check_files(folder: Path) -> None:
                 start = file.read(len(LFS_POINTER))
             if start == LFS_POINTER:
                 raise BaseModelError(
-                    f"{path}: is git-lfs's pointer to the file, not the file: run `git lfs pull` "
-                    "in the repository that it is from, and copy it again"
+                    f"{path}: is a git-lfs pointer, not the file itself: run `git lfs pull` in "
+                    "its repository and copy it again"
                 )
     for path, tensors in _tensors(folder).items():
         _check_weights(path, tensors)
 
 
 def _check_weights(path: Path, tensors: set[str]) -> None:
-    again = "copy it from the model's source anew"
+    again = "copy it from the model's source again"
     if not path.is_file():
-        raise BaseModelError(
-            f"{path}: the index of weight files names it, and it is missing; {again}"
-        )
+        raise BaseModelError(f"{path}: is missing, but the index of weight files names it; {again}")
     if path.suffix != ".safetensors":
         with path.open("rb") as file:
             legacy = file.read(1) == PICKLE
         if not legacy and not zipfile.is_zipfile(path):
-            raise BaseModelError(f"{path}: is cut off, or no weight file at all; {again}")
+            raise BaseModelError(f"{path}: is cut off, or not a weight file at all; {again}")
         return
     try:
         with safe_open(path, framework="numpy") as file:
@@ -97,21 +96,21 @@ def _check_weights(path: Path, tensors: set[str]) -> None:
         ) from None
     if missing:
         raise BaseModelError(
-            f"{path}: lacks {len(missing)} of the tensors that the index of weight files says are "
-            f"in it ({missing[0]} and so on); {again}"
+            f"{path}: lacks {len(missing)} of the tensors that the index of weight files lists "
+            f"for it (for example {missing[0]}); {again}"
         )
 
 
 def is_small(folder: Path) -> bool:
-    """Say whether a model has fewer than `SMALL_PARAMETERS`; not so where its files do not tell.
+    """Return whether a model has fewer than `SMALL_PARAMETERS`; false if unknown.
 
-    The files decide, not the memory of a machine: the answer is the same everywhere.
+    Decided by the files and not by a machine's memory: the answer is the same everywhere.
     """
     try:
         files = weight_files(folder)
         return bool(files) and sum(map(_parameters, files)) < SMALL_PARAMETERS
     except (OSError, SafetensorError, BaseModelError):
-        # whoever loads the file says what is wrong with it
+        # loading the file reports what is wrong with it
         return False
 
 

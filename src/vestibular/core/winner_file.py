@@ -13,6 +13,7 @@ class WinnerFile(FileFormat):
     winner: str
     """The promoted candidate, or `none`."""
     exact_match: float | None = Field(alias="em")
-    """Its exact match on the questions that decided, four places; null if none is promoted."""
+    """Its exact match on the questions that decided, rounded to four places; null if none is
+    promoted."""
     f1: float | None
     """Its F1 on the same questions."""

@@ -1,4 +1,4 @@
-"""`.vestibular`: what is no result and lies outside git and DVC, and locks on parts of it."""
+"""`.vestibular`: working files outside git and DVC, and locks on parts of it."""
 
 import contextlib
 import fcntl
@@ -13,23 +13,23 @@ from vestibular.core.errors import BusyError
 def work_folder() -> Path:
     """Return the folder for checkpoints, locks, costs and spools.
 
-    In a temporary workspace of `dvc exp run` it is the original repository's, so that a killed
-    experiment finds its checkpoint again.
+    In a temporary workspace of `dvc exp run` it is that of the original repository, so that a
+    killed experiment finds its checkpoint again.
     """
     return Path(os.environ.get("DVC_ROOT") or ".") / ".vestibular"
 
 
 @contextlib.contextmanager
 def exclusive_lock(path: Path, work: str, wait: bool = True) -> Iterator[None]:
-    """Hold the lock file `path`; wait for whoever holds it, with one message that says so.
+    """Hold the lock file `path`; if it is taken, say so once and wait.
 
-    The system lets go of it when this process ends, however. Two experiments of DVC's queue that
-    train one cell at a time take turns that way; the second one finds no checkpoint and trains
-    it again, to the same bytes.
+    The system releases the lock when this process ends, for whatever reason. Two experiments in
+    DVC's queue that train the same cell thus take turns; the second one finds no checkpoint and
+    trains the cell again, with the same result.
 
     Args:
-        path: the lock file; made where it is missing.
-        work: what is done under the lock, for the message.
+        path: the lock file; created if missing.
+        work: the work done under the lock, for the message.
         wait: whether to wait.
 
     Raises:
@@ -41,9 +41,9 @@ def exclusive_lock(path: Path, work: str, wait: bool = True) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             file.seek(0)
-            owner = file.read().strip() or "another one"
-            said = f"{work} is under way in process {owner}"
-            advice = f"if it was left over from a run that was killed, end it with `kill {owner}`"
+            owner = file.read().strip() or "unknown"
+            said = f"{work} is already running in process {owner}"
+            advice = f"if it is left over from a killed run, end it with `kill {owner}`"
             if not wait:
                 raise BusyError(f"{said}; {advice}") from None
             print(f"{said}; waiting for it to end ({advice})", file=sys.stderr, flush=True)

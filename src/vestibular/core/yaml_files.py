@@ -1,79 +1,22 @@
-"""YAML files: read as DVC reads them, and edited without touching anything else."""
+"""YAML files: read as DVC reads them, and edited in place."""
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.nodes import CollectionNode, MappingNode, Node, ScalarNode
 
 from vestibular.core.errors import ParamsError
 from vestibular.core.files import atomic_file
-
-
-class _Loader(yaml.SafeLoader):
-    """PyYAML with YAML 1.2's floats, as DVC reads them, and without repeated keys or circles."""
-
-    def __init__(self, stream: Any) -> None:
-        super().__init__(stream)
-        self._open: list[Any] = []
-        """Anchors of the values that are being read."""
-
-    def compose_node(self, parent: Any, index: Any) -> Any:
-        event: Any = self.peek_event()  # type: ignore[no-untyped-call]
-        if isinstance(event, yaml.AliasEvent) and event.anchor in self._open:
-            place: Any = event.start_mark
-            raise yaml.MarkedYAMLError(problem="a value that holds itself", problem_mark=place)
-        return super().compose_node(parent, index)
-
-    def compose_sequence_node(self, anchor: Any) -> yaml.SequenceNode:
-        self._open.append(anchor)
-        node = super().compose_sequence_node(anchor)
-        self._open.pop()
-        return node
-
-    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
-        self._open.append(anchor)
-        # as it is written: later on, what is merged in (`<<`) stands beside what overrides it
-        node = super().compose_mapping_node(anchor)
-        self._open.pop()
-        seen = set()
-        for key_node, _ in node.value:
-            if not isinstance(key_node, yaml.ScalarNode):
-                raise yaml.MarkedYAMLError(
-                    problem="braces or brackets in the place of a key; put a text that begins "
-                    "with one in quotes",
-                    problem_mark=key_node.start_mark,
-                )
-            if key_node.value in seen:
-                raise yaml.MarkedYAMLError(
-                    problem=f"the key {key_node.value!r} stands here twice",
-                    problem_mark=key_node.start_mark,
-                )
-            seen.add(key_node.value)
-        return node
-
-
-_Loader.yaml_implicit_resolvers = {
-    first: [pair for pair in pairs if pair[0] != "tag:yaml.org,2002:float"]
-    for first, pairs in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
-# Source: YAML 1.2.2, section 10.3.2, the core schema's regular expressions
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(
-        r"^(?:[-+]?(?:\.[0-9]+|[0-9]+\.[0-9]*)(?:[eE][-+]?[0-9]+)?|[-+]?[0-9]+[eE][-+]?[0-9]+"
-        r"|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$"
-    ),
-    list("-+0123456789."),
-)
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
     """Read a YAML file whose top level is a mapping.
 
     Raises:
-        ParamsError: the file is missing, is not YAML, or is something else than a mapping.
+        ParamsError: the file is missing, is not YAML, or is not a mapping.
     """
     try:
         text = path.read_text(encoding="utf-8")
@@ -87,47 +30,88 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 
 def parse_yaml(text: str, path: Path) -> dict[str, Any]:
-    """Parse YAML whose top level is a mapping; `path` says in messages where it is from.
+    """Parse YAML whose top level is a mapping; `path` is named in messages.
 
     Raises:
-        ParamsError: the text is not YAML, or is something else than a mapping.
+        ParamsError: the text is not YAML, or is not a mapping.
     """
     try:
-        # the loader is a SafeLoader
-        content = yaml.load(text, _Loader)  # noqa: S506
-    except yaml.MarkedYAMLError as error:
+        # the parser that DVC uses, for YAML 1.2
+        constructor, _ = YAML(typ="safe", pure=True).get_constructor_parser(text)
+        node = constructor.composer.get_single_node()
+        _check(node)
+        content = None if node is None else constructor.construct_document(node)
+    except MarkedYAMLError as error:
         line = f" line {error.problem_mark.line + 1}:" if error.problem_mark else ""
         raise ParamsError(f"{path}:{line} not YAML: {error.problem}") from None
-    except yaml.YAMLError as error:
+    except YAMLError as error:
         raise ParamsError(f"{path}: not YAML: {error}") from None
     except RecursionError:
         raise ParamsError(f"{path}: not YAML: it is nested too deeply") from None
     except (ValueError, AttributeError, TypeError) as error:
-        # a day that no calendar has, or a tag (`!!int`) of a text that is none
+        # an impossible date, or a tag such as `!!int` on text
         raise ParamsError(f"{path}: not YAML: {error}; put texts in quotes") from None
     if not isinstance(content, dict):
         raise ParamsError(f"{path}: must be a mapping of settings, not {kind(content)}")
     return content
 
 
-def replace_values(path: Path, values: Mapping[tuple[str, ...], str]) -> None:
-    """Write texts into a YAML file in place of those at the given keys; all else stays.
-
-    A key whose neighbours are there, but not itself, is put behind the first of them.
+def _check(node: Node | None) -> None:
+    """Refuse what the parser accepts: circular values, duplicate keys, and keys of several values.
 
     Raises:
-        ParamsError: the file is not YAML, a key's mapping is not in it, or what stands there is
-            another place's too (a YAML alias).
+        MarkedYAMLError: there is such a value or key.
+    """
+    entered: set[Node] = set()
+    left: set[Node] = set()
+
+    def visit(node: Node | None, place: Any) -> None:
+        if not isinstance(node, CollectionNode) or node in left:
+            return
+        if node in entered:
+            raise MarkedYAMLError(problem="a value that contains itself", problem_mark=place)
+        entered.add(node)
+        seen = set()
+        for item in node.value:
+            if not isinstance(node, MappingNode):
+                visit(item, item.start_mark)
+                continue
+            key, below = item
+            if not isinstance(key, ScalarNode):
+                raise MarkedYAMLError(
+                    problem="a brace or bracket in place of a key; put a text that begins with one "
+                    "in quotes",
+                    problem_mark=key.start_mark,
+                )
+            if key.value in seen:
+                raise MarkedYAMLError(
+                    problem=f"the key {key.value!r} appears twice", problem_mark=key.start_mark
+                )
+            seen.add(key.value)
+            visit(below, key.start_mark)
+        left.add(node)
+
+    visit(node, None)
+
+
+def replace_values(path: Path, values: Mapping[tuple[str, ...], str]) -> None:
+    """Replace values at the given keys of a YAML file with texts; keep everything else.
+
+    A missing key is inserted after the first key of its mapping.
+
+    Raises:
+        ParamsError: the file is not YAML, a key's mapping is missing, or the value is shared
+            through a YAML alias.
     """
     expected = read_yaml(path)
     text = path.read_text(encoding="utf-8")
     edits = []
     for keys, value in values.items():
-        node: Any = yaml.compose(text, _Loader)
+        node: Any = YAML(typ="safe", pure=True).compose(text)
         for key in keys[:-1]:
             node = next((below for name, below in node.value if name.value == key), None)
-            if not isinstance(node, yaml.MappingNode):
-                raise ParamsError(f"{path}: {'.'.join(keys)}: there is no such mapping")
+            if not isinstance(node, MappingNode):
+                raise ParamsError(f"{path}: {'.'.join(keys)}: no such mapping")
         found = [below for name, below in node.value if name.value == keys[-1]]
         if found:
             edits.append((found[0].start_mark.index, found[0].end_mark.index, value))
@@ -147,21 +131,21 @@ def replace_values(path: Path, values: Mapping[tuple[str, ...], str]) -> None:
     if written != expected:
         wanted = ", ".join(f"{'.'.join(keys)}: {value}" for keys, value in values.items())
         raise ParamsError(
-            f"{path}: a value behind a YAML alias or merge cannot be written without changing "
-            f"others; write by hand {wanted}"
+            f"{path}: a value behind a YAML alias or merge cannot be changed without changing "
+            f"others; edit by hand: {wanted}"
         )
     with atomic_file(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
 def _with_value(content: Mapping[str, Any], keys: tuple[str, ...], value: str) -> dict[str, Any]:
-    """Return a mapping with one value replaced; what is shared by an alias is not changed."""
+    """Return a mapping with one value replaced; leave values shared by an alias unchanged."""
     below = _with_value(content[keys[0]], keys[1:], value) if len(keys) > 1 else value
     return {**content, keys[0]: below}
 
 
 def kind(value: object) -> str:
-    """Return what a value of a YAML file is, in words."""
+    """Return the type of a YAML value in words."""
     return {"NoneType": "nothing", "str": "text", "list": "a list"}.get(
         type(value).__name__, type(value).__name__
     )

@@ -1,4 +1,4 @@
-"""Reads a dataset, audits it, splits it and finds leaks: what the stage `prepare` does.
+"""Reading, audit, splits and leaks of a dataset: the work of the stage `prepare`.
 
 May import `core`, `modeling` and `scoring`.
 """

@@ -1,7 +1,6 @@
-"""Checks questions one by one, writing down what is wrong and mending what can be mended.
+"""Audit of single questions: records faults and corrects those that can be corrected.
 
-A question that cannot be asked or scored (no words, no context, no answer) is left out and
-written down; nothing else is.
+Only a question that cannot be asked or scored (no words, no context, no answer) is left out.
 """
 
 from collections import Counter
@@ -22,25 +21,25 @@ from vestibular.data.findings import (
     refused,
 )
 from vestibular.data.locating import composed_places, places
-from vestibular.data.records import Record, SourceAnswer
+from vestibular.data.sources import SourceAnswer, SourceQuestion
 from vestibular.scoring.normalization import Normalization
 
 SEPARATORS = "|;"
-"""What people put between several answers in one cell."""
+"""Characters that often separate several answers in one cell."""
 
 
 @dataclass
 class Audit:
-    """What was found in one split."""
+    """Findings in one split."""
 
     findings: Findings
     present: int
-    """Rows of the source that are this split's."""
+    """Number of source rows that belong to this split."""
     origins: dict[str, Origin]
-    """Where each question that is kept stands, by its id."""
+    """Source position of each question that was kept, by id."""
 
     def as_metrics(self, questions: Sequence[Question], sha256: str) -> SplitMetrics:
-        """Return the counts for the `questions` that are kept, every kind of fault named."""
+        """Return the counts for the `questions` that were kept, with every kind of fault."""
         references = Counter(len(question.answers) for question in questions)
         contexts = {question.context for question in questions}
         left_out, faults, converted = self.findings.as_metrics()
@@ -64,29 +63,29 @@ class Audit:
 
 
 def audit(
-    records: Sequence[Record],
+    records: Sequence[SourceQuestion],
     source: Path,
     unanswerable: str | None,
     rules: Normalization,
     findings: Findings | None = None,
 ) -> tuple[list[Question], Audit]:
-    """Check questions one by one, writing down and mending faults.
+    """Check questions one by one; record and correct faults.
 
-    An answer's offset that does not point at its text is replaced by the nearest place where
-    the text stands. A repeated id gets a suffix that no other id has, so that every id is one
-    question's. Texts stay as they are written; they are compared in Unicode's composed form.
+    An answer's offset that does not point at its text is replaced by the nearest position of the
+    text. A duplicate id gets a unique suffix. Texts stay as they are written; they are compared in
+    Unicode's composed form.
 
     Args:
-        records: the questions as the source states them.
+        records: the questions as in the source.
         source: their file, for messages.
-        unanswerable: answer to a question that its context does not answer; if it is None, a
-            question without an answer is left out.
-        rules: what of an answer's spelling does not count.
-        findings: what was found in these questions so far, which grows here.
+        unanswerable: answer to a question that its context does not answer; if None, a question
+            without an answer is left out.
+        rules: normalization of answers.
+        findings: earlier findings about these questions; extended here.
 
     Raises:
-        DataError: no question is left, or some are marked as impossible and no answer to them
-            is stated.
+        DataError: no question is left, or some are marked as impossible and there is no answer for
+            these.
     """
     found = Findings() if findings is None else findings
     if unanswerable is None and (impossible := [one for one in records if one.impossible]):
@@ -94,8 +93,8 @@ def audit(
             refused(
                 "impossible_without_setting",
                 record.origin,
-                f"question {record.id} is marked as impossible to answer; write in params.yaml "
-                "as data.unanswerable what the model should answer then",
+                f"question {record.id} is marked as impossible to answer; set data.unanswerable "
+                "in params.yaml to the text that the model should answer",
             )
             for record in impossible
         )
@@ -125,7 +124,7 @@ def audit(
         name = ids.unique(record, found)
         texts = tuple(answer.text for answer in answers)
         for text in texts:
-            # no answer but an empty one, or an article, is right then
+            # only an empty answer, or an article, is right then
             if not rules.text(text):
                 found.add("answer_of_articles_alone", record.origin, text, "kept", record.id)
         starts = tuple(_locate(record, answer, found) for answer in answers)
@@ -149,19 +148,23 @@ def audit(
     return questions, Audit(found, len(records), origins)
 
 
-def _note_left_out_answers(record: Record, kept: Sequence[SourceAnswer], found: Findings) -> None:
-    """Write down what of a question's answers does not count."""
+def _note_left_out_answers(
+    record: SourceQuestion, kept: Sequence[SourceAnswer], found: Findings
+) -> None:
+    """Record the answers of a question that do not count."""
     kind = "answer_of_impossible" if record.impossible else "empty_answer"
     for answer in record.answers:
         if answer not in kept:
             found.add(kind, record.origin, answer.text, "the answer was left out", record.id)
     if not kept and record.impossible is False:
         what = "marked as possible, without an answer"
-        done = "taken for one that its context does not answer"
+        done = "treated as a question that its context does not answer"
         found.add("no_answer_though_possible", record.origin, what, done, record.id)
 
 
-def _unusable(record: Record, answers: list[SourceAnswer], unanswerable: str | None) -> str | None:
+def _unusable(
+    record: SourceQuestion, answers: list[SourceAnswer], unanswerable: str | None
+) -> str | None:
     if not is_visible(record.question):
         return "empty_question"
     if not is_visible(record.context):
@@ -172,14 +175,14 @@ def _unusable(record: Record, answers: list[SourceAnswer], unanswerable: str | N
 
 
 class _Ids:
-    """Gives every question an id of its own."""
+    """Unique ids for all questions."""
 
-    def __init__(self, records: Sequence[Record]) -> None:
+    def __init__(self, records: Sequence[SourceQuestion]) -> None:
         self.taken = {record.id for record in records}
         self.seen: Counter[str] = Counter()
 
-    def unique(self, record: Record, found: Findings) -> str:
-        """Return the record's id, with a suffix that makes it new if another question has it."""
+    def unique(self, record: SourceQuestion, found: Findings) -> str:
+        """Return the record's id, with a suffix if another question has the same id."""
         self.seen[record.id] += 1
         if self.seen[record.id] == 1:
             return record.id
@@ -190,8 +193,8 @@ class _Ids:
         return name
 
 
-def _locate(record: Record, answer: SourceAnswer, found: Findings) -> int:
-    """Return where the answer stands, the place nearest to the stated one; -1 for nowhere."""
+def _locate(record: SourceQuestion, answer: SourceAnswer, found: Findings) -> int:
+    """Return the position of the answer closest to the stated one; -1 if it does not occur."""
     stated, text, context = answer.start, answer.text, record.context
     if stated is not None and stated >= 0 and context.startswith(text, stated):
         return stated
@@ -199,9 +202,9 @@ def _locate(record: Record, answer: SourceAnswer, found: Findings) -> int:
     if not standing and (standing := composed_places(context, text)):
         found.add("answer_in_other_form", record.origin, text, "kept as it is written", record.id)
     place = min(standing, key=lambda place: abs(place - (stated or 0))) if standing else -1
-    # a source without offsets has none that are wrong
+    # a source without offsets has no wrong ones
     if stated is not None and place != stated:
-        where = f"moved to {place}" if standing else "taken for unknown"
+        where = f"moved to {place}" if standing else "treated as unknown"
         what = f"{stated} for {text!r}"
         found.add("wrong_answer_start", record.origin, what, f"the offset was {where}", record.id)
     if not standing and _are_several(text, context):
@@ -213,7 +216,7 @@ def _locate(record: Record, answer: SourceAnswer, found: Findings) -> int:
 
 
 def _are_several(text: str, context: str) -> bool:
-    """Say whether a text that its context lacks is a list of texts that the context has."""
+    """Return whether a text that its context lacks is a list of texts that the context has."""
     for mark in SEPARATORS:
         parts = [part.strip() for part in text.split(mark) if is_visible(part)]
         if len(parts) > 1 and all(

@@ -1,4 +1,4 @@
-"""The rows of `data/audit.jsonl`, as a person reads them."""
+"""The rows of `data/audit.jsonl` as tables for the terminal."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,11 +9,11 @@ from vestibular.core.data_audit import AuditRow
 from vestibular.data.findings import Origin
 
 WIDTH = 48
-"""Characters of what was found, and of what was done, in a table."""
+"""Width of the columns for what was found and what was done, in characters."""
 
 
 def summary(rows: Sequence[AuditRow]) -> str:
-    """Return a table of what was found, how often, where first, and what was done about it."""
+    """Return a table of findings: kind, count, first place, and what was done."""
     first: dict[tuple[str, str], AuditRow] = {}
     count: dict[tuple[str, str], int] = {}
     for row in rows:
@@ -34,15 +34,15 @@ def listing(rows: Sequence[AuditRow]) -> str:
     """Return a table with every row."""
     return tabulate(
         [(place(row), _words(row.kind), _cut(row.found), _cut(row.done)) for row in rows],
-        headers=("where", "found", "what stands there", "what was done"),
+        headers=("where", "found", "value in the source", "what was done"),
         tablefmt="plain",
-        # ids and numbers are quoted as they are
+        # print ids and numbers as they are
         disable_numparse=True,
     )
 
 
 def place(row: AuditRow) -> str:
-    """Return where a row of the source is."""
+    """Return the position of a row in the source."""
     return str(Origin(Path(row.file), row.row, row.line, row.place))
 
 
@@ -51,6 +51,6 @@ def _words(name: str) -> str:
 
 
 def _cut(text: str) -> str:
-    """Return a text on one line, and not longer than a cell."""
+    """Return a text on one line, cut to the width of a cell."""
     line = " ".join(text.split())
     return line if len(line) <= WIDTH else f"{line[: WIDTH - 1]}…"

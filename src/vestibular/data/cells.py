@@ -1,6 +1,7 @@
-"""Reads one value of a source: a cell of a table, or an id or an offset in SQuAD's JSON.
+"""Reading of a single value: a cell of a table, or an id or an offset in SQuAD's JSON.
 
-What another tool wrote in another type is read with what it plainly means, and written down.
+Values that another tool wrote with another type are converted to their obvious meaning, and
+recorded.
 """
 
 import math
@@ -11,23 +12,23 @@ from typing import Any
 from vestibular.data.findings import SEVERAL_ANSWERS, Findings, Origin, quoted
 from vestibular.data.python_texts import NotPythonError, looks_printed, read_printed
 from vestibular.data.reading import RepeatedKeyError, parse_json
-from vestibular.data.records import SourceAnswer
+from vestibular.data.sources import SourceAnswer
 
 WHOLE = re.compile(r"\s*[+-]?\d{1,18}\s*")
 FRACTION = re.compile(r"\s*[+-]?\d{1,18}\.0*\s*")
 """A whole number as pandas writes it in a column with gaps."""
 LARGEST = 2**53
-"""Beyond it a fraction may have lost digits."""
+"""Beyond this, a float may have lost digits."""
 TRUTHS = {"true": True, "yes": True, "false": False, "no": False}
 NUMBERS = {"1": True, "1.0": True, "0": False, "0.0": False}
 
 
 class CellError(Exception):
-    """What is wrong with one cell."""
+    """The fault of one cell."""
 
 
 def as_id(value: Any, kind: str, origin: Origin, found: Findings) -> Any:
-    """Return an id or a title as text if it is a whole number, and everything else as it is."""
+    """Return an id or a title as text if it is a whole number, and anything else unchanged."""
     number = _whole(value)
     if number is None or isinstance(value, str):
         return value
@@ -36,13 +37,13 @@ def as_id(value: Any, kind: str, origin: Origin, found: Findings) -> Any:
 
 
 def as_start(value: Any, origin: Origin, found: Findings, text: bool = False) -> Any:
-    """Return an offset as a number if it plainly is one, and everything else as it is.
+    """Return an offset as a number if it obviously is one, and anything else unchanged.
 
     Args:
-        value: what the source says.
-        origin: where, for the record.
+        value: value in the source.
+        origin: its position, for the record.
         found: the record.
-        text: whether text is how the format writes numbers.
+        text: whether the format writes numbers as text.
     """
     number = _whole(value)
     if number is None or (isinstance(value, int) and not isinstance(value, bool)):
@@ -55,7 +56,7 @@ def as_start(value: Any, origin: Origin, found: Findings, text: bool = False) ->
 
 
 def _whole(value: Any) -> int | None:
-    """Return the whole number that a value is or spells; None if it does neither."""
+    """Return the whole number that a value is or spells; None if it is not one."""
     if isinstance(value, bool):
         return None
     if isinstance(value, int):
@@ -64,17 +65,17 @@ def _whole(value: Any) -> int | None:
         whole = math.isfinite(value) and value.is_integer() and abs(value) <= LARGEST
         return int(value) if whole else None
     if isinstance(value, str) and (WHOLE.fullmatch(value) or FRACTION.fullmatch(value)):
-        # `int` knows fewer blanks
+        # `int` strips fewer kinds of white space
         return int(value.strip().split(".")[0])
     return None
 
 
 class CellReader:
-    """Reads the cells of one table."""
+    """Reader of the cells of one table."""
 
     def __init__(self, kind: str, found: Findings) -> None:
         self.typed = kind != "csv"
-        """Whether the format has numbers, truth values and lists of its own."""
+        """Whether the format has numbers, booleans and lists of its own."""
         self.found = found
         self.readers: dict[str, Callable[[Any, Origin], Any]] = {
             "id": lambda cell, origin: self._name(cell, "id_as_number", origin),
@@ -87,10 +88,10 @@ class CellReader:
         }
 
     def read(self, key: str, cell: Any, origin: Origin) -> Any:
-        """Read a cell of the column that holds `key`, a field of `Columns`.
+        """Read a cell of the column for `key`, a field of `Columns`.
 
         Raises:
-            CellError: it cannot be read; says what is wrong with it.
+            CellError: the cell cannot be read; the text says why.
         """
         if isinstance(cell, float) and math.isnan(cell):
             self.found.add("empty_as_nan", origin, cell, "read as empty")
@@ -122,7 +123,7 @@ class CellReader:
         if isinstance(cell, dict) and isinstance(cell.get("text"), list):
             texts, starts = cell["text"], cell.get("answer_start") or []
             if not isinstance(starts, list):
-                raise CellError("has a list of texts, but answer_start is none")
+                raise CellError("has a list of texts, but answer_start is not a list")
             if starts and len(starts) != len(texts):
                 raise CellError(f"has {len(texts)} texts but {len(starts)} answer_start")
             cell = [
@@ -137,9 +138,9 @@ class CellReader:
         return [self._answer(each, origin) for each in cell]
 
     def _list_in_text(self, cell: str, origin: Origin) -> Any:
-        """Return the list or object that a text spells; the text itself if it spells none.
+        """Return the list or object that a text spells, or else the text itself.
 
-        An answer may happen to be in brackets, and be JSON even, as `[1999]` is.
+        An answer may happen to be in brackets and even be JSON, such as `[1999]`.
         """
         read: Any
         if cell.lstrip()[:1] in ("[", "{"):
@@ -148,7 +149,7 @@ class CellReader:
             except RepeatedKeyError as error:
                 raise CellError(str(error)) from None
             except ValueError:
-                # perhaps Python's
+                # perhaps printed by Python
                 pass
             else:
                 if read and isinstance(read, list) and not any(map(_is_answer, read)):
@@ -161,14 +162,14 @@ class CellReader:
         try:
             read = read_printed(cell)
         except NotPythonError as error:
-            # a name in quotes and parentheses
+            # a quoted name in parentheses
             if cell.lstrip().startswith("("):
                 return cell
             raise CellError(
-                f"looks like a list, a dictionary or an array and is neither JSON nor what Python "
-                f"prints for one ({error}): {quoted(cell)}; {SEVERAL_ANSWERS}"
+                "looks like a list, a dictionary or an array, but is neither JSON nor Python's "
+                f"printed form ({error}): {quoted(cell)}; {SEVERAL_ANSWERS}"
             ) from None
-        # words in parentheses and quotes
+        # quoted words in parentheses
         if not isinstance(read, list | dict):
             return cell
         self.found.add("answers_as_python", origin, cell, f"read as {quoted(read)}")

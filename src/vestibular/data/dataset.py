@@ -1,4 +1,4 @@
-"""A dataset's two splits: read in any format, audited, divided, and looked through for leaks."""
+"""A dataset's two splits: read from any format, audited, divided, and checked for leaks."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -13,8 +13,8 @@ from vestibular.core.questions import Question
 from vestibular.data.audit import Audit, audit
 from vestibular.data.findings import Origin, RefusedDataError, refusal, refused
 from vestibular.data.leaks import Leaks, find_leaks
-from vestibular.data.records import Source
 from vestibular.data.settings import DataSettings
+from vestibular.data.sources import Source
 from vestibular.data.splits import drawn_split, split_by_document
 from vestibular.data.squad import read_squad
 from vestibular.data.tables import read_table
@@ -27,20 +27,20 @@ class Dataset:
     """Both splits, ready to be written."""
 
     questions: dict[str, list[Question]]
-    """`train` and `validation`."""
+    """Questions of `train` and `validation`."""
     audits: dict[str, Audit]
-    """What was found in each."""
+    """Audit of each split."""
     files: dict[str, Path]
-    """The file that each split is from."""
+    """Source file of each split."""
     leaks: LeakMetrics
     drawn: DrawnSplit | None
-    """Null where the source has a validation split."""
+    """None if the source has a validation split."""
 
     def note_special_tokens(self, tokens: frozenset[str]) -> None:
-        """Write down which texts spell a tokenizer's special tokens; a context is looked at once.
+        """Record the texts that spell a tokenizer's special tokens; each context is checked once.
 
         Args:
-            tokens: those of all candidates.
+            tokens: special tokens of all candidates.
         """
         seen: set[str] = set()
         for split, questions in self.questions.items():
@@ -53,11 +53,11 @@ class Dataset:
                 for place, text in texts:
                     for token in spelled_in(tokens, text):
                         origin = audited.origins[one.id].at(place)
-                        what = "kept; every candidate reads it as text"
+                        what = "kept; every candidate reads it as plain text"
                         audited.findings.add("special_token", origin, token, what, one.id)
 
     def metrics(self, leaked_between_folds: int = 0) -> DataMetrics:
-        """Return `metrics/data.json`: sums over the rows that were written down."""
+        """Return `metrics/data.json`: sums over the recorded rows."""
         splits = {
             split: audited.as_metrics(self.questions[split], file_sha256(self.files[split]))
             for split, audited in self.audits.items()
@@ -70,7 +70,7 @@ class Dataset:
         )
 
     def audit_rows(self) -> Iterator[AuditRow]:
-        """Yield the lines of `data/audit.jsonl`, those of training first."""
+        """Yield the lines of `data/audit.jsonl`, training first."""
         for split, audited in self.audits.items():
             yield from (finding.as_row(split) for finding in audited.findings.rows)
 
@@ -80,11 +80,12 @@ def load_dataset(settings: DataSettings, rules: Normalization, seed: int) -> Dat
 
     Args:
         settings: where they are, and how they are divided.
-        rules: what of an answer's spelling does not count.
-        seed: of the split, where it is drawn.
+        rules: normalization of answers.
+        seed: seed of a drawn split.
 
     Raises:
-        DataError: a file is missing, is not the right one or malformed, or leaks are to fail.
+        DataError: a file is missing, malformed or not the expected one, or there are leaks and
+            these are errors.
     """
     paths = {
         split: Path(settings.source, name)
@@ -107,7 +108,7 @@ def load_dataset(settings: DataSettings, rules: Normalization, seed: int) -> Dat
         )
     files = {split: paths.get(split, paths["train"]) for split in records}
     if sum(map(len, records.values())) != sum(source.present for source in sources.values()):
-        raise RuntimeError("the rows that were read are not all that the files hold")
+        raise RuntimeError("the number of rows read differs from the number in the files")
     questions: dict[str, list[Question]] = {}
     audits: dict[str, Audit] = {}
     for split, ones in records.items():
@@ -129,17 +130,18 @@ def load_dataset(settings: DataSettings, rules: Normalization, seed: int) -> Dat
 
 
 def _refuse_all_that_is_odd(audits: Mapping[str, Audit]) -> None:
-    """Make sure that every question is as it should be.
+    """Refuse data with any question that is not as it should be.
 
     Raises:
-        DataError: one would be left out, mended or kept though odd; names all of them.
+        DataError: a question would be left out, corrected or kept despite a fault; names all of
+            them.
     """
     odd = [
         refused(
             one.kind,
             one.origin,
-            f"{one.kind.replace('_', ' ')}: {one.found!r}; mend it, or write data.strict: false "
-            f"({one.done})",
+            f"{one.kind.replace('_', ' ')}: {one.found!r}; correct it, or write data.strict: "
+            f"false ({one.done})",
         )
         for audited in audits.values()
         for one in audited.findings.rows
@@ -150,7 +152,7 @@ def _refuse_all_that_is_odd(audits: Mapping[str, Audit]) -> None:
 
 
 def _refuse_one_content(paths: Mapping[str, Path]) -> None:
-    """Make sure that nobody is examined on the questions that were learned.
+    """Refuse two files with the same content, so that nobody is examined on learned questions.
 
     Raises:
         DataError: the two files hold the same bytes.
@@ -158,38 +160,38 @@ def _refuse_one_content(paths: Mapping[str, Path]) -> None:
     if len(paths) < 2:
         return
     train, validation = paths.values()
-    # one that is missing is said where it is read
+    # a missing file is reported where it is read
     if not (train.is_file() and validation.is_file()):
         return
     if file_sha256(train) == file_sha256(validation):
         what = (
-            f"holds the same bytes as {train}; name a file with other questions, or write "
+            f"holds the same bytes as {train}; name a file with other questions, or set "
             "data.validation_size to hold out a part of one file"
         )
         raise refusal("one_content", Origin(validation), what)
 
 
 def _check_file(path: Path, split: str, settings: DataSettings) -> None:
-    """Make sure that a file is there and is the one that was meant.
+    """Check that a file exists and is the expected one.
 
     Raises:
-        DataError: it is not; says where it is to be had.
+        DataError: it does not, or is not; says where to get it.
     """
     address = getattr(settings.urls, split, None)
     if settings.hub:
-        address = f"the hub's dataset {settings.hub.id}"
+        address = f"the hub dataset {settings.hub.id}"
     if address and not path.exists():
         raise DataError(
-            f"{path}: not found; on a machine with a network `vestibular fetch` gets it from "
-            f"{address}: run it here, or run it there and copy the file"
+            f"{path}: not found; on a machine with network access, `vestibular fetch` downloads "
+            f"it from {address}: run it here, or run it there and copy the file"
         )
     expected = getattr(settings.sha256, split, None)
     if expected and path.is_file() and (found := file_sha256(path)) != expected:
         raise refusal(
             "wrong_file",
             Origin(path),
-            f"is not the file that is meant: its SHA-256 is {found}, and {PARAMS} says "
-            f"{expected} under data.sha256.{split}; put the right file there"
+            f"is not the expected file: its SHA-256 is {found}, but {PARAMS} has {expected} under "
+            f"data.sha256.{split}; put the right file there"
             + (", or remove it and run `vestibular fetch`" if address else ""),
         )
 
@@ -208,10 +210,10 @@ def _without_leaks(
         raise refusal(
             "leaks",
             Origin(PARAMS),
-            f"data.leaks: fail: training gives {leaks.leaked} of {counts['questions']} "
-            f"validation questions away ({counts['overlapping_contexts']} of "
-            f"{counts['contexts']} contexts overlap); write drop_from_train to leave the "
-            f"{len(leaks.train)} training questions out, or report to count them only",
+            f"data.leaks: fail: training questions reveal {leaks.leaked} of {counts['questions']} "
+            f"validation answers ({counts['overlapping_contexts']} of {counts['contexts']} "
+            f"contexts overlap); write drop_from_train to leave out the {len(leaks.train)} "
+            "training questions, or report to only count them",
         )
     train, validation = questions["train"], questions["validation"]
     if action == "drop_from_train":
@@ -224,8 +226,8 @@ def _without_leaks(
             raise refusal(
                 "leaks",
                 Origin(PARAMS),
-                "data.leaks: drop_from_train: no training question would be left; the two splits "
-                "hold the same texts",
+                "data.leaks: drop_from_train: no training question would be left; both splits "
+                "contain the same texts",
             )
     else:
         validation = [

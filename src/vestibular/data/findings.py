@@ -1,4 +1,4 @@
-"""Collects what is converted, mended, noted, left out or refused, for `data/audit.jsonl`."""
+"""Record of everything that is converted, corrected, noted, left out or refused."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -11,7 +11,7 @@ from vestibular.core.errors import DataError, VestibularError
 from vestibular.core.paths import PARAMS, REFUSED_DATA
 
 FAULTS_SHOWN = 10
-"""Faults that a message lists; the file of the refusal has all."""
+"""Number of faults listed in a message; the record of the refusal has all."""
 
 KEPT = frozenset(
     {
@@ -24,35 +24,35 @@ KEPT = frozenset(
         "special_token",
     }
 )
-"""Faults that nothing is done about."""
+"""Faults that are kept as they are."""
 
 SEVERAL_ANSWERS = 'several are a JSON list: ["one", "two"]'
-"""How a cell of a table holds more than one."""
+"""How to write several answers in one cell."""
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where something stands in the source."""
+    """Position in the source."""
 
     file: Path
     row: int | None = None
-    """Number of the question or of the table's row, counted from 1 without a header."""
+    """Number of the question or table row, counted from 1, header excluded."""
     line: int | None = None
-    """Line of a text file on which the row begins."""
+    """Line of the text file on which the row begins."""
     place: str | None = None
-    """Path into SQuAD's JSON, or name of the column."""
+    """Path in SQuAD's JSON, or name of the column."""
 
     def at(self, place: str) -> "Origin":
-        """Return the same row's `place`: what is below it in JSON, or a column."""
+        """Return a `place` in the same row: a path below it in JSON, or a column."""
         below = f"{self.place}.{place}" if self.place else place
         return Origin(self.file, self.row, self.line, below)
 
     def __str__(self) -> str:
-        """Write file, line, row and place, as messages begin."""
+        """Format file, line, row and place for the beginning of a message."""
         parts = [str(self.file)]
         if self.line is not None:
             parts.append(f"line {self.line}")
-        # a path into JSON says more than the number of the question
+        # a JSON path is more precise than the number of the question
         if self.row is not None and not (self.place or "").startswith("data["):
             parts.append(f"row {self.row}")
         if self.place:
@@ -62,7 +62,7 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was found."""
+    """One finding."""
 
     kind: str
     action: Action
@@ -73,7 +73,7 @@ class Finding:
     """The question's id in the source."""
 
     def as_row(self, split: str | None) -> AuditRow:
-        """Return the line of the file for it."""
+        """Return its line of the record."""
         return AuditRow.model_validate(
             {
                 "split": split,
@@ -92,22 +92,22 @@ class Finding:
 
 @dataclass
 class Findings:
-    """All that was found in one file, or in one split."""
+    """All findings in one file, or in one split."""
 
     rows: list[Finding] = field(default_factory=list)
 
     def add(
         self, kind: str, origin: Origin, found: object, done: str, question: str | None = None
     ) -> None:
-        """Write something down; its kind is a field of `LeftOut`, `Faults` or `Converted`."""
+        """Record a finding; `kind` is a field of `LeftOut`, `Faults` or `Converted`."""
         self.rows.append(Finding(kind, action_of(kind), origin, quoted(found), done, question))
 
     def counts(self) -> Counter[str]:
-        """Return how many rows there are of each kind."""
+        """Return the number of findings of each kind."""
         return Counter(finding.kind for finding in self.rows)
 
     def as_metrics(self) -> tuple[LeftOut, Faults, Converted]:
-        """Return the counts, every kind named."""
+        """Return the counts of every kind."""
         counts = self.counts()
         return (
             LeftOut(**{kind: counts[kind] for kind in LeftOut.model_fields}),
@@ -116,7 +116,7 @@ class Findings:
         )
 
     def divided(self, split_of_row: Mapping[int, str]) -> dict[str, "Findings"]:
-        """Return the findings of each split, by the number of the row that they are about."""
+        """Return the findings of each split, by the number of their row."""
         parts: dict[str, Findings] = {split: Findings() for split in set(split_of_row.values())}
         for finding in self.rows:
             if finding.origin.row is not None:
@@ -125,14 +125,14 @@ class Findings:
 
 
 class RefusedDataError(DataError):
-    """A source file, or some of its rows, cannot be read: each fault is a row of the record."""
+    """A source file, or some of its rows, cannot be read; each fault is recorded."""
 
     def __init__(self, findings: Iterable[Finding]) -> None:
         self.findings = tuple(findings)
         lines = [f"{finding.origin}: {finding.found}" for finding in self.findings]
         more = len(lines) - FAULTS_SHOWN
         if more > 0:
-            said = f"and {more} more; .vestibular/{REFUSED_DATA} has all of them"
+            said = f"and {more} more; all are in .vestibular/{REFUSED_DATA}"
             lines = [*lines[:FAULTS_SHOWN], f"{self.findings[0].origin.file}: {said}"]
         super().__init__("\n".join(lines))
 
@@ -143,20 +143,20 @@ def refusal(kind: str, origin: Origin, what: str) -> RefusedDataError:
 
 
 def refused(kind: str, origin: Origin, what: str) -> Finding:
-    """Return one of the faults of an error that has several."""
+    """Return one fault of an error with several."""
     return Finding(kind, "refused", origin, what, "nothing was prepared")
 
 
 def refused_rows(error: VestibularError) -> list[AuditRow]:
-    """Return the lines of the file that says why the data were refused."""
+    """Return the record that says why the data were refused."""
     if isinstance(error, RefusedDataError):
         return [finding.as_row(None) for finding in error.findings]
-    # a file that is not there has no row, and is in the settings
+    # a missing file has no row; it is named in the settings
     return [refused("refused", Origin(PARAMS), str(error)).as_row(None)]
 
 
 def action_of(kind: str) -> Action:
-    """Return what becomes of a row by what was found.
+    """Return what happens to a row with a kind of finding.
 
     Raises:
         KeyError: `metrics/data.json` has no such count.
@@ -171,6 +171,6 @@ def action_of(kind: str) -> Action:
 
 
 def quoted(value: object) -> str:
-    """Return what a row quotes of a value."""
+    """Return a value as quoted in a row."""
     text = value if isinstance(value, str) else repr(value)
     return text if len(text) <= MOST_SHOWN else f"{text[: MOST_SHOWN - 1]}…"

@@ -1,4 +1,4 @@
-"""Deals the documents out to the folds of a cross-validation."""
+"""Assignment of documents to the folds of a cross-validation."""
 
 from collections.abc import Mapping, Sequence
 
@@ -15,11 +15,11 @@ def plan_repeats(
     seeds: Sequence[str],
     seed: int,
 ) -> dict[str, Repeat]:
-    """Return what each repeat changes, by its name.
+    """Return the plan of each repeat, by name.
 
     Args:
         questions: the prepared questions by split.
-        folds: names of the folds, in their order.
+        folds: names of the folds, in order.
         seeds: names of the trainings with another seed.
         seed: the settings' own seed.
 
@@ -49,33 +49,32 @@ def plan_repeats(
 
 
 def count_leaks_between(repeats: Mapping[str, Repeat], action: str) -> int:
-    """Return how many questions the questions of other folds give away.
+    """Return how many questions have answers that questions of other folds reveal.
 
     Args:
-        repeats: as `plan_repeats` returns them.
+        repeats: plans by `plan_repeats`.
         action: `data.leaks`.
 
     Raises:
-        DataError: there are some, and leaks are to fail.
+        DataError: there are some, and leaks are errors.
     """
     held_out = [repeat.held_out for repeat in repeats.values() if repeat.held_out is not None]
     count = sum(len(each.leaked) for each in held_out)
     if count and action == "fail":
         raise DataError(
-            f"{PARAMS}: data.leaks: fail: {count} questions are given away by questions of other "
-            "folds; write report to count them only"
+            f"{PARAMS}: data.leaks: fail: questions of other folds reveal the answers to {count} "
+            "questions; write report to only count them"
         )
     return count
 
 
 def deal_folds(questions: Sequence[Question], count: int) -> list[int]:
-    """Return each question's fold, from 1 to `count`; a document is in one fold alone.
+    """Return each question's fold, from 1 to `count`; a document is in one fold only.
 
     Documents that share text count as one, so that no fold's contexts are learned in another.
 
-    Documents are dealt out by size, the largest first, each to the fold with the fewest
-    questions so far: the folds come out about equal, and nothing is drawn. `count` 0 puts all
-    into fold 0.
+    Documents are assigned by size, the largest first, each to the fold with the fewest questions so
+    far: the folds become about equal, without randomness. With `count` 0 all are in fold 0.
 
     Raises:
         ParamsError: there are fewer documents than folds.
@@ -88,8 +87,8 @@ def deal_folds(questions: Sequence[Question], count: int) -> list[int]:
         sizes[document] += 1
     if len(sizes) < count:
         raise ParamsError(
-            f"{PARAMS}: repeats: {count} folds need as many documents; there are {len(sizes)}, "
-            "those that share text taken together"
+            f"{PARAMS}: repeats: {count} folds need at least {count} documents; there are "
+            f"{len(sizes)}, where documents that share text count as one"
         )
     filled = [0] * count
     fold_of = {}

@@ -1,10 +1,10 @@
-"""Texts as sets of runs of words, and which of them share many, without comparing all with all.
+"""Texts as sets of word n-grams, and a search for pairs that share many of them.
 
-A run of words (a gram) is a number, the same for equal runs: nothing is hashed, so that a share
-is exact. Two texts that share a large part of their grams share at least one of the rarest of
-either: with `m` of `n` grams in common one of the `n - m + 1` rarest is common, wherever it is.
-Only texts that share such a gram are compared. Grams that very many texts have are capped, so that
-texts from one template do not make the work grow with the square of their number.
+A gram is a number, the same for equal runs of words: nothing is hashed, so that a share is exact.
+Two texts that share a large part of their grams share at least one of the rarest of each: if `m` of
+`n` grams are common, one of the `n - m + 1` rarest is common. Only texts that share such a gram are
+compared. Very frequent grams are capped, so that texts made from one template do not make the work
+grow quadratically.
 
 Source of the bound: Chaudhuri, Ganti, Kaushik, "A Primitive Operator for Similarity Joins in Data
 Cleaning", 2006 (prefix filtering).
@@ -21,18 +21,19 @@ from tqdm import tqdm
 from vestibular.core.characters import words
 
 MOST_HOLDERS = 500
-"""Texts that a gram proposes, at most: those that come first."""
+"""Maximum number of texts that a gram proposes: the first ones."""
 MOST_COMPARED = 2000
-"""Texts that one text is compared with, at most: those that share most of its rare grams."""
+"""Maximum number of texts that one text is compared with: those that share most of its rare
+grams."""
 COMPARED_AT_ONCE = 128
 MANY = 1024
 FEW = 16
-"""Texts that are compared first where there are many, since they may be enough."""
+"""Number of texts compared first if there are many, since they may suffice."""
 
 Numbers = npt.NDArray[np.int64]
-Marks = npt.NDArray[np.bool_]
-Enough = Callable[[Numbers, Numbers, Numbers], Marks]
-"""Says of pairs whether they share enough, by grams in common, our grams and theirs."""
+Flags = npt.NDArray[np.bool_]
+Enough = Callable[[Numbers, Numbers, Numbers], Flags]
+"""Decides for pairs whether they share enough, given common grams, our grams and theirs."""
 
 
 @dataclass(frozen=True)
@@ -40,11 +41,11 @@ class Grams:
     """The distinct grams of each text, the rarest first."""
 
     bounds: Numbers
-    """Where each text's grams begin in `grams`, and where the last one's end."""
+    """Start of each text's grams in `grams`, and the end of the last text's."""
     grams: Numbers
-    """Numbers of the grams; a smaller one is in fewer texts."""
+    """Gram numbers; a lower number is in fewer texts."""
     kinds: int
-    """Different grams."""
+    """Number of distinct grams."""
 
     @functools.cached_property
     def sizes(self) -> Numbers:
@@ -53,14 +54,14 @@ class Grams:
 
     @classmethod
     def of_texts(cls, texts: Sequence[str], size: int) -> "Grams":
-        """Return the texts' runs of `size` words; of a shorter text, the text itself."""
+        """Return the runs of `size` words in the texts; for a shorter text, the text itself."""
         numbers: dict[str, int] = {}
         found: list[npt.NDArray[np.int32]] = []
         lengths = np.zeros(len(texts), dtype=np.int64)
         for place, text in enumerate(texts):
             ours = [numbers.setdefault(word, len(numbers) + 1) for word in words(text)]
             lengths[place] = len(ours)
-            ours += [0] * (size - len(ours)) if ours else []  # 0 is no word
+            ours += [0] * (size - len(ours)) if ours else []  # 0 is not a word
             found.append(np.array(ours, dtype=np.int32))
         padded = np.where(lengths > 0, np.maximum(lengths, size), 0)
         whole = np.concatenate([*found, np.zeros(size, dtype=np.int32)]).astype(np.int64)
@@ -73,7 +74,7 @@ class Grams:
 
     @classmethod
     def of_pairs(cls, owners: Numbers, values: Numbers, count: int) -> "Grams":
-        """Return the grams of `count` texts; `owners` says whose each of `values` is."""
+        """Return the grams of `count` texts; `owners` is the text of each of `values`."""
         _, inverse, frequencies = np.unique(values, return_inverse=True, return_counts=True)
         rank = np.empty(len(frequencies), dtype=np.int64)
         rank[np.argsort(frequencies, kind="stable")] = np.arange(len(frequencies))
@@ -83,24 +84,24 @@ class Grams:
         return cls(bounds, pairs % kinds, kinds)
 
     def rarest(self, texts: Numbers, share: float) -> tuple[Numbers, Numbers]:
-        """Return so many of each text's rarest grams that a sharer of `share` has one of them.
+        """Return so many of each text's rarest grams that any text sharing `share` has one.
 
         Returns:
-            the grams of all texts, one text's after the other's, and their number of each.
+            the grams of all texts, one text after the other, and their number per text.
         """
         sizes = self.sizes[texts]
-        # a shade less, for what is a whole number up to rounding
+        # tolerance for products that are whole numbers up to rounding
         needed = np.maximum(1, np.ceil(share * sizes - 1e-9)).astype(np.int64)
         counts = np.where(sizes > 0, sizes - needed + 1, 0)
         return self.grams[_spread(self.bounds[texts], counts)], counts
 
-    def common(self, text: int, others: Numbers, scratch: Marks) -> Numbers:
+    def common(self, text: int, others: Numbers, scratch: Flags) -> Numbers:
         """Return the number of grams that a text has in common with each of `others`.
 
         Args:
             text: one text.
-            others: some texts.
-            scratch: False for every kind of gram, and so again afterwards.
+            others: other texts.
+            scratch: False for every gram, and reset to that afterwards.
         """
         ours = self.grams[self.bounds[text] : self.bounds[text + 1]]
         scratch[ours] = True
@@ -113,10 +114,10 @@ class Grams:
 
 
 class Holders:
-    """Which texts have which gram."""
+    """Index from grams to texts."""
 
     def __init__(self, texts: Numbers, grams: Numbers, counts: Numbers, kinds: int) -> None:
-        """Make the index of texts, given some grams of theirs, so many of each."""
+        """Build the index from some grams of each text; `counts` is their number per text."""
         order = np.argsort(grams, kind="stable")
         self.texts = np.repeat(texts, counts)[order]
         lengths = np.bincount(grams, minlength=kinds)
@@ -125,7 +126,7 @@ class Holders:
         self.capped = lengths > MOST_HOLDERS
 
     def proposed(self, grams: Numbers) -> Numbers:
-        """Return the texts that have some of the grams, each as often as it has one of them."""
+        """Return the texts with any of the grams, each repeated once per common gram."""
         return self.texts[_spread(self.firsts[grams], self.lengths[grams])]
 
 
@@ -137,25 +138,25 @@ def sharers(
     enough: Enough,
     title: str,
     both: bool = True,
-) -> tuple[Marks, Marks]:
-    """Find which of our texts share enough with any of theirs, and which of theirs with ours.
+) -> tuple[Flags, Flags]:
+    """Find which of our texts share enough with any of theirs, and vice versa.
 
-    A pair that shares enough must share at least `share` of our text's grams. No pair that counts
-    is missed, unless more than `MOST_HOLDERS` texts have each of its rare grams, or more than
-    `MOST_COMPARED` have some of them: then both are compared with those that come first.
+    A pair that shares enough must share at least `share` of our text's grams. No such pair is
+    missed unless more than `MOST_HOLDERS` texts have each of its rare grams, or more than
+    `MOST_COMPARED` have some of them: then only the first ones are compared.
 
     Args:
-        grams: of all texts.
-        ours: places of our texts.
-        theirs: places of theirs.
-        share: least share of our text's grams, in (0, 1].
-        enough: says of pairs whether they share enough.
-        title: what the progress bar is called.
-        both: whether it matters which of theirs they are.
+        grams: grams of all texts.
+        ours: positions of our texts.
+        theirs: positions of theirs.
+        share: minimum share of our text's grams, in (0, 1].
+        enough: decides for pairs whether they share enough.
+        title: title of the progress bar.
+        both: whether theirs have to be identified too.
 
     Returns:
-        marks for all texts: those of ours, and those of theirs, that are in such a pair; of
-        theirs all, if it does not matter.
+        masks over all texts: those of ours and those of theirs in such a pair; all of theirs if
+            these do not have to be identified.
     """
     count = len(grams.bounds) - 1
     found_ours, found_theirs = np.zeros(count, np.bool_), np.full(count, not both)
@@ -171,13 +172,13 @@ def sharers(
         _compare(grams, text, proposed, enough, found_ours, found_theirs, scratch)
     if not holders.capped.any():
         return found_ours, found_theirs
-    # what a common gram did not propose has a say of its own
+    # texts with capped grams are searched from the other side
     unsure = _any_of(holders.capped[rare], rare_counts) & ~found_ours[ours]
     capped = _any_of(holders.capped[all_of_theirs], every)
     left = theirs[capped & (unsure.any() | ~found_theirs[theirs])]
     ours_by_gram = Holders(ours, rare, rare_counts, grams.kinds)
 
-    def enough_for_us(shared: Numbers, sizes: Numbers, others: Numbers) -> Marks:
+    def enough_for_us(shared: Numbers, sizes: Numbers, others: Numbers) -> Flags:
         return enough(shared, others, sizes)
 
     for text in _bar(left.tolist(), title):
@@ -192,11 +193,11 @@ def _compare(
     text: int,
     proposed: Numbers,
     enough: Enough,
-    found_here: Marks,
-    found_there: Marks,
-    scratch: Marks,
+    found_here: Flags,
+    found_there: Flags,
+    scratch: Flags,
 ) -> None:
-    """Mark a text and those that it shares enough with, looking at no pair that tells nothing."""
+    """Mark a text and those that it shares enough with; skip pairs that change nothing."""
 
     def compare(some: Numbers) -> None:
         shared = grams.common(text, some, scratch)
@@ -205,7 +206,7 @@ def _compare(
         found_here[text] |= bool(fits.any())
 
     if not found_here[text] and len(proposed) > MANY:
-        # of texts of one template the first few tell; the commonest gram is the last
+        # for texts of one template a few comparisons suffice; the most frequent gram is last
         compare(np.unique(proposed[-FEW:]))
     if found_here[text]:
         proposed = proposed[~found_there[proposed]]
@@ -219,7 +220,7 @@ def _compare(
 
 
 def _most_first(texts: Numbers) -> Numbers:
-    """Return each of the texts once, those that are named most often first."""
+    """Return each of the texts once, the most frequent ones first."""
     if not len(texts):
         return texts
     names, counts = np.unique(texts, return_counts=True)
@@ -227,10 +228,10 @@ def _most_first(texts: Numbers) -> Numbers:
 
 
 def groups(grams: Grams, share: float, title: str) -> list[tuple[int, int]]:
-    """Return pairs that join all texts of which one shares `share` of the smaller one's grams.
+    """Return pairs that connect all texts of which one has `share` of the smaller one's grams.
 
-    Texts are of one group if they share enough, directly or through others; of each group there
-    are one pair fewer than texts. Grams that many texts have are capped as in `sharers`.
+    Texts are in one group if they share enough, directly or through others; a group of n texts has
+    n - 1 pairs. Frequent grams are capped as in `sharers`.
     """
     count = len(grams.bounds) - 1
     texts = np.arange(count)
@@ -265,9 +266,9 @@ def groups(grams: Grams, share: float, title: str) -> list[tuple[int, int]]:
 
 
 def _runs(whole: Numbers, size: int) -> Numbers:
-    """Return for each place the number of the run of `size` words that begins there.
+    """Return for each position the number of the run of `size` words that begins there.
 
-    Equal runs have equal numbers. Runs are doubled: two of four words make one of eight.
+    Equal runs have equal numbers. Runs are doubled: two runs of four words make one of eight.
     """
     runs, length = whole, 1
     while length < size:
@@ -281,7 +282,7 @@ def _runs(whole: Numbers, size: int) -> Numbers:
 
 
 def _spread(firsts: Numbers, counts: Numbers) -> Numbers:
-    """Return the places of runs of items: `counts` places from each of `firsts` on."""
+    """Return the positions in runs of items: `counts` positions from each of `firsts`."""
     total = int(counts.sum())
     if not total:
         return np.zeros(0, dtype=np.int64)
@@ -289,8 +290,8 @@ def _spread(firsts: Numbers, counts: Numbers) -> Numbers:
     return np.asarray(np.arange(total) + np.repeat(firsts - (ends - counts), counts))
 
 
-def _any_of(flags: Marks, counts: Numbers) -> Marks:
-    """Say for runs of flags, `counts` long, whether one of each run is set."""
+def _any_of(flags: Flags, counts: Numbers) -> Flags:
+    """Return for consecutive runs of flags, `counts` long, whether any flag of the run is set."""
     sums = np.concatenate(([0], np.cumsum(flags)))
     ends = np.cumsum(counts)
     return np.asarray(sums[ends] > sums[ends - counts])

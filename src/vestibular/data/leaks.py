@@ -1,4 +1,4 @@
-"""Leaks: what of the validation questions a model could have learned by heart in training."""
+"""Leaks: validation answers that a model could have memorized in training."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -9,30 +9,31 @@ from vestibular.core.characters import words
 from vestibular.core.data_metrics import LeakMetrics
 from vestibular.core.documents import Sourced, document_numbers
 from vestibular.core.questions import Question
-from vestibular.data.grams import Grams, Marks, Numbers, groups, sharers
+from vestibular.data.grams import Flags, Grams, Numbers, groups, sharers
 
 CONTEXT_GRAM = 8
-"""Words in a row that two independent texts hardly share."""
+"""Number of consecutive words that independent texts rarely share."""
 QUESTION_GRAM = 3
 LEAKING_OVERLAP = 0.5
-"""Share of a validation context's word 8-grams in one training context, from which on it leaks."""
+"""Share of a validation context's word 8-grams in one training context from which it counts as
+leaked."""
 NEAR_EQUAL = 0.8
-"""Share of word 3-grams in common, from which on two questions are nearly equal."""
+"""Share of common word 3-grams from which two questions count as nearly equal."""
 
 
 @dataclass(frozen=True)
 class Leaks:
-    """What the audit found between two splits."""
+    """Leaks between two splits."""
 
     validation: frozenset[int]
-    """Places of the validation questions that training gives away."""
+    """Positions of the validation questions whose answers training reveals."""
     train: frozenset[int]
-    """Places of the training questions that give them away."""
+    """Positions of the training questions that reveal them."""
     counts: dict[str, int]
-    """Leaking contexts, the questions they touch, and nearly equal questions."""
+    """Counts of leaking contexts, of the questions on them, and of nearly equal questions."""
 
     def as_metrics(self, dropped: int) -> LeakMetrics:
-        """Return the counts; `dropped` training questions were left out for them."""
+        """Return the counts; `dropped` training questions were left out because of leaks."""
         return LeakMetrics(
             **self.counts,
             clean_questions=self.counts["questions"] - self.leaked,
@@ -41,18 +42,18 @@ class Leaks:
 
     @property
     def leaked(self) -> int:
-        """Validation questions that are not clean."""
+        """Number of validation questions that are not clean."""
         return len(self.validation)
 
 
 class LeakAudit:
-    """Questions whose contexts and words have been looked at once, to compare any of them.
+    """Questions with contexts and words indexed once, for comparing any subsets.
 
-    A context leaks if half of its distinct word 8-grams or more stand in one training context;
-    words are runs of letters and digits, case aside, and characters in scripts without spaces
-    between words. Two questions are nearly equal if they share four fifths of the 3-grams of the
-    longer one; with the same answer that is a leak, too: whoever learned one knows the other.
-    Texts are compared in Unicode's composed form.
+    A context leaks if at least half of its distinct word 8-grams occur in one training context;
+    words are runs of letters and digits regardless of case, and single characters in scripts
+    without spaces between words. Two questions are nearly equal if they share four fifths of the
+    3-grams of the longer one; with the same answer that is a leak too: a model that learned one
+    knows the other. Texts are compared in Unicode's composed form.
     """
 
     def __init__(self, questions: Sequence[Question]) -> None:
@@ -79,12 +80,12 @@ class LeakAudit:
         owners = np.repeat(np.arange(len(pairs)), sizes)
         steps = np.arange(len(owners)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
         grams = self.texts.grams[self.texts.bounds[pairs[:, 0]][owners] + steps]
-        # the same gram with another answer is another one
+        # the same gram with another answer is a different one
         values = grams * (len(plain) + 1) + pairs[:, 1][owners]
         self.statements = Grams.of_pairs(owners, values, len(pairs))
 
     def between(self, train: Sequence[int], validation: Sequence[int]) -> "Leaks":
-        """Compare some of the questions with others, each given by their places."""
+        """Compare two subsets of the questions, given by positions."""
         learned, asked = np.array(train, dtype=np.int64), np.array(validation, dtype=np.int64)
         leaking, told = sharers(
             self.contexts,
@@ -138,7 +139,7 @@ class LeakAudit:
 
 
 class _Numbered:
-    """Distinct texts, and for each of the texts given the place of its like."""
+    """Distinct texts, and the index of each given text among them."""
 
     def __init__(self, given: Iterable[str]) -> None:
         numbers: dict[str, int] = {}
@@ -149,7 +150,7 @@ class _Numbered:
 
 
 def find_leaks(train: Sequence[Question], validation: Sequence[Question]) -> "Leaks":
-    """Compare the splits' contexts and questions; places count from 0 in each split."""
+    """Compare the splits' contexts and questions; positions count from 0 in each split."""
     found = LeakAudit([*train, *validation]).between(
         range(len(train)), range(len(train), len(train) + len(validation))
     )
@@ -158,17 +159,17 @@ def find_leaks(train: Sequence[Question], validation: Sequence[Question]) -> "Le
 
 
 def joined_documents(questions: Sequence[Sourced]) -> list[int]:
-    """Return each question's document as a number; contexts that overlap are of one document.
+    """Return the number of each question's document; overlapping contexts share a document.
 
-    So are documents joined that share text under different titles: no part of a dataset that is
-    divided by these numbers gives the contexts of another away.
+    So do documents with common text under different titles: a dataset divided by these numbers has
+    no part that reveals the contexts of another.
     """
     contexts = list(dict.fromkeys(question.context for question in questions))
     alike = groups(Grams.of_texts(contexts, CONTEXT_GRAM), LEAKING_OVERLAP, "documents")
     return document_numbers(questions, ((contexts[one], contexts[two]) for one, two in alike))
 
 
-def _nearly_equal(shared: Numbers, ours: Numbers, theirs: Numbers) -> Marks:
+def _nearly_equal(shared: Numbers, ours: Numbers, theirs: Numbers) -> Flags:
     return np.asarray(shared >= NEAR_EQUAL * np.maximum(ours, theirs))
 
 

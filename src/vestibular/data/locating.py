@@ -1,7 +1,7 @@
-"""Finds where an answer stands in its context, whatever way either encodes its letters.
+"""Position of an answer in its context, whichever way either encodes its letters.
 
 An accent may be part of its letter or follow it (Unicode's forms NFC and NFD): the same word, in
-other code points. Places are counted in the context as it is written.
+different code points. Positions refer to the context as it is written.
 """
 
 import functools
@@ -11,11 +11,11 @@ import regex
 from vestibular.core.characters import composed
 
 _CLUSTER = regex.compile(r"\X")
-"""A letter with its marks: what composition stays within."""
+"""A letter with its marks: composition never crosses its border."""
 
 
 def places(context: str, text: str) -> list[int]:
-    """Return the places where the text stands in the context as it is written, in characters."""
+    """Return the positions of the text in the context as it is written, in characters."""
     found = []
     place = context.find(text)
     while place >= 0:
@@ -25,9 +25,9 @@ def places(context: str, text: str) -> list[int]:
 
 
 def composed_places(context: str, text: str) -> list[int]:
-    """Return the places where the text stands in the context once both are composed.
+    """Return the positions of the text in the context after both are composed.
 
-    Places are in characters of the context as it is written.
+    Positions are in characters of the context as it is written.
     """
     whole, starts = _composed_context(context)
     return [starts[place] for place in places(whole, composed(text)) if starts[place] >= 0]
@@ -35,9 +35,9 @@ def composed_places(context: str, text: str) -> list[int]:
 
 @functools.lru_cache(maxsize=4)
 def _composed_context(context: str) -> tuple[str, list[int]]:
-    """Return the composed context, and for each of its characters where it is written.
+    """Return the composed context, and the original position of each of its characters.
 
-    -1 stands for a character in the middle of what composition changed.
+    -1 marks a character in the middle of a composed sequence.
     """
     if context.isascii():
         return context, list(range(len(context)))

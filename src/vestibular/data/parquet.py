@@ -8,7 +8,7 @@ from vestibular.core.errors import first_line
 from vestibular.data.columns import check_columns
 from vestibular.data.findings import Origin, refusal
 from vestibular.data.reading import opened
-from vestibular.data.records import Row
+from vestibular.data.sources import Row
 
 if TYPE_CHECKING:
     import pyarrow
@@ -20,7 +20,7 @@ def parquet_rows(path: Path, columns: Sequence[str]) -> Iterator[tuple[Origin, R
     """Yield the rows with their numbers, counted from 1.
 
     Raises:
-        DataError: it is not Parquet, a column is missing or there twice, or a text is not UTF-8.
+        DataError: it is not Parquet, a column is missing or duplicated, or a text is not UTF-8.
     """
     # imported here: a third of a second that the other formats do not need
     import pyarrow
@@ -31,7 +31,7 @@ def parquet_rows(path: Path, columns: Sequence[str]) -> Iterator[tuple[Origin, R
             file = pyarrow.parquet.ParquetFile(source)
             check_columns(Origin(path), columns, file.schema_arrow.names)
             table = file.read(columns=list(columns))
-        # some of pyarrow's errors are Python's own kinds
+        # some errors of pyarrow derive from Python's own types
         except (pyarrow.ArrowException, OSError, ValueError, KeyError, TypeError) as error:
             what = f"not Parquet: {first_line(error)}"
             raise refusal("not_parquet", Origin(path), what) from None
@@ -60,15 +60,15 @@ def parquet_columns(path: Path) -> list[str]:
 
 
 def _values(batch: "pyarrow.RecordBatch", path: Path, before: int) -> list[dict[str, Any]]:
-    """Return a batch's rows as Python's values; `before` rows stand before it.
+    """Return a batch's rows as Python values; `before` rows precede it.
 
     Raises:
-        DataError: a text is not UTF-8, or a value is out of Python's range; says in which row.
+        DataError: a text is not UTF-8, or a value is out of Python's range; names the row.
     """
     import pyarrow
 
     try:
-        # texts are not looked at until they are asked for
+        # texts are not decoded before they are accessed
         batch.validate(full=True)
         return batch.to_pylist()  # type: ignore[no-any-return]
     except (pyarrow.ArrowException, ValueError, OverflowError) as error:
@@ -81,7 +81,11 @@ def _values(batch: "pyarrow.RecordBatch", path: Path, before: int) -> list[dict[
                 one.to_pylist()
             except (pyarrow.ArrowException, ValueError, OverflowError) as error:
                 origin = Origin(path, before + place + 1).at(f"column {name}")
-                unreadable = "not UTF-8 text" if "utf" in str(error).lower() else "cannot be read"
+                unreadable = (
+                    "not UTF-8 text"
+                    if "utf" in str(error).lower()
+                    else "cannot be read as a Python value"
+                )
                 what = f"{unreadable}: {first_line(error)}"
                 raise refusal("not_utf8", origin, what) from None
     raise refusal("not_parquet", Origin(path), f"not Parquet: {first_line(fault)}")

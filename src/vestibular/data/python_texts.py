@@ -1,6 +1,6 @@
-"""Reads what Python, numpy and pandas print for lists, dictionaries and arrays, running nothing.
+"""Parser for the printed forms of lists, dictionaries and arrays, which executes nothing.
 
-A table that went through pandas' `to_csv` holds such texts where its cells were lists.
+A table that went through pandas' `to_csv` contains such texts where its cells were lists.
 """
 
 import ast
@@ -19,7 +19,7 @@ PRINTED = re.compile(
     )""",
     re.VERBOSE,
 )
-"""How the texts begin that look like a list, a dictionary or an array and not like words."""
+"""Beginnings of texts that look like a printed list, dictionary or array."""
 NAMES = {"nan": None, "NaN": None, "null": None}
 ARRAYS = ("array", "list", "tuple", "set", "deque", "frozenset", "tensor", "Index")
 VALUES = (tokenize.STRING, tokenize.NUMBER)
@@ -27,34 +27,36 @@ END = (tokenize.NEWLINE, tokenize.NL, tokenize.ENDMARKER, tokenize.INDENT, token
 
 
 class NotPythonError(ValueError):
-    """A text looks like a printed list and is none."""
+    """A text looks like a printed list but is not one."""
 
 
 def looks_printed(text: str) -> bool:
-    """Say whether a text looks like a printed list, tuple, dictionary, set or array."""
+    """Return whether a text looks like a printed list, tuple, dictionary, set or array."""
     return PRINTED.match(text) is not None
 
 
 def read_printed(text: str) -> Any:
-    """Return the lists, dictionaries, texts and numbers that a text was printed from.
+    """Return the lists, dictionaries, texts and numbers of a printed form.
 
-    Arrays, tuples and sets become lists. Texts side by side without a comma are an array's
-    elements, as numpy prints them.
+    Arrays, tuples and sets become lists. Texts next to each other without a comma are elements of
+    an array, as numpy prints them.
 
     Raises:
-        NotPythonError: it is nothing of the kind, is cut, or leaves something out (`...`).
+        NotPythonError: it is not a printed form, is cut off, or contains an ellipsis (`...`).
     """
     try:
         with warnings.catch_warnings():
-            # of escapes that Python does not know
+            # about escapes that Python does not know
             warnings.simplefilter("ignore")
             return _value(ast.parse(_with_commas(text.strip()), mode="eval").body)
     except (SyntaxError, ValueError, RecursionError, MemoryError, tokenize.TokenError) as error:
-        raise NotPythonError(str(error.args[0]) if error.args else "it is too deep") from None
+        raise NotPythonError(
+            str(error.args[0]) if error.args else "it is nested too deeply"
+        ) from None
 
 
 def _with_commas(text: str) -> str:
-    """Return the text with commas between the elements that numpy prints side by side."""
+    """Return the text with commas between array elements that numpy prints without them."""
     lines = text.splitlines(keepends=True)
     gaps = []
     before = None
@@ -70,7 +72,7 @@ def _with_commas(text: str) -> str:
 
 
 def _stand_apart(before: tokenize.TokenInfo, after: tokenize.TokenInfo) -> bool:
-    """Say whether two tokens in a row are two elements."""
+    """Return whether two consecutive tokens are two elements."""
     opens = after.string in ("[", "(", "{")
     if before.type in VALUES:
         return after.type in VALUES or opens
@@ -90,7 +92,7 @@ def _value(node: ast.expr) -> Any:
         case ast.Dict(keys=keys, values=values) if None not in keys:
             read = [_value(key) for key in keys if key is not None]
             if len(set(map(str, read))) < len(read):
-                raise NotPythonError("a dictionary has a key twice")
+                raise NotPythonError("a dictionary has the same key twice")
             return dict(zip(map(str, read), map(_value, values), strict=True))
         case ast.Call(func=ast.Name(id=name), args=[first, *_]) if name in ARRAYS:
             return _value(first)
@@ -102,4 +104,4 @@ def _value(node: ast.expr) -> Any:
             # numpy 2 prints numbers as np.int64(3)
             if len(args) == 1 or (args and name in ARRAYS):
                 return _value(args[0])
-    raise NotPythonError(f"{ast.unparse(node)[:60]} is no list, dictionary, text or number")
+    raise NotPythonError(f"{ast.unparse(node)[:60]} is not a list, dictionary, text or number")

@@ -1,4 +1,4 @@
-"""Reads source files as text and as JSON, and refuses what is neither, at its place."""
+"""Source files read as text and as JSON; anything else is refused with its position."""
 
 import json
 import re
@@ -11,10 +11,10 @@ from vestibular.core.errors import DataError
 from vestibular.data.findings import Origin, refusal
 
 TYPOGRAPHY = "\u201c\u201d\u201e\u2018\u2019\u2013\u2014\u2026\u20ac"
-"""Quotation marks, dashes and the euro, which Windows' Latin-1 has in one byte."""
+"""Quotation marks, dashes and the euro sign, which Windows-1252 encodes in one byte."""
 BYTE_ORDER_MARK = "\ufeff"
 HALF_CHARACTER = re.compile(r"\\u[dD][89a-fA-F]")
-"""How JSON spells half a surrogate pair, which most often is followed by the other half."""
+"""JSON's escape for half a surrogate pair, usually followed by the other half."""
 
 
 class RepeatedKeyError(ValueError):
@@ -25,7 +25,7 @@ def opened(path: Path) -> BinaryIO:
     """Open a source file.
 
     Raises:
-        DataError: there is no such file, or it has no bytes.
+        DataError: the file does not exist or is empty.
     """
     try:
         file = path.open("rb")
@@ -36,7 +36,7 @@ def opened(path: Path) -> BinaryIO:
     except IsADirectoryError:
         raise DataError(f"{path}: is a folder, not a file") from None
     except NotADirectoryError:
-        raise DataError(f"{path.parent}: is a file; data.source names a folder") from None
+        raise DataError(f"{path.parent}: is a file, but data.source must name a folder") from None
     if path.stat().st_size == 0:
         file.close()
         raise refusal("empty_file", Origin(path), "is empty")
@@ -47,8 +47,7 @@ def read_text(path: Path) -> str:
     """Read a source file as UTF-8, with or without a byte order mark.
 
     Raises:
-        DataError: there is no such file, it is empty, or it is not UTF-8 text; says in which
-            line.
+        DataError: the file does not exist, is empty, or is not UTF-8 text; names the line.
     """
     with opened(path) as file:
         data = file.read()
@@ -57,7 +56,7 @@ def read_text(path: Path) -> str:
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        # the byte order mark, if there is one, is not in what the error counts
+        # the error's position does not count the byte order mark
         wrong = data.removeprefix(b"\xef\xbb\xbf")
         line = wrong.count(b"\n", 0, error.start) + 1
         raise refusal(
@@ -72,7 +71,7 @@ def read_text(path: Path) -> str:
 
 
 def _as_latin_1(path: Path, data: bytes, at: int) -> str:
-    """Say how the place reads in Windows' Latin-1, and which command saves it anew; or nothing."""
+    """Return how the place reads in Windows-1252, and how to convert the file; or nothing."""
     try:
         letter = data[at : at + 1].decode("cp1252")
     except UnicodeDecodeError:
@@ -81,27 +80,27 @@ def _as_latin_1(path: Path, data: bytes, at: int) -> str:
         return ""
     start = data.rfind(b"\n", 0, at) + 1
     line = data[start:].partition(b"\n")[0].decode("cp1252", "replace")
-    # every byte is a character there
+    # in this encoding every byte is a character
     words = re.finditer(r'[^\s,;"]+', line)
     word = next((found[0] for found in words if found.start() <= at - start < found.end()), letter)
     name, mended = (shlex.quote(f"{path}{ending}") for ending in ("", ".utf-8"))
     return (
-        f". As Latin-1 it reads {word[:40]!r}; in a spreadsheet save it as CSV UTF-8, or convert "
+        f". As Latin-1 it reads {word[:40]!r}; save it as CSV UTF-8 in a spreadsheet, or convert "
         f"it: iconv -f CP1252 -t UTF-8 {name} > {mended} && mv {mended} {name}"
     )
 
 
 def parse_json(text: str) -> Any:
-    """Parse JSON in which no object has two values under one name, nor half a character.
+    """Parse JSON; refuse objects with duplicate keys, and half characters.
 
     Raises:
-        ValueError: it is none; says why.
+        ValueError: it is not valid; says why.
     """
     try:
         content = json.loads(text, object_pairs_hook=_object)
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
-    # UTF-8 holds no half characters; escapes can spell them
+    # UTF-8 has no half characters; escapes can spell them
     if HALF_CHARACTER.search(text):
         _refuse_half_characters(content)
     return content
@@ -118,20 +117,20 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
             if isinstance(value, str | int) and name != twice
         )
         raise RepeatedKeyError(
-            f"an object has the key {twice!r} twice ({beside or 'it has no other'}); keep one"
+            f"an object has the key {twice!r} twice ({beside or 'it has no other keys'}); keep one"
         )
     return content
 
 
 def _refuse_half_characters(content: object) -> None:
-    """Make sure that a text file can hold what JSON could spell.
+    """Refuse what JSON can spell but UTF-8 cannot hold.
 
     Raises:
-        ValueError: `content` holds half a surrogate pair.
+        ValueError: `content` contains half a surrogate pair.
     """
     try:
         json.dumps(content, ensure_ascii=False).encode("utf-8")
     except UnicodeEncodeError as error:
         half = f"\\u{ord(error.object[error.start]):04x}"
         near = error.object[max(0, error.start - 30) : error.start]
-        raise ValueError(f"holds {half}, which is half a character, after {near!r}") from None
+        raise ValueError(f"contains {half}, which is half a character, after {near!r}") from None

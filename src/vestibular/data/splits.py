@@ -1,4 +1,4 @@
-"""A validation split for a source that has none: whole documents, drawn by their names."""
+"""A validation split drawn for a source without one: whole documents, by hashed name."""
 
 import hashlib
 from collections import Counter
@@ -8,29 +8,32 @@ from pathlib import Path
 from vestibular.core.data_metrics import DrawnSplit
 from vestibular.data.findings import Origin, refusal
 from vestibular.data.leaks import joined_documents
-from vestibular.data.records import Record
+from vestibular.data.sources import SourceQuestion
 
 
 def split_by_document(
-    records: Sequence[Record], validation_size: float, seed: int, source: Path = Path("data")
-) -> tuple[list[Record], list[Record]]:
-    """Return training and validation questions, no document in both, nor two that overlap.
+    records: Sequence[SourceQuestion],
+    validation_size: float,
+    seed: int,
+    source: Path = Path("data"),
+) -> tuple[list[SourceQuestion], list[SourceQuestion]]:
+    """Return training and validation questions that share no document and no overlapping text.
 
-    Documents are taken in the order of a hash of seed and name until `validation_size` (a
-    fraction of the questions) is reached, so that the same documents are held out whatever the
-    order of the file, and a new document moves few others.
+    Documents are taken in the order of a hash of seed and name until `validation_size` (a fraction
+    of the questions) is reached, so that the same documents are held out whatever the order of the
+    file, and a new document moves few others.
 
     Args:
         records: all questions.
-        validation_size: fraction of them that is to be held out.
-        seed: another one holds other documents out.
+        validation_size: fraction of them to hold out.
+        seed: another seed holds out other documents.
         source: their file, for messages.
 
     Raises:
         DataError: there is only one document, or no question at all.
     """
     if not records:
-        raise refusal("no_question", Origin(source), "holds no question")
+        raise refusal("no_question", Origin(source), "contains no question")
     numbers = joined_documents(records)
     names: dict[int, str] = {}
     for number, record in zip(numbers, records, strict=True):
@@ -40,8 +43,8 @@ def split_by_document(
         raise refusal(
             "one_document",
             Origin(source),
-            "data.validation_size: all questions are about one document, which cannot be "
-            "split; give a file of validation questions as data.validation",
+            "data.validation_size: all questions are about one document, which cannot be split; "
+            "name a file of validation questions as data.validation",
         )
     counts = Counter(numbers)
     order = sorted(
@@ -62,20 +65,20 @@ def split_by_document(
 
 
 def drawn_split(trained: int, held_out: int, asked: float) -> DrawnSplit:
-    """Return how large a share was held out, with a warning if it is far from the one asked for.
+    """Return the share that was held out, with a warning if it is far from the requested one.
 
-    Whole documents are held out, so that a large one may take the split far beyond what was asked.
+    Documents are held out whole, so that a large one may take the split far beyond the request.
 
     Args:
-        trained: training questions.
-        held_out: validation questions.
-        asked: fraction of the questions that was to be held out.
+        trained: number of training questions.
+        held_out: number of validation questions.
+        asked: fraction of the questions to hold out.
     """
     share = held_out / (trained + held_out)
     far = abs(share - asked) > asked / 2
     warning = (
-        f"data.validation_size: {asked:.0%} was asked for, and {share:.0%} of the questions are "
-        "held out, since documents are held out whole and one is large; set another seed, or give "
-        "a file of validation questions as data.validation"
+        f"data.validation_size: {asked:.0%} was requested, but {share:.0%} of the questions are "
+        "held out, since documents are held out whole and one is large; set another seed, or "
+        "name a file of validation questions as data.validation"
     )
     return DrawnSplit(asked=asked, share=round(share, 6), warning=warning if far else None)

@@ -20,7 +20,7 @@ from vestibular.data.findings import (
     refused,
 )
 from vestibular.data.reading import RepeatedKeyError, parse_json, read_text
-from vestibular.data.records import Record, Source, SourceAnswer
+from vestibular.data.sources import Source, SourceAnswer, SourceQuestion
 
 
 class SquadAnswer(BaseModel):
@@ -28,7 +28,7 @@ class SquadAnswer(BaseModel):
 
     text: str
     answer_start: int
-    """Where the text stands in the context, in characters."""
+    """Position of the text in the context, in characters."""
 
 
 class SquadQuestion(BaseModel):
@@ -38,7 +38,7 @@ class SquadQuestion(BaseModel):
     question: str
     answers: list[SquadAnswer]
     is_impossible: bool | None = None
-    """Only in v2.0: whether the context does not hold the answer."""
+    """Only in v2.0: whether the context lacks the answer."""
 
 
 class SquadParagraph(BaseModel):
@@ -56,19 +56,19 @@ class SquadDocument(BaseModel):
 
 
 class SquadFile(BaseModel):
-    """A whole file."""
+    """The whole file."""
 
     data: list[SquadDocument]
 
 
 def read_squad(path: Path) -> Source:
-    """Read a SQuAD file; a document without a title is called by its number.
+    """Read a SQuAD file; a document without a title is named by its number.
 
-    Ids that are whole numbers, and offsets that are written as text or as `19.0`, are read with
-    what they plainly mean; each is a row of the record.
+    Ids that are whole numbers, and offsets written as text or as `19.0`, are converted to their
+    obvious meaning; each conversion is recorded.
 
     Raises:
-        DataError: the file is missing, is not JSON, or is not SQuAD; says at which place.
+        DataError: the file is missing, is not JSON, or is not SQuAD; names the position.
     """
     text = read_text(path)
     try:
@@ -103,7 +103,7 @@ def read_squad(path: Path) -> Source:
         for question in paragraph.qas
     ]
     records = [
-        Record(
+        SourceQuestion(
             id=row.id,
             title=title,
             context=context,
@@ -118,7 +118,7 @@ def read_squad(path: Path) -> Source:
 
 
 def _asked(content: Any) -> Iterator[tuple[str, Any]]:
-    """Yield every question with its place, however wrong the rest may be."""
+    """Yield every question with its position, whatever is wrong elsewhere."""
     for path, document in _items(content, "data"):
         for below, paragraph in _items(document, "paragraphs"):
             for last, question in _items(paragraph, "qas"):
@@ -132,7 +132,7 @@ def _items(content: Any, key: str) -> Iterator[tuple[str, Any]]:
 
 
 def _convert(question: Any, origin: Origin, found: Findings) -> None:
-    """Replace what another tool wrote in another type by what it plainly means."""
+    """Convert values that another tool wrote with another type to their obvious meaning."""
     if not isinstance(question, dict):
         return
     if "id" in question:
@@ -145,7 +145,7 @@ def _convert(question: Any, origin: Origin, found: Findings) -> None:
 
 
 def _where(location: tuple[int | str, ...]) -> str:
-    """Write a path into JSON as `data[0].paragraphs[2].qas`."""
+    """Format a path into JSON as `data[0].paragraphs[2].qas`."""
     text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location)
     return text.lstrip(".") or "top level"
 

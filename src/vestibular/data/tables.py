@@ -1,4 +1,4 @@
-"""Questions from tables, one a row: JSON Lines, CSV and Parquet, with columns of any name."""
+"""Questions from tables, one per row: JSON Lines, CSV and Parquet, with columns of any name."""
 
 import csv
 import io
@@ -14,30 +14,30 @@ from vestibular.data.columns import check_columns
 from vestibular.data.findings import Finding, Findings, Origin, RefusedDataError, refusal, refused
 from vestibular.data.parquet import parquet_columns, parquet_rows
 from vestibular.data.reading import BYTE_ORDER_MARK, RepeatedKeyError, parse_json, read_text
-from vestibular.data.records import Record, Row, Source, SourceAnswer
 from vestibular.data.settings import Columns
+from vestibular.data.sources import Row, Source, SourceAnswer, SourceQuestion
 
 DELIMITERS = ",;\t"
-"""Between the cells of a CSV file: whichever finds the most of the columns in its header."""
+"""Candidates for the delimiter of a CSV file; the one that finds most columns in the header is
+used."""
 
 
 def read_table(path: Path, kind: str, columns: Columns) -> Source:
-    """Read a table; `kind` is `jsonl`, `csv` or `parquet`, and `columns` says where what is.
+    """Read a table of kind `jsonl`, `csv` or `parquet`; `columns` names its columns.
 
     A cell of answers is one text, a list of texts, a list of objects with `text` and
-    `answer_start`, or an object of two lists `text` and `answer_start` (as in the hub's SQuAD);
-    in CSV the last three are written as JSON. An empty cell means that there is no answer.
-    What Python prints for such lists is read, too. Each conversion is a row of the record.
+    `answer_start`, or an object with two lists `text` and `answer_start` (as in the hub's SQuAD);
+    in CSV the last three are written as JSON. An empty cell means that there is no answer. Python's
+    printed form of such lists is read too. Each conversion is recorded.
 
     Raises:
-        DataError: the file is missing or unreadable, a column is missing, or a cell is empty
-            or of the wrong type; says in which row (counted from 1, without the header) and
-            column.
+        DataError: the file is missing or unreadable, a column is missing, or a cell is empty or of
+            the wrong type; names the row (counted from 1, header excluded) and the column.
     """
     wanted = {key: name for key, name in columns.model_dump().items() if name is not None}
     found = Findings()
     cells = CellReader(kind, found)
-    records: list[Record] = []
+    records: list[SourceQuestion] = []
     faults: list[Finding] = []
     # questions of one context share its text
     texts: dict[str, str] = {}
@@ -63,7 +63,7 @@ def read_table(path: Path, kind: str, columns: Columns) -> Source:
     return Source(records, present, found)
 
 
-def _record(cells: Row, origin: Origin, named: bool, found: Findings) -> Record:
+def _record(cells: Row, origin: Origin, named: bool, found: Findings) -> SourceQuestion:
     answers, starts = cells["answers"], cells.get("answer_start") or []
     name = cells.get("id") or f"{origin.file.stem}-{origin.row}"
     if named and not cells["id"]:
@@ -77,7 +77,7 @@ def _record(cells: Row, origin: Origin, named: bool, found: Findings) -> Record:
         answers = [
             SourceAnswer(answer.text, start) for answer, start in zip(answers, starts, strict=True)
         ]
-    return Record(
+    return SourceQuestion(
         id=name,
         title=cells.get("title") or "",
         context=cells["context"],
@@ -110,13 +110,13 @@ def _json_lines(
             raise refusal("not_json", origin, "must be a JSON object")
         names |= row.keys()
         rows.append((origin, row))
-    # a key may be absent from a row, but not from all of them
+    # a key may be absent from some rows, but not from all
     check_columns(Origin(path), columns, names)
     yield from rows
 
 
 def _csv(path: Path, columns: Sequence[str], found: Findings) -> Iterator[tuple[Origin, Row]]:
-    # the standard limit of 131,072 characters is shorter than a long context
+    # the default limit of 131,072 characters is shorter than a long context
     csv.field_size_limit(sys.maxsize)
     text = read_text(path)
     lines = 0
@@ -135,12 +135,15 @@ def _csv(path: Path, columns: Sequence[str], found: Findings) -> Iterator[tuple[
         try:
             cells = next(reader, None)
         except csv.Error as error:
-            until = f" (the row goes on to line {lines})" if lines > first else ""
-            what = f"not CSV: {error}{until}; put quotes around texts with quotes, and double those"
+            until = f" (the row continues to line {lines})" if lines > first else ""
+            what = (
+                f"not CSV: {error}{until}; put texts that contain quotes in quotes, and double the "
+                "inner ones"
+            )
             raise refusal("not_csv", Origin(path, None, first), what) from None
         if cells is None:
             break
-        # blank lines are no rows; those before this one belong to no row either
+        # skip blank lines; unread lines before this one do not belong to a row either
         if not cells:
             continue
         if header is None:
@@ -153,14 +156,14 @@ def _csv(path: Path, columns: Sequence[str], found: Findings) -> Iterator[tuple[
             raise refusal(
                 "ragged_row",
                 origin,
-                f"has another number of cells than the header ({len(cells)} and {len(header)}); "
-                "put texts that hold the delimiter or a line break in quotes",
+                f"has a different number of cells than the header ({len(cells)} and "
+                f"{len(header)}); put texts that contain the delimiter or a line break in quotes",
             )
         yield origin, dict(zip(header, cells, strict=True))
 
 
 def _delimiter(text: str, columns: Sequence[str]) -> str:
-    """Return the delimiter that finds the most of the columns in the first line of a text."""
+    """Return the delimiter that finds most of the columns in the first line of a text."""
     first = next((line for line in io.StringIO(text, newline="") if is_visible(line)), "")
 
     def named(delimiter: str) -> int:
@@ -173,10 +176,10 @@ def _delimiter(text: str, columns: Sequence[str]) -> str:
 
 
 def column_names(path: Path, kind: str) -> list[str]:
-    """Return the names of a table's columns, in their order.
+    """Return the names of a table's columns, in order.
 
     Raises:
-        DataError: the file is missing or no such table.
+        DataError: the file is missing or not such a table.
     """
     if kind == "parquet":
         return parquet_columns(path)
@@ -194,35 +197,35 @@ READERS: dict[str, Callable[..., Iterator[tuple[Origin, Row]]]] = {
     "csv": _csv,
     "parquet": lambda path, columns, _: parquet_rows(path, columns),
 }
-"""How the rows of each kind of table are read."""
+"""Reader of each kind of table."""
 KINDS = {".jsonl": "jsonl", ".csv": "csv", ".tsv": "csv", ".parquet": "parquet"}
-"""Kind of a table by the end of its file's name."""
+"""Kind of a table by its file's suffix."""
 
 
 class Asked(NamedTuple):
-    """A question that somebody wants answered."""
+    """A question to be answered."""
 
     context: str
     question: str
     id: str = ""
-    """Empty where the table has none."""
+    """Empty if the table has no ids."""
 
 
 def read_asked(path: Path, columns: Columns | None = None) -> list[Asked]:
-    """Read the context, the question and, where there is one, the id of each row of a table.
+    """Read the context, the question and, if present, the id from each row of a table.
 
     Args:
         path: the table.
-        columns: what the columns are called where they are not called context, question and id.
+        columns: names of the columns, if they differ from context, question and id.
 
     Raises:
-        DataError: the file is missing or no such table, or a cell holds no text; says where.
+        DataError: the file is missing or not such a table, or a cell is empty; names the place.
     """
     kind = KINDS.get(path.suffix)
     if kind is None:
         raise DataError(
-            f"{path}: must be a table with the columns context and question, its name ending in "
-            f"{', '.join(KINDS)}"
+            f"{path}: must be a table with the columns context and question, and a name that ends "
+            f"in {', '.join(KINDS)}"
         )
     found = Findings()
     cells = CellReader(kind, found)

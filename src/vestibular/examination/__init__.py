@@ -1,5 +1,5 @@
-"""Asks the questions and scores the answers: the stage `evaluate`.
+"""Asking of the questions and scoring of the answers: the stage `evaluate`.
 
-May import `core`, `modeling`, `tracking` and `scoring`; not `training`, whose edits would then
-examine every candidate again.
+May import `core`, `modeling`, `tracking` and `scoring`; not `training`, since each edit there would
+then repeat every exam.
 """

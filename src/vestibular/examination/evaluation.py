@@ -1,4 +1,4 @@
-"""The exam: a model answers questions, and its answers are scored."""
+"""Parts of an exam: encoding of the questions, scores, speed and other figures."""
 
 import statistics
 from collections.abc import Callable, Iterator, Sequence
@@ -28,10 +28,10 @@ from vestibular.scoring.scoring import mean, published_exact_match, published_f1
 from vestibular.tracking.metering import stopwatch
 
 LATENCY_QUESTIONS = 5
-"""Questions asked one at a time to measure how long one answer takes: each costs what many cost
+"""Number of questions asked one at a time to measure latency: each costs as much as many
 together."""
 PUBLISHED_TOKENS = 5
-"""Tokens of an answer that the published recipe looks at."""
+"""Number of an answer's tokens used by the published recipe."""
 
 
 def encode_exam(
@@ -46,11 +46,11 @@ def encode_exam(
 
     Args:
         base: folder of the base model.
-        tokenizer: the model's.
+        tokenizer: the model's tokenizer.
         prompt: how a question is put.
-        max_length: longest prompt and answer together, in tokens.
+        max_length: maximum length of prompt and answer together, in tokens.
         evaluate: settings of the exam.
-        questions: what is asked.
+        questions: the questions.
 
     Raises:
         DataError: a question does not fit even without its context.
@@ -60,7 +60,7 @@ def encode_exam(
 
 
 def speed(asked: Sequence[Windows], answers: Sequence[Answer], seconds: float) -> dict[str, float]:
-    """Return how fast the exam was: `seconds`, and questions and tokens a second."""
+    """Return the speed of the exam: `seconds`, and questions and tokens per second."""
     tokens = sum(len(window.prompt) for windows in asked for window in windows)
     tokens += sum(len(answer.tokens) for answer in answers)
     return {
@@ -71,7 +71,7 @@ def speed(asked: Sequence[Windows], answers: Sequence[Answer], seconds: float) -
 
 
 def latency(asked: Sequence[Windows], ask_one: Callable[[Windows], object]) -> dict[str, float]:
-    """Measure how long one question alone takes, in seconds: median and 95th percentile."""
+    """Measure the time of a single question, in seconds: median and 95th percentile."""
     latencies = []
     for windows in asked[:: max(1, len(asked) // LATENCY_QUESTIONS)][:LATENCY_QUESTIONS]:
         elapsed = stopwatch()
@@ -84,13 +84,13 @@ def latency(asked: Sequence[Windows], ask_one: Callable[[Windows], object]) -> d
 
 
 def operations(shape: Shape, asked: Sequence[Windows], answers: Sequence[Answer]) -> float:
-    """Return the floating-point operations an answer."""
+    """Return the number of floating-point operations per answer."""
     lengths: Iterator[tuple[int, int]] = (
         (len(window.prompt), len(answer.tokens))
         for windows, answer in zip(asked, answers, strict=True)
         for window in windows
     )
-    # every window of a long context is asked, and answers are about as long everywhere
+    # every window of a long context is asked, and answers are about equally long
     windows = sum(len(windows) for windows in asked)
     return flops_per_answer(shape, lengths) * windows / len(asked)
 
@@ -103,17 +103,17 @@ def score(
     unanswerable: str | None,
     untouched: bool,
 ) -> list[AnsweredQuestion]:
-    """Score answers against all references; return one row a question.
+    """Score answers against all references; return one row per question.
 
     `title` and `context`, a hash, tell which questions belong together (see `documents.py`).
 
     Args:
-        questions: what was asked.
-        asked: the windows that each was asked in.
-        answers: what was answered.
-        rules: what of an answer's spelling does not count.
-        unanswerable: what stands for no answer.
-        untouched: whether a base answered, whose first lines are scored, too.
+        questions: the questions.
+        asked: the windows of each question.
+        answers: the answers.
+        rules: normalization of answers.
+        unanswerable: the answer that stands for no answer.
+        untouched: whether the answers are an untouched base's, whose first lines are scored too.
     """
     references = [question.answers for question in questions]
     result = _computed(answers, references, rules, unanswerable)
@@ -149,7 +149,7 @@ def score(
 def official_scores(
     rows: Sequence[AnsweredQuestion], rules: Normalization, unanswerable: str | None
 ) -> Scores:
-    """Return the scores that the official script gives, to the letter."""
+    """Return the scores of the official script."""
     found = _computed(
         [row.answer for row in rows],
         [row.references for row in rows],
@@ -183,7 +183,7 @@ def published_scores(
     questions: Sequence[Question],
     answers: Sequence[Answer],
 ) -> Scores:
-    """Return the scores of the published recipe: first reference alone, five tokens."""
+    """Return the scores of the published recipe: first reference only, five tokens."""
     firsts = [answer.tokens[:PUBLISHED_TOKENS] for answer in answers]
     wanted = [encode_answer(tokenizer, prompt, question.answers[0])[:-1] for question in questions]
     texts = [tokenizer.decode(tokens, skip_special_tokens=True) for tokens in firsts]
@@ -204,7 +204,7 @@ def longer_references(
     """Return how many questions no answer can match: all references have more tokens."""
     return sum(
         all(
-            # without the end, which needs no room
+            # without the end token, which needs no room
             len(encode_answer(tokenizer, prompt, answer)) - 1 > max_new_tokens
             for answer in question.answers
         )
@@ -225,7 +225,7 @@ def details(
     cut: int,
     longer: int,
 ) -> ExamDetails:
-    """Return what else is known of an exam, other views of the same answers first."""
+    """Return the further results of an exam, such as other scores of the same answers."""
     clean = [row for row in rows if not row.leaked]
     return ExamDetails(
         scores=mean_scores(rows),

@@ -1,4 +1,4 @@
-"""One exam from beginning to end: a model is loaded, asked, and its answers are scored."""
+"""One whole exam: load a model, ask the questions, score the answers."""
 
 import sys
 import time
@@ -19,7 +19,7 @@ from vestibular.examination import evaluation
 from vestibular.examination.net import deviation
 from vestibular.examination.settings import ExamParams
 from vestibular.examination.windowed_answers import Windows, answer_text, ask, best_answers
-from vestibular.modeling import capability, counting, determinism, models, planning
+from vestibular.modeling import capability, counting, determinism, memory_estimates, models
 from vestibular.modeling.answers import WAYS, Answer, Way, end_tokens
 from vestibular.modeling.generation import answer_questions
 from vestibular.tracking import metering
@@ -35,22 +35,22 @@ class Examinee:
     tokenizer: Any
     device: torch.device
     model_bytes: int
-    """The base model in memory, in bytes."""
+    """Size of the base model in memory, in bytes."""
     tuned: bool
     """Whether it is fine-tuned."""
     dtype: torch.dtype
-    """Numbers that it computes with."""
+    """Number format of its computation."""
     way: Way
-    """How it is asked: the fastest way that is right for its architecture."""
+    """The fastest way of asking that is correct for its architecture."""
 
     def computing(self) -> dict[str, Any]:
-        """Return what decides how its sums are rounded."""
+        """Return what affects the rounding of its sums."""
         return metering.computing(self.device, self.dtype)
 
 
 @dataclass(frozen=True)
 class Sitting:
-    """What an exam found."""
+    """Results of an exam."""
 
     examinee: Examinee
     params: ExamParams
@@ -58,21 +58,22 @@ class Sitting:
     encoded: Sequence[Windows]
     answers: Sequence[Answer]
     rows: Sequence[AnsweredQuestion]
-    """The answers with their scores, a row a question."""
+    """The answers with their scores, one row per question."""
     seconds: float
     """Seconds for all questions."""
     budget: int
-    """Most tokens of prompts and answers at a time."""
+    """Maximum number of tokens of prompts and answers at a time."""
     cut: int
-    """Answers that `evaluate.max_new_tokens` cut off."""
+    """Number of answers cut off by `evaluate.max_new_tokens`."""
     longer: int
-    """Questions all of whose references are longer than that."""
+    """Number of questions all of whose references are longer than that."""
 
     def details(self, base_scores: Scores | None = None) -> ExamDetails:
         """Return everything that is the same on every machine.
 
         Args:
-            base_scores: the untouched base's on the same questions, if this is not its exam.
+            base_scores: the untouched base's scores on the same questions, if this is not its own
+                exam.
         """
         one = self.examinee
         counted = counting.count_parameters(one.base, one.model)
@@ -96,7 +97,7 @@ class Sitting:
         )
 
     def cost(self) -> ExamCost:
-        """Return what was measured; some questions are asked again, one at a time."""
+        """Return the measured costs; some questions are asked again, one at a time."""
         one = self.examinee
         put = _asking(one, self.params, self.budget)
         return ExamCost(
@@ -110,7 +111,7 @@ class Sitting:
 
 
 def load_examinee(base: Path, pinned: PinnedBase, trained: Path | None = None) -> Examinee:
-    """Load a base model, and on it what was trained, if anything.
+    """Load a base model and, if given, what was trained on it.
 
     Args:
         base: folder of the base model.
@@ -118,7 +119,7 @@ def load_examinee(base: Path, pinned: PinnedBase, trained: Path | None = None) -
         trained: folder of the adapter, or of the whole fine-tuned model.
 
     Raises:
-        BaseModelError: one of the folders does not hold what it should.
+        BaseModelError: one of the folders does not contain what it should.
     """
     way = capability.ways(base).exam
     device = models.pick_device()
@@ -132,7 +133,7 @@ def load_examinee(base: Path, pinned: PinnedBase, trained: Path | None = None) -
     model_bytes = model.get_memory_footprint()
     if trained is not None and adapter:
         model = models.load_adapter(model, trained)
-    # from here on: the check is one on a CPU
+    # only from here: the architecture's check runs on the CPU
     determinism.ask_for_deterministic_kernels(device)
     return Examinee(base, model, tokenizer, device, model_bytes, trained is not None, dtype, way)
 
@@ -149,9 +150,9 @@ def sit(
     Args:
         examinee: the model.
         params: settings of the exam.
-        pinned: how the base is loaded; its `max_length` holds for prompt and answer together.
-        questions: what is asked.
-        title: what the progress bar says.
+        pinned: how the base is loaded; its `max_length` limits prompt and answer together.
+        questions: the questions.
+        title: title of the progress bar.
 
     Raises:
         DataError: a question does not fit even without its context.
@@ -164,7 +165,7 @@ def sit(
         params.evaluate,
         questions,
     )
-    budget = planning.answering_budget(
+    budget = memory_estimates.answering_budget(
         examinee.model.config,
         examinee.model.dtype,
         params.evaluate.max_tokens_per_batch,
@@ -200,7 +201,7 @@ def sit(
 def _answers(
     examinee: Examinee, params: ExamParams, encoded: Sequence[Windows], budget: int, title: str
 ) -> tuple[list[Answer], Way, float]:
-    """Let a model answer, in the next plainer way where a plain pass finds another answer.
+    """Let a model answer; use the next simpler way if a simple pass finds different answers.
 
     Returns:
         the best answer to each question, the way in which they were given, and its seconds.
@@ -221,10 +222,10 @@ def _answers(
         if found.is_rounding:
             break
         print(
-            f"{title}: of {found.answers} answers that were gone over plainly, the "
-            f"log-probabilities are off by {found.mean:.2g} nats a token, and another token is "
-            f"likelier by up to {found.from_best:.2g} (rounding explains {found.allowed:g}); "
-            f"asking all again without way `{way}`",
+            f"{title}: for {found.answers} answers that were checked one by one, the "
+            f"log-probabilities differ by {found.mean:.2g} nats per token, and another token is "
+            f"more likely by up to {found.from_best:.2g} (rounding explains {found.allowed:g}); "
+            f"asking all questions again without way `{way}`",
             file=sys.stderr,
         )
     best = best_answers(tokenizer, encoded, answers, params.data.unanswerable)

@@ -1,9 +1,9 @@
-"""The net below the check of an architecture: some answers of the real model, gone over plainly.
+"""Safety net after the check of an architecture: verifies some answers of the real model.
 
-A way of asking is proven on a small model in float32. On the real one, which may be quantized,
-compute in half precision or run on kernels of its own, a few prompts go through one plain forward
-pass each, with the answers that were given, and the log-probabilities have to be those of the
-exam. A wrong mask moves them by more than 1 nat, rounding in bfloat16 by 0.01.
+A way of asking is proven on a small model in float32. For the real one, which may be quantized,
+compute in half precision or use special kernels, a few prompts with their answers go through one
+simple forward pass each, and the log-probabilities must equal those of the exam. A wrong mask
+changes them by more than 1 nat, rounding in bfloat16 by 0.01.
 """
 
 import hashlib
@@ -18,21 +18,21 @@ from vestibular.modeling.encoding import EncodedQuestion
 from vestibular.modeling.tensors import logits_at
 
 LONGEST, ARBITRARY = 3, 3
-"""Questions that are gone over: those with the longest prompts, and others by their ids."""
+"""Number of questions checked: those with the longest prompts, and others chosen by id."""
 EXACT, ROUNDED = 1e-3, 0.1
-"""Nats that rounding explains: in float32, and in lower precision or on quantized weights."""
+"""Nats attributed to rounding: in float32, and in lower precision or with quantized weights."""
 
 
 @dataclass(frozen=True)
 class Deviation:
-    """How far the answers that were gone over are from the model's own."""
+    """Deviation of the checked answers from the model's own."""
 
     mean: float
-    """Mean difference of a token's log-probability from what the exam recorded, in nats."""
+    """Mean difference of a token's log-probability from the one recorded in the exam, in nats."""
     from_best: float
-    """Most by which another token was likelier than the one that was given, in nats."""
+    """Largest advantage of another token over the given one, in nats."""
     allowed: float
-    """What rounding explains, in nats."""
+    """Deviation attributed to rounding, in nats."""
     answers: int
 
     @property
@@ -47,11 +47,11 @@ def deviation(
     answers: Sequence[Answer],
     ends: Collection[int],
 ) -> Deviation:
-    """Go over some answers plainly: one question at a time, all its tokens in one pass.
+    """Check some answers one question at a time, all tokens in one pass.
 
     Args:
         model: the model that answered.
-        questions: all that it was asked.
+        questions: all questions of the exam.
         answers: its answer to each.
         ends: the ids of the tokens that end an answer.
     """
@@ -72,7 +72,7 @@ def deviation(
 
 
 def _sample(questions: Sequence[EncodedQuestion]) -> list[int]:
-    """Return the places of the questions with the longest prompts, and of some others."""
+    """Return the positions of the questions with the longest prompts, and of some others."""
     order = range(len(questions))
     longest = sorted(order, key=lambda place: -len(questions[place].prompt))[:LONGEST]
     drawn = sorted(
@@ -85,7 +85,7 @@ def _sample(questions: Sequence[EncodedQuestion]) -> list[int]:
 def _go_over(
     model: Any, question: EncodedQuestion, answer: Answer, ends: Collection[int]
 ) -> tuple[Sequence[float], list[float], list[float]]:
-    """Return the log-probabilities recorded, of the likeliest tokens, and of those given."""
+    """Return the log-probabilities recorded, of the most likely tokens, and of the given ones."""
     steps = len(answer.log_probabilities)
     ids = torch.tensor([[*question.prompt, *answer.tokens]], device=model.device)
     columns = torch.arange(steps, device=model.device) + len(question.prompt) - 1

@@ -13,34 +13,33 @@ class EvaluateSettings(Settings):
     """How a candidate is examined."""
 
     normalization: Literal["squad", "mlqa"]
-    """How answers are normalized before they are compared: `squad` drops ASCII punctuation, `mlqa`
-    the punctuation of all scripts, and splits Chinese into characters."""
+    """Normalization of answers before comparison: `squad` drops ASCII punctuation, `mlqa` the
+    punctuation of all scripts, and splits Chinese into characters."""
     articles: str
-    """Language whose articles are ignored when answers are compared, one of `languages.json`
-    (`pt`), or `none`. MLQA's rules know `en`, `es`, `de`, `vi`, `ar`, `zh` and `hi`."""
+    """Language whose articles are dropped before comparison, one of `languages.json` (`pt`), or
+    `none`. MLQA's rules know `en`, `es`, `de`, `vi`, `ar`, `zh` and `hi`."""
     max_new_tokens: int = Field(gt=0)
-    """Longest answer, in tokens."""
+    """Maximum length of an answer, in tokens."""
     max_tokens_per_batch: TokenBudget
-    """Tokens of prompts and answers that are held at a time; `auto`: as many as the memory has
-    room for."""
+    """Maximum number of tokens of prompts and answers in memory; `auto`: as many as fit."""
     window_overlap: float = Field(ge=0, lt=1)
-    """Of a context that is too long for the model, the fraction of each window that the next
-    one repeats; an answer that is longer than the overlap may be cut."""
+    """For a context that is too long for the model, the fraction of each window that the next one
+    repeats; an answer longer than the overlap may be cut."""
 
     @field_validator("articles")
     @classmethod
     def _is_known_to_the_rules(cls, articles: str, info: ValidationInfo) -> str:
-        # without rules there is another fault, which is told
+        # a missing normalization is reported separately
         rules = info.data.get("normalization")
         if rules is not None and articles not in (known := known_to(rules)):
             what = f"must be one of {', '.join(known)} by {rules}'s rules (got {articles!r})"
-            unknown = "; in another language write none: articles count then"
+            unknown = "; for another language write none: articles then count"
             raise ValueError(what + unknown if NONE in known else what)
         return articles
 
     @property
     def rules(self) -> Normalization:
-        """What of an answer's spelling does not count."""
+        """Normalization of answers."""
         return Normalization(self.normalization, self.articles)
 
 
@@ -50,11 +49,11 @@ class UnanswerableSettings(Settings):
     model_config = ConfigDict(extra="ignore")
 
     unanswerable: str | None = None
-    """What to answer where the context holds no answer; see `data.settings`."""
+    """Answer for questions that their context does not answer; see `data.settings`."""
 
 
 class ExamParams(Settings):
-    """What the stages `evaluate_base` and `evaluate` read of `params.yaml`."""
+    """The part of `params.yaml` that the stages `evaluate_base` and `evaluate` read."""
 
     prompt: PromptSettings
     data: UnanswerableSettings

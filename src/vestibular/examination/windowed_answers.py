@@ -1,4 +1,4 @@
-"""Questions about contexts of any length: every window is asked, the best answer wins."""
+"""Answers about contexts of any length: every window is asked, the best answer wins."""
 
 from collections.abc import Callable, Sequence
 from itertools import accumulate
@@ -9,7 +9,7 @@ from vestibular.modeling.encoding import EncodedQuestion
 from vestibular.modeling.generation import answer_questions
 
 Windows = Sequence[EncodedQuestion]
-"""One question, asked about each window of its context; most often there is one, the whole."""
+"""One question with each window of its context; usually one window, the whole context."""
 
 
 def ask(
@@ -38,17 +38,17 @@ def ask(
 def best_answers(
     tokenizer: Any, asked: Sequence[Windows], answers: Sequence[Answer], unanswerable: str | None
 ) -> list[Answer]:
-    """Return the best of the answers to each question's windows.
+    """Return the best answer over each question's windows.
 
-    That is the one with the highest mean log-probability. Where the dataset has questions without
-    an answer, a window that finds one comes before all that find none: most windows of a long
-    context do not hold the answer, and say so.
+    That is the one with the highest mean log-probability. If the dataset has unanswerable
+    questions, a window with an answer comes before all windows without one: most windows of a long
+    context do not contain the answer, and say so.
 
     Args:
-        tokenizer: the model's.
+        tokenizer: the model's tokenizer.
         asked: each question's windows.
         answers: the answers to all windows, in order.
-        unanswerable: what is answered where there is no answer, if that occurs.
+        unanswerable: the answer that stands for no answer, if that occurs.
     """
 
     def worth(answer: Answer) -> tuple[bool, float]:
@@ -63,5 +63,5 @@ def best_answers(
 
 
 def answer_text(tokenizer: Any, answer: Answer) -> str:
-    """Turn generated tokens into text, without the white space around it."""
+    """Decode generated tokens, without surrounding white space."""
     return str(tokenizer.decode(answer.tokens, skip_special_tokens=True)).strip()

@@ -1,8 +1,8 @@
-"""The mirror: runs and model versions, shown to a service from the files that hold them.
+"""The mirror: pushes runs and model versions from their files to a tracking service.
 
-`spools` and `outputs` read what there is into the `records`, and `pushing` gives a target
-(`neptune_target`, `mlflow_target`) what it does not have yet, in a process of its own (`worker`)
-that `supervising` ends when it hangs.
+`spools` and `outputs` read the local files into `records`, and `pushing` sends a target
+(`neptune_target`, `mlflow_target`) what it lacks, in a separate process (`worker`) that
+`supervising` ends if it hangs.
 
 May import `core`, `params`, `tracking` and `registry`.
 """

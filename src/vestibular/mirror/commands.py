@@ -1,4 +1,4 @@
-"""`vestibular mirror`: the command, what it needs, and the table at its end."""
+"""`vestibular mirror`: the command, its requirements, and the table at its end."""
 
 import argparse
 import base64
@@ -32,13 +32,14 @@ def add_command(commands: Any) -> None:
     """Add `mirror` to the parser."""
     mirror = commands.add_parser(
         "mirror",
-        help="show the runs to Neptune or MLflow",
-        description="Push every run's settings, curves, machine use, files and scores, and the "
-        "model versions with their stages, to the services that `mirror` in params.yaml names. "
-        "What a service has already is not pushed again; what was cut off goes on. Nothing "
-        "depends on it: with no server the runs wait in .vestibular/spool/. The exit status is 0 "
-        "if everything is there, 1 if something is not, 2 if nothing could be tried, since the "
-        "settings or the environment lack something.",
+        help="push the runs to Neptune or MLflow",
+        description="Push every run's settings, curves, system metrics, files and scores, and the "
+        "model versions with their stages, to the services named by `mirror` in "
+        "params.yaml. What a service already has is not pushed again; an interrupted "
+        "push is continued. Nothing depends on it: without a server the runs stay in "
+        ".vestibular/spool/. The exit status is 0 if everything is there, 1 if something "
+        "is missing, 2 if nothing could be tried, since the settings or the environment "
+        "are incomplete.",
         epilog="neptune: NEPTUNE_PROJECT and NEPTUNE_API_TOKEN in the environment. mlflow: "
         "MLFLOW_TRACKING_URI (default: sqlite:///mlflow.db), and the extra: pip install "
         "'vestibular[mlflow]'.",
@@ -47,25 +48,29 @@ def add_command(commands: Any) -> None:
         "--target",
         action="append",
         choices=("neptune", "mlflow"),
-        help="push to this one, whatever params.yaml names; may be given twice",
+        help="push to this service, whatever params.yaml names; may be given twice",
     )
-    mirror.add_argument("--follow", action="store_true", help="go on, as runs go on, until Ctrl-C")
+    mirror.add_argument(
+        "--follow",
+        action="store_true",
+        help="keep pushing while runs are in progress, until Ctrl-C",
+    )
     mirror.add_argument("--all", action="store_true", help="push everything again")
     mirror.add_argument(
         "--call-seconds",
         type=_seconds,
         default=60.0,
         metavar="N",
-        help="longest wait for an answer (default: %(default)g); an upload may take a second more "
-        "for each MB",
+        help="timeout for a response in seconds (default: %(default)g); an upload may take one "
+        "second more per MB",
     )
     mirror.add_argument(
         "--seconds",
         type=_seconds,
         default=1800.0,
         metavar="N",
-        help="longest time for a push in all, or with --follow for each round, beside those "
-        "seconds of its uploads (default: %(default)g)",
+        help="timeout for the whole push, or with --follow for each round, in seconds, without "
+        "upload times (default: %(default)g)",
     )
     mirror.set_defaults(run=run_mirror)
 
@@ -81,17 +86,17 @@ def _seconds(text: str) -> float:
 
 
 def run_mirror(arguments: argparse.Namespace) -> None:
-    """Push to all targets at once, and print what has come of it."""
+    """Push to all targets in parallel, and print the result."""
     targets = list(dict.fromkeys(arguments.target or load_params().mirror))
     if not targets:
         print(
-            "params.yaml: mirror: names no target, so that nothing was pushed and the runs stay in "
-            "the spool alone; call this with --target neptune or --target mlflow, or name them for "
-            "good: `mirror: [neptune, mlflow]`",
+            "params.yaml: mirror: names no target, so nothing was pushed; call this with "
+            "--target neptune or --target mlflow, or name the targets permanently: `mirror: "
+            "[neptune, mlflow]`",
             file=sys.stderr,
         )
         return
-    # the stages are in git: a repository that stays shut must not pass for one without any
+    # stages are in git: a repository that cannot be opened must not be treated as missing
     with contextlib.suppress(NoRepositoryError, NoGitError):
         check_repository()
     check = {"neptune": check_neptune, "mlflow": check_mlflow}
@@ -107,7 +112,7 @@ def run_mirror(arguments: argparse.Namespace) -> None:
     ]
     stop = threading.Event()
     threads = [threading.Thread(target=each.run, args=(stop,)) for each in supervisors]
-    # the way to end --follow; a push that is ended early still says how far it came
+    # these end --follow; a push that is ended early still reports its progress
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     for thread in threads:
@@ -128,46 +133,46 @@ def _say(text: str) -> None:
 
 
 def check_neptune() -> None:
-    """Make sure that the environment says where to and who, and that the way is safe.
+    """Check that the environment names server and credentials, and that the connection is safe.
 
     Raises:
-        ParamsError: it does not, or it is not.
+        ParamsError: it does not, or is not.
     """
     missing = [
         name for name in ("NEPTUNE_PROJECT", "NEPTUNE_API_TOKEN") if not os.environ.get(name)
     ]
     if missing:
         raise ParamsError(
-            f"neptune: {' and '.join(missing)} not set in the environment; "
-            "`vestibular neptune-server` prints both, for a server of one's own"
+            f"neptune: {' and '.join(missing)} not set in the environment; `vestibular "
+            "neptune-server` prints both for your own server"
         )
     address = urlsplit(neptune_address(os.environ["NEPTUNE_API_TOKEN"]))
     if address.scheme != "https" and address.hostname not in LOOPBACK:
         raise ParamsError(
-            f"neptune: NEPTUNE_API_TOKEN names {address.scheme}://{address.hostname}, where the "
-            "token would travel unencrypted; only a server on this machine may do without https"
+            f"neptune: NEPTUNE_API_TOKEN names {address.scheme}://{address.hostname}, to which "
+            "the token would be sent unencrypted; only a server on this machine may omit https"
         )
 
 
 def neptune_address(token: str) -> str:
-    """Return the address of the server that a token is for.
+    """Return the address of a token's server.
 
     Raises:
-        ParamsError: it is no token of Neptune's.
+        ParamsError: it is not a Neptune token.
     """
     try:
         content = json.loads(base64.b64decode(token, validate=True))
         return str(content.get("api_url") or content["api_address"])
     except (ValueError, KeyError, AttributeError, TypeError):
-        # the token itself is a secret, even a broken one
+        # the token is a secret, even if malformed
         raise ParamsError(
-            "neptune: NEPTUNE_API_TOKEN is no token of Neptune's (base64 of a JSON object with "
-            "api_address); copy it again, whole"
+            "neptune: NEPTUNE_API_TOKEN is not a Neptune token (base64 of a JSON object with "
+            "api_address); copy it again, completely"
         ) from None
 
 
 def check_mlflow() -> None:
-    """Make sure that MLflow is installed.
+    """Check that MLflow is installed.
 
     Raises:
         ParamsError: it is not.
@@ -177,7 +182,7 @@ def check_mlflow() -> None:
 
 
 def environment(target: str, call_seconds: float) -> dict[str, str]:
-    """Return a worker's environment: this one, with the client's own limits below ours."""
+    """Return a worker's environment: this one, with the client's own timeouts below ours."""
     seconds = str(max(1, round(call_seconds)))
     own = dict(os.environ)
     if target == "mlflow":
@@ -200,8 +205,8 @@ def environment(target: str, call_seconds: float) -> dict[str, str]:
 
 
 def as_text(results: list[Result]) -> str:
-    """Lay out a row for each run at each target, and below it why something is missing."""
-    table = [["target", "run", "pushed", "there already", "failed"]]
+    """Format one row per run and target, followed by the reasons for anything missing."""
+    table = [["target", "run", "pushed", "already there", "failed"]]
     reasons: list[str] = []
     for result in results:
         why: dict[str, list[str]] = {}
@@ -224,7 +229,7 @@ def as_text(results: list[Result]) -> str:
             for place, reason in failed[:MOST_REASONS]:
                 why.setdefault(reason, []).append(place)
             more += len(failed[MOST_REASONS:])
-        # what several fail for is said once
+        # a reason shared by several items is given once
         for reason, (place, *others) in why.items():
             also = f" and {len(others)} more" if others else ""
             reasons.append(f"{result.target}  {place}{also}: {reason}")
@@ -233,7 +238,7 @@ def as_text(results: list[Result]) -> str:
         if result.fault:
             reasons.append(f"{result.target}: {result.fault}{_server(result.target)}")
         if not result.candidates and not result.fault:
-            reasons.append(f"{result.target}: no runs yet; `dvc repro` makes them")
+            reasons.append(f"{result.target}: no runs yet; `dvc repro` creates them")
     if len(table) == 1:
         return "\n".join(reasons)
     widths = [max(len(row[column]) for row in table) for column in range(len(table[0]))]
@@ -245,11 +250,11 @@ def as_text(results: list[Result]) -> str:
 
 
 def _server(target: str) -> str:
-    """Say which server was asked, and how one's own is started."""
+    """Return the server that was asked, and how to start one's own."""
     if target != "neptune":
         return ""
     address = urlsplit(neptune_address(os.environ["NEPTUNE_API_TOKEN"]))
-    # without a name and a password, which an address may hold
+    # without user name and password, which an address may contain
     place = f"{address.scheme}://{address.netloc.rpartition('@')[2]}"
     own = "; `vestibular neptune-server` starts it" if address.hostname in LOOPBACK else ""
-    return f" (asked: {place}, which NEPTUNE_API_TOKEN names{own})"
+    return f" (asked: {place}, from NEPTUNE_API_TOKEN{own})"

@@ -1,28 +1,28 @@
-"""In which settings a candidate's runs differ: what tells variants of one name apart in a list."""
+"""Settings in which a candidate's runs differ, to tell its variants apart in a list."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from vestibular.mirror.records import Run
+from vestibular.mirror.records import RunRecord
 
 SHORT = 8
-"""Digits of a hash that are shown."""
+"""Number of digits shown of a hash."""
 LONGEST = 60
-"""Characters of a value that are shown; the whole of it is among the run's parameters."""
+"""Maximum number of characters shown of a value; the full value is among the run's parameters."""
 
 
-def differing_settings(runs: Iterable[Run]) -> dict[str, str]:
-    """Return for each run its values of those settings that differ between its candidate's runs.
+def differing_settings(runs: Iterable[RunRecord]) -> dict[str, str]:
+    """Return for each run its values of the settings that differ between its candidate's runs.
 
-    Data and base model are named by the first digits of their hashes. A setting that only some
-    runs have, as those of an earlier library, is not compared with its absence.
+    Data and base model are named by the first digits of their hashes. A setting that only some runs
+    have, such as those of an earlier library, is not compared with its absence.
 
     Args:
-        runs: all there are; their names may be those given or those that services take.
+        runs: all runs; names may be the original ones or those for services.
 
     Returns:
-        texts such as `seed: 7, train.learning_rate: 0.02` by the runs' ids; none for a run that is
-        like all others of its candidate.
+        texts such as `seed: 7, train.learning_rate: 0.02` by run id; none for a run that equals all
+            others of its candidate.
     """
     by_candidate: dict[str, dict[str, dict[str, str]]] = {}
     for run in runs:
@@ -42,8 +42,8 @@ def differing_settings(runs: Iterable[Run]) -> dict[str, str]:
     return found
 
 
-def _settings(run: Run) -> Iterator[tuple[str, str]]:
-    # the training's last: of a setting that both have, it is what the model was made with
+def _settings(run: RunRecord) -> Iterator[tuple[str, str]]:
+    # the training's value last: for a setting of both, that one made the model
     for part in ("evaluation", "finetuning"):
         yield from _leaves(run.settings.get(part, {}))
     for name in ("data/sha256", "base_model/sha256"):
@@ -52,7 +52,7 @@ def _settings(run: Run) -> Iterator[tuple[str, str]]:
 
 
 def _leaves(content: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
-    """Yield settings by their keys with dots, as DVC writes them."""
+    """Yield settings by dotted key, as DVC writes them."""
     for key, value in content.items():
         if isinstance(value, Mapping):
             yield from _leaves(value, f"{prefix}{key}.")
@@ -61,7 +61,7 @@ def _leaves(content: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str,
 
 
 def _shown(text: str) -> str:
-    # a prompt has lines
+    # a prompt has several lines
     line = " ".join(text.split())
     return line if len(line) <= LONGEST else f"{line[: LONGEST - 1]}…"
 

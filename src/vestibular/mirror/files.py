@@ -1,4 +1,4 @@
-"""Files that a run has made: their hashes, and where they lie now."""
+"""Files made by a run: their hashes, and their current places."""
 
 import functools
 from pathlib import Path
@@ -10,7 +10,7 @@ from vestibular.mirror.records import File
 
 
 def as_file(path: Path) -> File:
-    """Return a file as it lies here."""
+    """Return a file as it is here."""
     return File(path, _md5(path))
 
 
@@ -25,7 +25,7 @@ def _md5_of(path: Path, _time: int, _size: int) -> str:
 
 
 def folder_mark(folder: Path) -> str:
-    """Return `folder_sha256`, made again where a file has another time or size than before."""
+    """Return `folder_sha256`, computed again only if a file's time or size has changed."""
     states = [(path, path.stat()) for path in sorted(folder.rglob("*"))]
     return _folder_mark(
         folder, tuple((path, state.st_mtime_ns, state.st_size) for path, state in states)
@@ -37,8 +37,8 @@ def _folder_mark(folder: Path, _files: tuple[tuple[Path, int, int], ...]) -> str
     return folder_sha256(folder)
 
 
-def locate(file: File) -> Path | None:
-    """Return where a run's file lies now: in its place, or in DVC's cache; None if nowhere."""
+def find_file(file: File) -> Path | None:
+    """Return the current place of a run's file: the original or DVC's cache; None if it is gone."""
     if file.path.is_file() and _md5(file.path) == file.md5:
         return file.path
     cache = _cache(Path.cwd())
@@ -48,7 +48,7 @@ def locate(file: File) -> Path | None:
 
 @functools.cache
 def _cache(project: Path) -> Any:
-    """Return DVC's cache of a project; None where there is none. To open it takes a while."""
+    """Return DVC's cache of a project, None without one; opening it takes a while."""
     from dvc.exceptions import DvcException
     from dvc.repo import Repo
 

@@ -1,4 +1,4 @@
-"""MLflow as a target: any tracking address, a SQLite file among them."""
+"""MLflow as a target: any tracking address, including a SQLite file."""
 
 import json
 import time
@@ -25,26 +25,26 @@ from vestibular.mirror.mlflow_values import (
     versions_by_run,
 )
 from vestibular.mirror.pushing import one_line
-from vestibular.mirror.records import Point, Run, Stage, Value
+from vestibular.mirror.records import Point, RunRecord, Stage, Value
 from vestibular.mirror.target import Call, Marks, TargetGoneError, read_marks, size_of, staged
 
 STAGE_TAG = "stage"
 ADAPTER = "finetuning/adapter"
 MEASURED = ("finetuning/", "evaluation/")
-"""Numbers below these are results, which MLflow compares: metrics, and not tags."""
+"""Numbers with these prefixes are results, which MLflow compares: metrics instead of tags."""
 PARAMETERS = "parameters/"
 STATES = {"running": "RUNNING", "finished": "FINISHED", "failed": "FAILED", "killed": "KILLED"}
 
 
 class MlflowTarget:
-    """An experiment's runs, and a registered model's versions."""
+    """An experiment's runs, and the versions of a registered model."""
 
-    # a parameter's value; tags hold more
+    # the value of a parameter; tags may be longer
     text_limit = 6000
 
     def __init__(self, call: Call, name: str) -> None:
-        """Connect; `name` is the experiment's and the registered model's."""
-        # alembic and the client speak of the ordinary course of their work
+        """Connect; `name` is that of the experiment and of the registered model."""
+        # routine messages of alembic and the client
         warnings.filterwarnings("ignore", category=FutureWarning)
         from mlflow import MlflowClient
         from mlflow.exceptions import MlflowException
@@ -65,11 +65,11 @@ class MlflowTarget:
         self._steps: dict[tuple[str, str], dict[int, float]] = {}
 
     def refresh(self) -> None:
-        """Ask for all runs and versions that are there."""
+        """Read all existing runs and versions."""
         from mlflow.entities import ViewType
 
         self._call("list the runs")
-        # while a push follows, somebody may delete it
+        # it may have been deleted since the last round
         self._experiment = find_experiment(self._client, self._name)
         self._runs = list_runs(self._client, self._experiment, ViewType.ACTIVE_ONLY)
         self._deleted = list_runs(self._client, self._experiment, ViewType.DELETED_ONLY)
@@ -78,20 +78,20 @@ class MlflowTarget:
         versions = self._client.search_model_versions(f"name='{self._name}'")
         self._versions = versions_by_run(versions, there)
 
-    def deleted(self, run: Run) -> str | None:
-        """Return how to bring back a run that is in MLflow's trash; None if it is not."""
+    def deleted(self, run: RunRecord) -> str | None:
+        """Return how to restore a run that is in MLflow's trash; None if it is not."""
         name = self._key(run)
         if name in self._runs or name not in self._deleted:
             return None
         return how_to_restore("run", str(self._deleted[name].info.run_id))
 
-    def run_marks(self, run: Run) -> Marks:
-        """Return the marks of a run; none if MLflow does not know it."""
+    def run_marks(self, run: RunRecord) -> Marks:
+        """Return a run's marks; empty if MLflow does not have the run."""
         found = self._runs.get(self._key(run))
         return marks_in(found.data.tags) if found else {}
 
-    def settle(self, run: Run, doubtful: Callable[[Marks], Collection[str]]) -> None:
-        """Tell the trainings of a run apart by their curves, each a run of its own in MLflow."""
+    def settle(self, run: RunRecord, doubtful: Callable[[Marks], Collection[str]]) -> None:
+        """Distinguish trainings of one run by their curves; each is a separate run in MLflow."""
         for name in names_of(run.id):
             self._names[run.id] = name
             if name not in self._runs:
@@ -100,10 +100,10 @@ class MlflowTarget:
             if not any(differ(self._known_steps(run_id, one), run.series[one]) for one in series):
                 return
 
-    def _key(self, run: Run) -> str:
+    def _key(self, run: RunRecord) -> str:
         return self._names.get(run.id, run.id)
 
-    def _run_id(self, run: Run) -> str:
+    def _run_id(self, run: RunRecord) -> str:
         name = self._key(run)
         if name not in self._runs:
             self._call("create the run")
@@ -114,8 +114,8 @@ class MlflowTarget:
             )
         return str(self._runs[name].info.run_id)
 
-    def set_fields(self, run: Run, fields: Mapping[str, Value]) -> None:
-        """Set parameters, results and tags; what is there already is left."""
+    def set_fields(self, run: RunRecord, fields: Mapping[str, Value]) -> None:
+        """Set parameters, results and tags; existing ones are kept."""
         from mlflow.entities import Metric, Param, RunTag
 
         run_id = self._run_id(run)
@@ -134,10 +134,11 @@ class MlflowTarget:
                 tags.append(RunTag(name, text))
         log_in_parts(self._client, self._call, run_id, metrics, parameters, tags)
 
-    def add_points(self, run: Run, name: str, points: list[Point]) -> None:
-        """Add the points whose steps are not there: MLflow would keep a step twice.
+    def add_points(self, run: RunRecord, name: str, points: list[Point]) -> None:
+        """Add the points whose steps are missing: MLflow would store a step twice.
 
-        What was measured twice, as an epoch's time is where it is trained again, keeps the first.
+        A value measured twice, such as an epoch's time in a repeated training, keeps its first
+        value.
         """
         from mlflow.entities import Metric
 
@@ -151,15 +152,15 @@ class MlflowTarget:
             known |= {metric.step: metric.value for metric in metrics}
 
     def _known_steps(self, run_id: str, name: str) -> dict[int, float]:
-        """Return the values by step that are there, asked for once in this process."""
+        """Return the existing values by step; cached in this process."""
         if (run_id, name) not in self._steps:
             self._call(f"read {name}")
             found = self._client.get_metric_history(run_id, name)
             self._steps[run_id, name] = {point.step: point.value for point in found}
         return self._steps[run_id, name]
 
-    def put_file(self, run: Run, name: str, path: Path) -> None:
-        """Upload a file among the run's artifacts."""
+    def put_file(self, run: RunRecord, name: str, path: Path) -> None:
+        """Upload a file as an artifact of the run."""
         run_id = self._run_id(run)
         with staged({Path(name).name: path}) as folder:
             self._call(f"upload {name}", size_of(path))
@@ -167,8 +168,8 @@ class MlflowTarget:
                 run_id, str(folder / Path(name).name), Path(name).parent.as_posix()
             )
 
-    def set_state(self, run: Run) -> None:
-        """Say whether the run goes on, and how it ended."""
+    def set_state(self, run: RunRecord) -> None:
+        """Set whether the run is in progress, and how it ended."""
         run_id = self._run_id(run)
         self._call("set the state")
         if run.ended is None:
@@ -176,8 +177,8 @@ class MlflowTarget:
         else:
             self._client.set_terminated(run_id, STATES[run.state], round(run.ended * 1000))
 
-    def save_run_marks(self, run: Run, marks: Marks) -> None:
-        """Keep the marks in tags of the run, as many as they need."""
+    def save_run_marks(self, run: RunRecord, marks: Marks) -> None:
+        """Store the marks in tags of the run, as many as needed."""
         from mlflow.entities import RunTag
 
         run_id = self._run_id(run)
@@ -187,15 +188,15 @@ class MlflowTarget:
         log_in_parts(self._client, self._call, run_id, tags=tags)
         known |= changed
 
-    def close_run(self, run: Run) -> None:
-        """Nothing is held open."""
+    def close_run(self, run: RunRecord) -> None:
+        """Do nothing: no run is held open."""
 
-    def version_marks(self, run: Run) -> Marks:
-        """Return the marks of a run's version; none if there is no version yet."""
+    def version_marks(self, run: RunRecord) -> Marks:
+        """Return the marks of a run's version; empty if there is no version yet."""
         found = self._versions.get(self._key(run))
         return read_marks(found.tags.get(MARKS_TAG)) if found else {}
 
-    def _version(self, run: Run) -> str:
+    def _version(self, run: RunRecord) -> str:
         if self._key(run) not in self._versions:
             run_id = self._run_id(run)
             self._call("create the version")
@@ -205,14 +206,14 @@ class MlflowTarget:
             )
         return str(self._versions[self._key(run)].version)
 
-    def set_version_fields(self, run: Run, fields: Mapping[str, Value]) -> None:
+    def set_version_fields(self, run: RunRecord, fields: Mapping[str, Value]) -> None:
         """Set the version's tags."""
         version = self._version(run)
         for name, value in fields.items():
             self._tag(version, name, as_text(value))
 
-    def put_artifacts(self, run: Run, artifacts: Mapping[str, Path]) -> None:
-        """Put files where the version names them, beside the run's own, which are there."""
+    def put_artifacts(self, run: RunRecord, artifacts: Mapping[str, Path]) -> None:
+        """Upload the version's files next to the run's own artifacts."""
         self._version(run)
         run_id = self._run_id(run)
         own = {
@@ -222,21 +223,21 @@ class MlflowTarget:
             self._call(f"upload {ADAPTER}", size_of(*own.values()))
             self._client.log_artifacts(run_id, str(folder), ADAPTER)
 
-    def save_version_marks(self, run: Run, marks: Marks) -> None:
-        """Keep the marks in a tag of the version."""
+    def save_version_marks(self, run: RunRecord, marks: Marks) -> None:
+        """Store the marks in a tag of the version."""
         self._tag(self._version(run), MARKS_TAG, json.dumps(marks))
 
     def _tag(self, version: str, name: str, value: str) -> None:
         self._call(f"set {name} of version {version}")
         self._client.set_model_version_tag(self._name, version, name, value)
 
-    def in_production(self, run: Run) -> bool:
-        """Tell whether a run's version was in production when the versions were listed."""
+    def in_production(self, run: RunRecord) -> bool:
+        """Return whether a run's version was in production at the last refresh."""
         found = self._versions.get(self._key(run))
         return found is not None and found.tags.get(STAGE_TAG) == "production"
 
-    def stage(self, run: Run) -> Stage:
-        """Return the stage that a run's version is in, if the alias says so too."""
+    def stage(self, run: RunRecord) -> Stage:
+        """Return the stage of a run's version, if the alias agrees."""
         version = self._version(run)
         self._call("read the stage")
         found: Any = self._client.get_model_version(self._name, version)
@@ -244,13 +245,13 @@ class MlflowTarget:
         tagged = found.tags.get(STAGE_TAG) == stage
         return stage if tagged and (stage != "production" or stage in found.aliases) else "none"
 
-    def set_stage(self, run: Run, stage: Stage) -> None:
-        """Set the stage, its alias and its tag: stages are on their way out of MLflow."""
+    def set_stage(self, run: RunRecord, stage: Stage) -> None:
+        """Set stage, alias and tag: MLflow is phasing out stages."""
         self._version(run)
         self._set_stage(self._key(run), stage)
 
-    def others(self, runs: Iterable[Run]) -> dict[str, tuple[str, Stage]]:
-        """Return candidate and stage of the versions of other runs, by the runs' names here."""
+    def others(self, runs: Iterable[RunRecord]) -> dict[str, tuple[str, Stage]]:
+        """Return candidate and stage of the versions of other runs, by the runs' local names."""
         own = {self._key(run) for run in runs}
         return {
             name: (version.tags.get("model/candidate", name), version.tags.get(STAGE_TAG, "none"))
@@ -259,7 +260,7 @@ class MlflowTarget:
         }
 
     def set_stage_of_other(self, name: str, stage: Stage) -> None:
-        """Put the version of one of the others into a stage."""
+        """Set the stage of another run's version."""
         self._set_stage(name, stage)
 
     def _set_stage(self, name: str, stage: Stage) -> None:
@@ -267,7 +268,7 @@ class MlflowTarget:
         self._call(f"read the stage of version {version}")
         aliases = self._client.get_model_version(self._name, version).aliases
         if stage != "production" and "production" in aliases:
-            # before the tag: cut off here, the push is known to be unfinished
+            # before the tag: if interrupted here, the push is known to be unfinished
             self._call("delete the alias")
             self._client.delete_registered_model_alias(self._name, "production")
         self._call(f"put version {version} into {stage}")

@@ -1,4 +1,4 @@
-"""Values and marks as MLflow keeps them, and how what was deleted there is brought back."""
+"""Values and marks in MLflow's form, and the restoring of deleted runs."""
 
 import itertools
 import json
@@ -6,23 +6,23 @@ import os
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from vestibular.mirror.records import Point, Run, Value
+from vestibular.mirror.records import Point, RunRecord, Value
 from vestibular.mirror.target import Call, Marks, TargetGoneError, read_marks
 
 ADDRESS = "sqlite:///mlflow.db"
-"""Where runs go as long as MLFLOW_TRACKING_URI says nothing."""
+"""Default address if MLFLOW_TRACKING_URI is not set."""
 ADDRESS_VARIABLE = "MLFLOW_TRACKING_URI"
 MOST_AT_ONCE = 100
 RUN_TAG = "vestibular.run"
 MARKS_TAG = "vestibular.marks"
 LONGEST_TAG = 7_500
-"""Characters; MLflow takes 8,000."""
+"""In characters; MLflow accepts 8,000."""
 SAME = 1e-5
-"""Two values of a step nearer than this, in parts of the value, are one."""
+"""Relative difference below which two values of a step are the same."""
 
 
 def marks_as_tags(marks: Marks) -> dict[str, str]:
-    """Return marks as texts of a tag's length, by the tag's name; each is marks of its own."""
+    """Split marks into texts of a tag's length, by tag name; each text is valid by itself."""
     parts: list[Marks] = [{}]
     length = 0
     for name, mark in marks.items():
@@ -38,12 +38,12 @@ def marks_as_tags(marks: Marks) -> dict[str, str]:
 
 
 def marks_tags(tags: Iterable[str]) -> list[str]:
-    """Return the names of those tags that hold marks."""
+    """Return the names of the tags that contain marks."""
     return [tag for tag in tags if tag == MARKS_TAG or tag.startswith(f"{MARKS_TAG}.")]
 
 
 def marks_in(tags: Mapping[str, str]) -> Marks:
-    """Return the marks that tags hold."""
+    """Return the marks contained in tags."""
     marks: Marks = {}
     for tag in marks_tags(tags):
         marks |= read_marks(tags[tag])
@@ -51,7 +51,7 @@ def marks_in(tags: Mapping[str, str]) -> Marks:
 
 
 def changed_tags(known: Mapping[str, str], marks: Marks) -> dict[str, str]:
-    """Return those tags that hold marks and are not known; one that is not needed holds none."""
+    """Return the tags that have to change; one that is no longer needed becomes empty."""
     tags = dict.fromkeys(marks_tags(known), "{}") | marks_as_tags(marks)
     return {tag: text for tag, text in tags.items() if known.get(tag) != text}
 
@@ -62,10 +62,10 @@ def address() -> str:
 
 
 def find_experiment(client: Any, name: str) -> str:
-    """Return the id of an experiment, which is made if need be.
+    """Return the id of an experiment, creating it if needed.
 
     Raises:
-        TargetGoneError: it is in MLflow's trash; says how to bring it back.
+        TargetGoneError: it is in MLflow's trash; the text says how to restore it.
     """
     found = client.get_experiment_by_name(name)
     if found is None:
@@ -77,39 +77,40 @@ def find_experiment(client: Any, name: str) -> str:
 
 
 def how_to_restore(kind: str, identifier: str) -> str:
-    """Return the commands for what is in MLflow's trash, as they can be typed.
+    """Return commands for something in MLflow's trash, ready to be typed.
 
     Args:
         kind: `experiment` or `run`.
-        identifier: MLflow's.
+        identifier: MLflow's id.
     """
-    # who has set it has it in the terminal, and MLflow's own default is another in some versions
+    # a user who set the variable has it in the terminal too; MLflow's own default differs between
+    # versions
     own = "" if os.environ.get(ADDRESS_VARIABLE) else f"{ADDRESS_VARIABLE}={ADDRESS} "
-    # a server has a store of its own, which is known there
+    # a server knows its own store
     served = address().startswith("http")
     store = "" if served else f"--backend-store-uri {address()} "
     return (
-        f"bring it back with `{own}mlflow {kind}s restore --{kind}-id {identifier}`, or delete it "
-        f"for good{' on the server' if served else ''} with `{own}mlflow gc {store}--{kind}-ids "
-        f"{identifier}`, and it is pushed anew"
+        f"restore it with `{own}mlflow {kind}s restore --{kind}-id {identifier}`, or delete it "
+        f"permanently{' on the server' if served else ''} with `{own}mlflow gc "
+        f"{store}--{kind}-ids {identifier}` to have it pushed again"
     )
 
 
-def shown_name(run: Run) -> str:
-    """Return what a run is called in MLflow's lists: its candidate, and DVC's experiment if any."""
+def shown_name(run: RunRecord) -> str:
+    """Return a run's name in MLflow's lists: its candidate, and DVC's experiment if any."""
     experiment = run.fields.get("run/experiment")
     return run.candidate if experiment is None else f"{run.candidate} ({experiment})"
 
 
 def versions_by_run(versions: Iterable[Any], run_ids: Collection[str]) -> dict[str, Any]:
-    """Return model versions by our names for their runs; of several the oldest.
+    """Return model versions by our names of their runs; if there are several, the oldest.
 
-    A version whose run has been deleted for good has lost its files with it. It stays there under
-    a name of its own, and the run gets a new one.
+    A version whose run was permanently deleted has lost its files too. It stays under a name of its
+    own, and the run gets a new version.
 
     Args:
-        versions: MLflow's.
-        run_ids: MLflow's ids of the runs there are, in its trash too.
+        versions: MLflow's versions.
+        run_ids: MLflow's ids of all existing runs, including those in the trash.
     """
     found = {}
     for version in sorted(versions, key=lambda version: -int(version.version)):
@@ -127,7 +128,7 @@ def log_in_parts(
     params: Sequence[Any] = (),
     tags: Sequence[Any] = (),
 ) -> None:
-    """Log metrics, parameters and tags, as many at a time as MLflow takes."""
+    """Log metrics, parameters and tags in batches of the size that MLflow accepts."""
     for start in range(0, max(len(metrics), len(params), len(tags)), MOST_AT_ONCE):
         call("set fields")
         part = slice(start, start + MOST_AT_ONCE)
@@ -137,7 +138,7 @@ def log_in_parts(
 
 
 def make_model(client: Any, name: str) -> None:
-    """Make a registered model, if it is not there."""
+    """Create a registered model unless it exists."""
     from mlflow.exceptions import MlflowException
 
     try:
@@ -148,14 +149,14 @@ def make_model(client: Any, name: str) -> None:
 
 
 def as_text(value: Value) -> str:
-    """Return a value as text; a whole number without a point."""
+    """Format a value as text; whole numbers without a decimal point."""
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
     return str(value)
 
 
 def differ(known: Mapping[int, float], points: Iterable[Point]) -> bool:
-    """Say whether a step has another value than is known; a curve's values are rounded."""
+    """Return whether a step has another value than before; a curve's values are rounded."""
     return any(
         abs(known[point.step] - point.value) > SAME * max(abs(known[point.step]), abs(point.value))
         for point in points
@@ -164,19 +165,19 @@ def differ(known: Mapping[int, float], points: Iterable[Point]) -> bool:
 
 
 def names_of(run: str) -> Iterator[str]:
-    """Yield a run's name, and those of further trainings that should have been the same."""
+    """Yield a run's name, then those of further trainings that should have been the same."""
     yield run
     for number in itertools.count(2):
         yield f"{run}-{number}"
 
 
 def list_runs(client: Any, experiment: str, view: int) -> dict[str, Any]:
-    """Return an experiment's runs by our names for them; of several the one that started first.
+    """Return an experiment's runs by our names; if there are several, the one that started first.
 
     Args:
-        client: MLflow's.
-        experiment: its id.
-        view: one of `ViewType`: those there are, or those deleted.
+        client: MLflow's client.
+        experiment: id of the experiment.
+        view: one of `ViewType`: existing or deleted runs.
     """
     runs: dict[str, Any] = {}
     page = None

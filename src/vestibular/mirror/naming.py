@@ -1,4 +1,4 @@
-"""Names and values that every service takes, and that tell what they stand for."""
+"""Names and values in a form that every service accepts without loss."""
 
 import hashlib
 import math
@@ -9,25 +9,25 @@ from typing import Any
 from vestibular.mirror.records import Value
 
 LONGEST_PART = 100
-"""Characters between two slashes."""
+"""Maximum number of characters between two slashes."""
 LONGEST_NAME = 240
-"""Characters in all; MLflow takes 250."""
+"""Maximum number of characters in total; MLflow accepts 250."""
 LARGEST_EXACT = 2**53
-"""Whole numbers up to here are exact as floats."""
+"""Integers up to here are exact as floats."""
 
 
 def flatten(prefix: str, content: Mapping[str, Any]) -> dict[str, Value]:
-    """Return nested mappings as one, with paths for keys and a value of each leaf.
+    """Flatten nested mappings: slash-separated paths to simple values.
 
-    Numbers become floats, since services cut large integers off or take the first value's type
-    for the field's; lists become text; None becomes `None`.
+    Numbers become floats, since services truncate large integers or fix a field's type by its first
+    value; lists become text; None becomes `None`.
     """
     return dict(_leaves(prefix, content))
 
 
 def _leaves(prefix: str, content: Mapping[str, Any]) -> Iterator[tuple[str, Value]]:
     for key, value in content.items():
-        # a slash within a key would open a level that is not there
+        # a slash in a key would add a level
         name = f"{prefix}/{str(key).replace('/', '_')}"
         if isinstance(value, Mapping):
             yield from _leaves(name, value)
@@ -36,7 +36,7 @@ def _leaves(prefix: str, content: Mapping[str, Any]) -> Iterator[tuple[str, Valu
 
 
 def simple(value: Any) -> Value:
-    """Return a value as text, truth or a finite float, with nothing lost."""
+    """Return a value as text, boolean or finite float, without loss."""
     if isinstance(value, bool | str):
         return value
     if isinstance(value, int):
@@ -49,12 +49,12 @@ def simple(value: Any) -> Value:
 
 
 def safe_names(names: list[str]) -> dict[str, str]:
-    """Return for each name one that every service takes, different names for different ones.
+    """Return for each name a unique name that every service accepts.
 
-    A name that cannot stay as it is gets a piece of its hash at its end.
+    A name that has to change gets a part of its hash appended.
     """
     plain = {name: "/".join(_safe_part(part) for part in name.split("/")) for name in names}
-    # of the names as they become: a folder may have been changed into a field's name
+    # based on the changed names: a folder's new name may equal a field's
     parents = {
         "/".join(parts[:level])
         for parts in (safe.split("/") for safe in plain.values())
@@ -62,7 +62,7 @@ def safe_names(names: list[str]) -> dict[str, str]:
     }
     result = {}
     for name, safe in plain.items():
-        # a field cannot be a folder of fields as well
+        # a field cannot also be a folder of fields
         if safe != name or len(safe) > LONGEST_NAME or safe in parents:
             mark = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:8]
             safe = f"{safe[: LONGEST_NAME - 9].rstrip('/')}_{mark}"
@@ -71,6 +71,6 @@ def safe_names(names: list[str]) -> dict[str, str]:
 
 
 def _safe_part(part: str) -> str:
-    # a comma, a quote or a bracket means something in one or the other service's queries
+    # commas, quotes and brackets have a meaning in the services' queries
     part = re.sub(r"[^\w.\- ]", "_", part, flags=re.ASCII).strip()[:LONGEST_PART].strip()
     return part if part.strip(".") else "_"

@@ -1,6 +1,6 @@
-"""Neptune as a target: any server that speaks Neptune 2.x's interface, through its client.
+"""Neptune as a target: any server with the interface of Neptune 2.x, through its client.
 
-The client is used in its synchronous mode: what a call has returned from, the server has.
+The client is used in synchronous mode: when a call returns, the server has the data.
 """
 
 import contextlib
@@ -21,12 +21,12 @@ from vestibular.mirror.neptune_values import (
     run_rows,
 )
 from vestibular.mirror.pushing import one_line
-from vestibular.mirror.records import Point, Run, Stage, Value
+from vestibular.mirror.records import Point, RunRecord, Stage, Value
 from vestibular.mirror.target import Call, Marks, TargetGoneError, read_marks, size_of, staged
 
 MARKS = "mirror/marks"
 NAME = "mirror/run"
-"""Our own name for a run: what is in the trash has lost the one that it was made with."""
+"""Field with our own name of a run: a run in the trash loses its original custom id."""
 RUN = "model/run"
 MODEL_NAME = "model/model-name"
 
@@ -34,11 +34,11 @@ MODEL_NAME = "model/model-name"
 class NeptuneTarget:
     """A project's runs, and the versions of one model."""
 
-    # the client cuts texts at 16,384
+    # the client truncates texts at 16,384
     text_limit = 16_000
 
     def __init__(self, call: Call, model_key: str) -> None:
-        """Connect; project and token are the client's own affair (the environment)."""
+        """Connect; the client takes project and token from the environment."""
         import neptune
         from bravado.exception import HTTPError
         from neptune.exceptions import (
@@ -64,7 +64,7 @@ class NeptuneTarget:
         self._marks: dict[str, str] = {}
         self._named: set[str] = set()
         self._deleted: dict[str, str] = {}
-        """Neptune's names of runs in its trash, by ours."""
+        """Neptune's names of runs in its trash, by our names."""
         self._versions: dict[str, Known] = {}
         self._unfinished: list[Known] = []
         self._open: dict[str, Any] = {}
@@ -83,7 +83,7 @@ class NeptuneTarget:
             raise TargetGoneError(f"{one_line(error)} ({what})") from None
 
     def refresh(self) -> None:
-        """Ask for all runs and versions that are there."""
+        """Read all existing runs and versions."""
         with self._asking("list the runs"):
             rows = run_rows(self._project, [NAME, "sys/custom_run_id", MARKS], trashed=False)
             self._marks = {cell(row, "sys/custom_run_id"): cell(row, MARKS) for row in rows}
@@ -92,7 +92,7 @@ class NeptuneTarget:
             rows = run_rows(self._project, ["sys/id", NAME], trashed=True)
             self._deleted = {cell(row, NAME): cell(row, "sys/id") for row in rows}
         for name in [name for name in self._open if name not in self._marks]:
-            # what is still open of it leads into the trash
+            # its open handle still refers to the deleted run
             with contextlib.suppress(*self.errors):
                 self._open.pop(name).stop(seconds=STOP_SECONDS)
         with self._asking("list the models"):
@@ -116,24 +116,24 @@ class NeptuneTarget:
             if cell(row, RUN):
                 self._versions.setdefault(cell(row, RUN), known)
             elif not cell(row, MODEL_NAME):
-                # made by a push that was cut off before it could say for which run
+                # created by a push that was interrupted before it could name the run
                 self._unfinished.append(known)
 
-    def deleted(self, run: Run) -> str | None:
-        """Return what can be done about a run that is in Neptune's trash; None if it is not."""
+    def deleted(self, run: RunRecord) -> str | None:
+        """Return what to do about a run that is in Neptune's trash; None if it is not."""
         if run.id in self._marks or run.id not in self._deleted:
             return None
         return how_to_delete(os.environ["NEPTUNE_PROJECT"], self._deleted[run.id])
 
-    def run_marks(self, run: Run) -> Marks:
-        """Return the marks of a run; none if Neptune does not know it."""
+    def run_marks(self, run: RunRecord) -> Marks:
+        """Return a run's marks; empty if Neptune does not have the run."""
         return read_marks(self._marks.get(run.id))
 
-    def settle(self, run: Run, doubtful: Callable[[Marks], Collection[str]]) -> None:
-        """Do nothing: a step has one value in Neptune, that of the newest training."""
+    def settle(self, run: RunRecord, doubtful: Callable[[Marks], Collection[str]]) -> None:
+        """Do nothing: in Neptune a step has a single value, that of the newest training."""
 
-    def _run(self, run: Run) -> Any:
-        """Open a run, or make it: the server keeps one run for one custom id."""
+    def _run(self, run: RunRecord) -> Any:
+        """Open a run, or create it: the server has one run per custom id."""
         if run.id not in self._open:
             with self._asking("open the run"):
                 self._open[run.id] = self._neptune.init_run(
@@ -147,7 +147,7 @@ class NeptuneTarget:
                 self._named.add(run.id)
         return self._open[run.id]
 
-    def set_fields(self, run: Run, fields: Mapping[str, Value]) -> None:
+    def set_fields(self, run: RunRecord, fields: Mapping[str, Value]) -> None:
         """Set single values."""
         self._set(self._run(run), fields)
 
@@ -156,8 +156,8 @@ class NeptuneTarget:
             with self._asking(f"set {name}"):
                 container[name].assign(value)
 
-    def add_points(self, run: Run, name: str, points: list[Point]) -> None:
-        """Write points; a step that is there is written over."""
+    def add_points(self, run: RunRecord, name: str, points: list[Point]) -> None:
+        """Write points; existing steps are overwritten."""
         container = self._run(run)
         with self._asking(f"log {name}"):
             container[name].extend(
@@ -166,38 +166,38 @@ class NeptuneTarget:
                 timestamps=[point.time for point in points],
             )
 
-    def put_file(self, run: Run, name: str, path: Path) -> None:
+    def put_file(self, run: RunRecord, name: str, path: Path) -> None:
         """Upload a file."""
         container = self._run(run)
         asking = self._asking(f"upload {name}", size_of(path))
         with staged({Path(name).name: path}) as folder, asking:
             container[name].upload(str(folder / Path(name).name))
 
-    def set_state(self, run: Run) -> None:
-        """Say whether the run failed; everything else about its end is in its fields."""
+    def set_state(self, run: RunRecord) -> None:
+        """Set whether the run failed; everything else about its end is in its fields."""
         container = self._run(run)
         with self._asking("set the state"):
             container["sys/failed"] = run.state in ("failed", "killed")
 
-    def save_run_marks(self, run: Run, marks: Marks) -> None:
-        """Keep the marks in a field of the run."""
+    def save_run_marks(self, run: RunRecord, marks: Marks) -> None:
+        """Store the marks in a field of the run."""
         self._set(self._run(run), {MARKS: json.dumps(marks)})
 
-    def close_run(self, run: Run) -> None:
-        """Close what is open of a run; itself not if it goes on: it is needed again at once."""
+    def close_run(self, run: RunRecord) -> None:
+        """Close what is open of a run, except for a run in progress, which is needed again soon."""
         keys = [f"version {run.id}", *([] if run.state == "running" else [run.id])]
         for key in keys:
             if key in self._open:
                 with self._asking("close"):
                     self._open.pop(key).stop(seconds=STOP_SECONDS)
 
-    def version_marks(self, run: Run) -> Marks:
-        """Return the marks of a run's version; none if there is no version yet."""
+    def version_marks(self, run: RunRecord) -> Marks:
+        """Return the marks of a run's version; empty if there is no version yet."""
         known = self._versions.get(run.id)
         return read_marks(known.marks) if known else {}
 
-    def _version(self, run: Run) -> Any:
-        """Open a run's version, or make it, and the model with the first one."""
+    def _version(self, run: RunRecord) -> Any:
+        """Open a run's version, or create it; the first one also creates the model."""
         key = f"version {run.id}"
         if key in self._open:
             return self._open[key]
@@ -216,7 +216,7 @@ class NeptuneTarget:
             known = Known(sys_id, run.candidate, "none", "")
         self._open[key] = container
         if run.id not in self._versions:
-            # before anything else: a push that is cut off later finds its version again
+            # first of all: after an interruption the next push finds its version by this field
             self._set(container, {RUN: run.id})
             self._versions[run.id] = known
         return container
@@ -229,37 +229,37 @@ class NeptuneTarget:
 
     def _open_version(self, sys_id: str, name: str) -> Any:
         with self._asking("open the version"):
-            # the client calls a version that it is given no name for "Untitled"
+            # without a name the client calls the version "Untitled"
             return self._neptune.init_model_version(with_id=sys_id, name=name, mode="sync")
 
-    def set_version_fields(self, run: Run, fields: Mapping[str, Value]) -> None:
+    def set_version_fields(self, run: RunRecord, fields: Mapping[str, Value]) -> None:
         """Set the version's fields."""
         self._set(self._version(run), fields)
 
-    def put_artifacts(self, run: Run, artifacts: Mapping[str, Path]) -> None:
-        """Upload the version's files as one set, in the place of what was there."""
+    def put_artifacts(self, run: RunRecord, artifacts: Mapping[str, Path]) -> None:
+        """Upload the version's files as one set, replacing the existing one."""
         container = self._version(run)
         asking = self._asking("upload model/artifacts", size_of(*artifacts.values()))
         with staged(artifacts) as folder, asking:
             if container.exists("model/artifacts"):
                 container["model/artifacts"].delete_files(sorted(artifacts))
-            # file by file: the client puts "./" before the names in a folder that is elsewhere
+            # file by file: for a folder elsewhere the client prefixes names with "./"
             container["model/artifacts"].upload_files([str(folder / name) for name in artifacts])
 
-    def save_version_marks(self, run: Run, marks: Marks) -> None:
-        """Keep the marks in a field of the version."""
+    def save_version_marks(self, run: RunRecord, marks: Marks) -> None:
+        """Store the marks in a field of the version."""
         self._set(self._version(run), {MARKS: json.dumps(marks)})
 
-    def in_production(self, run: Run) -> bool:
-        """Tell whether a run's version was in production when the versions were listed."""
+    def in_production(self, run: RunRecord) -> bool:
+        """Return whether a run's version was in production at the last refresh."""
         return run.id in self._versions and self._versions[run.id].stage == "production"
 
-    def stage(self, run: Run) -> Stage:
-        """Return the stage that a run's version is in."""
+    def stage(self, run: RunRecord) -> Stage:
+        """Return the stage of a run's version."""
         return self._versions[run.id].as_stage if run.id in self._versions else "none"
 
-    def set_stage(self, run: Run, stage: Stage) -> None:
-        """Put a version into a stage; another one in production is archived."""
+    def set_stage(self, run: RunRecord, stage: Stage) -> None:
+        """Set a version's stage; another version in production is archived."""
         container = self._version(run)
         with self._asking(f"put the version into {stage}"):
             container.change_stage(stage)
@@ -268,7 +268,7 @@ class NeptuneTarget:
         self._versions[run.id].stage = stage
         self.close_run(run)
 
-    def others(self, runs: Iterable[Run]) -> dict[str, tuple[str, Stage]]:
+    def others(self, runs: Iterable[RunRecord]) -> dict[str, tuple[str, Stage]]:
         """Return candidate and stage of the versions of other runs, by the runs' names."""
         own = {run.id for run in runs}
         return {
@@ -278,7 +278,7 @@ class NeptuneTarget:
         }
 
     def set_stage_of_other(self, name: str, stage: Stage) -> None:
-        """Put the version of one of the others into a stage."""
+        """Set the stage of another run's version."""
         known = self._versions[name]
         opened = self._open_version(known.sys_id, known.name)
         with self._asking(f"put version {known.sys_id} into {stage}"):
@@ -289,7 +289,7 @@ class NeptuneTarget:
             self._archive_others(name)
 
     def _archive_others(self, name: str) -> None:
-        """Archive what is in production of other runs."""
+        """Archive versions of other runs that are in production."""
         for other, known in self._versions.items():
             if other != name and known.stage == "production":
                 self.set_stage_of_other(other, "archived")

@@ -1,4 +1,4 @@
-"""What Neptune's tables hold, and what can be done about what was deleted there."""
+"""Content of Neptune's tables, and the handling of what was deleted there."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -15,14 +15,14 @@ QUIET: dict[str, Any] = {
     "capture_stderr": False,
     "capture_traceback": False,
 }
-"""How a run is opened: what is known of it is in its spool, and nothing of this process is its."""
+"""Options for opening a run: its data come from the spool, not from this process."""
 STOP_SECONDS = 5.0
 STAGES: tuple[Stage, ...] = ("none", "staging", "production", "archived")
 
 
 @dataclass
 class Known:
-    """A version that the server has."""
+    """A version on the server."""
 
     sys_id: str
     name: str
@@ -31,12 +31,12 @@ class Known:
 
     @property
     def as_stage(self) -> Stage:
-        """The stage; `none` where the server says nothing of it."""
+        """The stage; `none` if the server has none."""
         return next((stage for stage in STAGES if stage == self.stage), "none")
 
 
 def cell(entry: Any, name: str) -> str:
-    """Return a cell of one of the client's tables as text; empty if the field is not there."""
+    """Return a cell of one of the client's tables as text; empty if the field is missing."""
     try:
         return str(entry.get_attribute_value(name))
     except ValueError:
@@ -44,16 +44,16 @@ def cell(entry: Any, name: str) -> str:
 
 
 def run_rows(project: Any, columns: list[str], trashed: bool) -> list[Any]:
-    """Return the rows of a project's table of runs, or of those of them in the trash."""
+    """Return the rows of a project's table of runs, or of its trash."""
     table = project.fetch_runs_table(columns=columns, trashed=trashed, progress_bar=False)
     return list(table.to_rows())
 
 
 def make_model(neptune: Any, key: str) -> str:
-    """Make a model of a key; return Neptune's name of it.
+    """Create a model with a key; return Neptune's name of it.
 
     Raises:
-        DataError: the key was another model's, which has been deleted.
+        DataError: the key belonged to a model that has been deleted.
     """
     from neptune.exceptions import NeptuneModelKeyAlreadyExistsError
 
@@ -61,7 +61,7 @@ def make_model(neptune: Any, key: str) -> str:
         model = neptune.init_model(key=key, name=key, mode="sync")
     except NeptuneModelKeyAlreadyExistsError:
         raise DataError(
-            f"the model of the key {key} has been deleted in Neptune, which gives no key twice; "
+            f"the model of the key {key} has been deleted in Neptune, which never reuses a key; "
             "write another `registry.model_key` in params.yaml"
         ) from None
     name = str(model["sys/id"].fetch())
@@ -70,14 +70,14 @@ def make_model(neptune: Any, key: str) -> str:
 
 
 def how_to_delete(project: str, name: str) -> str:
-    """Return the command that takes a run out of the trash for good, as it can be typed.
+    """Return the command that permanently deletes a run in the trash, ready to be typed.
 
     Args:
-        project: its name, with the workspace's.
+        project: name of the project, with the workspace.
         name: Neptune's name of the run, such as `VEST-3`.
     """
     command = "from neptune.management import delete_objects_from_trash as delete; "
     return (
-        f"{name} is in the trash; to have the run pushed anew, delete that for good: "
-        f"python -c \"{command}delete('{project}', ['{name}'])\""
+        f"{name} is in the trash; to have the run pushed again, delete it permanently: python -c "
+        f"\"{command}delete('{project}', ['{name}'])\""
     )

@@ -1,7 +1,7 @@
-"""Runs from what DVC tracks, and the stages of their models from the registry.
+"""Runs read from what DVC tracks, and their models' stages read from the registry.
 
-What lies in the workspace is enough: a fresh clone after `dvc pull` has no spool, and its runs
-have the same names.
+The workspace suffices: a fresh clone after `dvc pull` has no spool, but its runs have the same
+names.
 """
 
 import csv
@@ -24,12 +24,12 @@ from vestibular.core.paths import (
     REFUSAL_FILE,
     TRAINING_FILE,
 )
-from vestibular.core.runs import training_inputs
 from vestibular.core.training_record import TrainingRecord
+from vestibular.core.trials import training_inputs
 from vestibular.mirror.differing import differing_settings
 from vestibular.mirror.files import as_file, folder_mark
 from vestibular.mirror.naming import flatten, safe_names
-from vestibular.mirror.records import Run, Stage
+from vestibular.mirror.records import RunRecord, Stage
 from vestibular.mirror.spools import (
     EPOCHS,
     RUN_SETTINGS,
@@ -50,29 +50,29 @@ STAGES: Mapping[str, Stage] = {
     "staging": "staging",
     "archived": "archived",
 }
-"""The registry's stages that services know; one of another name is `none` to them."""
+"""Stages of the registry that services have too; any other stage becomes `none` there."""
 
 
-_Parts = tuple[Run, Run | None, tuple[Stage, str], str]
-"""What a run is made of: the spool's, or the outputs' where there is none; the outputs'; its stage
-and registered version; its settings that differ."""
+_Parts = tuple[RunRecord, RunRecord | None, tuple[Stage, str], str]
+"""Parts of a run: from the spool, or else from the outputs; from the outputs; stage and registered
+version; differing settings."""
 
 
 class Sources:
-    """Everything that the mirror reads, read again each time."""
+    """All sources of the mirror, read again in each round."""
 
     def __init__(self, params: Params, spool: Path) -> None:
         self._params = params
         self._spools = Spools(spool)
-        self._known: dict[str, tuple[_Parts, Run]] = {}
+        self._known: dict[str, tuple[_Parts, RunRecord]] = {}
         self.production: str | None = None
-        """The run in production when the runs were last read; empty if none is, None if that is
-        not known: nothing has been chosen here, or the choice has not been pulled."""
+        """The run in production at the last read; empty if there is none, None if unknown: nothing
+        has been chosen here, or the choice has not been pulled."""
 
-    def read(self) -> list[Run]:
-        """Return all runs, the oldest first, each with the names that services take.
+    def read(self) -> list[RunRecord]:
+        """Return all runs, the oldest first, under names that services accept.
 
-        A run that is as it was is the very one of the time before, its hashes with it.
+        An unchanged run is the same object as in the previous round, with its cached hashes.
         """
         spooled = self._spools.read()
         runs = (_from_outputs(candidate, self._params) for candidate in self._params.candidates)
@@ -94,14 +94,16 @@ class Sources:
         )
 
 
-def _with_settings(first: Run, found: Run | None) -> Run:
-    """Return the spool's run with the settings that only the outputs know, and nothing copied."""
+def _with_settings(first: RunRecord, found: RunRecord | None) -> RunRecord:
+    """Return the spool's run with the settings that only the outputs contain, without copying."""
     known = first if found is None else found
     settings, fields = {**known.settings, **first.settings}, {**known.fields, **first.fields}
     return replace(first, settings=settings, fields=fields)
 
 
-def _made_of(first: Run, found: Run | None, stage: tuple[Stage, str], differing: str) -> Run:
+def _made_of(
+    first: RunRecord, found: RunRecord | None, stage: tuple[Stage, str], differing: str
+) -> RunRecord:
     run = _together(first, found)
     if differing:
         run.fields["run/differing_settings"] = differing
@@ -110,7 +112,7 @@ def _made_of(first: Run, found: Run | None, stage: tuple[Stage, str], differing:
     return run
 
 
-def _from_outputs(candidate: str, params: Params) -> Run | None:
+def _from_outputs(candidate: str, params: Params) -> RunRecord | None:
     """Return a candidate's run as far as the workspace has it; None if it is not trained."""
     training = ADAPTERS / candidate / TRAINING_FILE
     if not training.exists():
@@ -119,7 +121,7 @@ def _from_outputs(candidate: str, params: Params) -> Run | None:
     if not record.run:
         # an adapter from before runs had names
         return None
-    run = Run(record.run, candidate, started=training.stat().st_mtime)
+    run = RunRecord(record.run, candidate, started=training.stat().st_mtime)
     content = record.model_dump(mode="json", exclude={"run", "settings", "version"})
     _read_settings(run, params, record.settings)
     run.fields |= flatten("finetuning", content)
@@ -137,15 +139,15 @@ def _from_outputs(candidate: str, params: Params) -> Run | None:
     return run
 
 
-def _read_exam(run: Run) -> None:
-    """Add the scores, the same fields as those that the spool names."""
+def _read_exam(run: RunRecord) -> None:
+    """Add the scores, under the same fields as in the spool."""
     details = DETAILS / f"{run.candidate}.json"
     if details.exists():
         run.fields |= flatten("evaluation", as_run_fields(ExamDetails.read(details)))
 
 
-def _read_costs(run: Run) -> None:
-    """Add what was measured, and when: a file's own time is that of its copy, in a clone."""
+def _read_costs(run: RunRecord) -> None:
+    """Add the measured costs with their times: in a clone, file times are those of the copy."""
     costs = gather_costs({run.candidate: run.id})[run.candidate]
     training, exam = costs.train, costs.evaluate
     for prefix, cost in (("finetuning/cost", training), ("evaluation/cost", exam)):
@@ -166,11 +168,11 @@ def _read_costs(run: Run) -> None:
         run.fields["run/ended"] = timestamp(run.ended)
 
 
-def _read_settings(run: Run, params: Params, recorded: str) -> None:
-    """Add the settings and the base model, if those that lie here are the run's own.
+def _read_settings(run: RunRecord, params: Params, recorded: str) -> None:
+    """Add the settings and the base model, if the current ones are the run's own.
 
-    Nothing but `recorded`, a hash of them, tells what an adapter was trained with: where the
-    settings have changed since, the run's are not known.
+    Only `recorded`, a hash of them, tells what an adapter was trained with: if the settings have
+    changed since, the run's are unknown.
     """
     if not (PINS / f"{run.candidate}.json").exists():
         return
@@ -192,7 +194,7 @@ def _read_settings(run: Run, params: Params, recorded: str) -> None:
     run.fields["data/sha256"] = data
 
 
-def _read_curve(run: Run, path: Path) -> None:
+def _read_curve(run: RunRecord, path: Path) -> None:
     if path.exists():
         time = path.stat().st_mtime
         with path.open(encoding="utf-8", newline="") as file:
@@ -202,13 +204,13 @@ def _read_curve(run: Run, path: Path) -> None:
                         add_point(run, name, int(row["step"]), float(row[column]), time)
 
 
-def _together(first: Run, found: Run | None) -> Run:
-    """Return a new run: the spool's, with what only the outputs know."""
+def _together(first: RunRecord, found: RunRecord | None) -> RunRecord:
+    """Return a new run: the spool's, completed by the outputs."""
     if found is None or found is first:
         return replace(first)
     fields, files = found.fields, found.files
     if not any(name.startswith("evaluation/") for name in first.fields):
-        # trained and not examined yet: what lies here is about the adapter before
+        # trained but not examined yet: the results here belong to the previous adapter
         fields = {key: value for key, value in fields.items() if not key.startswith("evaluation/")}
         files = {key: file for key, file in files.items() if not key.startswith("evaluation/")}
     run = replace(
@@ -228,10 +230,10 @@ def _together(first: Run, found: Run | None) -> Run:
 
 
 def _stages(artifact: str) -> tuple[dict[str, tuple[Stage, str]], str | None]:
-    """Return stage and registered version of each run that has them, and what is in production.
+    """Return stage and registered version of each run that has them, and the run in production.
 
-    The registry in git says what is in production. As long as it says nothing, the candidate
-    that `select` promoted is.
+    The registry in git determines what is in production. While it is empty, this is the candidate
+    promoted by `select`.
     """
     try:
         history = Registry(artifact).history()
@@ -244,23 +246,23 @@ def _stages(artifact: str) -> tuple[dict[str, tuple[Stage, str]], str | None]:
         run = version.event.facts.get("Run", "")
         now: Stage = next((STAGES[name] for name in version.stages if name in STAGES), "none")
         stage: Stage = "archived" if now == "none" and version.event.version in been else now
-        # of several versions of one run the one in production counts, else the newest
+        # if a run has several versions, the one in production counts, else the newest
         if stages.get(run, ("none", ""))[0] != "production":
             stages[run] = (stage, version.event.version)
     promoted = PRODUCTION / TRAINING_FILE
     if been:
         now_in = [run for run, (now, _) in stages.items() if now == "production"]
-        # a version that was registered by GTO's own command says nothing of its run
+        # a version registered by GTO's own command does not name its run
         return stages, None if "" in now_in else next(iter(now_in), "")
     if promoted.exists():
-        # not the adapter's: the candidate may have been trained anew since
+        # not the adapter's: the candidate may have been trained again since
         run = TrainingRecord.read(promoted).run
         return {**stages, run: ("production", stages.get(run, ("none", ""))[1])}, run
     return stages, "" if (PRODUCTION / REFUSAL_FILE).exists() else None
 
 
-def _tidy(run: Run) -> None:
-    """Give everything in a run a name that services take."""
+def _tidy(run: RunRecord) -> None:
+    """Give everything in a run names that services accept."""
     names = safe_names([*run.fields, *run.series, *run.files])
     run.fields = {names[name]: value for name, value in run.fields.items()}
     run.series = {names[name]: points for name, points in run.series.items()}

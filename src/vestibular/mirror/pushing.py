@@ -1,4 +1,4 @@
-"""One round: everything that a target does not have yet, item by item."""
+"""One round of a push: everything that a target lacks, item by item."""
 
 import hashlib
 import json
@@ -9,28 +9,28 @@ from pathlib import Path
 from typing import Literal
 
 from vestibular.core.errors import DataError
-from vestibular.mirror.files import locate
-from vestibular.mirror.records import File, Point, Run, Stage, Value, Version
+from vestibular.mirror.files import find_file
+from vestibular.mirror.records import File, ModelVersion, Point, RunRecord, Stage, Value
 from vestibular.mirror.spools import SERIES
 from vestibular.mirror.target import Marks, Target, staged
 
 CHUNK = 1000
-"""Points of a series that are pushed, and marked, at a time."""
+"""Number of points of a series that are pushed, and marked, at a time."""
 
 Outcome = Literal["pushed", "there", "failed"]
-Report = Callable[[Run, str, Outcome, str], None]
+Report = Callable[[RunRecord, str, Outcome, str], None]
 
 
 @dataclass(frozen=True)
 class Item:
-    """A piece of a run that is pushed and recognised as one."""
+    """A part of a run that is pushed and recognized as a unit."""
 
     name: str
     mark: str
     push: Callable[[], None]
 
 
-class Round:
+class Pusher:
     """Pushes runs to a target, and reports each item's outcome."""
 
     def __init__(self, target: Target, report: Report, everything: bool) -> None:
@@ -40,10 +40,10 @@ class Round:
         self._incomplete: set[str] = set()
         self._errors: tuple[type[Exception], ...] = (*target.errors, DataError, OSError)
 
-    def push(self, run: Run) -> None:
-        """Push what the target does not have of a run, and of its version.
+    def push(self, run: RunRecord) -> None:
+        """Push what the target lacks of a run, and of its version.
 
-        What somebody has deleted in the service stays deleted.
+        What was deleted in the service stays deleted.
         """
         try:
             self._target.settle(run, partial(_doubtful, run))
@@ -67,10 +67,11 @@ class Round:
             self._push_version(run, version)
         self._target.close_run(run)
 
-    def push_stage(self, run: Run) -> None:
-        """Put a run's version into its stage, once the version itself is there.
+    def push_stage(self, run: RunRecord) -> None:
+        """Set the stage of a run's version, once the version itself is there.
 
-        One in no stage is left as it is, but for production: what is there is what we say.
+        A version without a stage is left as it is, except if the service has it in production:
+        there our stage applies.
         """
         if run.version is None:
             return
@@ -82,7 +83,7 @@ class Round:
             wanted = "archived"
         name = f"stage {wanted}"
         if run.id in self._incomplete and not leaves:
-            self._report(run, name, "failed", "not before the version is whole")
+            self._report(run, name, "failed", "only after the version is complete")
             return
         try:
             there = self._target.stage(run) == wanted
@@ -92,17 +93,17 @@ class Round:
         except self._errors as error:
             self._report(run, name, "failed", one_line(error))
 
-    def push_other_stages(self, runs: Sequence[Run], production: str | None) -> None:
-        """Give versions of runs that are not here the stage that the registry gives them.
+    def push_other_stages(self, runs: Sequence[RunRecord], production: str | None) -> None:
+        """Set the registry's stages for versions of runs that are not here.
 
-        A candidate that was trained again, on this machine or on another one, leaves its earlier
-        versions behind; they stay in production only if the registry says so.
+        A candidate that was trained again, here or on another machine, leaves earlier versions
+        behind; they stay in production only if the registry says so.
 
         Args:
-            runs: those that are here; their versions have their stages already.
-            production: the run in production; empty if none is, None if that is not known here.
+            runs: the runs that are here; their versions have their stages already.
+            production: the run in production; empty if there is none, None if unknown.
         """
-        # until the one that takes its place is whole, what answers goes on answering
+        # the current version stays in production until its successor is complete
         if production is None or production in self._incomplete:
             return
         here = any(run.id == production for run in runs)
@@ -114,14 +115,14 @@ class Round:
                 wanted = "archived"
             if wanted == stage:
                 continue
-            run, item = Run(name, candidate), f"stage {wanted}"
+            run, item = RunRecord(name, candidate), f"stage {wanted}"
             try:
                 self._target.set_stage_of_other(name, wanted)
                 self._report(run, item, "pushed", "")
             except self._errors as error:
                 self._report(run, item, "failed", one_line(error))
 
-    def _one(self, run: Run, item: Item, marks: Marks, save: Callable[[], None]) -> None:
+    def _one(self, run: RunRecord, item: Item, marks: Marks, save: Callable[[], None]) -> None:
         if marks.get(item.name) == item.mark:
             self._report(run, item.name, "there", "")
             return
@@ -136,7 +137,7 @@ class Round:
         else:
             self._report(run, item.name, "pushed", "")
 
-    def _items(self, run: Run, marks: Marks, save: Callable[[], None]) -> Iterator[Item]:
+    def _items(self, run: RunRecord, marks: Marks, save: Callable[[], None]) -> Iterator[Item]:
         groups: dict[str, dict[str, Value]] = {}
         for name, value in run.fields.items():
             groups.setdefault(name.split("/")[0], {})[name] = value
@@ -156,11 +157,11 @@ class Round:
             )
         yield Item("state", digest([run.state, run.ended]), partial(self._target.set_state, run))
 
-    def _file(self, run: Run, name: str, file: File) -> None:
+    def _file(self, run: RunRecord, name: str, file: File) -> None:
         self._target.put_file(run, name, _found(file))
 
-    def _fields(self, run: Run, fields: Mapping[str, Value]) -> None:
-        """Set fields; of a text that is too long the beginning, and all of it in a file."""
+    def _fields(self, run: RunRecord, fields: Mapping[str, Value]) -> None:
+        """Set fields; a text that is too long is truncated, with the full text in a file."""
         limit = self._target.text_limit
         cut = {}
         for name, value in fields.items():
@@ -173,9 +174,14 @@ class Round:
         self._target.set_fields(run, {**fields, **cut})
 
     def _series(
-        self, run: Run, name: str, points: list[Point], marks: Marks, save: Callable[[], None]
+        self,
+        run: RunRecord,
+        name: str,
+        points: list[Point],
+        marks: Marks,
+        save: Callable[[], None],
     ) -> None:
-        """Push a series from where the mark says that it was cut off."""
+        """Push a series from the position given by its mark."""
         key = f"series {name}"
         done = _points_done(points, marks.get(key))
         so_far = _hash(points[:done])
@@ -187,7 +193,7 @@ class Round:
                 marks[key] = _mark(start + len(chunk), so_far)
                 save()
 
-    def _push_version(self, run: Run, version: Version) -> None:
+    def _push_version(self, run: RunRecord, version: ModelVersion) -> None:
         target = self._target
         marks = {} if self._everything else target.version_marks(run)
 
@@ -210,8 +216,8 @@ class Round:
             self._one(run, item, marks, save)
 
 
-def _once(run: Run, item: str, make: Callable[[], str]) -> str:
-    """Return the hash of a run's item, made when it is first asked for."""
+def _once(run: RunRecord, item: str, make: Callable[[], str]) -> str:
+    """Return the hash of a run's item, cached in the run."""
     if item not in run.hashes:
         run.hashes[item] = make()
     return run.hashes[item]
@@ -232,7 +238,7 @@ def _mark(count: int, so_far: "hashlib._Hash") -> str:
 
 
 def _hash(points: list[Point], so_far: "hashlib._Hash | None" = None) -> "hashlib._Hash":
-    """Return a hash of points, those that a hash is of already in front."""
+    """Return a hash of points that continues a hash of earlier ones."""
     result = so_far.copy() if so_far else hashlib.sha256()
     for point in points:
         result.update(f"{point.step} {point.value!r}\n".encode())
@@ -240,13 +246,13 @@ def _hash(points: list[Point], so_far: "hashlib._Hash | None" = None) -> "hashli
 
 
 def _points_done(points: list[Point], mark: str | None) -> int:
-    """Return how many points a mark says are there; none if it is about other points."""
+    """Return how many points are there according to a mark; 0 if it is about other points."""
     count = int((mark or "0").split(":")[0])
     return count if mark == _series_mark(points, count) else 0
 
 
-def _doubtful(run: Run, marks: Marks) -> list[str]:
-    """Return those series of a curve of which marks prove no beginning."""
+def _doubtful(run: RunRecord, marks: Marks) -> list[str]:
+    """Return the series of a curve whose beginning the marks do not prove."""
     curve = {name: run.series[name] for name in SERIES.values() if name in run.series}
     return [
         name
@@ -256,20 +262,20 @@ def _doubtful(run: Run, marks: Marks) -> list[str]:
 
 
 def _found(file: File) -> Path:
-    path = locate(file)
+    path = find_file(file)
     if path is None:
         raise DataError(
-            f"{file.path}: gone or changed since the run, and not in DVC's cache; "
-            "`dvc checkout` or `dvc pull` may bring it back"
+            f"{file.path}: missing or changed since the run, and not in DVC's cache; `dvc "
+            "checkout` or `dvc pull` may restore it"
         )
     return path
 
 
 def one_line(error: BaseException) -> str:
-    """Return what an error says that matters, without a terminal's colours."""
+    """Return the relevant line of an error, without terminal colours."""
     lines = [line.strip() for line in _plain(str(error)).splitlines()]
     said = [line for line in lines if line and not set(line) <= set("-=*# ")]
-    # Neptune's messages begin with a line that has the exception's name alone
+    # Neptune's messages begin with a line that contains only the exception's name
     if len(said) > 1 and said[0].replace("-", "").isidentifier():
         said = said[1:]
     return said[0] if said else type(error).__name__

@@ -1,4 +1,4 @@
-"""Runs as the mirror knows them, whatever they were read from and wherever they go."""
+"""The mirror's records of runs, independent of their source and target."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,7 +10,7 @@ Stage = Literal["none", "staging", "production", "archived"]
 
 
 class Point(NamedTuple):
-    """A number at a step; the time is seconds since 1970."""
+    """A value at a step; the time is in seconds since 1970."""
 
     step: int
     value: float
@@ -19,15 +19,15 @@ class Point(NamedTuple):
 
 @dataclass(frozen=True)
 class File:
-    """A file that a run has made: the place where it was, and its MD5."""
+    """A file that a run has made: its original place, and its MD5."""
 
     path: Path
     md5: str
 
 
 @dataclass
-class Version:
-    """What the model registry of a service shows of a run's model."""
+class ModelVersion:
+    """What a service's model registry shows of a run's model."""
 
     fields: dict[str, Value]
     artifacts: dict[str, File]
@@ -35,8 +35,8 @@ class Version:
 
 
 @dataclass
-class Run:
-    """A training and its examination; names are paths with slashes."""
+class RunRecord:
+    """A training and its exam; names are slash-separated paths."""
 
     id: str
     candidate: str
@@ -44,12 +44,12 @@ class Run:
     ended: float | None = None
     state: State = "finished"
     settings: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """What each part (`finetuning`, `evaluation`) was set to, as it stood in `params.yaml`."""
+    """Settings of each part (`finetuning`, `evaluation`), as in `params.yaml`."""
     base: dict[str, str] = field(default_factory=dict)
-    """The base model's exact version, as its pin has it."""
+    """The base model's exact version, as in its pin."""
     fields: dict[str, Value] = field(default_factory=dict)
     series: dict[str, list[Point]] = field(default_factory=dict)
     files: dict[str, File] = field(default_factory=dict)
-    version: Version | None = None
+    version: ModelVersion | None = None
     hashes: dict[str, str] = field(default_factory=dict, init=False, compare=False, repr=False)
-    """Of its items, by name, each made when it is first asked for."""
+    """Hashes of its items by name, each computed on first use."""

@@ -1,4 +1,4 @@
-"""Runs from their spools, read while they may still be written."""
+"""Runs read from their spools, possibly while these are being written."""
 
 import contextlib
 import fcntl
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from vestibular.mirror.naming import flatten
-from vestibular.mirror.records import File, Point, Run
+from vestibular.mirror.records import File, Point, RunRecord
 
 SERIES = {
     "loss": "finetuning/train/loss",
@@ -20,16 +20,16 @@ SERIES = {
     "learning_rate": "finetuning/train/learning_rate",
     "gradient_norm": "finetuning/train/gradient_norm",
 }
-"""Fields of the loss curve, under the names of the article that this project follows."""
+"""Fields of the loss curve, under the names used in the article that this project follows."""
 EPOCHS = "finetuning/train/epoch_seconds"
-"""Series of how long each epoch took: seconds, by the epoch's number."""
+"""Series of the epochs' durations in seconds, by epoch number."""
 NOT_FINITE = ("nan", "inf", "-inf")
 RUN_SETTINGS = ("seed", "prompt", "train", "base_model", "revision")
-"""Settings that make a run that run; others are about what is done with it."""
+"""Settings that define a run; others are about its use."""
 
 
 class SpoolFile:
-    """One process's file: its events so far, and whether its process lives."""
+    """One process's file: its events so far, and whether the process is alive."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -39,20 +39,20 @@ class SpoolFile:
         self.alive = True
 
     def update(self) -> bool:
-        """Read the lines that were written since the last time, whole ones only.
+        """Read the complete lines written since the last call.
 
         Returns:
-            whether there is news: a line, or the end of the process.
+            whether there is anything new: a line, or the end of the process.
         """
         before = (self._read, self.alive)
         if not self.alive and self._path.stat().st_size == self._read:
-            # nobody writes to it any more
+            # the writer has ended
             return False
         with self._path.open("rb") as file:
             if not os.fstat(file.fileno()).st_size:
-                # it has just been made: a look at its lock could keep its writer from it
+                # just created: testing its lock could keep the writer from taking it
                 return False
-            # first: what a process writes before its end is then read below
+            # before reading: whatever the process writes before it ends is then read below
             self.alive = not _lock_is_free(file.fileno())
             file.seek(self._read)
             data = file.read()
@@ -76,21 +76,21 @@ class Spools:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._files: dict[Path, SpoolFile] = {}
-        self._runs: dict[str, tuple[list[SpoolFile], Run]] = {}
+        self._runs: dict[str, tuple[list[SpoolFile], RunRecord]] = {}
 
-    def read(self) -> dict[str, Run]:
-        """Return the runs by id as they are now.
+    def read(self) -> dict[str, RunRecord]:
+        """Return the current runs by id.
 
-        A run of which there is no news is the very one of the time before: leave it as it is.
+        A run without news is the same object as before: do not modify it.
         """
-        # what has been cleared away is forgotten: a new file may take its name
+        # forget deleted files: a new file may reuse a name
         known, self._files = self._files, {}
         before, self._runs = self._runs, {}
         for folder in sorted(path for path in self._folder.glob("*") if path.is_dir()):
             files, news = [], False
             for path in sorted(folder.glob("*.jsonl")):
                 file = known.get(path) or SpoolFile(path)
-                # somebody may have cleared the spool away since it was listed
+                # the spool may have been deleted since it was listed
                 with contextlib.suppress(FileNotFoundError):
                     news = file.update() or news
                     files.append(file)
@@ -114,8 +114,8 @@ def _lock_is_free(handle: int) -> bool:
     return True
 
 
-def _run(name: str, files: list[SpoolFile]) -> Run:
-    run = Run(name, candidate=name)
+def _run(name: str, files: list[SpoolFile]) -> RunRecord:
+    run = RunRecord(name, candidate=name)
     run.started = files[0].events[0]["time"]
     for file in files:
         stage = "finetuning"
@@ -133,13 +133,13 @@ def _run(name: str, files: list[SpoolFile]) -> Run:
 
 
 def _seconds_at_work(events: Sequence[Mapping[str, Any]]) -> float:
-    """Return how long processes ran, without the waits until the next one was started."""
+    """Return how long processes ran, without the gaps between them."""
     pairs = itertools.pairwise(events)
     return float(sum(two["time"] - one["time"] for one, two in pairs if two["event"] != "start"))
 
 
-def _apply_event(run: Run, stage: str, event: Mapping[str, Any]) -> None:
-    """Put what an event says into the run."""
+def _apply_event(run: RunRecord, stage: str, event: Mapping[str, Any]) -> None:
+    """Apply an event to the run."""
     kind, time = event["event"], event["time"]
     if kind == "start":
         settings = event["settings"]
@@ -182,23 +182,23 @@ def _apply_event(run: Run, stage: str, event: Mapping[str, Any]) -> None:
         run.files[f"{folder}/{event['name']}"] = File(Path(event["path"]), event["md5"])
 
 
-def _tell_experiment(run: Run, name: str) -> None:
-    """Name DVC's experiment; a training may be one's, and its exam a later one's."""
+def _tell_experiment(run: RunRecord, name: str) -> None:
+    """Name DVC's experiment; a training may belong to one, and its exam to a later one."""
     known = str(run.fields.get("run/experiment", ""))
     names = [*filter(None, known.split(", ")), name]
     run.fields["run/experiment"] = ", ".join(dict.fromkeys(names))
 
 
 def measured(cost: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a cost without what is shown elsewhere: the epochs, and the run's times."""
+    """Return a cost without the values shown elsewhere: the epochs, and the run's times."""
     apart = ("epoch_seconds", "started", "ended")
     return {name: value for name, value in cost.items() if name not in apart}
 
 
-def add_point(run: Run, name: str, step: int, value: float | str, time: float) -> None:
-    """Add a number to a series, or say in a field of the series' name that it is none.
+def add_point(run: RunRecord, name: str, step: int, value: float | str, time: float) -> None:
+    """Add a value to a series, or, if it is not finite, a field with the series' name.
 
-    A step that is told again, by a training that goes on from a checkpoint, keeps its first time.
+    A step that is reported again, by a training resumed from a checkpoint, keeps its first time.
     """
     if value in NOT_FINITE:
         field = f"not_finite/{name.replace('/', '_')}"
@@ -219,8 +219,8 @@ def add_point(run: Run, name: str, step: int, value: float | str, time: float) -
         points[place] = point
 
 
-def _tell_end(run: Run, stage: str, file: SpoolFile) -> None:
-    """Say how a process ended, or that it has not."""
+def _tell_end(run: RunRecord, stage: str, file: SpoolFile) -> None:
+    """Record how a process ended, or that it has not."""
     last = file.events[-1]
     run.ended = last["time"]
     if last["event"] == "end":
@@ -233,7 +233,9 @@ def _tell_end(run: Run, stage: str, file: SpoolFile) -> None:
         run.state, run.ended = "running", None
     else:
         run.state = "killed"
-        run.fields["run/failure"] = f"{stage}: the process was killed, it left no end"
+        run.fields["run/failure"] = (
+            f"{stage}: the process was killed before it could record its end"
+        )
     run.fields["run/state"] = run.state
     run.fields["run/started"] = timestamp(run.started)
     if run.ended is not None:
@@ -241,5 +243,5 @@ def _tell_end(run: Run, stage: str, file: SpoolFile) -> None:
 
 
 def timestamp(seconds: float) -> str:
-    """Return a time in words that sort."""
+    """Return a time as text that sorts chronologically."""
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")

@@ -1,4 +1,4 @@
-"""A worker under deadlines: what it says is collected, and when it hangs it is ended."""
+"""A worker under deadlines: its messages are collected, and it is ended when it hangs."""
 
 import contextlib
 import json
@@ -16,26 +16,26 @@ from dataclasses import dataclass, field
 from typing import IO, Any
 
 START = "start the client"
-"""What a worker says before it asks anything of the service."""
+"""A worker's message before it contacts the service for the first time."""
 READ = "read the runs"
-"""What a worker says before it looks at its own files, which may be large."""
+"""A worker's message before it reads local files, which may be large."""
 RESTART_SECONDS = 5.0
-"""Seconds until a worker that has failed is started again, under `--follow`."""
+"""Seconds until a failed worker is started again, with `--follow`."""
 START_SECONDS = 90.0
-"""Seconds that a worker may take to import its client, on a machine with other things to do."""
+"""Seconds that a worker may take to import its client on a busy machine."""
 SLOWEST_UPLOAD = 1_000_000
-"""Bytes a second; an upload is given the time that it takes at this speed, beside its deadline."""
+"""Bytes per second; an upload gets the additional time that it takes at this speed."""
 POLL_SECONDS = 0.2
 END_SECONDS = 5.0
 LONGEST_REASON = 500
-"""Characters; MLflow's longest advice has about as many."""
+"""In characters; MLflow's longest advice has about as many."""
 SECRET_NAMES = ("TOKEN", "PASSWORD", "SECRET")
-"""What the name of a variable holds that nobody may see."""
+"""Parts of the names of variables whose values must not be shown."""
 
 
 @dataclass
 class Result:
-    """What came of the pushes to one target."""
+    """Result of the pushes to one target."""
 
     target: str
     candidates: dict[str, str] = field(default_factory=dict)
@@ -43,9 +43,9 @@ class Result:
     outcomes: dict[tuple[str, str], tuple[str, str]] = field(default_factory=dict)
     """Outcome and reason, by run and item."""
     untried: set[str] = field(default_factory=set)
-    """Runs that the push did not get to."""
+    """Runs that the push did not reach."""
     fault: str = ""
-    """Why the push as a whole ended early."""
+    """Why the whole push ended early."""
 
     @property
     def failed(self) -> bool:
@@ -57,7 +57,7 @@ class Result:
 
 @dataclass(frozen=True)
 class Deadlines:
-    """Seconds that a single call, and that a whole push, may take, uploads aside."""
+    """Timeouts of a single call and of a whole push in seconds, uploads excluded."""
 
     call: float
     push: float
@@ -82,26 +82,26 @@ class Supervisor:
         self._follow = "--follow" in options
         self._asked = START
         self._upload_seconds = 0.0
-        """What the call that is under way may take more."""
+        """Additional seconds of the current call."""
         self._waiting = False
 
     def run(self, stop: threading.Event) -> None:
-        """Push until all is done, a deadline has passed or somebody says stop."""
+        """Push until everything is done, a deadline has passed, or `stop` is set."""
         while not stop.is_set():
             self.result.fault = ""
             try:
                 self._once(stop)
             except OSError as error:
-                # no room for the worker's log, say
+                # for example, no space for the worker's log
                 self.result.fault = f"the push cannot begin: {error.strerror or error}"
             if not self._follow:
                 return
             if stop.is_set():
-                # what the last round did not get to is the next push's
+                # the next push gets what the last round did not reach
                 self.result.untried.clear()
                 return
             if self.result.fault:
-                self._say(f"{self.result.target}: {self.result.fault}; tried again soon")
+                self._say(f"{self.result.target}: {self.result.fault}; will be tried again soon")
                 stop.wait(RESTART_SECONDS)
 
     def _once(self, stop: threading.Event) -> None:
@@ -119,14 +119,14 @@ class Supervisor:
             try:
                 self._listen(process, stop)
             finally:
-                # whatever it has started ends with it
+                # with everything it has started
                 _kill(process)
             ended_badly = process.returncode not in (0, -signal.SIGKILL)
             if ended_badly and not self.result.fault:
                 self.result.fault = self._shown(_last_line(log)) or "the push ended early"
 
     def _listen(self, process: "subprocess.Popen[bytes]", stop: threading.Event) -> None:
-        """Read what the worker says until it ends, or must be ended."""
+        """Read the worker's messages until it ends, or must be ended."""
         pipe: Any = process.stdout
         os.set_blocking(pipe.fileno(), False)
         self._asked, self._upload_seconds = START, 0.0
@@ -143,7 +143,7 @@ class Supervisor:
                     return
                 whole = self._deadlines.push + self._upload_seconds
                 if now - began > whole:
-                    waiting = "another push is under way" if self._waiting else "not done"
+                    waiting = "another push is running" if self._waiting else "not done"
                     self.result.fault = f"{waiting} after {whole:g} s"
                     return
                 if not selector.select(POLL_SECONDS):
@@ -154,19 +154,19 @@ class Supervisor:
                     return
                 *lines, rest = (rest + data).split(b"\n")
                 for line in lines:
-                    # what an upload took is not the rest's
+                    # the time of an upload does not count
                     began += min(time.monotonic() - heard, self._upload_seconds)
                     heard = time.monotonic()
                     if self._handle_message(json.loads(line)):
                         began = heard
 
     def _let_end(self, process: "subprocess.Popen[bytes]") -> None:
-        """Give a worker that has said everything a moment to end by itself."""
+        """Give a worker that is done a moment to end by itself."""
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(timeout=END_SECONDS)
 
     def _handle_message(self, message: Mapping[str, Any]) -> bool:
-        """Take in a message; return whether a round has ended."""
+        """Process a message; return whether it ends a round."""
         result, kind = self.result, message["kind"]
         self._waiting = kind == "waiting"
         self._upload_seconds = message.get("bytes", 0) / SLOWEST_UPLOAD
@@ -185,14 +185,14 @@ class Supervisor:
 
     def _hear_item(self, message: Mapping[str, Any]) -> None:
         key = (message["run"], message["item"])
-        # one that is not here has a version there
+        # a run that is not here has a version there
         self.result.candidates.setdefault(message["run"], message["candidate"])
         outcome, why = message["outcome"], self._shown(message["why"])
         known = self.result.outcomes.get(key, ("", ""))
-        # what this very command has pushed is not "there already" in its later rounds
+        # in later rounds, what this command itself has pushed is not "already there"
         if not (outcome == "there" and known[0] == "pushed"):
             self.result.outcomes[key] = (outcome, why)
-        # a failure that stays is tried again in every round, and told once
+        # a lasting failure recurs in every round, but is reported once
         if self._follow and (
             outcome == "pushed" or (outcome == "failed" and known != (outcome, why))
         ):
@@ -200,15 +200,15 @@ class Supervisor:
             self._say(f"{where}  {message['item']}  {outcome}{why and f': {why}'}")
 
     def _shown(self, text: str) -> str:
-        """Return a client's words without the secrets that it was given, cut if they are long."""
+        """Return a client's message with secrets masked, truncated if it is long."""
         for name, value in self._environment.items():
             if value and any(word in name for word in SECRET_NAMES):
                 text = text.replace(value, "***")
-        # name and password within an address
+        # name and password in an address
         text = re.sub(r"://[^/\s]*@", "://***@", text)
         if len(text) <= LONGEST_REASON:
             return text
-        # half an address leads nowhere
+        # do not truncate in the middle of an address
         return text[:LONGEST_REASON].rpartition(" ")[0] + " ..."
 
 

@@ -1,7 +1,7 @@
-"""The model version of a run: what a service's registry shows of it, and all that an answer needs.
+"""The model version of a run: its description in a service's registry, and its files.
 
 A version's files are those that `vestibular answer --model DIR` reads: the adapter or the whole
-model, `model.json`, and the base model if it came from a local folder.
+model, `model.json`, and the base model if it is a local folder.
 """
 
 from collections.abc import Mapping
@@ -14,19 +14,19 @@ from vestibular.core.model_file import Loading, ModelFile, PinnedVersion
 from vestibular.core.paths import BASE_FOLDER, MODEL_FILE
 from vestibular.core.work_folder import work_folder
 from vestibular.mirror.files import as_file, folder_mark
-from vestibular.mirror.records import File, Point, Run, Stage, Value, Version
+from vestibular.mirror.records import File, ModelVersion, Point, RunRecord, Stage, Value
 from vestibular.mirror.spools import SERIES
 
 ADAPTER = "finetuning/adapter/"
 YES = "yes"
 
 
-def version_of(run: Run, stage: Stage, registered: str) -> Version | None:
+def version_of(run: RunRecord, stage: Stage, registered: str) -> ModelVersion | None:
     """Return the model version of a run; None before the run has been examined.
 
     Args:
-        run: its names as they were given.
-        stage: the stage that the version is in.
+        run: the run, under its original names.
+        stage: stage of the version.
         registered: its name in the registry; empty if it has none.
     """
     files = {
@@ -58,13 +58,13 @@ def version_of(run: Run, stage: Stage, registered: str) -> Version | None:
         "model/can-answer": can_answer,
     }
     fields: dict[str, Value] = {name: value for name, value in renamed.items() if value is not None}
-    return Version(fields, files, stage)
+    return ModelVersion(fields, files, stage)
 
 
-def _mean_loss(run: Run) -> float | None:
+def _mean_loss(run: RunRecord) -> float | None:
     """Return the mean of all steps' training losses.
 
-    A run from before that was kept has it in its curve, whose points are means since the last one.
+    An older run has it only in its curve, whose points are means since the previous point.
     """
     kept = run.fields.get("finetuning/mean_loss")
     if isinstance(kept, float):
@@ -78,16 +78,16 @@ def _mean_loss(run: Run) -> float | None:
     return total / points[-1].step if points and points[-1].step else None
 
 
-def _last(run: Run, name: str) -> float | None:
+def _last(run: RunRecord, name: str) -> float | None:
     points = run.series.get(name)
     return points[-1].value if points else None
 
 
-def _what_else_answers(run: Run) -> dict[str, File]:
-    """Return what an answer needs beside the adapter's files, by its name among these.
+def _what_else_answers(run: RunRecord) -> dict[str, File]:
+    """Return the files for an answer besides the adapter's, by their names in the version.
 
     Raises:
-        VestibularError: the run's settings are not known, or its base is not here as it was.
+        VestibularError: the run's settings are unknown, or its base is missing or has changed.
     """
     model = _description(run)
     path = work_folder() / "mirror" / "models" / f"{run.id}.json"
@@ -100,11 +100,11 @@ def _what_else_answers(run: Run) -> dict[str, File]:
     return found
 
 
-def _description(run: Run) -> ModelFile:
-    """Return what `select` would say of the run's model.
+def _description(run: RunRecord) -> ModelFile:
+    """Return the description that `select` would give the run's model.
 
     Raises:
-        VestibularError: the spool does not hold all settings, and those that lie here are others.
+        VestibularError: the spool lacks some settings, and the current ones are not the run's.
     """
     training, exam = run.settings.get("finetuning", {}), run.settings.get("evaluation", {})
     try:
@@ -124,8 +124,8 @@ def _description(run: Run) -> ModelFile:
         )
     except (KeyError, TypeError, ValueError):
         raise VestibularError(
-            f"{MODEL_FILE}: not all settings of the run are known; its spool and params.yaml lack "
-            "them"
+            f"{MODEL_FILE}: some settings of the run are unknown; neither its spool nor "
+            "params.yaml has them"
         ) from None
 
 
@@ -133,25 +133,25 @@ def _known(values: Mapping[str, Any], group: type[Loading]) -> dict[str, Any]:
     return {name: values[name] for name in group.model_fields if name in values}
 
 
-def _scores(run: Run, when: str) -> Any:
+def _scores(run: RunRecord, when: str) -> Any:
     prefix = f"evaluation/{when}"
     return {"em": run.fields[f"{prefix}/exact_match"], "f1": run.fields[f"{prefix}/f1"]}
 
 
 def _base_files(pin: Pin) -> dict[str, File]:
-    """Return the files of a base model that no other machine could find.
+    """Return the files of a local base model, which no other machine could find.
 
     Raises:
-        VestibularError: they are gone, or have changed since.
+        VestibularError: they are missing or have changed.
     """
     folder = Path(pin.base_model)
     if not folder.is_dir() or folder_mark(folder) != pin.sha256:
-        # with the message that the stages have for it
+        # raises the same message as in the stages
         locate(pin)
     names = {path.relative_to(folder): path for path in sorted(folder.rglob("*"))}
     return {
         f"{BASE_FOLDER}/{name.as_posix()}": as_file(path)
         for name, path in names.items()
-        # hidden files are not the content's: its hash leaves them out
+        # hidden files are not part of the content: its hash skips them
         if path.is_file() and not any(part.startswith(".") for part in name.parts)
     }

@@ -1,8 +1,8 @@
-"""The process that speaks with one target: `python -m vestibular.mirror.worker`.
+"""The process that communicates with one target: `python -m vestibular.mirror.worker`.
 
-It says on standard output, a JSON object a line, what it is about to ask of the service and what
-has come of each item, so that whoever started it can tell a hang and end it. What the target's
-client prints goes to standard error.
+On standard output it reports, one JSON object per line, each request before it is made and the
+outcome of each item, so that its parent can detect a hang and end it. Output of the target's client
+goes to standard error.
 """
 
 import argparse
@@ -18,30 +18,30 @@ from typing import Any
 from vestibular.core.errors import BusyError, VestibularError
 from vestibular.core.work_folder import exclusive_lock, work_folder
 from vestibular.mirror.outputs import Sources
-from vestibular.mirror.pushing import Outcome, Round, one_line
-from vestibular.mirror.records import Run
+from vestibular.mirror.pushing import Outcome, Pusher, one_line
+from vestibular.mirror.records import RunRecord
 from vestibular.mirror.supervising import READ, START
 from vestibular.mirror.target import Call, Target, TargetGoneError
 from vestibular.params.project import RegistrySettings, load_params
 from vestibular.tracking.spool import spool_folder
 
 PAUSE = 1.0
-"""Seconds between two rounds of `--follow`, and between two looks at a lock."""
+"""Seconds between two rounds of `--follow`, and between two attempts to take a lock."""
 
 
 class Channel:
-    """The line to the process that started this one."""
+    """The channel to the parent process."""
 
     def __init__(self) -> None:
-        # a copy of standard output that the client's own messages cannot reach
+        # a duplicate of standard output, which the client's own output cannot reach
         self._file = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
         os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
         threading.Thread(target=self._end_without_listener, daemon=True).start()
 
     def _end_without_listener(self) -> None:
-        """End this process with the one that would end it when the service hangs."""
+        """End this process when the parent, which would end it if the service hangs, is gone."""
         listener = select.poll()
-        # nothing is asked for but what is always told: that the other end has been closed
+        # only the hang-up is of interest, which is always reported
         listener.register(self._file.fileno(), 0)
         listener.poll()
         os._exit(1)
@@ -52,23 +52,23 @@ class Channel:
         self._file.flush()
 
     def call(self, what: str, size: int = 0) -> None:
-        """Say what is about to be asked of the service, and how many bytes go with it."""
+        """Report a request about to be made, and how many bytes it sends."""
         self.say("call", what=what, bytes=size)
 
-    def item(self, run: Run, item: str, outcome: Outcome, why: str) -> None:
-        """Say what has come of an item."""
+    def item(self, run: RunRecord, item: str, outcome: Outcome, why: str) -> None:
+        """Report the outcome of an item."""
         self.say("item", run=run.id, candidate=run.candidate, item=item, outcome=outcome, why=why)
 
 
 def main() -> None:
-    """Push once, or again and again."""
+    """Push once, or repeatedly."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("target", choices=("neptune", "mlflow"))
     parser.add_argument("--all", action="store_true", dest="everything")
     parser.add_argument("--follow", action="store_true")
     arguments = parser.parse_args()
     channel = Channel()
-    # the clients' notes on what will be gone in later versions; their versions are pinned
+    # deprecation warnings of the clients, whose versions are pinned
     warnings.simplefilter("ignore")
     try:
         _wait_for_turn(channel, arguments)
@@ -80,7 +80,7 @@ def main() -> None:
 
 
 def _wait_for_turn(channel: Channel, arguments: argparse.Namespace) -> None:
-    """Work while no other process pushes to the same target."""
+    """Hold a lock so that no other process pushes to the same target."""
     lock = work_folder() / "mirror" / f"{arguments.target}.lock"
     while True:
         try:
@@ -103,7 +103,7 @@ def _work(channel: Channel, arguments: argparse.Namespace) -> None:
         channel.say("plan", runs=[[run.id, run.candidate] for run in runs])
         try:
             target.refresh()
-            work = Round(target, channel.item, everything)
+            work = Pusher(target, channel.item, everything)
             for run in runs:
                 work.push(run)
                 channel.say("run", run=run.id)

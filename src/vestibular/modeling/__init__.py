@@ -1,4 +1,4 @@
-"""Tokens, rows and masks, weights in memory, and what they take in bytes and operations.
+"""Tokens, rows and masks, weights in memory, and their cost in bytes and operations.
 
 May import `core`.
 """

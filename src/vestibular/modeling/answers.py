@@ -1,7 +1,7 @@
-"""What an answer is, and in which ways one is given.
+"""Definition of an answer, and the ways of generating one.
 
-An answer is what `generate` gives to one question at a time: at each step the likeliest token, no
-sampling, beams or penalties, until one of the model's ends or the limit.
+An answer is what `generate` returns for one question at a time: the most likely token at each step,
+without sampling, beams or penalties, until one of the model's end tokens or the limit.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,15 +13,14 @@ from transformers import GenerationConfig
 
 Way = Literal["shared", "padded", "single"]
 WAYS: tuple[Way, ...] = ("shared", "padded", "single")
-"""From the fastest to the plainest.
+"""From the fastest to the simplest.
 
 `shared` encodes a context once for all its questions; `padded` lets the library take several
-questions at a time, each with its whole prompt; `single` is one question at a time, which defines
-what the right answer is.
-"""
+questions at a time, each with its whole prompt; `single` takes one question at a time, which
+defines the right answer."""
 
 Watch = Callable[[Sequence[int], Tensor], object]
-"""Is told at every step the places of the questions that are being answered, and their logits
+"""Called at every step with the positions of the questions being answered, and their logits
 (questions, vocabulary)."""
 
 
@@ -30,26 +29,26 @@ class Answer:
     """A generated answer."""
 
     tokens: tuple[int, ...]
-    """Token ids, without the end."""
+    """Token ids, without the end token."""
     log_probabilities: tuple[float, ...]
-    """Of each token and of the end, where that was reached, in nats."""
+    """Log-probability of each token, and of the end token if it was reached, in nats."""
 
     @property
     def is_cut(self) -> bool:
-        """Whether the limit came before the end."""
+        """Whether the limit was reached before the end."""
         return len(self.log_probabilities) == len(self.tokens)
 
     @property
     def mean_log_probability(self) -> float:
-        """Mean over its tokens, the end included where it was reached, in nats."""
+        """Mean over its tokens, including the end token if it was reached, in nats."""
         return sum(self.log_probabilities) / len(self.log_probabilities)
 
 
 def end_tokens(tokenizer: Any, model: Any) -> tuple[int, ...]:
-    """Return the tokens that end an answer: the tokenizer's, and all that the model itself names.
+    """Return the tokens that end an answer: the tokenizer's, and all that the model names.
 
-    A chat model ends its turn with another token than a text's end, and its
-    `generation_config.json` lists both.
+    A chat model ends its turn with a different token than a text, and its `generation_config.json`
+    lists both.
     """
     named = model.generation_config.eos_token_id
     ends = named if isinstance(named, list) else [] if named is None else [named]
@@ -57,9 +56,9 @@ def end_tokens(tokenizer: Any, model: Any) -> tuple[int, ...]:
 
 
 def greedy(config: GenerationConfig) -> GenerationConfig:
-    """Return a configuration that answers greedily: of the model's own, its special tokens alone.
+    """Return a configuration for greedy answers that keeps only the model's special tokens.
 
-    Sampling, beams, penalties, suppressed and forced tokens stay behind.
+    Sampling, beams, penalties, and suppressed or forced tokens are dropped.
     """
     return GenerationConfig(
         do_sample=False,

@@ -1,7 +1,8 @@
-"""Which earlier tokens each kind of layer attends to, as masks.
+"""Attention masks: the earlier tokens that each kind of layer attends to.
 
-A token sees by its position in its own text, not by its column in a batch: beside other questions
-of a shared row, or behind padding, a window or a chunk holds the same tokens as it would alone.
+Visibility follows a token's position in its own text, not its column in a batch: next to other
+questions in a shared row, or after padding, a window or chunk covers the same tokens as it would
+alone.
 """
 
 from dataclasses import dataclass
@@ -11,24 +12,24 @@ import torch
 from torch import Tensor
 
 FULL, SLIDING, CHUNKED = "full_attention", "sliding_attention", "chunked_attention"
-"""What transformers calls the kinds of layers, as keys of a dictionary of masks."""
+"""Names of the kinds of layers in transformers, the keys of a dictionary of masks."""
 
 
 @dataclass(frozen=True)
 class Reach:
-    """How far back a kind of layer looks; without a limit to the first token."""
+    """How far back a kind of layer looks; without limits, to the first token."""
 
     window: int | None = None
-    """Most tokens that a token sees, itself included."""
+    """Maximum number of tokens that a token sees, itself included."""
     chunk: int | None = None
-    """Tokens in a chunk; a token sees those of its own chunk."""
+    """Tokens per chunk; a token sees only those of its own chunk."""
 
 
 def layer_kinds(config: Any) -> dict[str, Reach]:
-    """Return the kinds of layers that a model's decoder has.
+    """Return the kinds of layers in a model's decoder.
 
-    A kind that is not known here counts as full attention: whether that is right is for the
-    check to say (see `capability.py`).
+    An unknown kind is treated as full attention; the check in `capability.py` tells whether that is
+    right.
     """
     text = config.get_text_config(decoder=True)
     window = getattr(text, "sliding_window", None)
@@ -51,14 +52,14 @@ def masks(
 ) -> Tensor | dict[str, Tensor]:
     """Return additive attention masks (rows, 1, queries, keys), one for each kind of layer.
 
-    Where all layers are of one kind their modules take the mask itself, otherwise a dictionary.
+    A single mask if all layers are of one kind, otherwise a dictionary.
 
     Args:
         kinds: the model's kinds of layers.
         seen: which keys a query may see at all, (rows, queries, keys).
         query_positions: position of each query in its own text, (rows, queries).
         key_positions: position of each key in its own text, (rows, keys).
-        dtype: numbers that the model computes with.
+        dtype: number format of the model's computation.
     """
     query, key = query_positions[:, :, None], key_positions[:, None, :]
     built = {}

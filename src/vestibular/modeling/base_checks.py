@@ -1,6 +1,6 @@
-"""What a base model's tokenizer, chat template and modules must be able to do, before any training.
+"""Checks of a base model's tokenizer, chat template and modules before any training.
 
-Its files have been looked at (see `core/unusable_bases.py`); its weights are not read here.
+Its files have been checked before (see `core/unusable_bases.py`); its weights are not read here.
 """
 
 import hashlib
@@ -12,20 +12,20 @@ from jinja2 import TemplateError
 from vestibular.core.errors import BaseModelError, DataError, first_line
 from vestibular.modeling.encoding import apply_chat_template, render
 from vestibular.modeling.miniature import skeleton
-from vestibular.modeling.models import configuration, load_tokenizer
+from vestibular.modeling.models import load_configuration, load_tokenizer
 from vestibular.modeling.targets import Targets, unknown_names
 
 if TYPE_CHECKING:
     from vestibular.core.settings import PromptSettings
 
 CONTEXT, QUESTION = "Farol fica em Vila Rica 1729.", "Onde fica Farol 6174?"
-"""What a chat template is tried with."""
+"""Texts for trying out a chat template."""
 TEMPLATE_ERRORS = (TemplateError, TypeError, ValueError, AttributeError, LookupError)
-"""What a chat template raises: its own refusal, or what is wrong with it."""
+"""Errors of a chat template: its own refusal, or a fault in it."""
 
 
 def check_base(folder: Path, prompt: "PromptSettings", targets: Targets) -> str | None:
-    """Make sure that a base model can be asked and taught as the settings say.
+    """Check that a base model can be asked and trained as the settings say.
 
     Args:
         folder: the model's files.
@@ -33,20 +33,19 @@ def check_base(folder: Path, prompt: "PromptSettings", targets: Targets) -> str 
         targets: `train.lora.target_modules`; `auto` if all weights are trained.
 
     Returns:
-        the SHA-256 of what the chat template makes of one question; None without one.
+        SHA-256 of one question rendered by the chat template; None without a template.
 
     Raises:
-        BaseModelError: the tokenizer has words that the model has no embeddings for, or the model
-            has no modules of some of the names.
-        DataError: the chat template cannot be used, leaves out what it is given, or writes
-            today's date.
+        BaseModelError: the tokenizer has tokens without an embedding in the model, or the model
+            lacks modules of some of the names.
+        DataError: the chat template cannot be used, omits its input, or writes today's date.
     """
-    tokenizer, config = load_tokenizer(folder), configuration(folder)
+    tokenizer, config = load_tokenizer(folder), load_configuration(folder)
     _check_vocabulary(folder, tokenizer, config)
     if unknown := unknown_names(skeleton(config), targets):
         raise BaseModelError(
             f"{folder}: train.lora.target_modules: {', '.join(unknown)}: the model has no modules "
-            "of that name; `vestibular plan` shows what `auto` takes"
+            "of that name; `vestibular plan` shows what `auto` selects"
         )
     if not prompt.chat:
         return None
@@ -54,10 +53,10 @@ def check_base(folder: Path, prompt: "PromptSettings", targets: Targets) -> str 
 
 
 def _check_vocabulary(folder: Path, tokenizer: Any, config: Any) -> None:
-    """Compare the ids that texts can be made of with the embeddings."""
+    """Compare the token ids of texts with the embeddings."""
     rows = config.get_text_config(decoder=True).vocab_size
     added = tokenizer.added_tokens_decoder
-    # special ones for images and the like are not made of any text, and some models have no
+    # special tokens for images and the like do not occur in texts, and some models have no
     # embeddings for them
     of_texts = {
         number: word
@@ -72,14 +71,14 @@ def _check_vocabulary(folder: Path, tokenizer: Any, config: Any) -> None:
     if missing := sorted(number for number in of_texts if number >= rows):
         raise BaseModelError(
             f"{folder}: the tokenizer has {len(missing)} tokens that the model has no embeddings "
-            f"for: {of_texts[missing[0]]} is number {missing[0]:,}, and the model has {rows:,}; "
-            "take the tokenizer that the model was trained with, or call "
+            f"for: {of_texts[missing[0]]} is number {missing[0]:,}, but the model has {rows:,} "
+            "embeddings; use the tokenizer that the model was trained with, or call "
             "model.resize_token_embeddings(len(tokenizer)) and save the model again"
         )
 
 
 def _written(folder: Path, tokenizer: Any, prompt: "PromptSettings") -> str:
-    """Return what the chat template makes of a question, having looked at it closely."""
+    """Return a question rendered by the chat template, after checking it."""
     text = render(prompt, CONTEXT, QUESTION)
     name = f"{folder}: prompt.chat: the model's chat template"
     elsewhere = "correct the template (chat_template.jinja in that folder), or write chat: false"
@@ -89,23 +88,23 @@ def _written(folder: Path, tokenizer: Any, prompt: "PromptSettings") -> str:
         written = apply_chat_template(tokenizer, prompt, text)
     except TEMPLATE_ERRORS as error:
         raise DataError(
-            f"{name} does not take a user's message ({first_line(error)}); give it what it asks "
-            f"for as prompt.chat_template_kwargs, {elsewhere}"
+            f"{name} does not accept a user message ({first_line(error)}); pass the arguments it "
+            f"requires as prompt.chat_template_kwargs, {elsewhere}"
         ) from None
     for kind, part in (("context", CONTEXT), ("question", QUESTION)):
         if part not in written:
-            raise DataError(f"{name} leaves out the {kind}; {elsewhere}")
+            raise DataError(f"{name} omits the {kind}; {elsewhere}")
     if _reads_the_clock(tokenizer, prompt, text, written):
         raise DataError(
-            f"{name} writes today's date, so that each day's prompt would be another; give it a "
-            "date that stays, such as prompt.chat_template_kwargs: {date_string: 26 Jul 2024}, if "
-            f"it takes one; else {elsewhere}"
+            f"{name} writes today's date, so that the prompt would change every day; pass it a "
+            "fixed date, such as prompt.chat_template_kwargs: {date_string: 26 Jul 2024}, if "
+            f"it accepts one; else {elsewhere}"
         )
     return written
 
 
 def _reads_the_clock(tokenizer: Any, prompt: "PromptSettings", text: str, written: str) -> bool:
-    """Say whether a template asks for the date: without the function for it, it cannot."""
+    """Return whether a template uses the current date: without the date function it fails."""
     try:
         return apply_chat_template(tokenizer, prompt, text, strftime_now="no function") != written
     except TEMPLATE_ERRORS:

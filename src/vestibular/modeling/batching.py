@@ -1,8 +1,8 @@
-"""Which questions make an optimizer step, and how they lie in the rows of a forward pass.
+"""Questions grouped into optimizer steps, and into the rows of a forward pass.
 
-A row is a tree of tokens: a trunk that all its questions share, and a branch for each question,
-which sees the trunk and itself. Encoding a context once for all its questions is then exact: a
-question's tokens, positions and attention are those it would have alone. With `padded` every
+A row is a tree of tokens: a prefix shared by all its questions, and a segment per question, which
+sees the prefix and itself. Encoding a context once for all its questions is thus exact: a
+question's tokens, positions and attention are those it would have alone. With `padded`, every
 question is a row of its own. Nothing here imports torch.
 """
 
@@ -18,40 +18,40 @@ Batching = Literal["shared_context", "padded", "padded_to_max_length"]
 
 
 @dataclass(frozen=True)
-class Branch:
-    """One question's own tokens behind its row's trunk."""
+class Segment:
+    """One question's own tokens after its row's prefix."""
 
     tokens: tuple[int, ...]
     first_label: int
-    """Index in `tokens` of the first one that is learned."""
+    """Index in `tokens` of the first token that is learned."""
 
 
 @dataclass(frozen=True)
 class Row:
     """One sequence of a forward pass."""
 
-    trunk: tuple[int, ...]
-    branches: tuple[Branch, ...]
+    prefix: tuple[int, ...]
+    segments: tuple[Segment, ...]
 
     @property
     def length(self) -> int:
-        """Tokens in all."""
-        return len(self.trunk) + sum(len(branch.tokens) for branch in self.branches)
+        """Total number of tokens."""
+        return len(self.prefix) + sum(len(segment.tokens) for segment in self.segments)
 
 
 def steps_per_epoch(questions: int, batch_size: int) -> int:
-    """Return the optimizer steps that show every question once; the last one may be small."""
+    """Return the number of optimizer steps in an epoch; the last step may be smaller."""
     return -(-questions // batch_size)
 
 
 def epoch_batches(
     questions: Sequence[EncodedQuestion], batch_size: int, seed: int, epoch: int
 ) -> list[list[EncodedQuestion]]:
-    """Deal the questions out to optimizer steps, `batch_size` to each.
+    """Assign the questions to optimizer steps of `batch_size` questions.
 
-    Contexts are shuffled, and the questions within each; a context's questions stay together
-    but for those that the end of a batch cuts off. The order is the same for every way of
-    batching, so that the ways can be compared step by step.
+    Contexts are shuffled, and the questions within each; a context's questions stay together except
+    across the end of a batch. The order is the same for every way of batching, so that the ways can
+    be compared step by step.
     """
     draw = random.Random(f"{seed}-{epoch}")
     contexts: dict[str, list[EncodedQuestion]] = {}
@@ -72,11 +72,11 @@ def rows(
     loss: Literal["answer", "full"],
     max_tokens: int,
 ) -> list[Row]:
-    """Lay out the questions of one optimizer step.
+    """Arrange the questions of one optimizer step in rows.
 
-    With `shared_context` neighbours with the same context share a row, at most `max_tokens`
-    long, unless the prompt is learned too: what is shared would then be learned once, not once
-    for each question.
+    With `shared_context`, neighbours with the same context share a row of at most `max_tokens`,
+    unless the prompt is learned too: the shared part would then be learned once instead of once per
+    question.
     """
     if batching != "shared_context" or loss == "full":
         return [_row([question], loss) for question in questions]
@@ -94,28 +94,28 @@ def rows(
 
 def _row(questions: Sequence[EncodedQuestion], loss: str) -> Row:
     if len(questions) == 1:
-        # alone, everything is trunk and branch at once: no mask but the causal one is needed
+        # a single question needs no segment and no mask except the causal one
         question = questions[0]
         first = 1 if loss == "full" else len(question.prompt)
-        return Row((), (Branch(question.prompt + question.answer, first),))
-    trunk = shared_prefix([question.prompt for question in questions])
+        return Row((), (Segment(question.prompt + question.answer, first),))
+    prefix = shared_prefix([question.prompt for question in questions])
     return Row(
-        questions[0].prompt[:trunk],
+        questions[0].prompt[:prefix],
         tuple(
-            Branch(question.prompt[trunk:] + question.answer, len(question.prompt) - trunk)
+            Segment(question.prompt[prefix:] + question.answer, len(question.prompt) - prefix)
             for question in questions
         ),
     )
 
 
 def by_length(rows: Iterable[Row], max_tokens: int, width: int = 0) -> Iterator[list[Row]]:
-    """Group rows of similar length, at most `max_tokens` a group with the padding counted.
+    """Group rows of similar length, at most `max_tokens` per group with padding.
 
-    A row that is longer than that is a group of its own. No row is padded to less than `width`.
+    A longer row is a group of its own. Every row is padded to at least `width`.
     """
     group: list[Row] = []
     for row in sorted(rows, key=lambda row: row.length, reverse=True):
-        # the longest comes first, so that it sets the width
+        # the longest row comes first and sets the width
         if group and max(width, group[0].length) * (len(group) + 1) > max_tokens:
             yield group
             group = []

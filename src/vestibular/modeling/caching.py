@@ -1,6 +1,6 @@
-"""Keys and values in a buffer with room: a step writes its own tokens and copies no others.
+"""Key-value cache with preallocated buffers: a step writes its own tokens and copies no others.
 
-transformers' own dynamic layers concatenate: each token then costs a copy of all that were there.
+The dynamic layers of transformers concatenate instead: each token costs a copy of all earlier ones.
 """
 
 import copy
@@ -13,22 +13,22 @@ from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
 
 
 class BufferedLayer(DynamicLayer):
-    """A layer's keys and values, (rows, heads, tokens, numbers), as views of larger buffers."""
+    """A layer's keys and values, (rows, heads, tokens, size), as views of larger buffers."""
 
     def __init__(self, tokens: int) -> None:
-        """Leave room for `tokens` a row; more is made when more come."""
+        """Reserve `tokens` columns per row; the buffers grow if more are needed."""
         super().__init__()  # type: ignore[no-untyped-call]
         self._room = tokens
         self._buffers: tuple[Tensor, Tensor] | None = None
 
     def put(self, rows: int, places: Sequence[int], keys: Tensor, values: Tensor) -> None:
-        """Copy the keys and values of one text, (1, heads, tokens, numbers), to rows of its own.
+        """Copy the keys and values of one text, (1, heads, tokens, size), to given rows.
 
         Args:
-            rows: rows of the whole batch.
-            places: the rows that get the text.
-            keys: what goes to the front of their keys.
-            values: and of their values.
+            rows: number of rows in the whole batch.
+            places: the rows that receive the text.
+            keys: keys for the front of these rows.
+            values: values for the front of these rows.
         """
         if self._buffers is None:
             self._make(rows, keys, values)
@@ -37,12 +37,12 @@ class BufferedLayer(DynamicLayer):
                 buffer[place, :, : states.shape[-2]] = states[0]
 
     def show(self, tokens: int) -> None:
-        """Let the first `tokens` columns of every row be what the layer holds."""
+        """Make the first `tokens` columns of every row the content of the layer."""
         if self._buffers is not None:
             self.keys, self.values = (buffer[:, :, :tokens] for buffer in self._buffers)
 
     def part(self, rows: range, tokens: int) -> "BufferedLayer":
-        """Return a layer of some rows, whose first `tokens` columns are filled, not copied."""
+        """Return a layer over some rows with `tokens` filled columns, without copying."""
         layer = BufferedLayer(self._room)
         if self._buffers is not None:
             keys, values = (buffer[rows.start : rows.stop] for buffer in self._buffers)
@@ -54,7 +54,7 @@ class BufferedLayer(DynamicLayer):
     def update(
         self, key_states: Tensor, value_states: Tensor, *args: Any, **kwargs: Any
     ) -> tuple[Tensor, Tensor]:
-        """Write the states of further tokens behind those that are there; return all."""
+        """Append the states of further tokens; return all states."""
         if self._buffers is None:
             self._make(key_states.shape[0], key_states, value_states)
         before = self.get_seq_length()
@@ -71,13 +71,13 @@ class BufferedLayer(DynamicLayer):
         return self.keys, self.values  # type: ignore[return-value]
 
     def reorder_cache(self, beam_idx: Tensor) -> None:
-        """Let row `beam_idx[i]` become row `i`; rows that are not named go."""
+        """Move row `beam_idx[i]` to row `i`; drop rows that are not listed."""
         if self._buffers is None:
             return
         order = beam_idx.tolist()
         moved = [(to, origin) for to, origin in enumerate(order) if to != origin]
         if any(origin < len(order) for _, origin in moved):
-            # a row that would be overwritten before it is read
+            # a row would be overwritten before it is read
             self._buffers = tuple(buffer[beam_idx] for buffer in self._made())  # type: ignore[assignment]
         else:
             for buffer in self._made():
@@ -92,7 +92,7 @@ class BufferedLayer(DynamicLayer):
 
     def _make(self, rows: int, keys: Tensor, values: Tensor) -> None:
         self.lazy_initialization(keys, values)
-        # zeros: what no mask lets through is multiplied by 0 all the same
+        # zeros, because masked values are still multiplied by 0
         self._buffers = tuple(  # type: ignore[assignment]
             states.new_zeros(rows, states.shape[1], self._room, states.shape[-1])
             for states in (keys, values)
@@ -100,7 +100,7 @@ class BufferedLayer(DynamicLayer):
 
 
 def unlimited_cache(model: Any) -> DynamicCache:
-    """Return an empty cache in which windows keep all keys: the masks alone limit what is seen."""
+    """Return an empty cache in which sliding windows keep all keys: only masks limit attention."""
     cache = DynamicCache(config=model.config.get_text_config(decoder=True))
     cache.layers = [
         DynamicLayer() if isinstance(layer, DynamicSlidingWindowLayer) else layer
@@ -110,10 +110,10 @@ def unlimited_cache(model: Any) -> DynamicCache:
 
 
 def buffered_cache(model: Any, tokens: int) -> DynamicCache | None:
-    """Return an empty cache with room for `tokens` a row.
+    """Return an empty cache with room for `tokens` per row.
 
     Returns:
-        None where a layer holds something else than keys and values.
+        None if a layer holds anything but keys and values.
     """
     cache = unlimited_cache(model)
     if any(type(layer) is not DynamicLayer for layer in cache.layers):
@@ -123,12 +123,12 @@ def buffered_cache(model: Any, tokens: int) -> DynamicCache | None:
 
 
 def part_of(cache: DynamicCache, rows: range, tokens: int) -> DynamicCache:
-    """Return rows of a buffered cache as a cache that writes to the same buffers.
+    """Return some rows of a buffered cache as a cache that writes to the same buffers.
 
     Args:
-        cache: from `buffered_cache`, with room for all that will be written.
+        cache: from `buffered_cache`, with room for everything that will be written.
         rows: the rows, ascending.
-        tokens: columns that they hold already.
+        tokens: number of columns already filled.
     """
     part = copy.copy(cache)
     part.layers = [layer.part(rows, tokens) for layer in _buffered(cache)]
@@ -136,7 +136,7 @@ def part_of(cache: DynamicCache, rows: range, tokens: int) -> DynamicCache:
 
 
 def show(cache: DynamicCache, tokens: int) -> None:
-    """Let the first `tokens` columns of every row be what a buffered cache holds."""
+    """Make the first `tokens` columns of every row the content of a buffered cache."""
     for layer in _buffered(cache):
         layer.show(tokens)
 
@@ -144,22 +144,22 @@ def show(cache: DynamicCache, tokens: int) -> None:
 def _buffered(cache: DynamicCache) -> list[BufferedLayer]:
     layers = [layer for layer in cache.layers if isinstance(layer, BufferedLayer)]
     if len(layers) < len(cache.layers):
-        raise TypeError("a layer of the cache has no buffer: it was not made here")
+        raise TypeError("a layer of the cache has no buffer: it does not come from buffered_cache")
     return layers
 
 
 def fill(cache: DynamicCache, rows: int, places: Sequence[int], text: DynamicCache) -> None:
-    """Copy what one text left in `text` to rows of a buffered cache.
+    """Copy the cached states of one text to rows of a buffered cache.
 
     Args:
         cache: from `buffered_cache`.
-        rows: rows of the whole batch.
-        places: the rows that get the text.
+        rows: number of rows in the whole batch.
+        places: the rows that receive the text.
         text: a cache of one row.
     """
     for layer, one in zip(_buffered(cache), text.layers, strict=True):
         if not isinstance(one, DynamicLayer):
-            raise TypeError(f"{type(one).__name__}: not made here")
-        # layers that share another one's keys hold none
+            raise TypeError(f"{type(one).__name__}: does not come from buffered_cache")
+        # layers that share another layer's keys hold none
         if one.keys is not None and one.values is not None:
             layer.put(rows, places, one.keys, one.values)

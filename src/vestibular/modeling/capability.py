@@ -1,8 +1,8 @@
-"""Which ways of teaching and asking are right for a model's architecture.
+"""Ways of training and asking that are correct for a model's architecture.
 
-That is tried out on a miniature of it (see `proving.py`), not looked up by its name. What is
-found depends on the configuration, on the versions of the libraries and on our own code, and on
-nothing else: not on precision, quantization or size. It is kept in a file under that hash.
+They are tried out on a miniature of the architecture (see `proving.py`), not looked up by name. The
+result depends only on the configuration, the versions of the libraries and our own code, not on
+precision, quantization or size. It is cached in a file named by a hash of these.
 """
 
 import hashlib
@@ -22,45 +22,45 @@ if TYPE_CHECKING:
     from vestibular.modeling.targets import Targets
 
 PACKAGES = ("peft", "torch", "transformers")
-"""Packages whose versions decide what an architecture can do."""
+"""Packages whose versions decide what an architecture supports."""
 
 
 @dataclass(frozen=True)
 class Ways:
-    """The fastest ways that are proven for an architecture."""
+    """The fastest ways proven correct for an architecture."""
 
     training: "Way"
-    """Rows of a training step: with a context's questions together, of one question each, or
-    one row at a time."""
+    """Rows of a training step: all questions of a context together, one question each, or one row
+    at a time."""
     exam: "Way"
     """How questions are answered."""
     reason: str
-    """Why a faster way is not right; empty if there is none."""
+    """Why a faster way is not correct; empty if there is none."""
     targets: "Targets"
-    """Modules that `target_modules: auto` stands for."""
+    """Modules selected by `target_modules: auto`."""
     refused: str = ""
-    """Why the model can be neither trained nor examined; empty if it can."""
+    """Why the model can be neither trained nor examined; empty if it can be."""
 
 
 def ways(folder: Path) -> Ways:
-    """Return the ways that are right for the model whose configuration lies in `folder`.
+    """Return the ways that are correct for the model configured in `folder`.
 
-    Its weights are not read. What was found before is read from `.vestibular/ways`.
+    The weights are not read. Earlier results are cached in `.vestibular/ways`.
 
     Raises:
-        BaseModelError: no way is right: each token sees those after it, or the model cannot be
-            run on text alone.
+        BaseModelError: no way is correct: each token sees later ones, or the model cannot be run on
+            text alone.
     """
     path = work_folder() / "ways" / f"{_key(folder)}.json"
     try:
         found = Ways(**json.loads(path.read_text(encoding="utf-8")))
     except (FileNotFoundError, ValueError, TypeError):
         silence_libraries()
-        # imported here: torch and its friends take seconds
-        from vestibular.modeling.models import configuration
+        # imported here: importing torch takes seconds
+        from vestibular.modeling.models import load_configuration
         from vestibular.modeling.proving import try_out
 
-        found = try_out(configuration(folder))
+        found = try_out(load_configuration(folder))
         write_json(path, asdict(found))
     if isinstance(found.targets, list):
         found = Ways(**{**asdict(found), "targets": tuple(found.targets)})
@@ -70,7 +70,7 @@ def ways(folder: Path) -> Ways:
 
 
 def _key(folder: Path) -> str:
-    """Return a hash of all that the answer depends on."""
+    """Return a hash of everything the result depends on."""
     everything = {
         "configuration": (folder / "config.json").read_text(encoding="utf-8"),
         "code": folder_sha256(Path(__file__).parent, "*.py"),

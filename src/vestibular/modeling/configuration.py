@@ -1,4 +1,4 @@
-"""What transformers says of a model, in the words that many architectures share.
+"""Values of a model's configuration under the names that many architectures share.
 
 Nothing here imports torch.
 """
@@ -9,11 +9,11 @@ from typing import Any
 
 EXPERTS = re.compile(r"^(n|num|moe_num)(_local|_routed)?_experts$")
 EXPERTS_USED = re.compile(r"experts_per_tok(en)?$|^moe_topk$|^moe_top_k$|^top_k_experts$")
-"""Names of how many experts a layer has, and of how many a token goes to."""
+"""Names of the number of experts in a layer, and of the number used by a token."""
 
 
 def parts(config: Any) -> Iterator[Any]:
-    """Yield a configuration and all those within it."""
+    """Yield a configuration and all nested ones."""
     yield config
     for value in vars(config).values():
         if hasattr(value, "model_type") and hasattr(value, "to_dict"):
@@ -21,7 +21,7 @@ def parts(config: Any) -> Iterator[Any]:
 
 
 def experts(text: Any) -> tuple[int, int] | None:
-    """Return how many experts a layer has, and how many a token goes to; None without experts.
+    """Return a layer's number of experts and how many of them a token uses; None without experts.
 
     Args:
         text: configuration of a text decoder.
@@ -35,7 +35,7 @@ def experts(text: Any) -> tuple[int, int] | None:
 
 
 def text_decoder(model: Any) -> Any:
-    """Return the module of a causal language model that holds the layers for text."""
+    """Return the module of a causal language model that contains the text layers."""
     found = model.get_decoder()
-    # some call their output head a decoder
+    # some models call their output head a decoder
     return model.base_model if found is model.get_output_embeddings() else found

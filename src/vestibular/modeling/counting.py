@@ -1,4 +1,4 @@
-"""What a model consists of, and what it computes."""
+"""Number of a model's parameters, and the sizes that determine its arithmetic."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -17,11 +17,10 @@ from vestibular.modeling.models import without_weights
 
 
 def count_parameters(folder: Path, model: Any) -> dict[str, int]:
-    """Return how many parameters are trained, and how many there are with an adapter's.
+    """Return the numbers of trainable and of all parameters, the adapter included.
 
-    The base is counted from its configuration: quantized weights are packed, several a byte.
-    What an adapter trains besides its own matrices (biases, `modules_to_save`) stands in the
-    place of the base's.
+    The base is counted from its configuration, since quantized weights are packed several per byte.
+    What an adapter trains besides its own matrices (biases, `modules_to_save`) replaces the base's.
     """
     base = without_weights(folder).num_parameters()
     if not isinstance(model, PeftModel):
@@ -34,7 +33,7 @@ def count_parameters(folder: Path, model: Any) -> dict[str, int]:
 
 
 def arithmetic_shape(folder: Path, model: Any) -> Shape:
-    """Return the sizes that decide how much the model computes, its adapter included."""
+    """Return the sizes that determine how much the model computes, with its adapter."""
     base = without_weights(folder)
     text = base.config.get_text_config(decoder=True)
     head = base.get_output_embeddings()
@@ -56,7 +55,7 @@ def arithmetic_shape(folder: Path, model: Any) -> Shape:
 
 
 def _states(model: Any) -> set[int]:
-    """Return the parameters of recurrences, beside whose matrices a convolution stands."""
+    """Return the parameters of recurrences, recognized by a convolution next to their matrices."""
     return {
         id(parameter)
         for module in model.modules()
@@ -66,7 +65,7 @@ def _states(model: Any) -> set[int]:
 
 
 def _share(name: str, parameter: torch.Tensor, text: Any) -> float:
-    """Return the fraction of a parameter that a token is multiplied with: of experts, some."""
+    """Return the fraction of a parameter used by a token; less than 1 for experts."""
     known = experts(text)
     if known is None:
         return 1.0
@@ -81,21 +80,21 @@ def _adapter_parameters(model: Any) -> int:
 
 @dataclass(frozen=True)
 class _Layer:
-    """What one layer keeps of a text."""
+    """What one layer stores of a text."""
 
     width: int
-    """Heads times the sizes of a key and of a value, together; 0 without attention."""
+    """Number of heads times the sizes of a key and a value together; 0 without attention."""
     kept: int
-    """Numbers that are kept of a token."""
+    """Numbers stored per token."""
     window: int | None
     chunk: int | None
     recurrent: bool
 
 
 def _layers(text: Any) -> list[_Layer]:
-    """Describe the layers of a text decoder by what the library keeps of a text for them."""
+    """Describe a text decoder's layers by the caches that the library creates for them."""
     if not hasattr(text, "num_attention_heads"):
-        # recurrent networks of an older making, which keep their states themselves
+        # older recurrent networks, which keep their states themselves
         return [_Layer(0, 0, None, None, True)] * text.num_hidden_layers
     alike = CHUNKED if getattr(text, "attention_chunk_size", None) else FULL
     kinds = getattr(text, "layer_types", None) or [alike] * text.num_hidden_layers
@@ -116,7 +115,7 @@ def _layers(text: Any) -> list[_Layer]:
 
 
 def attention_layers(text: Any) -> tuple[AttentionLayers, ...]:
-    """Return the layers with attention of a text decoder, by kind.
+    """Return the attention layers of a text decoder, by kind.
 
     Args:
         text: the decoder's configuration.
@@ -126,9 +125,9 @@ def attention_layers(text: Any) -> tuple[AttentionLayers, ...]:
 
 
 def cached_numbers(text: Any) -> int:
-    """Return how many numbers one token takes in the cache: a key and a value in every layer.
+    """Return how many numbers one token takes in the cache: a key and a value per layer.
 
-    A recurrent layer's state is no larger for a longer text, and does not count.
+    The state of a recurrent layer does not grow with the text and does not count.
 
     Args:
         text: configuration of a text decoder.
@@ -137,7 +136,7 @@ def cached_numbers(text: Any) -> int:
 
 
 def _head_sizes(config: Any) -> tuple[int, int]:
-    """Return the size of a head's keys and of its values.
+    """Return the sizes of a head's keys and of its values.
 
     Latent attention has keys of two parts, and values of another size.
     """

@@ -1,4 +1,4 @@
-"""Answers that grow, several at a time: their texts, and what the model holds of them."""
+"""Growing answers of several questions at a time: their tokens and their cached states."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from vestibular.modeling.drafting import LookUp, guesses_a_row
 
 
 class GrowingAnswer:
-    """What has been said behind a question's prompt."""
+    """Tokens generated after a question's prompt."""
 
     def __init__(self, prompt: tuple[int, ...], ends: Collection[int], limit: int) -> None:
         self._ends, self._limit = ends, limit
@@ -24,13 +24,13 @@ class GrowingAnswer:
         self._prompt = LookUp(prompt)
 
     def add(self, tokens: Sequence[int], gains: Sequence[float]) -> None:
-        """Take further tokens and their log-probabilities."""
+        """Append tokens and their log-probabilities."""
         self._tokens += tokens
         self._gains += gains[: len(tokens)]
 
     @property
     def is_over(self) -> bool:
-        """Whether nothing can follow."""
+        """Whether the answer is complete."""
         return self._tokens[-1] in self._ends or len(self._tokens) == self._limit
 
     @property
@@ -39,19 +39,19 @@ class GrowingAnswer:
         return self._tokens[-1]
 
     def guess(self, most: int) -> tuple[int, ...]:
-        """Return tokens that may follow; with what the model says behind them they fit."""
+        """Return likely next tokens, at most `most`; with one more token they still fit."""
         room = self._limit - len(self._tokens) - 1
         return self._prompt.guess(self._tokens, min(most, room))
 
     def answer(self) -> Answer:
-        """Return it as an answer."""
+        """Return the finished answer."""
         tokens = self._tokens[:-1] if self._tokens[-1] in self._ends else self._tokens
         return Answer(tuple(tokens), tuple(self._gains))
 
 
 @dataclass
 class OpenRows:
-    """The questions that are being answered, a row each, and what the model holds of them."""
+    """The questions being answered, one per row, and their cached states."""
 
     model: Any
     places: list[int]
@@ -63,26 +63,26 @@ class OpenRows:
     positions: Tensor
     """Position of each row's next token, (rows,)."""
     tried: int = 0
-    """Columns of the last pass: a token of each row, and guesses behind it."""
+    """Columns of the last pass: one token per row, and the guesses after it."""
 
     @property
     def most_guesses(self) -> int:
-        """Tokens to guess for a row; none where a layer could not forget the wrong ones."""
+        """Number of tokens to guess per row; 0 if a layer could not drop wrong guesses."""
         buffered = all(isinstance(layer, BufferedLayer) for layer in self.cache.layers)
         return guesses_a_row(len(self.places)) if buffered else 0
 
     def read(self, tokens: Sequence[int], guesses: Sequence[tuple[int, ...]]) -> Tensor:
-        """Read a token of each row and guesses behind it.
+        """Read one token per row and the guesses after it.
 
         Returns:
-            the logits behind each, (rows, 1 + most guesses, vocabulary).
+            the logits after each token, (rows, 1 + most guesses, vocabulary).
         """
         device = self.positions.device
         ids, lengths = pad(
             [(token, *guess) for token, guess in zip(tokens, guesses, strict=True)], device
         )
         columns = torch.arange(ids.shape[1], device=device)
-        # padding repeats the last position: one further on may be beyond the model's last
+        # padding repeats the last position: a higher one may exceed the model's limit
         query_positions = self.positions[:, None] + torch.minimum(columns, lengths[:, None] - 1)
         self.key_positions = torch.cat([self.key_positions, query_positions], dim=1)
         before = self.seen[:, None, :].expand(-1, len(columns), -1)
@@ -106,7 +106,7 @@ class OpenRows:
         return logits
 
     def settle(self, counts: Sequence[int]) -> None:
-        """Keep the first `counts` columns of each row's last pass; none looks at wrong guesses."""
+        """Keep the first `counts` columns of each row's last pass; wrong guesses are masked out."""
         if self.tried:
             right = torch.tensor(counts, device=self.positions.device)
             columns = torch.arange(self.tried, device=self.positions.device)
@@ -114,7 +114,7 @@ class OpenRows:
             self.positions = self.positions + right
 
     def keep(self, going: Sequence[int]) -> None:
-        """Let the rows `going`, ascending, be all that there are."""
+        """Keep only the rows `going`, ascending."""
         order = _closed_up(going)
         kept = torch.tensor(order, device=self.positions.device)
         self.cache.reorder_cache(kept)  # type: ignore[arg-type]
@@ -124,9 +124,9 @@ class OpenRows:
 
 
 def _closed_up(going: Sequence[int]) -> list[int]:
-    """Return the rows that go on, ascending in `going`, so that few change their place.
+    """Return the remaining rows in an order that moves few of them.
 
-    A row that has ended gives its place to one from the end; all others stay where they are.
+    A finished row is replaced by one from the end; all others stay.
     """
     count = len(going)
     staying = {row for row in going if row < count}

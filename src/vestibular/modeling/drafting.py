@@ -1,29 +1,29 @@
-"""Tokens of an answer guessed ahead, from what followed the same tokens in the prompt.
+"""Speculative tokens of an answer, looked up in the prompt after the same preceding tokens.
 
-Answers are mostly copied from the context. A pass that tries several guessed tokens costs little
-more than one that takes a single token, as long as few rows go through the model, and a guess
-counts only if the model itself says the same token: answers stay what they are.
+Answers are mostly copied from the context. As long as few rows go through the model, a pass with
+several guessed tokens costs little more than one with a single token. A guess counts only if the
+model itself generates the same token, so answers do not change.
 
-Source: Saxena, "Prompt lookup decoding" (2023), and transformers' `prompt_lookup_num_tokens`,
-which take one prompt at a time.
+Source: Saxena, "Prompt lookup decoding" (2023), and `prompt_lookup_num_tokens` in transformers,
+both for one prompt at a time.
 """
 
 from collections.abc import Collection, Sequence
 
 LONGEST = 7
-"""Most tokens that are guessed for a row at a time."""
+"""Maximum number of tokens guessed per row and pass."""
 TOKENS_A_PASS = 32
-"""Most tokens, guessed ones included, of all rows of a pass that tries guesses: up to about that
-many, a pass on a CPU takes as long as it takes to read the weights."""
+"""Maximum number of tokens, guesses included, of all rows in a pass with guesses: up to about this
+many, the time of a pass on a CPU is that of reading the weights."""
 SIZES = (3, 2, 1)
-"""How many of the last tokens are looked up, the most first."""
+"""Numbers of last tokens that are looked up, in order."""
 
 
 class LookUp:
-    """Where the prompt of one question says what."""
+    """Index of the token sequences in a question's prompt."""
 
     def __init__(self, prompt: Sequence[int]) -> None:
-        """Index all sequences of up to three tokens by their first place."""
+        """Index all sequences of up to three tokens by their first position."""
         self._prompt = tuple(prompt)
         self._behind: dict[tuple[int, ...], int] = {}
         for size in SIZES:
@@ -32,7 +32,7 @@ class LookUp:
                 self._behind.setdefault(key, start + size)
 
     def guess(self, said: Sequence[int], count: int) -> tuple[int, ...]:
-        """Return up to `count` tokens that may follow the prompt and what was `said` behind it."""
+        """Return up to `count` guesses for the tokens after the prompt and `said`."""
         last = (*self._prompt[-max(SIZES) :], *said)[-max(SIZES) :]
         for size in SIZES:
             place = self._behind.get(last[-size:])
@@ -42,15 +42,15 @@ class LookUp:
 
 
 def guesses_a_row(rows: int) -> int:
-    """Return how many tokens to guess for each of `rows` rows; 0: it does not pay."""
+    """Return how many tokens to guess for each of `rows` rows; 0 if guessing does not pay."""
     return min(LONGEST, TOKENS_A_PASS // rows - 1) if rows <= TOKENS_A_PASS else 0
 
 
 def taken(said: Sequence[int], guessed: Sequence[int], ends: Collection[int]) -> list[int]:
-    """Return which of a pass's tokens belong to the answer.
+    """Return the tokens of a pass that belong to the answer.
 
     Args:
-        said: the likeliest token behind the token before the guesses, and behind each guess.
+        said: the most likely token after the token before the guesses, and after each guess.
         guessed: the guesses.
         ends: the tokens that end an answer.
     """

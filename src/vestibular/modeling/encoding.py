@@ -1,7 +1,7 @@
-"""From a question to tokens: the prompt and, apart from it, the answer.
+"""Encoding of questions: tokens of the prompt and, separately, of the answer.
 
-The same `encode_prompt` serves training, evaluation and answering, so that a model is asked as
-it was taught. Nothing here imports torch.
+The same `encode_prompt` serves training, evaluation and answering, so that a model is asked exactly
+as it was trained. Nothing here imports torch.
 """
 
 from collections.abc import Callable, Sequence
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 
 WINDOW_STEP = 32
-"""Windows are a multiple of so many tokens wide, so that questions of a context share them."""
+"""Window widths are multiples of this many tokens, so that questions of a context share windows."""
 UNIT = regex.compile(rf"\s*(?:[{WITHOUT_SPACES}]\p{{M}}*|(?:(?![{WITHOUT_SPACES}])\S){{1,20}})")
-"""What a window is made of: a word, or a character of a script without spaces between words."""
+"""Unit of a window: a word, or a character in a script without spaces between words."""
 
 
 class Tokenizer(Protocol):
@@ -34,7 +34,7 @@ class Tokenizer(Protocol):
         """Tokenize a text."""
 
     def apply_chat_template(self, conversation: Any, **options: Any) -> Any:
-        """Write messages as the model was taught to read them."""
+        """Render messages in the format that the model was trained on."""
 
 
 @dataclass(frozen=True)
@@ -43,22 +43,22 @@ class EncodedQuestion:
 
     id: str
     prompt: tuple[int, ...]
-    """Token ids of the prompt, the tokenizer's own opening tokens included."""
+    """Token ids of the prompt, including the tokenizer's opening tokens."""
     answer: tuple[int, ...]
-    """Token ids of the answer that is learned, the end-of-sequence token last; may be empty."""
+    """Token ids of the answer to learn, with the end-of-sequence token last; may be empty."""
     context: str
-    """The context as the model sees it; questions of one context can be encoded together."""
+    """The context as the model sees it; questions with the same context can be encoded together."""
     shortened: bool
-    """Whether that is only a part of it."""
+    """Whether it is only a part of the context."""
 
     @property
     def length(self) -> int:
-        """Tokens in all."""
+        """Total number of tokens."""
         return len(self.prompt) + len(self.answer)
 
 
 def render(prompt: "PromptSettings", context: str, question: str) -> str:
-    """Fill in the template; braces in the texts have no meaning."""
+    """Fill in the template; braces in the texts have no special meaning."""
     before, after = prompt.template.split("{context}")
     if "{question}" in after:
         return before + context + after.replace("{question}", question)
@@ -66,7 +66,7 @@ def render(prompt: "PromptSettings", context: str, question: str) -> str:
 
 
 def encode_answer(tokenizer: Tokenizer, prompt: "PromptSettings", answer: str) -> tuple[int, ...]:
-    """Return the tokens that should follow the prompt: the answer, then the end."""
+    """Return the tokens that should follow the prompt: the answer, then the end token."""
     spelled = Spellings(tokenizer, [answer], prompt.answer_prefix)
     ids = spelled.encode(prompt.answer_prefix + spelled.texts[0], add_special_tokens=False)
     return (*ids, tokenizer.eos_token_id)
@@ -75,16 +75,16 @@ def encode_answer(tokenizer: Tokenizer, prompt: "PromptSettings", answer: str) -
 def encode_prompt(
     tokenizer: Tokenizer, prompt: "PromptSettings", context: str, question: str
 ) -> tuple[int, ...]:
-    """Return the prompt's tokens, with what the tokenizer itself puts in front.
+    """Return the prompt's tokens, including the tokenizer's opening tokens.
 
     Raises:
-        DataError: the prompt should be a chat message, and the tokenizer has no chat template.
+        DataError: the prompt should be a chat message, but the tokenizer has no chat template.
     """
     spelled = Spellings(tokenizer, [context, question], prompt.template)
     text = render(prompt, *spelled.texts)
     if not prompt.chat:
         ids = spelled.encode(text, add_special_tokens=True)
-        # some tokenizers end every text; here the answer is still to come
+        # some tokenizers end every text, but here the answer is still to come
         return tuple(ids[:-1] if ids and ids[-1] == tokenizer.eos_token_id else ids)
     if not getattr(tokenizer, "chat_template", None):
         raise DataError(
@@ -97,13 +97,13 @@ def encode_prompt(
 def apply_chat_template(
     tokenizer: Tokenizer, prompt: "PromptSettings", text: str, **options: Any
 ) -> str:
-    """Write a user's message as the model was taught to read it, ready for the answer.
+    """Render a user message in the format that the model was trained on, ready for the answer.
 
     Args:
         tokenizer: has a chat template.
-        prompt: says what else the template takes.
+        prompt: holds further arguments of the template.
         text: the message.
-        options: what the template is to take besides, or in place of it.
+        options: arguments that extend or override those.
     """
     written: str = tokenizer.apply_chat_template(
         [{"role": "user", "content": text}],
@@ -117,13 +117,13 @@ def apply_chat_template(
 def encode_for_training(
     tokenizer: Tokenizer, prompt: "PromptSettings", question: "Question", limit: int
 ) -> EncodedQuestion:
-    """Encode a question with its first answer, at most `limit` tokens in all.
+    """Encode a question with its first answer, at most `limit` tokens in total.
 
-    A context that is too long is cut around the answer; if nobody knows where that is, it loses
-    its end. The question is never cut.
+    A context that is too long is cut around the answer, or at the end if the answer's position is
+    unknown. The question is never cut.
 
     Raises:
-        DataError: question and answer alone are longer.
+        DataError: question and answer alone are too long.
     """
     answer = encode_answer(tokenizer, prompt, question.answers[0])
     room = limit - len(answer)
@@ -153,11 +153,11 @@ def encode_for_answering(
 ) -> list[list[EncodedQuestion]]:
     """Encode questions without their answers, each prompt at most `limit` tokens.
 
-    Where the answer stands is not looked at. A context that is too long is cut into windows,
-    each of which repeats the fraction `overlap` of the one before.
+    The answer's position is not used. A context that is too long is cut into windows, each of which
+    repeats the fraction `overlap` of the previous one.
 
     Returns:
-        for each question the windows that it is to be asked about, most often one: the whole.
+        for each question its windows, usually one: the whole context.
 
     Raises:
         DataError: a question is too long even without a context.
@@ -172,7 +172,7 @@ def encode_for_answering(
             continue
         bare = len(encode_prompt(tokenizer, prompt, "", asked))
         _check_room(bare + 1, limit, asked)
-        # a piece may take a token or two more between the prompt's words than alone
+        # between the prompt's texts a piece may take a token or two more than alone
         room = max(1, limit - bare - 2)
         room = room // WINDOW_STEP * WINDOW_STEP or room
         if (context, room) not in pieces:
@@ -189,7 +189,7 @@ def encode_for_answering(
 
 
 def windows(tokenizer: Tokenizer, context: str, room: int, overlap: float) -> list[str]:
-    """Cut a context into overlapping pieces of whole words, at most `room` tokens each."""
+    """Cut a context into overlapping pieces of whole words of at most `room` tokens each."""
     units = [match.span() for match in UNIT.finditer(context)]
     pieces = []
     first = 0
@@ -212,10 +212,10 @@ def windows(tokenizer: Tokenizer, context: str, room: int, overlap: float) -> li
 def _check_room(needed: int, room: int, question: str) -> None:
     if needed > room:
         raise DataError(
-            f"the prompt has {needed} tokens even without a context, and only {max(0, room)} "
-            "fit (train.max_length or the model's own limit, less the answer); raise "
-            "train.max_length, lower evaluate.max_new_tokens, shorten prompt.template, or take "
-            f"out the question: {question}"
+            f"the prompt has {needed} tokens even without a context, but only {max(0, room)} fit "
+            "(train.max_length or the model's own limit, minus the answer); raise "
+            "train.max_length, lower evaluate.max_new_tokens, shorten prompt.template, or remove "
+            f"the question: {question}"
         )
 
 
@@ -226,8 +226,8 @@ def _widest_piece(context: str, middle: int, fits: Callable[[str], bool]) -> str
         left = min(max(0, middle - width // 2), max(0, len(context) - width))
         return context[left : left + width]
 
-    # token counts grow with the width but for a token or so, which the walk after the
-    # bisection takes care of
+    # token counts grow with the width except for a token or so, which the walk after the bisection
+    # handles
     low, high = 0, len(context)
     while low < high:
         width = (low + high + 1) // 2
@@ -241,9 +241,9 @@ def _widest_piece(context: str, middle: int, fits: Callable[[str], bool]) -> str
 
 
 def shared_prefix(prompts: Sequence[Sequence[int]]) -> int:
-    """Return how many leading tokens all prompts have in common, the last token left apart.
+    """Return the length of the prompts' common prefix, excluding each prompt's last token.
 
-    The last token of each prompt stays outside, since its output is what is asked for.
+    The last token of each prompt is excluded because its output is needed.
     """
     shortest = min(len(prompt) for prompt in prompts) - 1
     first = prompts[0]

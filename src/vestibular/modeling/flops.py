@@ -1,4 +1,4 @@
-"""What an answer costs in arithmetic: a figure that does not depend on the machine.
+"""Arithmetic cost of an answer, independent of the machine.
 
 Nothing here imports torch.
 """
@@ -9,19 +9,19 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class AttentionLayers:
-    """Layers with attention of one kind."""
+    """Attention layers of one kind."""
 
     number: int
-    """How many there are."""
+    """Number of layers."""
     width: int
-    """Heads times the sizes of a key and of a value, together."""
+    """Number of heads times the sizes of a key and a value together."""
     window: int | None = None
-    """Most tokens that a token attends to, itself included; None for all before it."""
+    """Maximum number of tokens that a token attends to, itself included; None if unlimited."""
     chunk: int | None = None
-    """Tokens in a chunk, within which a token attends to those before it; None for no chunks."""
+    """Tokens per chunk, within which a token attends to earlier ones; None without chunks."""
 
     def attended(self, tokens: int) -> int:
-        """Return how many tokens are attended to, summed over the tokens of a text."""
+        """Return the number of attended tokens, summed over the tokens of a text."""
         if self.chunk is not None:
             whole, rest = divmod(tokens, self.chunk)
             return whole * _triangle(self.chunk) + _triangle(rest)
@@ -35,37 +35,37 @@ def _triangle(number: int) -> int:
 
 @dataclass(frozen=True)
 class Shape:
-    """The sizes of a model that decide how much it computes."""
+    """Sizes that determine how much a model computes."""
 
     matrix_parameters: int
-    """Parameters that every token is multiplied with: those of the text decoder, the adapter's
-    too, without the embeddings, which are looked up, and the output head; of a layer's experts
-    as many as a token goes to."""
+    """Parameters that every token is multiplied with: those of the text decoder and the adapter,
+    without the embeddings, which are looked up, and the output head; of a layer's experts only as
+    many as a token uses."""
     head_parameters: int
     """Parameters of the output head: vocabulary times width."""
     attention: tuple[AttentionLayers, ...]
     """Layers with attention, by kind."""
     recurrent_layers: int = 0
-    """Layers with a recurrence, whose own operations are not in the count; their matrices are."""
+    """Recurrent layers, whose own operations are not counted; their matrices are."""
 
 
 def flops_per_answer(shape: Shape, lengths: Iterable[tuple[int, int]]) -> float:
-    """Return the mean number of floating-point operations of an answer, asked for alone.
+    """Return the mean number of floating-point operations per answer, one question at a time.
 
     A question of p prompt tokens with an answer of a tokens takes
 
         2 N (p + a) + sum over layers of 2 d S(p + a) + 2 H (a + 1)
 
-    operations: each of the p + a tokens goes through the N parameters of the matrices once, a
-    multiplication and an addition for each; in a layer whose keys and values together are d wide,
-    each token attends to those before it within the layer's window or chunk, S in all (queries
-    with keys, and weights with values); and the output head's H parameters run where a token is
-    chosen, the answer's end included. Keys and values are kept, so that no token is computed
-    twice. What is small in comparison (norms, activations, the softmax, a router's choice) does
-    not count, nor does the recurrence of a state-space layer, which is stated apart.
+    operations: each of the p + a tokens goes through the N parameters of the matrices once, with a
+    multiplication and an addition for each; in a layer whose keys and values together have width d,
+    each token attends to earlier ones within the layer's window or chunk, S in total (queries with
+    keys, and weights with values); and the output head's H parameters are used wherever a token is
+    chosen, including the answer's end. Keys and values are cached, so that no token is computed
+    twice. Small terms (norms, activations, the softmax, routing) are not counted, nor is the
+    recurrence of a state-space layer, which is reported separately.
 
-    Source: Chowdhery et al. (2022), PaLM, appendix B: 2 N + 4 L d T a token for the forward
-    pass, with T the tokens attended to.
+    Source: Chowdhery et al. (2022), PaLM, appendix B: 2 N + 4 L d T a token for the forward pass,
+    with T the tokens attended to.
 
     Args:
         shape: the model's sizes.

@@ -1,6 +1,6 @@
-"""Greedy answers in three ways: by the library, one or several at a time, or sharing contexts.
+"""Greedy answers in three ways: by the library, singly or in batches, or sharing contexts.
 
-Which ways give the same answers as one question at a time is found out for each architecture, in
+Which ways give the same answers as one question at a time is determined for each architecture in
 `capability.py`.
 """
 
@@ -18,7 +18,7 @@ from vestibular.modeling.vocabulary import vocabulary_in_parts
 
 
 class _Recorder(LogitsProcessor):
-    """Keeps what the likeliest token of each row is given at each step, and changes nothing."""
+    """Records the score of each row's most likely token at each step, and changes nothing."""
 
     def __init__(self, watch: Callable[[Tensor], object]) -> None:
         self._watch = watch
@@ -38,7 +38,7 @@ def generate_answers(
     max_new_tokens: int,
     watch: Callable[[Tensor], object] = lambda logits: None,
 ) -> list[Answer]:
-    """Let the library answer a batch of prompts, padded on the left to the longest one."""
+    """Generate answers to a batch of prompts with the library, padded on the left."""
     width = max(len(prompt) for prompt in prompts)
     ids = torch.full((len(prompts), width), _padding(model), dtype=torch.long)
     mask = torch.zeros_like(ids)
@@ -68,7 +68,7 @@ def generate_answers(
 
 
 def _padding(model: Any) -> int:
-    """Return the token to pad with: some models take their own one for no token at all."""
+    """Return the padding token; some models treat their own padding token as no token at all."""
     text = model.config.get_text_config(decoder=True)
     own = getattr(text, "pad_token_id", None)
     return own if isinstance(own, int) and 0 <= own < text.vocab_size else 0
@@ -90,10 +90,10 @@ def answer_questions(
         model: a causal language model in evaluation mode.
         questions: the encoded prompts.
         ends: the ids of the tokens that end an answer.
-        max_new_tokens: longest answer, in tokens.
-        max_tokens: tokens of prompts and answers that are held at a time, padding counted.
-        way: how to go about it.
-        on_answered: called with the size of each batch once it is answered.
+        max_new_tokens: maximum length of an answer, in tokens.
+        max_tokens: maximum number of tokens of prompts and answers in memory, with padding.
+        way: the way of answering.
+        on_answered: called with the size of each batch after it is answered.
         watch: called with the logits of every step.
     """
     answers: dict[int, Answer] = {}
@@ -119,7 +119,7 @@ def answer_questions(
 def _similar(
     questions: Sequence[EncodedQuestion], max_new_tokens: int, max_tokens: int
 ) -> Iterator[list[int]]:
-    """Group the questions' places by length, the longest first, under the token budget."""
+    """Group the questions' positions by length, the longest first, within the token budget."""
     order = sorted(range(len(questions)), key=lambda place: -len(questions[place].prompt))
     batch: list[int] = []
     for place in order:

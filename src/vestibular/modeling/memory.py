@@ -1,4 +1,4 @@
-"""Memory: what there is, what a piece of work would take, and giving it back once it is free."""
+"""Memory: how much is available, how much some work takes, and returning it when freed."""
 
 import contextlib
 import ctypes
@@ -19,20 +19,20 @@ from vestibular.core.environment import FREE_MEMORY
 MMAP_THRESHOLD_OPTION = -3
 """`M_MMAP_THRESHOLD` of glibc's `mallopt`."""
 OWN_PAGES_FROM = 1 << 20
-"""Bytes from which on an allocation gets pages of its own."""
+"""Size in bytes from which an allocation gets pages of its own."""
 CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
 ASKS_FOR_A_NUMBER = (torch.ops.aten.item.default, torch.ops.aten._local_scalar_dense.default)
 CGROUP_USE = Path("/sys/fs/cgroup/memory.current")
 
 
 def return_freed_memory() -> None:
-    """Make glibc give large blocks back to the system as soon as they are free.
+    """Make glibc return large blocks to the system as soon as they are freed.
 
-    By default it learns, from the first large block that is freed, to keep ever larger ones,
-    between whose remains the next ones do not fit: a training step then holds up to twice the
-    memory of its tensors. But memory that is had anew has to be cleared by the system, a page at a
-    time: a step takes a fifth longer. So this is for where memory is short. Other C libraries have
-    no such habit, and nothing is done there.
+    By default glibc, after the first large block is freed, keeps ever larger blocks for reuse, but
+    new ones do not fit between their remains: a training step then takes up to twice the memory of
+    its tensors. On the other hand, memory obtained again must be cleared by the system page by
+    page: a step takes a fifth longer. So this is for cases of short memory. Other C libraries do
+    not behave this way, and nothing is done for them.
 
     Source: mallopt(3), "dynamic mmap threshold".
     """
@@ -43,8 +43,8 @@ def return_freed_memory() -> None:
 def available_bytes(device: torch.device) -> int:
     """Return how much more memory a process may take on `device`, in bytes.
 
-    On a CPU that is what the system can give without swapping, or what is left of the control
-    group's limit (a container's), if that is less. Where the environment states it, that holds.
+    On a CPU this is what the system can provide without swapping, or what is left of the control
+    group's (container's) limit, if that is less. A value in the environment overrides both.
     """
     if (stated := os.environ.get(FREE_MEMORY, "")).isdecimal():
         return int(stated)
@@ -59,25 +59,26 @@ def available_bytes(device: torch.device) -> int:
 
 @cache
 def process_bytes() -> int:
-    """Return the memory that this process held at the first call (its resident set).
+    """Return this process's memory at the first call (its resident set), in bytes.
 
-    It is asked for before a model is loaded; what plans and rehearsals leave behind is no part.
+    Call it first before a model is loaded, so that the leftovers of plans and rehearsals are not
+    included.
     """
     return int(psutil.Process().memory_info().rss)
 
 
 class TensorBytes(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Counts the bytes of all tensors that come to life in the block, on any device.
+    """Counts the bytes of all tensors created in the block, on any device.
 
-    On the meta device that is a rehearsal: every operation takes place, but for the numbers.
-    Whoever asks for one there (whether a mask is all ones, whether there is padding) is told 1.
+    On the meta device this is a rehearsal: every operation takes place without numbers. Code that
+    asks for a value there (whether a mask is all ones, whether there is padding) gets 1.
 
     Attributes:
-        peak: most bytes that were alive at a time.
+        peak: maximum number of bytes alive at a time.
     """
 
     def __init__(self, model: torch.nn.Module) -> None:
-        """Leave out what `model` itself consists of: its views are no new bytes."""
+        """Exclude the storage of `model` itself: views of it are not new bytes."""
         super().__init__()  # type: ignore[no-untyped-call]
         self.peak = 0
         self._live = 0

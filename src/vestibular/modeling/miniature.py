@@ -1,9 +1,9 @@
-"""A small random model of an architecture, to find out what holds for every model of it.
+"""A small random model of an architecture, for tests that hold for every model of it.
 
-It is made from a model's own configuration: the same kinds of layers, heads, positions and masks,
-with two layers of each kind, few words and few experts. Windows and chunks are short, so that a
-short text is longer than they are. Its weights are drawn so that attention and routing decide
-something: freshly initialised weights attend to all tokens nearly alike, and nothing would show.
+It is built from a model's own configuration: the same kinds of layers, heads, positions and masks,
+with two layers of each kind, a small vocabulary and few experts. Windows and chunks are shortened,
+so that a short text exceeds them. Its weights are drawn so that attention and routing matter:
+freshly initialised weights attend to all tokens almost equally, and faults would not show.
 """
 
 import copy
@@ -21,38 +21,38 @@ from transformers.pytorch_utils import Conv1D
 from vestibular.modeling.configuration import EXPERTS, experts, parts, text_decoder
 
 VOCABULARY = 512
-"""Words that a miniature knows, at most."""
+"""Maximum vocabulary size of a miniature."""
 REACH = 16
-"""Tokens in a window or a chunk, at most."""
+"""Maximum number of tokens in a window or chunk."""
 LONGEST = 128
-"""Tokens that a miniature takes, at least."""
+"""Minimum context length of a miniature, in tokens."""
 GAIN = 1.4
-"""Standard deviation of what a matrix makes of inputs whose standard deviation is 1."""
+"""Standard deviation of a matrix's outputs for inputs of standard deviation 1."""
 NOISE = 0.2
-"""Standard deviation of what is added to biases and norms."""
+"""Standard deviation of the noise added to biases and norms."""
 
 FEW = 16
-"""Layers of a miniature, at most, where lists in the configuration tell all kinds apart."""
+"""Maximum number of layers of a miniature if lists in the configuration tell all kinds apart."""
 
 REACHES = re.compile(r"window|(^|_)chunk|chunk_(size|length)$|^local_attention$")
 INNER = re.compile(r"(^|_)(intermediate_size|ffn_dim|ffn_hidden_size|n_inner|ffn_intermediate)")
 LAYERS = re.compile(r"_layers$|^first_k_dense_replace$")
 PLACES = re.compile(r"layers$|layer_ids$|idxs?$|ind(ic|ex)es$")
-"""Names of numbers in a configuration, by what they say; they are the same in all families."""
+"""Names of numbers in a configuration, by meaning; all families use the same ones."""
 
 CANNOT_BE_BUILT = (
     *(AttributeError, TypeError, ValueError, RuntimeError, LookupError, ImportError),
     *(AssertionError, NotImplementedError),
 )
-"""What comes of a configuration that no model can be built from."""
+"""Errors of a configuration from which no model can be built."""
 
 
 def miniature(config: PreTrainedConfig, inner: int | None = None, per_kind: int = 2) -> Any:
     """Build a small model of the architecture that `config` describes, in float32 on the CPU.
 
     Args:
-        config: a model's configuration; it stays as it is.
-        inner: width of feed-forward blocks, their own if None.
+        config: a model's configuration; not modified.
+        inner: width of feed-forward blocks; unchanged if None.
         per_kind: layers of each kind.
     """
     with torch.random.fork_rng(devices=[]):
@@ -72,7 +72,7 @@ def skeleton(config: PreTrainedConfig) -> Any:
 
 
 def cut(config: PreTrainedConfig, inner: int | None = None, per_kind: int = 2) -> PreTrainedConfig:
-    """Return a copy of a configuration, cut down to the least that shows how the model works."""
+    """Return a copy of a configuration, reduced to the minimum that shows how the model works."""
     small: PreTrainedConfig = copy.deepcopy(config)
     text = small.get_text_config(decoder=True)
     _cut_layers(text, layers_to_keep(config, per_kind))
@@ -98,7 +98,7 @@ def cut(config: PreTrainedConfig, inner: int | None = None, per_kind: int = 2) -
 
 
 def _cut_value(part: PreTrainedConfig, name: str, value: Any, inner: int | None) -> Any:
-    """Return what stands in a miniature's configuration instead of a value, often the same."""
+    """Return the value of a setting in the miniature's configuration, often unchanged."""
     if isinstance(value, float):
         return 0.0 if re.search(r"dropout|pdrop|dropout_prob|jitter", name) else value
     if isinstance(value, list) and inner and INNER.search(name):
@@ -119,11 +119,11 @@ def _cut_value(part: PreTrainedConfig, name: str, value: Any, inner: int | None)
 
 
 def _fewer_experts(part: PreTrainedConfig, number: int) -> int:
-    """Return two experts more than a token goes to, in as many groups as before."""
+    """Return two experts more than a token uses, in as many groups as before."""
     known = experts(part)
     wanted = (known[1] if known else number) + 2
     groups = getattr(part, "n_group", None) or getattr(part, "num_expert_group", None) or 1
-    # each group has two at least, and those groups that are chosen hold enough
+    # each group has at least two, and the chosen groups contain enough
     chosen = getattr(part, "topk_group", None) or groups
     size = max(-(-wanted // int(chosen)), 2 if groups > 1 else 1)
     return min(number, size * groups)
@@ -131,20 +131,20 @@ def _fewer_experts(part: PreTrainedConfig, number: int) -> int:
 
 @dataclass(frozen=True)
 class Kept:
-    """Which layers are kept, and what becomes of the numbers of layers of some sort."""
+    """The layers to keep, and how numbers of certain layers change."""
 
     places: tuple[int, ...]
     counts: Literal["same", "in proportion", "first", "last"]
-    """Such a number stays, shrinks with the layers, or counts those kept of the first so many
-    layers, or of the last: a configuration does not tell which layers it is about."""
+    """Such a number stays, shrinks in proportion to the layers, or counts the kept ones among the
+    first or last layers: a configuration does not say which layers it refers to."""
 
 
 def layers_to_keep(config: PreTrainedConfig, per_kind: int = 2) -> Kept:
-    """Return the fewest layers that show everything that is in a decoder.
+    """Return the fewest layers that show everything in a decoder.
 
-    One layer of each kind and then a second one, where lists in the configuration decide what a
-    layer is; some of each in their order, where numbers of layers do as well; or else the first
-    layers, where the model's own code decides. What is built of them is compared with the whole.
+    One layer of each kind and then a second one, if lists in the configuration define the layers;
+    some of each kind in order, if numbers of layers do too; otherwise the first layers, if the
+    model's own code decides. The layers built from them are compared with the whole model's.
     """
     number = config.get_text_config(decoder=True).num_hidden_layers
     kinds = _kinds(config, number)
@@ -153,8 +153,8 @@ def layers_to_keep(config: PreTrainedConfig, per_kind: int = 2) -> Kept:
         places.setdefault(kind, []).append(place)
     told = len({listed for listed, _ in kinds}) == len(places)
     most = min(number, FEW + 1) if told else number
-    # what a layer is made of may depend on how many there are: the lists have to do then, as
-    # they have to where the whole cannot be built
+    # the kinds of layers may depend on their number: then only the lists count, as for a model that
+    # cannot be built as a whole
     for exact in (True, False) if told else (True,):
         wanted = Counter(kinds if exact else [(listed, ()) for listed, _ in kinds])
         for kept in _candidates(list(places.values()), most, per_kind):
@@ -170,7 +170,7 @@ def layers_to_keep(config: PreTrainedConfig, per_kind: int = 2) -> Kept:
 
 
 def _candidates(kinds: list[list[int]], most: int, per_kind: int) -> Iterator[Kept]:
-    """Yield what might be kept of layers, given the places of each kind, the fewest first."""
+    """Yield sets of layers to keep, given the positions of each kind, the fewest first."""
     turns = [[each[turn] for each in kinds if turn < len(each)] for turn in range(per_kind)]
     in_turn = tuple(place for turn in turns for place in turn)
     yield Kept(in_turn, "in proportion")
@@ -181,7 +181,7 @@ def _candidates(kinds: list[list[int]], most: int, per_kind: int) -> Iterator[Ke
 
 
 def _kinds(config: PreTrainedConfig, number: int) -> list[Any]:
-    """Describe each layer by what the configuration lists for it and by what it is made of."""
+    """Describe each layer by the configuration's lists and by its modules."""
     text = config.get_text_config(decoder=True)
     own = _own(text)
     lists = [*_lists(text, number).values(), [own.get(place) for place in range(number)]]
@@ -189,7 +189,7 @@ def _kinds(config: PreTrainedConfig, number: int) -> list[Any]:
     try:
         built = structures(skeleton(config), number)
     except CANNOT_BE_BUILT:
-        # the lists have to do: what has been cut from it may well be built
+        # use the lists alone: a reduced configuration may still be buildable
         built = [()] * number
     return list(zip(described, built, strict=True))
 
@@ -210,7 +210,7 @@ def structures(model: Any, number: int) -> list[Any]:
 
 
 def _lists(part: PreTrainedConfig, number: int) -> dict[str, list[Any]]:
-    """Return the lists that say something about each layer; those of layers' places do not."""
+    """Return the lists with one item per layer; lists of layer positions are excluded."""
     return {
         name: value
         for name, value in vars(part).items()
@@ -247,14 +247,14 @@ def _cut_layers(part: PreTrainedConfig, kept: Kept) -> None:
             }[kept.counts]
         else:
             continue
-        # some configurations compare a list with the number of layers at once
+        # some configurations validate a list against the number of layers immediately
         object.__setattr__(part, name, changed)
     part.num_hidden_layers = left
     _set_own(part, {new: own[place] for new, place in enumerate(kept.places) if place in own})
 
 
 def _own(part: PreTrainedConfig) -> dict[int, dict[str, Any]]:
-    """Return the values that layers have of their own, by a layer's place."""
+    """Return the values that individual layers have, by layer position."""
     if not part.is_heterogeneous:
         return {}
     return {int(place): own for place, own in part.to_dict()["per_layer_config"].items()}
@@ -266,10 +266,10 @@ def _set_own(part: PreTrainedConfig, own: dict[int, dict[str, Any]]) -> None:
 
 
 def enliven(model: nn.Module) -> None:
-    """Draw weights with which attention is far from even, and no bias or norm is plain.
+    """Draw weights for which attention is far from uniform and no bias or norm is trivial.
 
-    Each matrix keeps the distribution that its architecture gives it, at another scale. What is
-    neither a matrix nor a bias nor a norm (the states of recurrent layers) stays as initialised.
+    Each matrix keeps the distribution of its architecture, at another scale. Parameters other than
+    matrices, biases and norms (the states of recurrent layers) stay as initialised.
     """
     for module in model.modules():
         for name, parameter in module.named_parameters(recurse=False):
@@ -285,7 +285,7 @@ def enliven(model: nn.Module) -> None:
 
 
 def _is_matrix(module: nn.Module, parameter: Tensor) -> bool:
-    # experts lie one above the other in tensors of three dimensions
+    # experts are stacked in three-dimensional tensors
     known = isinstance(module, nn.Linear | Conv1D | nn.Embedding)
     return known or (parameter.ndim == 3 and not isinstance(module, nn.Conv1d))
 

@@ -21,9 +21,9 @@ from vestibular.core.weights import is_small
 from vestibular.modeling.answers import greedy
 
 BFLOAT16_PARAMETERS = 100_000_000
-"""Parameters from which on bfloat16 pays on a CPU: see bench/README.md."""
+"""Number of parameters from which bfloat16 pays off on a CPU: see bench/README.md."""
 ADAPTER_FILE = "adapter_config.json"
-"""In the folder of a trained candidate, if it is an adapter."""
+"""File in a trained candidate's folder that marks an adapter."""
 
 LOADING_ERRORS = (
     OSError,
@@ -38,7 +38,7 @@ LOADING_ERRORS = (
     struct.error,
     pickle.UnpicklingError,
 )
-"""What the libraries raise at a file that is not what it should be."""
+"""Errors that the libraries raise for invalid files."""
 
 
 def pick_device() -> torch.device:
@@ -47,15 +47,15 @@ def pick_device() -> torch.device:
 
 
 def pick_precision(precision: Precision, device: torch.device, base: Path) -> torch.dtype:
-    """Return the numbers to compute with on `device`.
+    """Return the number format for computation on `device`.
 
-    `auto` is bfloat16 on a GPU that computes it, float16 on an older one, which would emulate it
-    many times slower; on a CPU it is bfloat16 if the processor has instructions for it and the
-    model is large enough to gain; float32 elsewhere. Nothing is timed: the answer is the same
-    every time.
+    `auto` is bfloat16 on a GPU that supports it and float16 on an older one, which would emulate
+    bfloat16 many times slower; on a CPU it is bfloat16 if the processor has instructions for it and
+    the model is large enough to benefit; otherwise float32. Nothing is timed: the result is the
+    same every time.
 
     Args:
-        precision: what the settings say.
+        precision: the setting.
         device: where the model is.
         base: folder of the base model.
 
@@ -63,7 +63,7 @@ def pick_precision(precision: Precision, device: torch.device, base: Path) -> to
         BaseModelError: the device cannot train in float16.
     """
     if precision == "auto":
-        # portable arithmetic keeps to the instructions of all processors
+        # portable arithmetic uses only instructions that all processors have
         able = processor.multiplies_bfloat16() and get_cpu_capability().startswith("AVX512")
         if device.type == "cpu" and able:
             count = sum(weight.numel() for weight in without_weights(base).parameters())
@@ -84,8 +84,7 @@ def load_tokenizer(folder: Path) -> Any:
     """Load a model's tokenizer.
 
     Raises:
-        BaseModelError: it cannot be loaded, has no words, or has no end-of-sequence token to
-            stop at.
+        BaseModelError: it cannot be loaded, has no vocabulary, or has no end-of-sequence token.
     """
     advice = "copy the tokenizer's files from the model's source, tokenizer.json above all"
     try:
@@ -94,14 +93,16 @@ def load_tokenizer(folder: Path) -> Any:
         )
     except LOADING_ERRORS as error:
         raise BaseModelError(
-            f"{folder}: no tokenizer can be loaded ({first_line(error)}); {advice}"
+            f"{folder}: the tokenizer cannot be loaded ({first_line(error)}); {advice}"
         ) from None
-    # of some architectures transformers makes an empty one where there are no files
+    # for some architectures transformers creates an empty tokenizer if the files are missing
     if not set(tokenizer.get_vocab()) - set(tokenizer.all_special_tokens):
-        raise BaseModelError(f"{folder}: no tokenizer can be loaded (it has no words); {advice}")
+        raise BaseModelError(
+            f"{folder}: the tokenizer cannot be loaded (its vocabulary is empty); {advice}"
+        )
     if tokenizer.eos_token_id is None:
         raise BaseModelError(
-            f"{folder}: the tokenizer has no end-of-sequence token, so no answer could end; "
+            f"{folder}: the tokenizer has no end-of-sequence token, so an answer could not end; "
             "set eos_token in its tokenizer_config.json"
         )
     return tokenizer
@@ -113,8 +114,8 @@ def load_base(
     """Load a base model for `device`, its weights in `dtype` or quantized by bitsandbytes.
 
     Raises:
-        BaseModelError: the folder does not hold a causal language model, or bitsandbytes does
-            not know the device.
+        BaseModelError: the folder does not contain a causal language model, or bitsandbytes does
+            not support the device.
     """
     options: dict[str, Any] = {}
     if quantization != "none" and device.type not in ("cpu", "cuda", "xpu"):
@@ -129,7 +130,7 @@ def load_base(
             load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True
         )
     model = _loaded(folder, device, dtype, options)
-    # its own may sample, or be one that cannot be saved again
+    # the model's own configuration may sample, or may be invalid and impossible to save
     model.generation_config = greedy(model.generation_config)
     if device.type == "cpu" and is_small(folder):
         torch.set_num_threads(1)
@@ -137,10 +138,11 @@ def load_base(
 
 
 def rehearse_loading(folder: Path) -> None:
-    """Make sure that a base model's weights are those of its configuration, without reading them.
+    """Check that a base model's weights match its configuration, without reading them.
 
     Raises:
-        BaseModelError: tensors are missing or of another shape, or the files hold something else.
+        BaseModelError: tensors are missing or have another shape, or the files contain something
+            else.
     """
     _loaded(folder, torch.device("meta"), torch.float32, {})
 
@@ -148,7 +150,7 @@ def rehearse_loading(folder: Path) -> None:
 def _loaded(
     folder: Path, device: torch.device, dtype: torch.dtype, options: Mapping[str, Any]
 ) -> Any:
-    # the bar over the loading of weights
+    # the progress bar for loading weights
     transformers.utils.logging.disable_progress_bar()
     try:
         loaded: Any = AutoModelForCausalLM.from_pretrained(
@@ -158,7 +160,7 @@ def _loaded(
             local_files_only=True,
             trust_remote_code=False,
             output_loading_info=True,
-            # else a message that says less than ours
+            # otherwise the message is less informative than ours
             ignore_mismatched_sizes=True,
             **options,
         )
@@ -166,26 +168,28 @@ def _loaded(
         if out_of_memory(error):
             raise
         if isinstance(error, pickle.UnpicklingError):
-            # torch's own words tell how to run it
+            # torch's own message explains how to execute it
             raise BaseModelError(
-                f"{folder}: the pickled weights hold something else than tensors, which could be "
-                "a program and is not run; take the model's safetensors files, or another model"
+                f"{folder}: the pickled weights contain objects other than tensors, which could "
+                "be a program and are not executed; use the model's safetensors files, or "
+                "another model"
             ) from None
         raise BaseModelError(
-            f"{folder}: no causal language model can be loaded ({first_line(error)}); copy its "
-            "files from the model's source anew"
+            f"{folder}: no causal language model can be loaded ({first_line(error)}); copy the "
+            "files from the model's source again"
         ) from None
     model, report = loaded
     if unlike := sorted(report["mismatched_keys"]):
         name, there, here = unlike[0]
         raise BaseModelError(
-            f"{folder}: {len(unlike)} of the tensors are of another shape than config.json says "
-            f"({name}: {_shape(there)} and not {_shape(here)}); copy the matching files there"
+            f"{folder}: {len(unlike)} of the tensors have another shape than in config.json (for "
+            f"example {name}: {_shape(there)} instead of {_shape(here)}); copy the matching files "
+            "there"
         )
     if missing := sorted(report["missing_keys"]):
         raise BaseModelError(
-            f"{folder}: the weights lack {len(missing)} of the tensors that config.json asks for "
-            f"({missing[0]} and so on), which would be random; copy the matching files there"
+            f"{folder}: the weights lack {len(missing)} of the tensors that config.json requires "
+            f"(for example {missing[0]}), which would be random; copy the matching files there"
         )
     return model
 
@@ -195,36 +199,36 @@ def _shape(sizes: Iterable[int]) -> str:
 
 
 def load_adapter(model: Any, folder: Path) -> PeftModel:
-    """Put a trained adapter on a base model, ready to answer."""
+    """Attach a trained adapter to a base model, ready to answer."""
     return PeftModel.from_pretrained(model, str(folder)).eval()
 
 
-def configuration(folder: Path) -> Any:
+def load_configuration(folder: Path) -> Any:
     """Read a model's configuration.
 
     Raises:
-        BaseModelError: it is not that of a model that transformers knows.
+        BaseModelError: transformers does not know such a model.
     """
     try:
         return AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     except LOADING_ERRORS as error:
         raise BaseModelError(
-            f"{folder}: config.json is not that of a model that can be loaded here "
+            f"{folder}: config.json does not describe a model that can be loaded here "
             f"({first_line(error)})"
         ) from None
 
 
 def without_weights(folder: Path) -> Any:
-    """Build a model from its configuration alone: shapes, no bytes (torch's meta device).
+    """Build a model from its configuration: shapes without storage (torch's meta device).
 
     Raises:
-        BaseModelError: the configuration is not that of a causal language model.
+        BaseModelError: the configuration does not describe a causal language model.
     """
-    config = configuration(folder)
+    config = load_configuration(folder)
     try:
         with torch.device("meta"):
             return AutoModelForCausalLM.from_config(config, trust_remote_code=False)
     except LOADING_ERRORS as error:
         raise BaseModelError(
-            f"{folder}: config.json is not that of a causal language model ({first_line(error)})"
+            f"{folder}: config.json does not describe a causal language model ({first_line(error)})"
         ) from None

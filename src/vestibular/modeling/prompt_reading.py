@@ -1,8 +1,9 @@
-"""A batch's prompts through the model: each trunk once and alone, and behind it what differs.
+"""Reading of a batch's prompts: each prefix once, followed by the questions' own tokens.
 
-A question's prompt is the trunk that all questions of its context share, and a rest of its own. A
-trunk's keys and values are copied to the row of each of its questions. On a CPU the rests of a few
-contexts are read at a time, so that they are padded to each other's length and not to the batch's.
+A question's prompt consists of the prefix, shared by all questions of its context, and a rest of
+its own. A prefix's keys and values are copied to the row of each of its questions. On a CPU, the
+rests of a few contexts are read at a time, so that they are padded to each other's length and not
+to the batch's.
 """
 
 import itertools
@@ -22,44 +23,44 @@ from vestibular.modeling.decoding import OpenRows, pad
 from vestibular.modeling.tensors import logits_at
 
 TOKENS_ON_CPU = 192
-"""Tokens of rests in a pass from which a CPU's matrix products get no cheaper."""
+"""Number of tokens in a pass from which larger matrix products are no faster per token on a CPU."""
 
 
 @dataclass(frozen=True)
-class Asked:
-    """A question's place in the caller's list, its trunk, and what follows the trunk."""
+class SplitPrompt:
+    """A question's index in the caller's list, its prefix, and the rest of its prompt."""
 
     place: int
-    trunk: tuple[int, ...]
+    prefix: tuple[int, ...]
     rest: tuple[int, ...]
 
 
 @dataclass(frozen=True)
 class _Read:
-    """Rows behind their prompts."""
+    """Rows after their prompts have been read."""
 
     logits: Tensor
-    """Behind each prompt, (rows, vocabulary)."""
+    """Logits after each prompt, (rows, vocabulary)."""
     seen: Tensor
-    """As in `OpenRows`, and so are the next two; the columns are those of this reading alone."""
+    """As in `OpenRows`, like the next two; the columns are those of this reading only."""
     key_positions: Tensor
     positions: Tensor
 
 
-def read_prompts(model: Any, batch: Sequence[Asked], room: int) -> tuple[OpenRows, Tensor]:
+def read_prompts(model: Any, batch: Sequence[SplitPrompt], room: int) -> tuple[OpenRows, Tensor]:
     """Read the prompts of a batch.
 
     Args:
         model: a causal language model.
-        batch: what is asked, the questions of a trunk one after the other.
-        room: tokens that will follow the longest prompt.
+        batch: the questions, those of one prefix in sequence.
+        room: number of tokens that will follow the longest prompt.
 
     Returns:
-        the rows, and the logits behind each prompt, (rows, vocabulary).
+        the rows, and the logits after each prompt, (rows, vocabulary).
     """
     readings = list(_readings(batch, _tokens_together(model, batch)))
     columns = max(
-        _longest(each.trunk for each in asked) + _longest(each.rest for each in asked)
+        _longest(each.prefix for each in asked) + _longest(each.rest for each in asked)
         for _, asked in readings
     )
     cache = buffered_cache(model, columns + room)
@@ -67,12 +68,12 @@ def read_prompts(model: Any, batch: Sequence[Asked], room: int) -> tuple[OpenRow
         cache = _encoded_together(model, batch)
         read = [_read_rests(model, batch, cache)]
     else:
-        for rows, asked in _by_trunk(batch):
-            if asked[0].trunk:
-                fill(cache, len(batch), rows, _encoded(model, [asked[0].trunk]))
+        for rows, asked in _by_prefix(batch):
+            if asked[0].prefix:
+                fill(cache, len(batch), rows, _encoded(model, [asked[0].prefix]))
         read = []
         for rows, asked in readings:
-            longest = _longest(each.trunk for each in asked)
+            longest = _longest(each.prefix for each in asked)
             show(cache, longest)
             part = cache if len(readings) == 1 else part_of(cache, rows, longest)
             read.append(_read_rests(model, asked, part))
@@ -89,49 +90,52 @@ def read_prompts(model: Any, batch: Sequence[Asked], room: int) -> tuple[OpenRow
     return opened, torch.cat([each.logits for each in read])
 
 
-def _tokens_together(model: Any, batch: Sequence[Asked]) -> int:
-    """Return how many tokens of rests make a pass: all where passes, not tokens, cost."""
-    # with no trunk at all there is nothing yet to be a part of
-    apart = model.device.type == "cpu" and any(asked.trunk for asked in batch)
+def _tokens_together(model: Any, batch: Sequence[SplitPrompt]) -> int:
+    """Return how many tokens of rests make a pass; all if the number of passes is what costs."""
+    # without any prefix the cache is still empty and cannot be split
+    apart = model.device.type == "cpu" and any(asked.prefix for asked in batch)
     return TOKENS_ON_CPU if apart else sys.maxsize
 
 
-def _by_trunk(batch: Sequence[Asked]) -> Iterator[tuple[range, Sequence[Asked]]]:
-    """Give the rows of each trunk."""
-    for _, rows in itertools.groupby(range(len(batch)), key=lambda row: batch[row].trunk):
+def _by_prefix(batch: Sequence[SplitPrompt]) -> Iterator[tuple[range, Sequence[SplitPrompt]]]:
+    """Yield the rows of each prefix."""
+    for _, rows in itertools.groupby(range(len(batch)), key=lambda row: batch[row].prefix):
         places = list(rows)
         yield range(places[0], places[-1] + 1), batch[places[0] : places[-1] + 1]
 
 
-def _readings(batch: Sequence[Asked], tokens: int) -> Iterator[tuple[range, Sequence[Asked]]]:
-    """Give the rows whose rests are read together: whole trunks, with so many `tokens` at least."""
+def _readings(
+    batch: Sequence[SplitPrompt], tokens: int
+) -> Iterator[tuple[range, Sequence[SplitPrompt]]]:
+    """Yield the rows whose rests are read together: whole prefixes, at least `tokens` tokens."""
     first = 0
-    for rows, _ in _by_trunk(batch):
+    for rows, _ in _by_prefix(batch):
         asked = batch[first : rows.stop]
         if sum(len(each.rest) for each in asked) >= tokens or rows.stop == len(batch):
             yield range(first, rows.stop), asked
             first = rows.stop
 
 
-def _read_rests(model: Any, batch: Sequence[Asked], cache: DynamicCache) -> _Read:
-    """Read what follows the trunks.
+def _read_rests(model: Any, batch: Sequence[SplitPrompt], cache: DynamicCache) -> _Read:
+    """Read the tokens after the prefixes.
 
     Args:
         model: a causal language model.
-        batch: what is asked.
-        cache: a row for each, with its trunk at the front; it gets the rests behind the longest.
+        batch: the questions.
+        cache: one row per question, with its prefix at the front; the rests are added after the
+            longest prefix.
     """
     device = model.device
-    lengths = torch.tensor([len(asked.trunk) for asked in batch], device=device)
-    longest = _longest(asked.trunk for asked in batch)
-    trunk_positions = torch.arange(longest, device=device).expand(len(batch), -1)
-    seen = trunk_positions < lengths[:, None]
+    lengths = torch.tensor([len(asked.prefix) for asked in batch], device=device)
+    longest = _longest(asked.prefix for asked in batch)
+    prefix_positions = torch.arange(longest, device=device).expand(len(batch), -1)
+    seen = prefix_positions < lengths[:, None]
     rests, rest_lengths = pad([asked.rest for asked in batch], device)
     width = rests.shape[1]
     columns = torch.arange(width, device=device)
     position_ids = lengths[:, None] + torch.minimum(columns, rest_lengths[:, None] - 1)
-    key_positions = torch.cat([trunk_positions, position_ids], dim=1)
-    # (questions, rest, trunk + rest): the trunk, then the rest up to the token itself
+    key_positions = torch.cat([prefix_positions, position_ids], dim=1)
+    # (questions, rest, prefix + rest): the prefix, then the rest up to the token itself
     inside = (columns[None, :, None] >= columns[None, None, :]).expand(len(batch), -1, -1)
     visible = torch.cat([seen[:, None, :].expand(-1, width, -1), inside], dim=2)
     logits, _ = logits_at(
@@ -150,20 +154,20 @@ def _read_rests(model: Any, batch: Sequence[Asked], cache: DynamicCache) -> _Rea
     return _Read(logits, seen, key_positions, lengths + rest_lengths)
 
 
-def _encoded_together(model: Any, batch: Sequence[Asked]) -> DynamicCache:
-    """Encode the trunks beside one another, for layers that hold more than keys and values."""
-    trunks = [asked[0].trunk for _, asked in _by_trunk(batch)]
-    owner = [number for number, (rows, _) in enumerate(_by_trunk(batch)) for _ in range(len(rows))]
-    cache = _encoded(model, trunks)
-    # takes repeated rows, and the states of layers without keys
+def _encoded_together(model: Any, batch: Sequence[SplitPrompt]) -> DynamicCache:
+    """Encode the prefixes as a batch, for layers that hold more than keys and values."""
+    prefixes = [asked[0].prefix for _, asked in _by_prefix(batch)]
+    owner = [number for number, (rows, _) in enumerate(_by_prefix(batch)) for _ in range(len(rows))]
+    cache = _encoded(model, prefixes)
+    # handles repeated rows, and the states of layers without keys
     cache.reorder_cache(torch.tensor(owner, device=model.device))  # type: ignore[arg-type]
     return cache
 
 
-def _encoded(model: Any, trunks: Sequence[tuple[int, ...]]) -> DynamicCache:
-    """Return what is left of trunks in a cache with a row for each."""
+def _encoded(model: Any, prefixes: Sequence[tuple[int, ...]]) -> DynamicCache:
+    """Return a cache with one row per prefix."""
     cache = unlimited_cache(model)
-    ids, _ = pad(trunks, model.device)
+    ids, _ = pad(prefixes, model.device)
     if ids.shape[1]:
         nowhere = torch.zeros(0, dtype=torch.long, device=model.device)
         logits_at(
@@ -172,7 +176,7 @@ def _encoded(model: Any, trunks: Sequence[tuple[int, ...]]) -> DynamicCache:
             nowhere,
             input_ids=ids,
             position_ids=torch.arange(ids.shape[1], device=model.device).expand_as(ids),
-            # padding stands on the right, where the causal mask alone hides it
+            # padding is on the right, where the causal mask hides it
             attention_mask=torch.ones_like(ids),
             past_key_values=cache,
             use_cache=True,
@@ -185,5 +189,5 @@ def _longest(texts: Iterable[tuple[int, ...]]) -> int:
 
 
 def _widened(values: Tensor, columns: int) -> Tensor:
-    """Add columns that no token is in: zeros, and so False."""
+    """Append empty columns: zeros, or False."""
     return pad_columns(values, (0, columns - values.shape[1]))

@@ -1,10 +1,10 @@
-"""Which ways are right for an architecture, found out on a miniature of it.
+"""Tests on a miniature of an architecture that decide which ways are correct for it.
 
-In this order: a token must not see those after it; the exam, sharing contexts and else padded,
-must give the logits of one question at a time at every step; and so must a training step give the
-loss and the gradients of single questions. What raises an error is not a way, and the error is
-the reason that is kept. Where an error might be a fault or rounding, all is done again with twice
-the digits, which only rounding is smaller with.
+In this order: a token must not see later ones; the exam, sharing contexts or else padded, must give
+the logits of one question at a time at every step; and a training step must give the loss and
+gradients of single questions. A way that raises an error is rejected, and the error is kept as the
+reason. If an error might be a fault or rounding, everything is repeated in double precision, which
+reduces only rounding.
 """
 
 import warnings
@@ -21,9 +21,7 @@ from vestibular.core.errors import first_line, out_of_memory
 from vestibular.modeling.answers import Way
 from vestibular.modeling.capability import Ways
 from vestibular.modeling.encoding import EncodedQuestion
-from vestibular.modeling.miniature import CANNOT_BE_BUILT, cut, miniature, skeleton
-from vestibular.modeling.targets import Targets, narrowed, usual_targets
-from vestibular.modeling.trials import (
+from vestibular.modeling.equivalence import (
     TOLERANCE,
     Exam,
     exam_error,
@@ -34,26 +32,28 @@ from vestibular.modeling.trials import (
     right_answers,
     trial_questions,
 )
+from vestibular.modeling.miniature import CANNOT_BE_BUILT, cut, miniature, skeleton
+from vestibular.modeling.targets import Targets, narrowed, usual_targets
 
 SMALL = 50_000_000
-"""Parameters of a miniature up to which its feed-forward blocks keep their width."""
+"""Number of parameters up to which a miniature's feed-forward blocks keep their width."""
 LARGEST = 1_000_000_000
-"""Parameters of a miniature that is still tried out: 4 GB."""
+"""Maximum number of parameters of a miniature: 4 GB."""
 INNER_WIDTH = 256
-"""Width of the feed-forward blocks of larger ones."""
+"""Width of the feed-forward blocks of larger miniatures."""
 DIFFERENT_ANSWERS = 3
-"""Without as many, a trial of the exam has shown nothing."""
+"""Minimum number of different answers for a conclusive trial of the exam."""
 FAULT = 1e-2
-"""An error that is larger is never rounding; the largest from rounding was 5e-4."""
+"""A larger error is never rounding; the largest rounding error was 5e-4."""
 UPDATE = 0.1
-"""Standard deviation of the trial adapter's second matrices; those of a new one are 0."""
+"""Standard deviation of the trial adapter's second matrices; in a new adapter they are 0."""
 
 
 def try_out(config: Any) -> Ways:
     """Try all ways on a miniature of the architecture that `config` describes."""
     if config.is_encoder_decoder:
         return _refused(
-            "is an encoder-decoder: its answers are no continuation of the prompt; name a causal "
+            "is an encoder-decoder, whose answers do not continue the prompt; name a causal "
             "language model"
         )
     verbosity = transformers.logging.get_verbosity()
@@ -79,9 +79,9 @@ def _prove(config: Any) -> Ways:
         ahead, said = _attempt(lambda: looks_ahead(model, questions))  # noqa: B023
         if ahead is not None and ahead > TOLERANCE:
             return _refused(
-                "is no causal language model: a token moves the outputs before it (by "
-                f"{ahead:.1g} of the largest), so that it would see the answer that it is to give; "
-                "name one that was trained to continue texts"
+                f"is not a causal language model: a token changes earlier outputs (by {ahead:.1g} "
+                "of the largest), so that it would see the answer that it should give; name one "
+                "that was trained to continue texts"
             )
         if ahead is not None:
             exam, said = _attempt(lambda: right_answers(model, questions))  # noqa: B023
@@ -97,14 +97,14 @@ def _prove(config: Any) -> Ways:
 
 
 def _precisely(model: Any, questions: list[EncodedQuestion]) -> Ways | None:
-    """Return what is found with twice the digits, or None if the model knows no such numbers."""
+    """Return the result in double precision, or None if the model does not support it."""
     model = model.double()
     exam, _ = _attempt(lambda: right_answers(model, questions))
     return None if exam is None else _ways(model, exam, questions).ways
 
 
 def _sizes(config: Any) -> Iterator[tuple[int | None, int]]:
-    """Yield the sizes of miniatures to try, the most telling first: inner width, layers a kind."""
+    """Yield the sizes of miniatures to try, best first: inner width, layers per kind."""
     for inner, per_kind, most in (
         (None, 2, SMALL),
         (INNER_WIDTH, 2, LARGEST),
@@ -120,19 +120,19 @@ def _sizes(config: Any) -> Iterator[tuple[int | None, int]]:
 
 
 def _unproven(config: Any) -> Ways:
-    """Return the plainest ways, for what no miniature can be made of."""
+    """Return the simplest ways, for an architecture without a miniature."""
     try:
         targets = usual_targets(skeleton(config))
     except CANNOT_BE_BUILT as error:
         return _refused(f"cannot be built from its configuration ({first_line(error)})")
-    return Ways("single", "single", "no small model of it can be tried out", targets)
+    return Ways("single", "single", "no small model of it can be tested", targets)
 
 
 @dataclass(frozen=True)
 class _Found:
     ways: Ways
     doubtful: bool
-    """Whether a way was left for an error that may be rounding."""
+    """Whether a way was rejected for an error that may be rounding."""
 
 
 def _ways(model: Any, exam: Exam, questions: list[EncodedQuestion]) -> _Found:
@@ -140,7 +140,7 @@ def _ways(model: Any, exam: Exam, questions: list[EncodedQuestion]) -> _Found:
     errors: list[float] = []
     if len({answer.tokens for answer in exam.answers}) < DIFFERENT_ANSWERS:
         answering: Way = "single"
-        reasons.append("exam: a small model's answers are all alike")
+        reasons.append("exam: a small model's answers are all the same")
     else:
         answering = _first_right("exam", lambda way: exam_error(model, exam, way), reasons, errors)
     targets = usual_targets(model)
@@ -155,7 +155,7 @@ def _ways(model: Any, exam: Exam, questions: list[EncodedQuestion]) -> _Found:
         idle = _idle(adapted)
         if not idle:
             break
-        # such as a weight that a kernel reads without asking the module
+        # such as a weight that a kernel reads without calling the module
         adapted.unload()
         targets = narrowed(targets, idle, model)
     if right is None:
@@ -170,30 +170,30 @@ def _ways(model: Any, exam: Exam, questions: list[EncodedQuestion]) -> _Found:
 def _first_right(
     what: str, error: Callable[[Way], float], reasons: list[str], errors: list[float]
 ) -> Way:
-    """Return the fastest way whose error is rounding, and note why faster ones are not right."""
+    """Return the fastest way whose error is rounding; note why faster ones are not correct."""
     for way in ("shared", "padded"):
         found, said = _attempt(lambda: error(way))  # noqa: B023
         if found is not None and found <= TOLERANCE:
             return way
         if found is not None:
             errors.append(found)
-            said = "other answers" if found == float("inf") else f"off by {found:.1g}"
+            said = "different answers" if found == float("inf") else f"off by {found:.1g}"
         reasons.append(f"{what}, {way}: {said}")
     return "single"
 
 
 def _attempt(work: Callable[[], Any]) -> tuple[Any, str]:
-    """Return what some work gives, or None and the error that it ended in."""
+    """Return the result of some work, or None and its error."""
     try:
         return work(), ""
-    except Exception as error:  # whatever a library raises: it is the reason that is shown
+    except Exception as error:  # whatever a library raises is shown as the reason
         if out_of_memory(error):
             raise
         return None, f"{type(error).__name__}: {first_line(error)}"
 
 
 def _adapted(model: Any, targets: Targets) -> Any:
-    """Put an adapter on a model that already changes something."""
+    """Attach an adapter that already changes the model's outputs."""
     config = LoraConfig(
         task_type="CAUSAL_LM",
         r=4,
@@ -208,7 +208,7 @@ def _adapted(model: Any, targets: Targets) -> Any:
 
 
 def _idle(adapted: Any) -> set[str]:
-    """Return the modules whose adapter got no gradient at all."""
+    """Return the modules whose adapter received no gradient."""
     trained = [(name, each) for name, each in adapted.named_parameters() if each.requires_grad]
     return {
         name.removeprefix("base_model.model.").split(".lora_")[0]

@@ -1,9 +1,9 @@
-"""Greedy answers, a context encoded once for all its questions.
+"""Greedy answers with each context encoded once for all its questions.
 
-The trunk that the questions of a context share goes through the model once (`prompt_reading.py`).
-Rows that have ended leave the batch; once few are left, several tokens are guessed at a time
-(`drafting.py`). The answers are those of one question at a time wherever a token's attention and
-position are all that it takes from the others.
+The prefix shared by the questions of a context goes through the model once (`prompt_reading.py`).
+Finished rows leave the batch; once few are left, several tokens are guessed at a time
+(`drafting.py`). The answers equal those of one question at a time if a token depends on others only
+through attention and position.
 """
 
 import math
@@ -16,11 +16,11 @@ from vestibular.modeling.answers import Answer, Watch
 from vestibular.modeling.decoding import GrowingAnswer
 from vestibular.modeling.drafting import taken
 from vestibular.modeling.encoding import EncodedQuestion, shared_prefix
-from vestibular.modeling.prompt_reading import Asked, read_prompts
+from vestibular.modeling.prompt_reading import SplitPrompt, read_prompts
 
 ROWS_ON_CPU = 48
-"""Most questions of a pass on a CPU: with more a question gets no cheaper, and rows of less similar
-length are padded."""
+"""Maximum number of questions per pass on a CPU: beyond it a question gets no cheaper, and rows of
+different length are padded."""
 
 
 def answer_sharing(
@@ -43,29 +43,29 @@ def answer_sharing(
 
 def _batches(
     questions: Sequence[EncodedQuestion], max_new_tokens: int, max_tokens: int, most_rows: int
-) -> Iterator[list[Asked]]:
-    """Group questions, those of a context together, the longest first, under the token budget."""
+) -> Iterator[list[SplitPrompt]]:
+    """Group questions within the token budget, the longest first, contexts kept together."""
     contexts: dict[str, list[int]] = {}
     for place, question in enumerate(questions):
         contexts.setdefault(question.context, []).append(place)
     groups = []
     for places in contexts.values():
         prompts = [questions[place].prompt for place in places]
-        trunk = shared_prefix(prompts)
+        prefix = shared_prefix(prompts)
         groups.append(
             [
-                Asked(place, prompt[:trunk], prompt[trunk:])
+                SplitPrompt(place, prompt[:prefix], prompt[prefix:])
                 for place, prompt in zip(places, prompts, strict=True)
             ]
         )
-    groups.sort(key=lambda group: len(group[0].trunk), reverse=True)
-    # as many in each, so that no pass is for a few that were left over
+    groups.sort(key=lambda group: len(group[0].prefix), reverse=True)
+    # equal sizes, so that no pass is left with a few questions
     passes = max(1, math.ceil(len(questions) / most_rows))
     share = math.ceil(len(questions) / passes)
-    batch: list[Asked] = []
+    batch: list[SplitPrompt] = []
     for each in (asked for group in groups for asked in group):
         grown = [*batch, each]
-        width = max(len(one.trunk) for one in grown) + max(len(one.rest) for one in grown)
+        width = max(len(one.prefix) for one in grown) + max(len(one.rest) for one in grown)
         full = len(batch) == share or (width + max_new_tokens) * len(grown) > max_tokens
         if batch and full:
             yield batch
@@ -76,10 +76,14 @@ def _batches(
 
 
 def _answer_batch(
-    model: Any, batch: Sequence[Asked], ends: Collection[int], max_new_tokens: int, watch: Watch
+    model: Any,
+    batch: Sequence[SplitPrompt],
+    ends: Collection[int],
+    max_new_tokens: int,
+    watch: Watch,
 ) -> dict[int, Answer]:
     texts = {
-        asked.place: GrowingAnswer(asked.trunk + asked.rest, ends, max_new_tokens)
+        asked.place: GrowingAnswer(asked.prefix + asked.rest, ends, max_new_tokens)
         for asked in batch
     }
     rows, logits = read_prompts(model, batch, max_new_tokens)
@@ -89,7 +93,7 @@ def _answer_batch(
         counts = _take(logits, [texts[place] for place in rows.places], guesses, ends)
         for column in range(max(counts)):
             right = [row for row, count in enumerate(counts) if count > column]
-            # mostly all of them: a copy of their logits would cost as much as finding the likeliest
+            # usually all of them: copying their logits would cost as much as the argmax
             said = logits[:, column] if len(right) == len(counts) else logits[right, column]
             watch([rows.places[row] for row in right], said)
         rows.settle(counts)
@@ -109,12 +113,13 @@ def _take(
     guesses: Sequence[tuple[int, ...]],
     ends: Collection[int],
 ) -> list[int]:
-    """Add to each row's text the likeliest tokens that are sure; return how many those are.
+    """Append the confirmed most likely tokens to each row's text; return their numbers.
 
     Args:
-        logits: behind each row's last sure token and its guesses, (rows, tokens, vocabulary).
-        texts: the rows'.
-        guesses: the rows'.
+        logits: logits after each row's last confirmed token and its guesses, (rows, tokens,
+            vocabulary).
+        texts: the rows' texts.
+        guesses: the rows' guesses.
         ends: the tokens that end an answer.
     """
     said = logits.argmax(dim=-1)

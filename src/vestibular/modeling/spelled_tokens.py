@@ -1,9 +1,9 @@
-"""Keeps texts that spell a tokenizer's special tokens (`</s>`, `<|endoftext|>`) texts.
+"""Texts that spell a tokenizer's special tokens (`</s>`, `<|endoftext|>`) stay texts.
 
-A tokenizer takes such a spelling for the token itself, wherever it stands: a context that quotes
-one would end the prompt, or forge a turn of a chat. In what the data say it is encoded as the
-letters that it is made of; in the prompt's template and in the chat template it stays the token.
-Nothing here imports torch.
+A tokenizer reads such a spelling as the token itself, wherever it occurs: a context that quotes one
+would end the prompt, or forge a turn of a chat. In the data's texts it is encoded as plain
+characters; in the prompt's template and in the chat template it remains the token. Nothing here
+imports torch.
 """
 
 import functools
@@ -13,21 +13,21 @@ from collections.abc import Sequence
 from typing import Any
 
 MARKS = range(0xE000, 0xF8FF)
-"""Characters for private use, one of which stands for a spelling while a template is filled in."""
+"""Private-use characters, one of which replaces a spelling while a template is filled in."""
 NEVER = re.compile(r"(?!)")
 
 
 def special_tokens(tokenizer: Any) -> frozenset[str]:
-    """Return the texts that a tokenizer takes for tokens which control the model."""
+    """Return the texts that a tokenizer reads as control tokens."""
     added = getattr(tokenizer, "added_tokens_decoder", {})
     marked = {str(token) for token in added.values() if token.special}
     return frozenset(marked | set(getattr(tokenizer, "all_special_tokens", ())))
 
 
 def spelled_in(tokens: frozenset[str], text: str) -> list[str]:
-    """Return those of the special tokens that a text spells, each once.
+    """Return the special tokens that a text spells, each once.
 
-    Letters of another width or form that a tokenizer may take for the usual ones count, too.
+    Compatibility variants of letters that a tokenizer may normalize count too.
     """
     pattern = _pattern(tokens)
     found = pattern.findall(text)
@@ -37,7 +37,7 @@ def spelled_in(tokens: frozenset[str], text: str) -> list[str]:
 
 
 class Spellings:
-    """Takes special tokens' spellings out of texts, and encodes the texts that they belong to.
+    """Replaces the spellings of special tokens in texts, and encodes texts that contain them.
 
     Example::
 
@@ -47,7 +47,7 @@ class Spellings:
     """
 
     def __init__(self, tokenizer: Any, texts: Sequence[str], beside: str = "") -> None:
-        """Replace what `texts` spell by marks; `beside` is what else stands in the prompt."""
+        """Replace spellings in `texts` by marks; `beside` is the rest of the prompt."""
         self.tokenizer = tokenizer
         self.tokens = _tokens_of(tokenizer)
         self.taken: list[str] = []
@@ -58,7 +58,7 @@ class Spellings:
             self.texts = [self._take(text) for text in texts]
 
     def _take(self, text: str) -> str:
-        """Return the text with marks; one that spells a token in other letters is taken whole."""
+        """Return the text with marks; a token in variant letters is replaced as a whole."""
         pattern = _pattern(self.tokens)
         if spelled_in(self.tokens, pattern.sub("", text)):
             return self._marked(text)
@@ -69,7 +69,7 @@ class Spellings:
         return f"{self.mark}{len(self.taken) - 1}{self.mark}"
 
     def encode(self, text: str, add_special_tokens: bool) -> list[int]:
-        """Return the tokens of a text that holds `texts`; special tokens beside them stay so."""
+        """Return the tokens of a text that contains `texts`; other special tokens stay special."""
         if not self.taken:
             return self._ids(text, add_special_tokens=add_special_tokens)
         control = _pattern(self.tokens)
@@ -81,7 +81,7 @@ class Spellings:
             )
         ids = self._opening() if add_special_tokens else []
         between = 0
-        # stretches without a control token; what holds no mark is encoded in one piece
+        # spans without a control token; those without a mark are encoded in one piece
         for start, end in _stretches(control, text):
             if self.mark in text[start:end]:
                 ids += self._ids(text[between:start], add_special_tokens=False)
@@ -99,7 +99,7 @@ class Spellings:
         )
 
     def _opening(self) -> list[int]:
-        """Return the tokens that the tokenizer puts in front of every text."""
+        """Return the tokenizer's opening tokens of every text."""
         bare = self._ids("a", add_special_tokens=False)
         whole = self._ids("a", add_special_tokens=True)
         places = range(len(whole) - len(bare) + 1)
@@ -110,7 +110,7 @@ class Spellings:
 
 
 def _stretches(control: re.Pattern[str], text: str) -> list[tuple[int, int]]:
-    """Return the stretches of a text between control tokens."""
+    """Return the spans of a text between control tokens."""
     spans = [match.span() for match in control.finditer(text)]
     starts = [0, *(end for _, end in spans)]
     ends = [*(start for start, _ in spans), len(text)]
@@ -124,6 +124,6 @@ def _tokens_of(tokenizer: Any) -> frozenset[str]:
 
 @functools.lru_cache(maxsize=8)
 def _pattern(tokens: frozenset[str]) -> re.Pattern[str]:
-    """Return what finds the spelling of a special token; longer ones come first."""
+    """Return a pattern for the spelling of a special token; longer tokens come first."""
     ordered = sorted(tokens, key=lambda token: (-len(token), token))
     return re.compile("|".join(map(re.escape, ordered))) if ordered else NEVER

@@ -1,7 +1,7 @@
-"""Where an adapter goes if the settings leave it open.
+"""Default modules for an adapter.
 
-That is what peft knows to be usual for an architecture, or else every linear module of the text
-decoder's layers: not its head, not routers and experts, never a tower for images or sound.
+These are the modules that peft knows as usual for an architecture, or else every linear module in
+the text decoder's layers: not the head, not routers and experts, never an image or audio tower.
 """
 
 import re
@@ -18,17 +18,17 @@ from transformers.pytorch_utils import Conv1D
 from vestibular.modeling.configuration import experts, text_decoder
 
 Targets = str | tuple[str, ...]
-"""Modules as peft takes them: names that a module's path ends with, or one pattern of it all."""
+"""Modules as peft takes them: name suffixes, or one pattern for the whole name."""
 
 ROUTER = re.compile(r"(^|_)(gate|router)$")
-"""Last part of the name of a module that chooses experts."""
+"""Name of a module that selects experts."""
 
 
 def usual_targets(model: Any) -> Targets:
-    """Return the modules of a model that an adapter goes to if nobody names others.
+    """Return a model's default modules for an adapter.
 
     Args:
-        model: a causal language model, on any device; it stays as it is.
+        model: a causal language model, on any device; not modified.
     """
     within = decoder_name(model)
     text = model.config.get_text_config(decoder=True)
@@ -44,7 +44,7 @@ def usual_targets(model: Any) -> Targets:
 
 
 def decoder_name(model: Any) -> str:
-    """Return the beginning of the names of all modules of a model's text decoder."""
+    """Return the common prefix of the module names in a model's text decoder."""
     decoder = text_decoder(model)
     for name, module in model.named_modules():
         if module is decoder:
@@ -63,12 +63,12 @@ def _linear_in_layers(model: Any, names: list[str], within: str) -> list[str]:
     for name in names:
         module = model.get_submodule(name)
         if isinstance(module, nn.Linear) and type(module).forward is not nn.Linear.forward:
-            # what it does with its matrix is its own: some product by groups, say
+            # it uses its matrix in its own way, such as a grouped product
             continue
         path = name.removeprefix(within).split(".")
         chooses = known is not None and getattr(module, "out_features", None) == known[0]
         routes = chooses or ROUTER.search(path[-1])
-        # a layer's number stands in the path of all that belongs to one
+        # the path of every part of a layer contains the layer's number
         in_layer = any(part.isdigit() for part in path)
         if in_layer and module is not head and "experts" not in path and not routes:
             chosen.append(name)
@@ -76,10 +76,10 @@ def _linear_in_layers(model: Any, names: list[str], within: str) -> list[str]:
 
 
 def _taken(model: Any, chosen: list[str]) -> list[str]:
-    """Return those of the modules that peft puts an adapter on, and on nothing else for them.
+    """Return the modules on which peft puts an adapter, if it uses no others in addition.
 
-    It refuses what fused kernels read past an adapter, and takes some names of one expert's
-    matrices for those of all experts.
+    It refuses modules that fused kernels bypass, and matches some names of one expert's matrices
+    with those of all experts.
     """
     names = sorted({_last(name) for name in chosen})
     kinds = [[name for name in chosen if _last(name) == last] for last in names]
@@ -87,7 +87,8 @@ def _taken(model: Any, chosen: list[str]) -> list[str]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             with torch.device("meta"):
-                # the configuration is of a part, for some, and tells not which class is meant
+                # for some models this is the configuration of a part, and does not determine the
+                # class
                 empty = type(model)(model.config)
             adapted = get_peft_model(empty, LoraConfig(task_type="CAUSAL_LM", target_modules=names))
     except (ValueError, TypeError, RuntimeError):
@@ -99,7 +100,7 @@ def _taken(model: Any, chosen: list[str]) -> list[str]:
             if isinstance(module, BaseTunerLayer)
         }
     if set(chosen) <= found:
-        # the same names outside the text decoder are for `described` to leave out
+        # `described` excludes the same names outside the text decoder
         return chosen if all(_last(name) in names for name in found) else []
     return [name for kind in kinds for name in _taken(model, kind)] if len(kinds) > 1 else []
 
@@ -109,7 +110,7 @@ def _last(name: str) -> str:
 
 
 def described(chosen: list[str], everything: list[str]) -> Targets:
-    """Return the shortest description of some modules that fits no other one.
+    """Return the shortest description of some modules that matches no other.
 
     Args:
         chosen: full names of the modules to describe.
@@ -118,7 +119,7 @@ def described(chosen: list[str], everything: list[str]) -> Targets:
     last = sorted({_last(name) for name in chosen})
     if {name for name in everything if _last(name) in last} == set(chosen):
         return tuple(last)
-    # the same modules of every layer, by their paths
+    # the same modules of every layer, by path
     found: dict[str, set[str]] = {}
     for name in chosen:
         before, after = re.split(r"\.\d+\.", name, maxsplit=1)
@@ -130,12 +131,12 @@ def described(chosen: list[str], everything: list[str]) -> Targets:
 
 
 def unknown_names(model: Any, targets: Targets) -> list[str]:
-    """Return those of a list of names that no module of a model has; peft takes one as enough.
+    """Return the names that no module of a model has; for peft one match suffices.
 
     Args:
         model: the model, on any device.
-        targets: modules as peft takes them; a text is a pattern, or a word for several modules,
-            and peft itself says if it fits none.
+        targets: modules as peft takes them; a string is a pattern or a keyword, which peft checks
+            itself.
     """
     if isinstance(targets, str):
         return []
@@ -148,12 +149,12 @@ def unknown_names(model: Any, targets: Targets) -> list[str]:
 
 
 def narrowed(targets: Targets, idle: set[str], model: Any) -> Targets:
-    """Return modules without those of a kind that an adapter does nothing on.
+    """Return modules without the kinds on which an adapter has no effect.
 
     Args:
         targets: the modules, as peft takes them.
-        idle: full names of the modules to leave out; their like in other layers go too.
-        model: the model that they are in.
+        idle: full names of the modules to exclude, in all layers.
+        model: the model of the modules.
     """
     everything = [name for name, each in model.named_modules() if _is_linear(each)]
     kinds = {re.sub(r"\.\d+\.", ".*.", name) for name in idle}

@@ -1,4 +1,4 @@
-"""Rows of tokens as the tensors of one forward pass, and the logits that count."""
+"""Rows of tokens as the tensors of a forward pass, and the logits needed from it."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,17 +10,17 @@ from vestibular.modeling.attention import layer_kinds, masks
 from vestibular.modeling.batching import Row
 
 Inputs = dict[str, Tensor]
-"""`input_ids` (rows, tokens); where rows hold several branches, `position_ids` and `segment_ids`
-(rows, tokens); and what is learned: `label_rows`, `label_columns` and `labels`, (labels,) each:
-the output at that row and column should be that token."""
+"""`input_ids` (rows, tokens); for rows with several segments, `position_ids` and `segment_ids`
+(rows, tokens); and the labels: `label_rows`, `label_columns` and `labels`, (labels,) each: the
+output at that row and column should be that token."""
 
 
 def collate(rows: Sequence[Row], width: int = 0) -> Inputs:
-    """Lay rows out as tensors, padded on the right to the longest one, or at least to `width`.
+    """Arrange rows as tensors, padded on the right to the longest row, or at least to `width`.
 
-    Rows of one question each need nothing but their tokens: padding stands on the right, where
-    causality alone hides it. Otherwise `segment_ids` names each token's part, 0 padding, 1 the
-    trunk, 2 and up the branches, and `position_ids` its place in its own text.
+    Rows of one question need only their tokens: padding is on the right, where causality hides it.
+    Otherwise `segment_ids` gives each token's segment (0 padding, 1 the prefix, 2 and up the
+    segments) and `position_ids` its position in its own text.
     """
     width = max(width, *(row.length for row in rows))
     input_ids = torch.zeros(len(rows), width, dtype=torch.long)
@@ -30,23 +30,23 @@ def collate(rows: Sequence[Row], width: int = 0) -> Inputs:
     label_columns: list[int] = []
     labels: list[int] = []
     for number, row in enumerate(rows):
-        trunk = len(row.trunk)
-        input_ids[number, :trunk] = torch.tensor(row.trunk, dtype=torch.long)
-        position_ids[number, :trunk] = torch.arange(trunk)
-        segment_ids[number, :trunk] = 1
-        column = trunk
-        for which, branch in enumerate(row.branches):
-            end = column + len(branch.tokens)
-            input_ids[number, column:end] = torch.tensor(branch.tokens)
-            position_ids[number, column:end] = torch.arange(trunk, trunk + len(branch.tokens))
+        prefix = len(row.prefix)
+        input_ids[number, :prefix] = torch.tensor(row.prefix, dtype=torch.long)
+        position_ids[number, :prefix] = torch.arange(prefix)
+        segment_ids[number, :prefix] = 1
+        column = prefix
+        for which, segment in enumerate(row.segments):
+            end = column + len(segment.tokens)
+            input_ids[number, column:end] = torch.tensor(segment.tokens)
+            position_ids[number, column:end] = torch.arange(prefix, prefix + len(segment.tokens))
             segment_ids[number, column:end] = which + 2
-            # a token is predicted by the output at the token before it
-            learned = branch.tokens[branch.first_label :]
+            # a token is predicted by the output at the previous token
+            learned = segment.tokens[segment.first_label :]
             label_rows += [number] * len(learned)
-            label_columns += range(column + branch.first_label - 1, end - 1)
+            label_columns += range(column + segment.first_label - 1, end - 1)
             labels += learned
             column = end
-    shared = any(len(row.branches) > 1 for row in rows)
+    shared = any(len(row.segments) > 1 for row in rows)
     return {
         "input_ids": input_ids,
         **({"position_ids": position_ids, "segment_ids": segment_ids} if shared else {}),
@@ -56,11 +56,11 @@ def collate(rows: Sequence[Row], width: int = 0) -> Inputs:
     }
 
 
-def branches_seen(segment_ids: Tensor) -> Tensor:
-    """Return which tokens each token of a row with branches may see, (rows, tokens, tokens).
+def segments_seen(segment_ids: Tensor) -> Tensor:
+    """Return which tokens each token of a row with segments may see, (rows, tokens, tokens).
 
-    A token sees what stands before it in the trunk and in its own branch, and always itself,
-    so that the softmax over a padding token's row is defined.
+    A token sees earlier ones in the prefix and in its own segment, and always itself, so that the
+    softmax over a padding token's row is defined.
     """
     width = segment_ids.shape[1]
     query, key = segment_ids[:, :, None], segment_ids[:, None, :]
@@ -70,19 +70,19 @@ def branches_seen(segment_ids: Tensor) -> Tensor:
 
 
 def logits_at(model: nn.Module, rows: Tensor, columns: Tensor, **inputs: Any) -> tuple[Tensor, Any]:
-    """Run `model` and its output head at the given places only.
+    """Run `model`, and its output head at the given positions only.
 
-    The vocabulary is the widest matrix of a small model; most places need no row of it. The
-    hidden states are picked out before the head, wherever an architecture keeps it.
+    The vocabulary is the widest matrix of a small model, and most positions do not need it. The
+    hidden states are selected before the head, wherever an architecture keeps it.
 
     Args:
         model: a causal language model.
-        rows: row of each place, (places,).
-        columns: column of each place, (places,).
-        inputs: what `forward` takes.
+        rows: row of each position, (positions,).
+        columns: column of each position, (positions,).
+        inputs: arguments of `forward`.
 
     Returns:
-        the logits, (places, vocabulary), and the model's whole output.
+        the logits, (positions, vocabulary), and the model's whole output.
     """
     head: Any = model.get_output_embeddings()  # type: ignore[operator]
     if head is None:
@@ -108,7 +108,7 @@ def label_loss(model: nn.Module, inputs: Inputs) -> Tensor:
         arguments["position_ids"] = positions
         arguments["attention_mask"] = masks(
             layer_kinds(model.config),
-            branches_seen(inputs["segment_ids"]),
+            segments_seen(inputs["segment_ids"]),
             positions,
             positions,
             model.dtype,  # type: ignore[arg-type]

@@ -1,8 +1,8 @@
-"""The output head's product with the whole vocabulary, the widest of an exam, in parts.
+"""The output head's product with the whole vocabulary, the widest of an exam, split into parts.
 
-On a CPU one product of a few rows with a matrix of 50,000 rows and more takes 1.3 to 1.7 times as
-long as the same in parts: a part's result stays in the processor's cache
-(`python -m bench.vocabulary`).
+On a CPU, one product of a few rows with a matrix of 50,000 rows or more takes 1.3 to 1.7 times as
+long as the same in parts: a part's result stays in the processor's cache (`python -m
+bench.vocabulary`).
 """
 
 from collections.abc import Iterator
@@ -13,17 +13,17 @@ import torch
 from torch import Tensor, nn
 
 PART = 2048
-"""Rows of the head's matrix that are multiplied at a time; 512 to 4,096 are as good."""
+"""Rows of the head's matrix multiplied at a time; 512 to 4,096 are equally good."""
 
 
 @contextmanager
 def vocabulary_in_parts(model: Any) -> Iterator[None]:
-    """Let a model's output head work in parts, where that is faster; gradients are not kept.
+    """Split the product of a model's output head where that is faster; gradients are not kept.
 
-    It is for a plain linear layer in float32 on a CPU. All that a model does behind it, such as
-    capping logits, is as before.
+    Applies to a plain linear layer in float32 on a CPU. Everything that a model does after it, such
+    as capping logits, is unchanged.
     """
-    head = model.get_output_embeddings()
+    head: Any = model.get_output_embeddings()
     if (
         type(head) is not nn.Linear
         or head.weight.device.type != "cpu"
@@ -35,7 +35,7 @@ def vocabulary_in_parts(model: Any) -> Iterator[None]:
 
     def forward(hidden: Tensor) -> Tensor:
         rows = hidden.flatten(end_dim=-2)
-        # a single row is bound by reading the matrix, however it is done
+        # the time of a single row is that of reading the matrix
         if len(rows) < 2:
             return plain(hidden)
         logits = rows.new_empty(len(rows), head.out_features)
@@ -46,9 +46,9 @@ def vocabulary_in_parts(model: Any) -> Iterator[None]:
             logits += head.bias
         return logits.view(*hidden.shape[:-1], -1)
 
-    head.forward = forward
+    head.__dict__["forward"] = forward
     try:
         yield
     finally:
-        # the class's own method again
-        del head.forward
+        # restores the class's own method
+        del head.__dict__["forward"]

@@ -1,6 +1,6 @@
-"""All settings of a project joined: what `params.yaml` may say.
+"""All settings of a project: the content of `params.yaml`.
 
 May import `core` and the settings of every package. The stages `prepare` and `select` and the
-commands read it; `train` and `evaluate` read their own part alone, so that a change elsewhere
-reruns neither.
+commands read it; `train` and `evaluate` read only their own part, so that a change elsewhere reruns
+neither.
 """

@@ -1,4 +1,4 @@
-"""All of `params.yaml`, read once and checked whole."""
+"""The whole of `params.yaml`, read and checked at once."""
 
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -8,8 +8,8 @@ from pydantic import Field, field_validator
 from vestibular.core.candidates import merge_candidates, written_location
 from vestibular.core.errors import ParamsError
 from vestibular.core.paths import PARAMS
-from vestibular.core.runs import FOLD, SEED
 from vestibular.core.settings import PromptSettings, Seed, Settings, validate
+from vestibular.core.trials import FOLD, SEED
 from vestibular.core.yaml_files import read_yaml
 from vestibular.data.settings import DataSettings
 from vestibular.examination.settings import EvaluateSettings
@@ -19,50 +19,50 @@ from vestibular.training.settings import TrainSettings
 
 MirrorTarget = Literal["neptune", "mlflow"]
 FIRST = {"data", "bases", "repeats", "candidates"}
-"""All that a project's settings hold before there are any: what DVC needs to read `dvc.yaml`."""
+"""Keys of a new project before it has settings: those that DVC needs to read `dvc.yaml`."""
 
 
 class RegistrySettings(Settings):
-    """What the chosen models are called where versions of them are kept."""
+    """Names under which versions of the chosen model are kept."""
 
     artifact: str = Field(pattern=r"^[a-z](-?[a-z0-9]+)+$")
-    """Name of the model in git's tags and in MLflow; `artifacts` of `dvc.yaml` has the same."""
+    """Name of the model in git tags and in MLflow; must match `artifacts` in `dvc.yaml`."""
     model_key: str = Field(pattern=r"^[A-Z][A-Z0-9]{1,9}$")
-    """Neptune's key of the model: capital letters and digits."""
+    """Key of the model in Neptune: capital letters and digits."""
 
 
 class Candidate(Settings):
-    """A base model with the settings that it is fine-tuned with."""
+    """A base model with its fine-tuning settings."""
 
     base_model: str = Field(min_length=1)
     """A folder, or the id of a model on the Hugging Face hub."""
     revision: str | None = None
-    """The hub's commit, 40 hexadecimal digits, which `vestibular pin` writes; only for a hub id."""
+    """The hub's commit, 40 hexadecimal digits, written by `vestibular pin`; only for a hub id."""
     train: TrainSettings
-    """`train` with the candidate's own values in place."""
+    """`train` overridden by the candidate's own values."""
 
 
 class Params(Settings):
-    """All of `params.yaml`."""
+    """The whole of `params.yaml`."""
 
     seed: Seed
-    """Seed of everything that is drawn."""
+    """Seed of everything random."""
     bases: str = Field(min_length=1)
-    """Folder that holds the base models that are not on the hub; DVC watches it."""
+    """Folder of the local base models; DVC watches it."""
     data: DataSettings
     prompt: PromptSettings
     train: TrainSettings
     evaluate: EvaluateSettings
     repeats: Annotated[tuple[str, ...], Field(strict=False)]
-    """Further trainings and exams of every candidate, for the choice alone. `fold-1` to
-    `fold-5`: five folds of a cross-validation; `seed-7`: all training questions with the seed
-    7. A list and not a number, since DVC makes a stage of each item and cannot count."""
+    """Further trainings and exams of every candidate, for the choice only. `fold-1` to `fold-5`:
+    five folds of a cross-validation; `seed-7`: all training questions with seed 7. A list and not a
+    number, since DVC makes a stage of each item and cannot count."""
     select: SelectSettings
     mirror: Annotated[tuple[MirrorTarget, ...], Field(strict=False)]
-    """Services that `vestibular mirror` pushes the runs to; nothing depends on them."""
+    """Services to which `vestibular mirror` pushes the runs; nothing depends on them."""
     registry: RegistrySettings
     scatter: ScatterSettings = ScatterSettings()
-    """What a cell of `vestibular scatter` may take; need not be there."""
+    """Resources of a cell of `vestibular scatter`; may be omitted."""
     candidates: dict[str, Candidate]
 
     @field_validator("data")
@@ -70,8 +70,8 @@ class Params(Settings):
     def _names_two_files(cls, data: DataSettings) -> DataSettings:
         if data.validation is not None and Path(data.validation) == Path(data.train):
             raise ValueError(
-                "train and validation are the same file; name another one, or leave validation "
-                "out and write a validation_size"
+                "train and validation are the same file; name another file, or omit validation "
+                "and set validation_size"
             )
         return data
 
@@ -80,11 +80,11 @@ class Params(Settings):
     def _has_no_number(cls, repeats: object) -> object:
         if isinstance(repeats, int):
             names = ", ".join(f"fold-{number}" for number in range(1, min(repeats, 10) + 1))
-            raise ValueError(f"DVC needs the names one by one: write [{names}] (got {repeats})")
+            raise ValueError(f"DVC needs a list of names: write [{names}] (got {repeats})")
         for one in repeats if isinstance(repeats, list | tuple) else ():
             if not isinstance(one, str):
                 seed = isinstance(one, int) and not isinstance(one, bool) and one >= 0
-                advice = f": write seed-{one} for a training with the seed {one}" if seed else ""
+                advice = f": write seed-{one} for a training with seed {one}" if seed else ""
                 raise ValueError(f"{one}: must be fold-N or seed-N{advice}")
         return repeats
 
@@ -97,16 +97,16 @@ class Params(Settings):
             if SEED.fullmatch(name) and int(name.removeprefix("seed-")) >= 2**32:
                 raise ValueError(f"{name}: a seed must be less than 4,294,967,296")
         if len(set(repeats)) < len(repeats) or f"seed-{info.data.get('seed')}" in repeats:
-            raise ValueError("names one twice, or the seed that `seed` is")
+            raise ValueError("lists a name twice, or the seed of `seed`")
         folds = sorted(int(name.removeprefix("fold-")) for name in repeats if FOLD.fullmatch(name))
         if folds != list(range(1, len(folds) + 1)) or len(folds) == 1:
             named = ", ".join(f"fold-{number}" for number in folds)
-            raise ValueError(f"folds must count from 1, as fold-1, fold-2 (got {named})")
+            raise ValueError(f"folds must be numbered from 1: fold-1, fold-2 (got {named})")
         return repeats
 
     @property
     def folds(self) -> tuple[str, ...]:
-        """Names of the repeats that are folds of the cross-validation, in their order."""
+        """Names of the repeats that are folds of the cross-validation, in order."""
         return tuple(sorted((name for name in self.repeats if FOLD.fullmatch(name)), key=_number))
 
     @property
@@ -118,7 +118,7 @@ class Params(Settings):
         """Return the candidate called `name`.
 
         Raises:
-            ParamsError: there is none of that name.
+            ParamsError: there is no such candidate.
         """
         if name not in self.candidates:
             known = ", ".join(self.candidates)
@@ -127,7 +127,7 @@ class Params(Settings):
 
 
 def has_settings(path: Path = PARAMS) -> bool:
-    """Return whether anybody has written settings yet, right ones or wrong ones.
+    """Return whether the settings have been written yet, valid or not.
 
     Raises:
         ParamsError: the file is not YAML.
@@ -139,11 +139,11 @@ def load_params(path: Path = PARAMS) -> Params:
     """Read and check all settings.
 
     Raises:
-        ParamsError: with every fault, one a line, each with the path of its key.
+        ParamsError: lists every fault, one per line, each with the path of its key.
     """
     content = read_yaml(path)
     if content.keys() == FIRST:
-        raise ParamsError(f"{path}: holds no settings yet; `vestibular init` writes them")
+        raise ParamsError(f"{path}: contains no settings yet; `vestibular init` writes them")
     faults, candidates = merge_candidates(content)
     merged = content if candidates is None else {**content, "candidates": candidates}
     return validate(

@@ -1,7 +1,7 @@
-"""What changed between two runs, and whether the scores differ beyond noise.
+"""Changes between two runs, and whether the scores differ beyond noise.
 
-A candidate's answers of both runs are compared on the same questions, in pairs. Where one run's
-answers are not here, its scores are set beside the other's, and no test is made. Nothing here
+A candidate's answers in both runs are compared in pairs, on the same questions. If one run's
+answers are not here, its scores are only shown next to the other's, without a test. Nothing here
 imports torch.
 """
 
@@ -21,7 +21,7 @@ from vestibular.selection.differences import Difference, difference
 NEVER = ("train.seeds", "evaluate.folds")
 """Settings of which a candidate's own training and exam are independent."""
 OF_THE_CHOICE = ("repeats", "select.", *NEVER)
-"""Beginnings of the settings that the choice between the candidates alone depends on."""
+"""Prefixes of settings that affect only the choice between the candidates."""
 
 Rows = Sequence[AnsweredQuestion]
 Pair = tuple[AnsweredQuestion, AnsweredQuestion]
@@ -34,7 +34,7 @@ class _Source(NamedTuple):
 
 @dataclass(frozen=True)
 class Flip:
-    """A question that one of the two runs alone has right."""
+    """A question that only one of the two runs answered correctly."""
 
     id: str
     question: str
@@ -47,56 +47,56 @@ class Flip:
 
 @dataclass(frozen=True)
 class ScoreChange:
-    """A mean score of both runs."""
+    """A mean score in both runs."""
 
     old: float
     new: float
     difference: Difference
     p_corrected: float | None
     """The difference's p-value after Holm's correction over the candidates whose answers changed;
-    None where these are of one document."""
+    None if the questions are about one document."""
 
 
 @dataclass(frozen=True)
 class CandidateChange:
-    """A candidate of both runs."""
+    """A candidate in both runs."""
 
     changed: Mapping[str, Sequence[str]]
-    """What differs in settings, data, base and code, a line each."""
+    """Differences in settings, data, base and code, one line each."""
     questions: int = 0
-    """Questions that both runs asked, with equal references."""
+    """Number of questions that both runs asked, with equal references."""
     left_out: tuple[int, int] = (0, 0)
-    """Questions of the old and of the new run that the other did not ask."""
+    """Number of questions of the old and of the new run that the other did not ask."""
     same_answers: bool = False
-    """Whether no answer differs, nor its scores."""
+    """Whether all answers and scores are equal."""
     missing: Sequence[str] = ()
-    """Which answers are not here, in words."""
+    """Descriptions of the answers that are not here."""
     committed: tuple[CommittedScores | None, CommittedScores | None] = (None, None)
-    """Where answers are missing, the scores of both runs as git holds them; None: not known."""
+    """If answers are missing, the scores of both runs as stored in git; None if unknown."""
     scores: Mapping[Metric, ScoreChange] = field(default_factory=dict)
-    """Empty where no question is the same."""
+    """Empty if the runs have no question in common."""
     flipped: Sequence[Flip] = ()
 
 
 @dataclass(frozen=True)
 class Changes:
-    """Two runs compared."""
+    """Comparison of two runs."""
 
     out_of_fold: bool
-    """Whether the answers are those of a cross-validation."""
+    """Whether the answers come from a cross-validation."""
     candidates: Mapping[str, CandidateChange]
-    """Those that are in both."""
+    """The candidates in both runs."""
     added: Sequence[str]
     removed: Sequence[str]
     of_the_choice: Sequence[str]
-    """What differs in the settings of the choice between the candidates, a line each."""
+    """Differences in the settings of the choice between the candidates, one line each."""
 
 
 def compare(old: Revision, new: Revision) -> Changes:
     """Compare two runs, candidate by candidate.
 
-    Both runs' out-of-fold answers are compared if both have the same folds, else those to the
-    validation questions. Of these the ones count that both runs asked, with equal references.
+    Out-of-fold answers are compared if both runs have the same folds, else the answers to the
+    validation questions. Only questions that both runs asked, with equal references, count.
 
     Raises:
         DataError: a run did not examine a candidate.
@@ -144,9 +144,9 @@ def compare_answers(
     """Compare two exams, question by question; the p-values are not corrected yet.
 
     Args:
-        before: the older exam's rows.
-        after: the newer one's.
-        changed: what differs in what the exams rest on, a line each.
+        before: rows of the older exam.
+        after: rows of the newer exam.
+        changed: differences between the inputs of the exams, one line each.
     """
     pairs = _pairs(before, after)
     return CandidateChange(
@@ -164,7 +164,7 @@ def _as_good(old: AnsweredQuestion, new: AnsweredQuestion) -> bool:
 
 
 def corrected(found: Mapping[str, CandidateChange]) -> dict[str, CandidateChange]:
-    """Correct over the candidates whose answers changed: of the others there is no question."""
+    """Correct over the candidates whose answers changed; the others are not tested."""
     result = dict(found)
     for metric in METRICS:
         raw = {
@@ -206,7 +206,7 @@ def _pairs(old: Rows, new: Rows) -> list[Pair]:
 def _scores(pairs: Sequence[Pair]) -> dict[Metric, ScoreChange]:
     if not pairs:
         return {}
-    # rows of earlier versions name no context: there a title is a document
+    # rows of earlier versions have no context: there, a title is a document
     clusters = Clusters(
         document_numbers(
             [_Source(new.title, new.context or old.context or new.title) for old, new in pairs]
@@ -222,7 +222,7 @@ def _scores(pairs: Sequence[Pair]) -> dict[Metric, ScoreChange]:
 
 
 def _flipped(pairs: Sequence[Pair]) -> list[Flip]:
-    """Return the questions that one of the two runs alone has right."""
+    """Return the questions that only one of the two runs answered correctly."""
     return [
         Flip(
             id=new.id,
@@ -237,7 +237,7 @@ def _flipped(pairs: Sequence[Pair]) -> list[Flip]:
 
 
 def _changed(old: Revision, new: Revision, name: str) -> dict[str, list[str]]:
-    """Say what differs in settings, data, base and code, a line each."""
+    """Return the differences in settings, data, base and code, one line each."""
     settings = [
         line
         for line in _differing(old.settings(name), new.settings(name))

@@ -1,4 +1,4 @@
-"""A comparison of two runs, laid out for a terminal."""
+"""A comparison of two runs, formatted for a terminal."""
 
 from collections.abc import Callable
 
@@ -6,7 +6,7 @@ from vestibular.core.metrics import METRICS, Metric
 from vestibular.registry.changes import CandidateChange, Changes, ScoreChange
 from vestibular.registry.revisions import Interval, Revision
 from vestibular.selection.means import LEVEL
-from vestibular.selection.phrases import METRIC_NAMES, amount, number, probability
+from vestibular.selection.phrases import METRIC_NAMES, amount, number, p_value_words
 
 MARKS = {"gained": "+", "lost": "-"}
 NAMED: tuple[tuple[Metric, str], ...] = tuple((metric, METRIC_NAMES[metric]) for metric in METRICS)
@@ -14,7 +14,7 @@ NAMED: tuple[tuple[Metric, str], ...] = tuple((metric, METRIC_NAMES[metric]) for
 
 
 def as_text(found: Changes, old: Revision, new: Revision, most: int | None) -> str:
-    """Lay a comparison out for a terminal, with at most so many flipped questions a candidate."""
+    """Format a comparison, with at most `most` changed answers per candidate."""
     basis = "out-of-fold answers" if found.out_of_fold else "validation questions"
     lines = [f"{old.name} -> {new.name}, on the {basis}"]
     if found.of_the_choice:
@@ -26,9 +26,9 @@ def as_text(found: Changes, old: Revision, new: Revision, most: int | None) -> s
         elif row.missing:
             lines += _unpaired(row, old, new)
         elif not row.questions:
-            lines.append("  no question is the same in both, so that nothing can be compared")
+            lines.append("  the runs have no question in common, so that nothing can be compared")
         else:
-            lines += [f"  {sentence(row.scores[metric], label)}" for metric, label in NAMED]
+            lines += [f"  {score_sentence(row.scores[metric], label)}" for metric, label in NAMED]
             lines += _flips(row, most)
         for kind, changes in row.changed.items():
             lines += [f"  {kind}: {change}" for change in changes]
@@ -36,8 +36,8 @@ def as_text(found: Changes, old: Revision, new: Revision, most: int | None) -> s
             lines.append("  settings, data, base and code are the same")
             if row.missing or row.flipped:
                 lines.append(
-                    "  so that differences come from the processor or the packages: on another "
-                    "machine a run is similar to this one, and not always equal"
+                    "  so the differences come from the processor or the packages: on another "
+                    "machine, a run is similar to this one but not always equal"
                 )
     for kind, names in (("added", found.added), ("removed", found.removed)):
         if names:
@@ -46,15 +46,15 @@ def as_text(found: Changes, old: Revision, new: Revision, most: int | None) -> s
 
 
 def _unpaired(row: CandidateChange, old: Revision, new: Revision) -> list[str]:
-    """Say what is not here, and set the scores beside each other."""
+    """Say which answers are missing, and show the scores next to each other."""
     lines = [f"  not compared question by question: {reason}" for reason in row.missing]
     before, after = row.committed
     for revision, scores in ((old, before), (new, after)):
         if scores is None:
-            lines.append(f"  the scores of {revision.name} are not known either")
+            lines.append(f"  the scores of {revision.name} are unknown too")
     if before is None or after is None:
         return lines
-    lines.append("  on the validation questions, by the scores alone:")
+    lines.append("  on the validation questions, by scores alone:")
     for metric, label in NAMED:
         one, other = before.values.score(metric), after.values.score(metric)
         first, second = before.intervals.get(metric), after.intervals.get(metric)
@@ -62,9 +62,10 @@ def _unpaired(row: CandidateChange, old: Revision, new: Revision) -> list[str]:
         if first and second:
             similar = first.low <= other <= first.high and second.low <= one <= second.high
             lines[-1] += (
-                ": similar to it, each within the other's interval"
+                ": similar, each within the other's interval"
                 if similar
-                else ": outside the other's interval; answers in pairs would tell more"
+                else ": outside the other's interval; comparing the answers in pairs would tell "
+                "more"
             )
     return lines
 
@@ -76,37 +77,37 @@ def _with_interval(score: float, interval: Interval | None) -> str:
 
 
 def advice(found: Changes, remote: Callable[[], bool]) -> str | None:
-    """Say how answers that are missing may be had; None where none are.
+    """Say how to get missing answers; None if none are missing.
 
     Args:
-        found: what `compare` returns.
-        remote: says whether DVC knows a remote, which takes a second.
+        found: result of `compare`.
+        remote: returns whether DVC has a remote, which takes a second.
     """
     if not any(row.missing for row in found.candidates.values()):
         return None
     if remote():
         return (
-            "`dvc fetch --all-commits` gets the missing answers, if they were pushed; then run "
-            "this again"
+            "`dvc fetch --all-commits` downloads the missing answers, if they were pushed; then "
+            "run this again"
         )
     return (
-        "no DVC remote is set up here, so that only the machine that gave the missing answers has "
-        "them"
+        "no DVC remote is set up here, so the missing answers exist only on the machine that "
+        "made them"
     )
 
 
-def sentence(row: ScoreChange, label: str) -> str:
+def score_sentence(row: ScoreChange, label: str) -> str:
     """Say how a mean score changed, and whether beyond noise."""
     said = f"{label} {number(row.old)} -> {number(row.new)}"
     apart = row.difference
     if row.p_corrected is None or apart.low is None or apart.high is None:
-        return f"{said}: of one document, so that nothing tells how sure the difference is"
-    verdict = "within the noise"
+        return f"{said}: about one document, so nothing shows how certain the difference is"
+    outcome = "within the noise"
     if row.p_corrected < LEVEL:
-        verdict = f"{'better' if apart.value > 0 else 'worse'}, beyond noise"
+        outcome = f"{'better' if apart.value > 0 else 'worse'}, beyond noise"
     return (
-        f"{said}: {verdict} (difference {apart.value:+.3f}, {number(apart.low)} to "
-        f"{number(apart.high)}, {probability(row.p_corrected)} after Holm's correction)"
+        f"{said}: {outcome} (difference {apart.value:+.3f}, {number(apart.low)} to "
+        f"{number(apart.high)}, {p_value_words(row.p_corrected)} after Holm's correction)"
     )
 
 
@@ -123,8 +124,8 @@ def _left_out(row: CandidateChange) -> list[str]:
 def _flips(row: CandidateChange, most: int | None) -> list[str]:
     counts = {way: sum(one.way == way for one in row.flipped) for way in MARKS}
     lines = [
-        f"  of {amount(row.questions)} questions {counts['gained']} are right now that were "
-        f"not, {counts['lost']} no longer are"
+        f"  of {amount(row.questions)} questions, {counts['gained']} are newly right and "
+        f"{counts['lost']} newly wrong"
     ]
     lines += _left_out(row)
     lines += [

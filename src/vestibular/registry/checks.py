@@ -1,4 +1,4 @@
-"""What must be so before a version is registered or promoted."""
+"""Conditions for registering or promoting a version."""
 
 import json
 import subprocess
@@ -23,21 +23,25 @@ from vestibular.core.yaml_files import parse_yaml
 from vestibular.registry.commits import LOCK, UNSHALLOW
 
 REMOTE_SECONDS = 300.0
-"""How long a DVC remote may take to say whether it has a model."""
+"""Timeout for asking a DVC remote whether it has a model, in seconds."""
 
 
 def facts_of_model() -> dict[str, str]:
-    """Return what a tag says of the model in `models/production`.
+    """Return the facts about the model in `models/production` for a tag.
 
     Raises:
-        DataError: no model is there.
+        DataError: there is no model.
     """
     path = PRODUCTION / MODEL_FILE
     if not path.exists():
         refusal = refusal_at("HEAD")
         if refusal is not None:
-            raise DataError(f"{PRODUCTION}: holds no model: `select` promoted nothing: {refusal}")
-        raise DataError(f"{path}: not found; run `dvc repro`, or `dvc pull` if it has been run")
+            raise DataError(
+                f"{PRODUCTION}: contains no model, since `select` promoted nothing: {refusal}"
+            )
+        raise DataError(
+            f"{path}: not found; run `dvc repro`, or `dvc pull` if that has been run elsewhere"
+        )
     model = ModelFile.read(path)
     return {
         "Candidate": model.candidate,
@@ -48,7 +52,7 @@ def facts_of_model() -> dict[str, str]:
 
 
 def refusal_at(commit: str) -> str | None:
-    """Return why `select` put no candidate into production at a commit; None if it did.
+    """Return why `select` promoted no candidate at a commit; None if it did.
 
     Raises:
         GitError: git does not have the commit.
@@ -63,7 +67,7 @@ def refusal_at(commit: str) -> str | None:
 
 
 def check_identity() -> None:
-    """Make sure that git knows who writes a tag.
+    """Check that git knows the author of a tag.
 
     Raises:
         DataError: it does not.
@@ -77,41 +81,41 @@ def check_identity() -> None:
 
 
 def check_whole_history() -> None:
-    """Make sure that the versions and stages that are here are all of them.
+    """Check that this clone has all versions and stages.
 
     Raises:
-        ShallowHistoryError: this clone is shallow, and so has no tag of an earlier commit.
+        ShallowHistoryError: this clone is shallow, and lacks the tags of earlier commits.
         GitError: git does not open the repository.
     """
     if is_shallow():
         raise ShallowHistoryError(
             "this clone is shallow: versions and stages of earlier commits may be missing, and a "
-            f"new tag could take the name of one of theirs; run: {UNSHALLOW} --tags"
+            f"new tag could reuse the name of one of them; run: {UNSHALLOW} --tags"
         )
 
 
 def check_committed() -> None:
-    """Make sure that the commit holds what lies here.
+    """Check that the commit contains what is in the working tree.
 
     Raises:
         DataError: a tracked file has changes, or the model is not that of `dvc.lock`.
         GitError: git does not open the repository.
     """
-    # names as they are, whatever letters they have
+    # names as they are, in any script
     own = ("-c", "core.quotePath=false")
-    # what else a repository holds, where a project is a folder of it, is not the model's
+    # if the project is a folder of a repository, the rest of the repository does not matter
     status = run_git(*own, "status", "--porcelain", "--untracked-files=no", "--", ".")
     if status.returncode:
         raise GitError(f"git: {last_line(status.stderr)}")
     if changed := [line[3:] for line in status.stdout.splitlines()]:
         raise DataError(
-            f"{_first(changed)}: changed since the last commit, and a version is a commit; run "
+            f"{_first(changed)}: changed since the last commit, but a version is a commit; run "
             "`git add . && git commit` first"
         )
     if missing := _untracked_results():
         raise DataError(
-            f"{_first(missing)}: not in git, so that a version would lack what the run made; run "
-            "`git add . && git commit` first"
+            f"{_first(missing)}: not in git, so a version would lack what the run made; run `git "
+            "add . && git commit` first"
         )
     faults = [
         f"{path} ({state})"
@@ -124,15 +128,15 @@ def check_committed() -> None:
     ]
     if faults:
         raise DataError(
-            f"{', '.join(faults[:3])}: not as in {Path(LOCK)}; run `dvc repro` (or "
-            "`dvc checkout`), commit, and register then"
+            f"{', '.join(faults[:3])}: differs from {Path(LOCK)}; run `dvc repro` (or `dvc "
+            "checkout`), commit, and then register"
         )
 
 
 def _untracked_results() -> list[str]:
-    """Return the lock, and what it names as a stage's output, where git neither has nor ignores it.
+    """Return the lock and the stages' outputs that git neither tracks nor ignores.
 
-    DVC has what git ignores.
+    DVC tracks what git ignores.
 
     Raises:
         GitError: git does not open the repository.
@@ -157,18 +161,18 @@ def _first(names: Sequence[str]) -> str:
 
 
 def check_pushed() -> None:
-    """Make sure that a remote, if there is one, has the model.
+    """Check that the remote, if there is one, has the model.
 
-    Nobody looks for it in a folder of this very project, as the demo's remote is.
+    A remote that is a folder of this project, such as the demo's, does not count.
 
     Raises:
-        DataError: it has not, or does not answer.
+        DataError: it does not have the model, or does not answer.
     """
     if not run_dvc("remote", "list").stdout.strip():
         print(
-            "note: no DVC remote is set up, so that no other machine can download this version; "
-            "`dvc remote add --default NAME ADDRESS`, then `vestibular "
-            "registry push --version VERSION`",
+            "note: no DVC remote is set up, so no other machine can download this version; run "
+            "`dvc remote add --default NAME ADDRESS`, then `vestibular registry push --version "
+            "VERSION`",
             file=sys.stderr,
         )
         return
@@ -182,24 +186,24 @@ def check_pushed() -> None:
     if missing and _lies_here():
         print(
             f"note: {PRODUCTION}: not in the DVC remote yet, which is a folder of this project; "
-            "`dvc push` and commit what it adds, or set up a remote of your own, so that another "
-            "machine can download this version",
+            "run `dvc push` and commit what it adds, or set up a remote of your own, so that "
+            "another machine can download this version",
             file=sys.stderr,
         )
     elif missing:
         raise DataError(
-            f"{PRODUCTION}: not in the DVC remote yet, where others would look for it; run "
-            "`dvc push` first"
+            f"{PRODUCTION}: not in the DVC remote yet, where other machines would look for it; "
+            "run `dvc push` first"
         )
 
 
 def _lies_here() -> bool:
-    """Say whether the remote that DVC asks is a folder of this project."""
+    """Return whether the remote that DVC uses is a folder of this project."""
     name = run_dvc("config", "core.remote").stdout.strip()
     address = run_dvc("config", f"remote.{name}.url").stdout.strip() if name else ""
     if not address or "://" in address:
         return False
-    # DVC writes a folder as seen from its configuration
+    # DVC writes folders relative to its configuration
     return Path(".dvc", address).resolve().is_relative_to(Path.cwd().resolve())
 
 

@@ -1,4 +1,4 @@
-"""The commit that a result belongs to, asked from git."""
+"""The commit that a result belongs to, according to git."""
 
 from pathlib import Path
 
@@ -13,30 +13,31 @@ from vestibular.core.version_control import (
 
 LOCK = "dvc.lock"
 UNSHALLOW = "git fetch --unshallow"
-"""Command that gets the rest of a shallow clone's history."""
+"""Command that downloads the rest of a shallow clone's history."""
 
 
 def commit_of(path: Path) -> str | None:
-    """Return the commit that recorded a stage's output as it lies here; None if none has.
+    """Return the commit that recorded a stage's current output; None if there is none.
 
-    `dvc.lock` names every output by its MD5, so that the commit which first has it there is the
-    run's. A file cannot name that commit itself: the commit depends on its bytes.
+    `dvc.lock` names every output by its MD5, so that the run's commit is the one that introduced
+    this MD5. A file cannot name that commit itself: the commit depends on its bytes.
 
     Raises:
-        ShallowHistoryError: the history ends at a commit that has it, and may not be the first.
-        GitError: git is not installed, or there is no repository that it opens.
+        ShallowHistoryError: the history ends at a commit with this output, which may not be the
+            first.
+        GitError: git is not installed, or does not open a repository here.
     """
     digest = file_md5(path)
     found = run_git("log", "--format=%H", "-S", digest, "--", LOCK)
     if found.returncode:
         raise GitError(f"git: {last_line(found.stderr)}")
-    # the newest is the last one to bring or to remove it
+    # the newest commit that introduced or removed it
     commits = found.stdout.split()
     if not commits or digest not in (committed_text(commits[0], LOCK) or ""):
         return None
     if commits[0] in shallow_commits():
         raise ShallowHistoryError(
-            f"{path}: this clone is shallow, and the commit that recorded the file may be one that "
-            f"it lacks; run: {UNSHALLOW}"
+            f"{path}: this clone is shallow, and may lack the commit that recorded the file; run: "
+            f"{UNSHALLOW}"
         )
     return commits[0]

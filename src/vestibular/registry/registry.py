@@ -1,8 +1,8 @@
-"""The registry: versions of the chosen model and their stages, kept as tags in git.
+"""The registry: versions of the chosen model and their stages, stored as git tags.
 
-The tags are GTO's (`qa-model@v0.1.0`, `qa-model#production#1`), the files are those that DVC
-tracks at the tagged commit. A tag's message holds what the tag does not say: the candidate, its
-scores, the reason. Who and when are the tag's own.
+The tags are GTO's (`qa-model@v0.1.0`, `qa-model#production#1`), the files are those that DVC tracks
+at the tagged commit. A tag's message contains what its name does not: the candidate, its scores,
+the reason. Author and time are the tag's own.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,10 +23,10 @@ from vestibular.registry.tags import (
     Event,
     Version,
     full_name,
-    held_in,
     read_events,
     stage_tag,
     version_tag,
+    versions_held,
     versions_in,
     write_tag,
 )
@@ -40,15 +40,15 @@ class Registry:
 
     def __init__(self, artifact: str) -> None:
         self.artifact = full_name(artifact)
-        """Its name; where the project is a folder of a repository, the folder stands before it."""
+        """Full name; if the project is a folder of a repository, prefixed with that folder."""
 
     def register(self, bump: Bump) -> Version:
-        """Make the model of the current commit a version.
+        """Register the model of the current commit as a version.
 
         Raises:
-            DataError: the commit does not hold the model as it stands here, or the model's
-                files are not where others find them, or the commit has a version already.
-            GitError: git does not open the repository, or does not know what is registered.
+            DataError: the commit does not contain the current model, the model's files are not
+                available to others, or the commit has a version already.
+            GitError: git does not open the repository, or does not know the registered versions.
         """
         from gto.versions import SemVer
 
@@ -61,8 +61,8 @@ class Registry:
         commit = head_commit()
         if same := [each.event.version for each in known if each.event.commit == commit]:
             raise DataError(
-                f"{self.artifact}: this commit is registered already, as {' and '.join(same)}; one "
-                "commit holds one version. `vestibular registry list` shows them"
+                f"{self.artifact}: this commit is already registered as {' and '.join(same)}; a "
+                "commit has only one version. See `vestibular registry list`"
             )
         name = FIRST_VERSION
         if known:
@@ -72,25 +72,25 @@ class Registry:
         return self.find(name)
 
     def promote(self, version: str, stage: str, reason: str | None, force: bool) -> Event:
-        """Put a version into a stage; the version before it stays in the history.
+        """Assign a version to a stage; the previous one stays in the history.
 
         Raises:
-            DataError: there is no such version, it is in the stage already, or `select` refused
-                it and `force` is not given, or is without a reason.
+            DataError: there is no such version, it is in the stage already, or `select` refused it
+                and `force` is not given, or is given without a reason.
         """
         found = self.find(version)
         check_identity()
         check_whole_history()
         if stage in found.stages:
-            raise DataError(f"{self.artifact}: {version} is in {stage} already")
+            raise DataError(f"{self.artifact}: {version} is already in {stage}")
         refusal = refusal_at(found.event.commit)
         if refusal is not None and not force:
             raise DataError(
-                f"{self.artifact}: {version}: `select` promoted nothing at this commit: {refusal}. "
-                "To promote it all the same: --force --reason WHY"
+                f"{self.artifact}: {version}: `select` promoted nothing at this commit: "
+                f"{refusal}. To promote it anyway: --force --reason WHY"
             )
         if refusal is not None and not reason:
-            raise DataError("--force: say why, with --reason; it is kept in the history")
+            raise DataError("--force: give a reason with --reason; it is kept in the history")
         facts = dict(found.event.facts)
         facts["Reason"] = reason or "chosen by `select`"
         if refusal is not None:
@@ -98,7 +98,7 @@ class Registry:
         return self._assign("promote", found, stage, facts)
 
     def rollback(self, stage: str, reason: str | None) -> Event:
-        """Put back the version that was in a stage before the one that is.
+        """Restore the version that was in a stage before the current one.
 
         Raises:
             DataError: there was none before.
@@ -113,7 +113,7 @@ class Registry:
         return self._assign("rollback", found, stage, facts)
 
     def versions(self) -> list[Version]:
-        """Return all versions, the oldest first, with the stages that each is in."""
+        """Return all versions, the oldest first, each with its stages."""
         return versions_in(self.history())
 
     def find(self, version: str) -> Version:
@@ -124,7 +124,7 @@ class Registry:
         """
         versions = {found.event.version: found for found in self.versions()}
         if version not in versions:
-            known = ", ".join(versions) or "none yet; `vestibular registry register` makes one"
+            known = ", ".join(versions) or "none yet; `vestibular registry register` creates one"
             raise DataError(f"{self.artifact}: {version}: no such version ({known})")
         return versions[version]
 
@@ -137,13 +137,13 @@ class Registry:
         held = self._held(stage)
         if not held:
             raise DataError(
-                f"{self.artifact}: no version is in {stage}; `vestibular registry promote` puts "
-                "one there, `git fetch --tags` gets what others have put there"
+                f"{self.artifact}: no version is in {stage}; `vestibular registry promote` "
+                "assigns one, `git fetch --tags` gets those assigned by others"
             )
         return self.find(held[-1])
 
     def history(self) -> list[Event]:
-        """Return all that has happened, the oldest first.
+        """Return all events, the oldest first.
 
         Raises:
             GitError: there is no git repository here, or git does not open it.
@@ -151,19 +151,19 @@ class Registry:
         return read_events(self.artifact)
 
     def _held(self, stage: str) -> list[str]:
-        return held_in(stage, self.history())
+        return versions_held(stage, self.history())
 
     def _nothing_before(self, stage: str, held: Sequence[str]) -> str:
-        """Say why there is no version to go back to, and how to go on."""
+        """Say why there is no version to return to, and what to do."""
         if not held:
-            return f"no version is in {stage}; nothing to go back from"
+            return f"no version is in {stage}; nothing to roll back"
         now = held[-1]
         left = [each.version for each in self.history() if each.stage == stage]
         back = [name for name in dict.fromkeys(left) if name != now]
-        gone = f" ({', '.join(back)} came after it, and went)" if back else ""
+        gone = f" ({', '.join(back)} came after it and were rolled back)" if back else ""
         return (
-            f"{now} is in {stage}, and none was before it{gone}; nothing to go back to. "
-            f"`vestibular registry promote VERSION` puts another one there"
+            f"{now} is in {stage}, and none was before it{gone}; nothing to roll back to. "
+            "`vestibular registry promote VERSION` assigns another version"
         )
 
     def _assign(self, action: str, version: Version, stage: str, facts: Mapping[str, str]) -> Event:

@@ -1,8 +1,8 @@
-"""A run as a git revision holds it: its `dvc.lock`, and the answers that DVC's cache keeps.
+"""A run as recorded in a git revision: its `dvc.lock`, and the answers in DVC's cache.
 
-The lock names the settings that each stage was run with and the hashes of all that went in and
-came out, so that a revision needs no checkout. Answers that are nowhere here, since another machine
-gave them, leave the scores, which git holds. Nothing here imports torch.
+The lock contains the settings of each stage and the hashes of all inputs and outputs, so that a
+revision needs no checkout. If another machine made the answers and they are not here, the scores
+remain, which are in git. Nothing here imports torch.
 """
 
 import functools
@@ -17,7 +17,7 @@ from vestibular.core.errors import DataError
 from vestibular.core.exam_results import AnsweredQuestion, Scores
 from vestibular.core.metrics import METRICS, Metric
 from vestibular.core.paths import LEADERBOARD, PREDICTIONS, SCORES
-from vestibular.core.runs import FOLD, Run
+from vestibular.core.trials import FOLD, Trial
 from vestibular.core.version_control import (
     committed_text,
     experiment_commit,
@@ -33,10 +33,10 @@ CACHE = Path(".dvc/cache/files/md5")
 
 
 SCORES_BY_VERSION = {SCORES: "tuned", Path("metrics/candidates"): "after"}
-"""Folder of the score files, and the fine-tuned model's key there, of this version and earlier."""
+"""Folder of the score files, and the key of the fine-tuned model, in this version and earlier."""
 
 DIGITS = 4
-"""Places of a score in the score files; the leaderboard has more."""
+"""Decimal places of a score in the score files; the leaderboard has more."""
 
 
 class NoAnswersError(DataError):
@@ -52,19 +52,19 @@ class Interval(NamedTuple):
 
 @dataclass(frozen=True)
 class CommittedScores:
-    """A candidate's scores on the validation questions, as git holds them."""
+    """A candidate's scores on the validation questions, as stored in git."""
 
     values: Scores
     intervals: Mapping[Metric, Interval]
-    """Where the leaderboard is of the same scores."""
+    """Empty unless the leaderboard has the same scores."""
 
 
 @dataclass(frozen=True)
 class Revision:
-    """One run: a commit's, or the working tree's last."""
+    """One run: a commit's, or the last one in the working tree."""
 
     name: str
-    """The commit in short, or "the working tree"."""
+    """The short commit, or "the working tree"."""
     lock: Mapping[str, Any]
     """Content of `dvc.lock`."""
 
@@ -81,14 +81,14 @@ class Revision:
 
     @property
     def folds(self) -> tuple[str, ...]:
-        """Names of the folds of the cross-validation, if there was one, in their order."""
+        """Names of the cross-validation's folds, if any, in order."""
         # before `repeats`, folds were numbers under `evaluate`
         numbered = [f"fold-{number}" for number in self.params["evaluate"].get("folds", ())]
         named = numbered or filter(FOLD.fullmatch, self.params.get("repeats", ()))
         return tuple(sorted(named, key=lambda name: int(name.removeprefix("fold-"))))
 
     def settings(self, candidate: str) -> dict[str, Any]:
-        """Return the settings that a candidate's training and exam depended on, by dotted key."""
+        """Return the settings behind a candidate's training and exam, by dotted key."""
         found: dict[str, Any] = {}
         for do in ("train", "evaluate"):
             stage = self._stage(f"{do}@{candidate}")
@@ -96,7 +96,7 @@ class Revision:
         return found
 
     def inputs(self, candidate: str) -> dict[str, str]:
-        """Return the hashes of what a candidate's training and exam read, code included."""
+        """Return the hashes of the inputs of a candidate's training and exam, code included."""
         return {
             row["path"]: row["md5"]
             for do in ("train", "evaluate")
@@ -107,13 +107,13 @@ class Revision:
         """Return a candidate's rows: of all folds, or of the validation questions.
 
         Raises:
-            NoAnswersError: they are not in DVC's cache, or cannot be read any more.
+            NoAnswersError: they are not in DVC's cache, or no longer readable.
             DataError: the candidate was not examined.
         """
         return [row for place in self._places(candidate, folds) for row in self._rows(*place)]
 
     def answer_hashes(self, candidate: str, folds: tuple[str, ...]) -> list[str]:
-        """Return the hashes of the files with these rows: equal ones, equal answers.
+        """Return the hashes of the files with these rows: equal hashes, equal answers.
 
         Raises:
             DataError: the candidate was not examined.
@@ -125,9 +125,9 @@ class Revision:
         if not folds:
             yield f"evaluate@{candidate}", PREDICTIONS / f"{candidate}.jsonl"
         for fold in folds:
-            run = Run(candidate, fold)
+            trial = Trial(candidate, fold)
             if "repeats" in self.params:
-                yield run.stage("evaluate"), run.predictions
+                yield trial.stage("evaluate"), trial.predictions
             else:
                 name = f"{candidate}-{fold.removeprefix('fold-')}"
                 yield f"evaluate_fold@{name}", Path("metrics/folds", f"{name}.jsonl")
@@ -136,7 +136,7 @@ class Revision:
         for row in self._stage(stage)["outs"]:
             if row["path"] == path.as_posix():
                 return str(row["md5"])
-        raise DataError(f"{self.name}: {LOCK}: {stage}: does not name {path}")
+        raise DataError(f"{self.name}: {LOCK}: {stage}: does not list {path}")
 
     def _rows(self, stage: str, path: Path) -> list[AnsweredQuestion]:
         md5 = self._hash(stage, path)
@@ -149,9 +149,9 @@ class Revision:
             raise NoAnswersError(f"{path} of {self.name}: {error}") from None
 
     def scores(self, candidate: str) -> CommittedScores | None:
-        """Return a candidate's scores on the validation questions, as git holds them.
+        """Return a candidate's scores on the validation questions, as stored in git.
 
-        None where the file is not the one that the run wrote.
+        None if the file is not the one that the run wrote.
         """
         outs = {row["path"]: row["md5"] for row in self._stage(f"evaluate@{candidate}")["outs"]}
         for folder, key in SCORES_BY_VERSION.items():
@@ -167,7 +167,7 @@ class Revision:
         return None
 
     def _intervals(self, candidate: str, scores: Scores) -> dict[Metric, Interval]:
-        """Return the intervals of these very scores from the leaderboard; none if it has others."""
+        """Return the leaderboard's intervals for these scores; empty if it has other scores."""
         outs = (self.lock.get("stages") or {}).get("select", {}).get("outs", [])
         (md5,) = [row["md5"] for row in outs if row["path"] == LEADERBOARD.as_posix()] or [""]
         board = self._committed(LEADERBOARD, md5)
@@ -178,19 +178,19 @@ class Revision:
             if isinstance(after, dict):
                 value, ends = after["value"], (after["low"], after["high"])
             else:
-                # version 1 had the intervals apart
+                # version 1 kept the intervals separately
                 value, ends = after, row.get("intervals", {}).get(metric, (None, None))
             if round(value, DIGITS) == scores.score(metric) and None not in ends:
                 found[metric] = Interval(*ends)
         return found
 
     def _committed(self, path: Path, md5: str) -> dict[str, Any] | None:
-        """Return a JSON file as the revision has it; None if it is not the one of this hash."""
+        """Return a JSON file as of the revision; None if its hash differs."""
         if self.name != WORKING_TREE:
             text = committed_text(self.name, path)
         else:
             text = path.read_text(encoding="utf-8") if path.is_file() else None
-        # DVC's name for a file, no secret
+        # DVC's name for a file, not a secret
         if text is None or hashlib.md5(text.encode(), usedforsecurity=False).hexdigest() != md5:
             return None
         return dict(json.loads(text))
@@ -198,7 +198,7 @@ class Revision:
     def _stage(self, name: str) -> Mapping[str, Any]:
         stages = self.lock.get("stages") or {}
         if name not in stages:
-            raise DataError(f"{self.name}: {LOCK}: {name}: was not run; run `dvc repro` first")
+            raise DataError(f"{self.name}: {LOCK}: {name}: has not run; run `dvc repro` first")
         found: Mapping[str, Any] = stages[name]
         return found
 
@@ -207,10 +207,10 @@ WORKING_TREE = "the working tree"
 
 
 def read_revision(name: str | None) -> Revision:
-    """Read the run of a commit or of a DVC experiment, or the working tree's for None.
+    """Read the run of a commit or of a DVC experiment; of the working tree for None.
 
     Raises:
-        DataError: there is no such commit or experiment, or it holds no run.
+        DataError: there is no such commit or experiment, or it has no run.
         GitError: git does not open the repository.
     """
     if name is None:
@@ -223,22 +223,22 @@ def read_revision(name: str | None) -> Revision:
         commit = _short(experiment)
     if commit is None:
         more = f" (this clone is shallow; run: {UNSHALLOW})" if is_shallow() else ""
-        raise DataError(f"{name}: neither git nor `dvc exp show` knows such a revision here{more}")
+        raise DataError(f"{name}: neither git nor `dvc exp show` knows this revision{more}")
     text = committed_text(commit, LOCK)
     if text is None:
-        raise DataError(f"{name}: holds no {LOCK}, so that no run belongs to it")
+        raise DataError(f"{name}: contains no {LOCK}, so no run belongs to it")
     return Revision(commit, parse_yaml(text, Path(f"{name}:{LOCK}")))
 
 
 def _short(name: str) -> str | None:
-    """Return the commit that git knows by a name, in short; None if it knows none."""
+    """Return the short commit that git finds under a name; None if unknown."""
     asked = f"{name}^{{commit}}"
     found = run_git("rev-parse", "--verify", "--quiet", "--short", "--end-of-options", asked)
     return found.stdout.strip() if found.returncode == 0 else None
 
 
 def cached_object(md5: str) -> Path | None:
-    """Return where DVC's cache holds a file, or a folder's list of files; None if it does not."""
+    """Return the path of a file, or a folder's list of files, in DVC's cache; None if missing."""
     place = Path(md5[:2], md5[2:])
     if (CACHE / place).exists():
         return CACHE / place
@@ -247,13 +247,13 @@ def cached_object(md5: str) -> Path | None:
 
 
 def has_remote() -> bool:
-    """Return whether DVC knows a remote, from which answers could be fetched."""
+    """Return whether DVC has a remote from which answers could be fetched."""
     return bool(run_dvc("remote", "list").stdout.strip())
 
 
 @functools.cache
 def _configured_cache() -> Path | None:
-    """Return where DVC's configuration puts the cache, asked once: it takes a second."""
+    """Return DVC's configured cache folder; cached, since this takes a second."""
     asked = run_dvc("cache", "dir")
     return Path(asked.stdout.strip(), "files/md5") if asked.returncode == 0 else None
 

@@ -1,8 +1,8 @@
-"""The registry's events, read from git's tags and written as such.
+"""The registry's events, read from and written to git tags.
 
-GTO names the tags (`qa-model@v0.1.0`, `qa-model#production#1`). Its own reader takes a commit for
-one version and refuses the whole registry where two clones have registered the same commit, so the
-tags are read here one by one.
+GTO defines the names of the tags (`qa-model@v0.1.0`, `qa-model#production#1`). Its own reader
+allows one version per commit and refuses the whole registry if two clones have registered the same
+commit, so the tags are read here one by one.
 """
 
 import contextlib
@@ -22,7 +22,7 @@ from vestibular.core.version_control import (
 if TYPE_CHECKING:
     from scmrepo.git import Git
 
-NO_REPOSITORY = "this is no git repository, and the registry is kept in git's tags"
+NO_REPOSITORY = "not a git repository, but the registry is stored in git tags"
 VERSION_FACT = "Version"
 """Line of a stage's tag that names the version: the commit alone may have several."""
 
@@ -34,28 +34,28 @@ class Event:
     action: str
     """`register`, `promote`, `rollback` or, by GTO's own command, `unassign`."""
     version: str
-    """`v0.1.0`; the commit, where a stage was given to one that has no version."""
+    """Version such as `v0.1.0`; the commit, if that has no version but was assigned to a stage."""
     when: datetime
     who: str
     commit: str
     facts: Mapping[str, str]
-    """What the tag's message says, by name."""
+    """Content of the tag's message, by name."""
     tag: str
     stage: str | None = None
     number: int = 0
-    """Place in the order of a stage's tags; their times are whole seconds only."""
+    """Number in the order of a stage's tags; their times are only in whole seconds."""
 
 
 @dataclass(frozen=True)
 class Version:
-    """A registered version and the stages that it is in now."""
+    """A registered version and its current stages."""
 
     event: Event
     stages: list[str] = field(default_factory=list)
 
 
 def read_events(artifact: str) -> list[Event]:
-    """Return all that has happened to an artifact, the oldest first.
+    """Return all events of an artifact, the oldest first.
 
     Raises:
         NoRepositoryError: there is no git repository here.
@@ -84,7 +84,7 @@ def repository() -> Iterator["Git"]:
     from scmrepo.git import Git
 
     try:
-        # tags are read without the program
+        # reading tags does not require the git program
         with contextlib.suppress(NoGitError):
             check_repository()
         scm = Git(".")
@@ -97,7 +97,7 @@ def repository() -> Iterator["Git"]:
 
 
 def _event(tag: Any, name: Mapping[str, Any]) -> Event | None:
-    """Return a tag's event; None if it is of a kind that does not count here."""
+    """Return a tag's event; None if it is of another kind."""
     from gto.constants import Action
 
     kinds = {Action.REGISTER: "register", Action.ASSIGN: "promote", Action.UNASSIGN: "unassign"}
@@ -122,10 +122,10 @@ def _event(tag: Any, name: Mapping[str, Any]) -> Event | None:
 
 
 def _with_versions(events: Sequence[Event]) -> list[Event]:
-    """Say which version each stage's tag is about, where its message does not.
+    """Determine each stage tag's version where its message does not state it.
 
-    Of several versions of its commit it is the newest of those registered by then, as GTO has it;
-    one that leaves a stage is the one that the stage holds.
+    If the commit has several versions, it is the newest one registered by then, as in GTO; one that
+    leaves a stage is the one that the stage holds.
     """
     registered = [event for event in events if event.action == "register"]
     found: list[Event] = []
@@ -136,7 +136,7 @@ def _with_versions(events: Sequence[Event]) -> list[Event]:
         there = [each for each in registered if each.commit == event.commit]
         earlier = [each for each in there if each.when <= event.when] or there[:1]
         version = earlier[-1].version if earlier else event.commit
-        held = held_in(event.stage or "", found)[-1:]
+        held = versions_held(event.stage or "", found)[-1:]
         if event.action == "unassign" and {*held} & {each.version for each in there}:
             version = held[0]
         found.append(replace(event, version=version))
@@ -144,11 +144,11 @@ def _with_versions(events: Sequence[Event]) -> list[Event]:
 
 
 def versions_in(events: Sequence[Event]) -> list[Version]:
-    """Return the versions that a history tells of, the oldest first, each with its stages."""
+    """Return the versions in a history, the oldest first, each with its stages."""
     from gto.versions import SemVer
 
     named = dict.fromkeys(event.stage for event in events if event.stage)
-    stages = {stage: held_in(stage, events)[-1:] for stage in named}
+    stages = {stage: versions_held(stage, events)[-1:] for stage in named}
     return [
         Version(event, [stage for stage, held in stages.items() if event.version in held])
         for event in sorted(
@@ -159,17 +159,17 @@ def versions_in(events: Sequence[Event]) -> list[Version]:
 
 
 def doubled(versions: Iterable[Version]) -> list[list[Version]]:
-    """Return the versions that share their commit, and so are one model, group by group."""
+    """Return groups of versions that share a commit and thus are the same model."""
     groups: dict[str, list[Version]] = {}
     for version in versions:
         groups.setdefault(version.event.commit, []).append(version)
     return [group for group in groups.values() if len(group) > 1]
 
 
-def held_in(stage: str, events: Iterable[Event]) -> list[str]:
-    """Return the versions that a stage has held, the one that it holds last.
+def versions_held(stage: str, events: Iterable[Event]) -> list[str]:
+    """Return the versions that a stage has held, the current one last.
 
-    A rollback has taken one away; so has GTO's `deprecate`, after which the one before it is in
+    A rollback removes the last one; so does GTO's `deprecate`, after which the previous one is in
     the stage again.
     """
     held: list[str] = []
@@ -177,7 +177,7 @@ def held_in(stage: str, events: Iterable[Event]) -> list[str]:
         if event.stage == stage and event.action == "unassign":
             held = [version for version in held if version != event.version]
         elif event.stage == stage:
-            # who deletes or does not fetch a tag has the rest of a history
+            # the history may be incomplete if tags were deleted or not fetched
             if event.action == "rollback" and held:
                 held.pop()
             if held[-1:] != [event.version]:
@@ -186,7 +186,7 @@ def held_in(stage: str, events: Iterable[Event]) -> list[str]:
 
 
 def full_name(artifact: str) -> str:
-    """Return an artifact's name as GTO has it: before it, the project's folder in the repository.
+    """Return an artifact's full name as in GTO, prefixed with the project's folder.
 
     Raises:
         GitError: git does not open the repository.
@@ -208,10 +208,10 @@ def version_tag(artifact: str, version: str) -> str:
 
 
 def stage_tag(artifact: str, stage: str) -> str:
-    """Return the name of the next tag of a stage.
+    """Return the name of a stage's next tag.
 
     Raises:
-        DataError: it is no name of a stage, or none of those that the file `.gto` names.
+        DataError: it is not a valid stage name, or not one of those in the file `.gto`.
     """
     from gto.config import CONFIG_FILE_NAME, read_registry_config
     from gto.constants import Action
@@ -227,10 +227,10 @@ def stage_tag(artifact: str, stage: str) -> str:
 
 
 def write_tag(name: str, commit: str, title: str, facts: Mapping[str, str]) -> None:
-    """Make a tag whose message holds facts, a line each.
+    """Create a tag whose message contains facts, one line each.
 
     Raises:
-        GitError: git does not make it.
+        GitError: git does not create it.
     """
     lines = (f"{key}: {' '.join(value.split())}" for key, value in facts.items())
     message = "\n".join([title, "", *lines])

@@ -1,4 +1,4 @@
-"""A version's files between DVC's cache, its remote and a folder."""
+"""Transfer of a version's files between DVC's cache, its remote and a folder."""
 
 import shutil
 import tempfile
@@ -25,7 +25,7 @@ def download(artifact: str, version: str, folder: Path) -> None:
     from dvc_data.index import DataIndexDirError
 
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise DataError(f"{folder}: is there already; name a new folder, or remove it")
+        raise DataError(f"{folder}: exists already; name a new folder, or remove it")
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as scratch:
         try:
@@ -43,7 +43,7 @@ def download(artifact: str, version: str, folder: Path) -> None:
 
 
 def push(artifact: str, version: str, tag: str) -> int:
-    """Copy a version's files from the cache to the DVC remote; return how many it lacked.
+    """Copy a version's files from the cache to the DVC remote; return how many were missing there.
 
     Raises:
         DataError: there is no remote, it does not take them, or the cache lacks one.
@@ -63,10 +63,10 @@ def push(artifact: str, version: str, tag: str) -> int:
 
 @contextmanager
 def _repository() -> Iterator["Repo"]:
-    """Open the project for DVC, so that every commit is asked with the remotes of today.
+    """Open the project for DVC so that the current remotes are used for every commit.
 
-    By itself DVC takes those that the commit names: none if the remote came later, and, since it
-    reads a commit as a disk of its own, another folder where the address is relative.
+    By default DVC uses those of the commit: none if the remote was added later, and another folder
+    if its address is relative, since DVC reads a commit as a file system of its own.
     """
     from dvc.config import Config
     from dvc.repo import Repo

@@ -1,4 +1,4 @@
-"""Shows a selection: the report page, the charts and the model card.
+"""Presentation of a selection: the report page, the charts and the model card.
 
 May import `core`, `params`, `scoring` and `selection`.
 """

@@ -1,7 +1,7 @@
-"""The model card of the candidate in production: the hub's metadata, and the facts for people.
+"""The model card of the candidate in production: metadata for the hub, and facts for people.
 
-The card stands in the model's folder, so that it goes wherever the model goes. It names no
-time, no machine and no path but those of the settings.
+The card is in the model's folder, so that it accompanies the model. It contains no time, no machine
+and no path except those in the settings.
 """
 
 import json
@@ -36,11 +36,11 @@ def model_card(
 
     Args:
         params: all settings.
-        selection: what the choice rests on.
+        selection: the choice and what supports it.
         pin: the winner's base model.
-        audit: what `prepare` found out about the data.
-        questions: those that every candidate has answered.
-        rows: the winner's answers, in the questions' order.
+        audit: figures of `prepare` about the data.
+        questions: the questions that every candidate has answered.
+        rows: the winner's answers, in the order of the questions.
     """
     name = selection.shown
     found = selection.candidates[name]
@@ -103,35 +103,35 @@ def model_card(
 def _articles(params: Params) -> str:
     language = languages().get(params.evaluate.articles)
     if language is None or not language.has_articles:
-        return "no articles left out"
-    return f"{language.name} articles left out"
+        return "no articles dropped"
+    return f"{language.name} articles dropped"
 
 
 def _literal(text: str) -> str:
-    """Return a text as a Python string, on one line, that cannot end the card's code block."""
-    # JSON's strings are Python's too
+    """Return a text as a Python string on one line that cannot end the card's code block."""
+    # JSON strings are also Python strings
     return json.dumps(text, ensure_ascii=False).replace("`", "\\u0060")
 
 
 def _notice(selection: Selection) -> str | None:
-    """Return what the reader has to know first; None if there is nothing."""
+    """Return what a reader must know first; None if there is nothing."""
     if selection.below:
         points = listed([f"the {point}" for point in selection.below])
         return (
-            f"Promoted below a reference point: this model is not above {points}, and is here "
-            f"because `{permission(selection)}` was set."
+            f"Promoted below a reference point: this model does not exceed {points}; it was "
+            f"promoted because `{permission(selection)}` is set."
         )
     if selection.unclear:
         points = listed([f"the {point}" for point in selection.unclear])
         return (
-            f"Above {points} only within the noise: with these questions nobody can be sure that "
-            "this model is better."
+            f"Above {points} only within the noise: these questions cannot show that this model "
+            "is better."
         )
     return None
 
 
 def _metadata(params: Params, selection: Selection, pin: Pin) -> ModelCardData:
-    """Return the header: only what is on the hub is named as the hub names it, and so linked."""
+    """Return the header; only what is on the hub is named by its hub id, and thus linked."""
     name = selection.shown
     full = params.candidate(name).train.method == "full"
     found, hub = selection.candidates[name], params.data.hub
@@ -156,7 +156,7 @@ def _metadata(params: Params, selection: Selection, pin: Pin) -> ModelCardData:
                 dataset_split=selection.questions.basis,
                 metric_type=metric,
                 metric_name=label,
-                # as SQuAD's cards write it, from 0 to 100
+                # in percent, as on the cards of SQuAD models
                 metric_value=round(100 * found.scores.of(metric).value, 4),
             )
             for metric, label in METRICS.items()
@@ -165,7 +165,7 @@ def _metadata(params: Params, selection: Selection, pin: Pin) -> ModelCardData:
 
 
 def _scores(selection: Selection, name: str) -> list[list[str]]:
-    """Return the rows of the table: the model, its untouched base, the reference points."""
+    """Return the rows of the table of scores: the model, its base, the reference points."""
     found = selection.candidates[name]
     rows = [(f"**{name}**", found.scores), ("its untouched base", found.before)]
     rows += [
@@ -183,7 +183,7 @@ def _scores(selection: Selection, name: str) -> list[list[str]]:
 
 
 def _example(questions: Sequence[Question], rows: Sequence[Prediction]) -> tuple[str, str]:
-    """Return a context and a question that the model has right, if there is one, a short one."""
+    """Return context and question of a correct answer, a short one if there is any."""
     question, _ = min(
         zip(questions, rows, strict=True),
         key=lambda both: (-both[1].after.exact_match, len(both[0].context), both[0].id),

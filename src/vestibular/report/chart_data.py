@@ -1,15 +1,15 @@
-"""The tables behind the two charts of `dvc plots`: all loss curves, and scores before and after."""
+"""Tables of the two charts in `dvc plots`: all loss curves, and scores before and after."""
 
 from collections.abc import Mapping, Sequence
 
 from vestibular.core.files import write_table
 from vestibular.core.metrics import METRICS
 from vestibular.core.paths import CHARTS
-from vestibular.selection.results import CandidateResult
+from vestibular.selection.stage_results import CandidateResult
 
 
 def write_charts(order: Sequence[str], results: Mapping[str, CandidateResult]) -> None:
-    """Write both tables, the candidates in the order of their rank."""
+    """Write both tables, with the candidates in order of rank."""
     write_table(
         CHARTS / "loss.tsv",
         ["candidate", "series", "epoch", "loss"],

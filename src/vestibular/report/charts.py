@@ -1,8 +1,8 @@
-"""The report's charts: Vega-Lite specifications, drawn to SVG when the page is written.
+"""Charts of the report: Vega-Lite specifications, drawn as SVG when the page is written.
 
-A drawing needs no code in the page, a tenth of the bytes of Vega's own, and prints; its colours
-are the page's CSS variables, so that it follows the reader's light or dark theme. Every mark
-carries its values in words as `aria-label`, which the page's script shows as a tooltip.
+A drawing needs no code in the page, has a tenth of the bytes of Vega itself, and can be printed;
+its colours are the page's CSS variables, so that it follows the reader's light or dark theme. Every
+mark has its values in words as `aria-label`, which the page's script shows as a tooltip.
 """
 
 import math
@@ -17,13 +17,14 @@ from vestibular.report.formatting import COLOURS
 from vestibular.report.slices import Slice
 
 WIDE, NARROW = 560, 350
-"""Widths of the drawings in pixels: beside each other on a desk, and on a phone."""
+"""Widths of the drawings in pixels: side by side on a desktop, and on a phone."""
 
 WIDEST_LETTER = 7.5
-"""Pixels of a letter at the charts' size of type, in the mean, in a wide font."""
+"""Average width of a letter in pixels, at the charts' font size, in a wide font."""
 
 MOST_POINTS = 60
-"""Points of a loss curve that are drawn; longer curves are thinned evenly, their end kept."""
+"""Maximum number of points drawn per loss curve; longer curves are thinned evenly, except for their
+end."""
 
 Row = dict[str, Any]
 
@@ -50,7 +51,7 @@ _NAME = re.compile(r'(id="|url\(#)(clip\d+|gradient_\d+)')
 
 
 def draw(specification: Mapping[str, Any], name: str) -> str:
-    """Return a specification's drawing as SVG, its identifiers made the page's only ones."""
+    """Return a specification's drawing as SVG, with identifiers unique in the page."""
     svg = vl_convert.vegalite_to_svg(
         {
             "$schema": "https://vega.github.io/schema/vega-lite/v5.json",
@@ -61,7 +62,7 @@ def draw(specification: Mapping[str, Any], name: str) -> str:
             **specification,
         }
     )
-    # beyond a hundredth of a pixel there is nothing to see; words stay as they are
+    # round coordinates to hundredths of a pixel, but leave words unchanged
     svg = _WORDS_OR_LONG_NUMBER.sub(
         lambda found: f"{float(found[1]):.2f}" if found[1] else found[0], svg
     )
@@ -69,7 +70,7 @@ def draw(specification: Mapping[str, Any], name: str) -> str:
 
 
 def both_widths(name: str, describe: Callable[[int], Mapping[str, Any]]) -> dict[str, Markup | str]:
-    """Draw a chart for a desk and for a phone."""
+    """Draw a chart for desktop and for phone."""
     return {
         "name": f"chart-{name}",
         "wide": Markup(draw(describe(WIDE), f"{name}-wide")),  # noqa: S704
@@ -96,14 +97,14 @@ def _score_axis(title: str) -> Row:
 def score_against_cost(
     rows: Sequence[Row], candidates: Sequence[str], titles: tuple[str, str], width: int
 ) -> Row:
-    """Describe the chart of candidates by cost and score, the Pareto front as a line.
+    """Describe the chart of candidates by cost and score, with the Pareto front as a line.
 
     Args:
-        rows: a candidate each: `candidate`, `cost`, `score`, `low`, `high`, `words`, and
-            `pareto`, whether it is on the front.
+        rows: one per candidate: `candidate`, `cost`, `score`, `low`, `high`, `words`, and `pareto`,
+            whether it is on the front.
         candidates: all names, in the order of their colours.
-        titles: the cost's and the score's.
-        width: pixels.
+        titles: titles of cost and score.
+        width: width in pixels.
     """
     costs = [row["cost"] for row in rows]
     wide_range = min(costs) > 0 and max(costs) > 10 * min(costs)
@@ -123,7 +124,7 @@ def score_against_cost(
     steps: list[Row] = []
     for cost, reached in front:
         if steps:
-            # between two points the cheaper one's score is what there is to be had
+            # between two points the cheaper one's score is the best available
             steps.append({"cost": cost, "score": steps[-1]["score"], "place": len(steps)})
         steps.append({"cost": cost, "score": reached, "place": len(steps)})
     return {
@@ -164,7 +165,7 @@ def score_against_cost(
                     {
                         "mark": {
                             "type": "text",
-                            # towards the middle, where nothing ends, and by turns above and below
+                            # towards the middle, away from the edges, alternating above and below
                             "align": {"expr": "datum.right ? 'right' : 'left'"},
                             "dx": {"expr": "datum.right ? -9 : 9"},
                             "dy": {"expr": "datum.up ? -11 : 13"},
@@ -181,7 +182,7 @@ def score_against_cost(
 
 
 def thinned(rows: Sequence[Any]) -> list[Any]:
-    """Return at most `MOST_POINTS` rows, evenly spaced, the last one among them."""
+    """Return at most `MOST_POINTS` rows, evenly spaced, including the last one."""
     step = max(1, -(-len(rows) // MOST_POINTS))
     return list(rows[::-1][::step][::-1])
 
@@ -190,11 +191,11 @@ def loss_curves(rows: Sequence[Row], candidates: Sequence[str], width: int) -> R
     """Describe the chart of all loss curves, on a logarithmic scale.
 
     Args:
-        rows: a point each: `candidate`, `series`, `epoch`, `loss` (nats a token), `words`.
+        rows: one per point: `candidate`, `series`, `epoch`, `loss` (nats per token), `words`.
         candidates: all names, in the order of their colours.
-        width: pixels.
+        width: width in pixels.
     """
-    # a training of fewer steps than are logged has no curve
+    # a training with fewer steps than the logging interval has no curve
     losses = [row["loss"] for row in rows] or [1.0]
     exponents = range(math.floor(math.log10(min(losses))), math.ceil(math.log10(max(losses))) + 1)
     steps = (1,) if len(exponents) > 3 else (1, 2, 5)
@@ -212,7 +213,7 @@ def loss_curves(rows: Sequence[Row], candidates: Sequence[str], width: int) -> R
             "y": {
                 "field": "loss",
                 "type": "quantitative",
-                "title": "loss, nats a token (logarithmic)",
+                "title": "loss, nats per token (logarithmic)",
                 "scale": {"type": "log", "nice": False},
                 "axis": {
                     "values": [step * 10.0**exponent for exponent in exponents for step in steps],
@@ -246,13 +247,13 @@ def loss_curves(rows: Sequence[Row], candidates: Sequence[str], width: int) -> R
 def slice_scores(
     rows: Sequence[Row], slices: Sequence[Slice], candidates: Sequence[str], title: str
 ) -> Row:
-    """Describe the chart of scores by group of questions, an interval and a point a candidate.
+    """Describe the chart of scores by group of questions: an interval and a point per candidate.
 
     Args:
-        rows: a group and candidate each: `slice`, `candidate`, `score`, `low`, `high`, `words`.
+        rows: one per group and candidate: `slice`, `candidate`, `score`, `low`, `high`, `words`.
         slices: the groups, from top to bottom.
         candidates: all names, in the order of their colours.
-        title: the score's.
+        title: title of the score.
     """
     labels = [part.label for part in slices]
     score = _score_axis(title)
@@ -270,7 +271,7 @@ def slice_scores(
                     "ticks": False,
                     "domain": False,
                     "labelPadding": 8,
-                    # the reader's font may be wider than the one that Vega measures with
+                    # the reader's font may be wider than the one that Vega measures
                     "minExtent": 8 + WIDEST_LETTER * max(map(len, labels)),
                 },
                 "scale": {"paddingInner": 0.25},

@@ -1,23 +1,23 @@
-"""What is wrong with the data, where it is so much that the result's reader has to know it."""
+"""Notices about faults in the data that are frequent enough to affect the result."""
 
 from vestibular.core.data_metrics import DataMetrics
 from vestibular.selection.phrases import counted
 
 WEIGHTY = {
-    "answers_in_one_text": "hold several answers in one text, and are compared as one",
+    "answers_in_one_text": "contain several answers in one text, which are compared as one",
     "answer_not_in_context": "have an answer that is not in their context",
-    "answer_of_articles_alone": "have an answer of which scoring leaves nothing",
-    "duplicate_question": "were asked of the same context before",
+    "answer_of_articles_alone": "have an answer that is empty after normalization",
+    "duplicate_question": "were already asked about the same context",
 }
-"""Faults that change what is learned and what a score means, by name."""
+"""Faults that affect what is learned and what a score means, by name."""
 LEAST = 0.01
-"""Share of the questions from which on a fault is told."""
+"""Share of the questions from which a fault is reported."""
 LEAST_LEAKED = 0.05
-"""Share of the validation questions from which on leaks are told."""
+"""Share of the validation questions from which leaks are reported."""
 
 
 def data_notices(audit: DataMetrics) -> list[str]:
-    """Return what has to be known of the data, a sentence a kind; nothing if they are sound."""
+    """Return what must be known about the data, one sentence per kind; empty if they are sound."""
     splits = audit.splits().values()
     asked = sum(split.questions for split in splits)
     said = []

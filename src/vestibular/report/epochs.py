@@ -1,4 +1,4 @@
-"""How long each epoch took: in words, and as a chart where there are several."""
+"""Duration of the epochs: in words, and as a chart if there are several."""
 
 from collections.abc import Mapping, Sequence
 from statistics import median
@@ -12,7 +12,7 @@ Row = dict[str, Any]
 
 
 def epoch_words(seconds: Sequence[float]) -> str:
-    """Return the duration of an epoch, or the least, the median and the most of several."""
+    """Return the duration of an epoch, or minimum, median and maximum of several."""
     if not seconds:
         return NOT_MEASURED
     ends = f"{seconds_alone(min(seconds))} to {seconds_alone(max(seconds))}"
@@ -22,10 +22,10 @@ def epoch_words(seconds: Sequence[float]) -> str:
 def epoch_chart(
     costs: Mapping[str, CandidateCosts], candidates: Sequence[str]
 ) -> dict[str, Any] | None:
-    """Return the chart and table of all candidates' epochs; None where none has several.
+    """Return the chart and table of all candidates' epochs; None if no candidate has several.
 
     Args:
-        costs: what was measured of each candidate.
+        costs: measured costs of each candidate.
         candidates: all names, in the order of their colours.
     """
     trainings = {name: costs[name].train for name in candidates}
@@ -46,7 +46,7 @@ def epoch_chart(
     return {
         **charts.both_widths("epochs", lambda width: _durations(rows, candidates, width)),
         "title": "Duration of each epoch",
-        "text": "Seconds of training and of the validation within it.",
+        "text": "Seconds of training, including the validation in each epoch.",
         "table": {
             "titles": ["Candidate", *(f"Epoch {number}, s" for number in range(1, most + 1))],
             "rows": [
@@ -58,7 +58,7 @@ def epoch_chart(
 
 
 def _durations(rows: Sequence[Row], candidates: Sequence[str], width: int) -> Row:
-    """Describe the chart: a line and its points a candidate."""
+    """Describe the chart: a line with points per candidate."""
     return {
         "width": width,
         "height": 300,

@@ -1,41 +1,41 @@
-"""Figures and facts in words, the same in the report and in the model card."""
+"""Formatting of figures and facts, the same in the report and in the model card."""
 
 from vestibular.selection.phrases import COST_KEYS
 from vestibular.selection.result import Estimate, Gap, Selection
 
 COLOURS = 8
-"""Candidates' colours in the page's style, `--c0` and so on; more candidates begin anew."""
+"""Number of colours for candidates in the page's style, `--c0` and so on; further candidates reuse
+them."""
 
 EXPLANATIONS = {
-    "empty_answer": "the score of saying nothing.",
-    "whole_context": "the score of repeating the whole text.",
-    "overlap_sentence": "the text's sentence that holds most of the question's words, the first "
-    "of several; a sentence ends at a full stop, exclamation mark, question mark or semicolon "
-    "before white space, and at a new line.",
-    "annotators": "each reference answer scored against the others, on the questions that have "
-    "several.",
+    "empty_answer": "the score of an empty answer.",
+    "whole_context": "the score of answering with the whole context.",
+    "overlap_sentence": "the sentence of the context that shares the most words with the question, "
+    "the first of several; a sentence ends at a full stop, exclamation mark, "
+    "question mark or semicolon before white space, and at a newline.",
+    "annotators": "each reference answer scored against the others, on the questions with several.",
 }
 
 UNITS = {
-    "flops": "operations an answer",
-    "seconds": "seconds an answer",
+    "flops": "operations per answer",
+    "seconds": "seconds per answer",
     "bytes": "bytes of the base model",
 }
-"""Of a candidate's cost, by `select.cost`."""
+"""Unit of a candidate's cost, by `select.cost`."""
 
 DASH = "\N{EN DASH}"
-"""In place of an interval that there is none of."""
+"""Shown where there is no interval."""
 
 NOT_MEASURED = "not measured"
-"""In the place of a cost that was not measured here."""
+"""Shown for a cost that was not measured here."""
 SPACE = "\N{NO-BREAK SPACE}"
-"""Between a number and its unit, which stay on one line."""
+"""Between a number and its unit, to keep them on one line."""
 
 _PREFIXES = ((1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1, ""))
 
 
 def figure(number: float) -> str:
-    """Return a number to three digits, with a metric prefix where it is large."""
+    """Format a number with three digits, and a metric prefix if it is large."""
     for factor, prefix in _PREFIXES:
         # 999.6 rounds to a thousand
         if abs(number) >= 0.9995 * factor:
@@ -47,18 +47,18 @@ def figure(number: float) -> str:
 
 
 def size(number: float) -> str:
-    """Return a number of bytes to three digits."""
+    """Format a number of bytes with three digits."""
     scaled = figure(number)
     return f"{scaled}B" if scaled[-1].isalpha() else f"{scaled}{SPACE}B"
 
 
 def seconds_alone(seconds: float) -> str:
-    """Return seconds to three digits, without their unit and never with an exponent."""
+    """Format seconds with three digits, without the unit and never with an exponent."""
     return f"{seconds:.3g}" if seconds < 999.5 else f"{seconds:,.0f}"
 
 
 def duration(seconds: float) -> str:
-    """Return a duration with its unit, as somebody would say it: `62.4 ms`, `17 min 32 s`."""
+    """Format a duration with its unit, in everyday form: `62.4 ms`, `17 min 32 s`."""
     if seconds < 0.9995:
         return f"{seconds * 1000:.3g}{SPACE}ms"
     if seconds < 59.95:
@@ -76,47 +76,47 @@ def plain(point: str) -> str:
 
 
 def sentence(text: str) -> str:
-    """Return a text that ends like a sentence."""
+    """Return a text that ends with a full stop."""
     return text if text.endswith((".", "?", "!")) else f"{text}."
 
 
 def capitalised(text: str) -> str:
-    """Return a text whose first letter is a capital one."""
+    """Return a text with a capital first letter."""
     return text[:1].upper() + text[1:]
 
 
 def score_range(score: Estimate) -> str:
-    """Return an interval, `0.740 to 0.865`, or a dash where there is none."""
+    """Format an interval, `0.740 to 0.865`, or a dash if there is none."""
     if score.low is None or score.high is None:
         return DASH
     return f"{score.low:.3f} to {score.high:.3f}"
 
 
 def score_words(score: Estimate) -> str:
-    """Return a score with its interval, if it has one: `0.802 (0.740 to 0.865)`."""
+    """Format a score with its interval, if it has one: `0.802 (0.740 to 0.865)`."""
     if score.low is None:
         return f"{score.value:.3f}"
     return f"{score.value:.3f} ({score_range(score)})"
 
 
 def signed(number: float) -> str:
-    """Return a difference with its sign, to three decimals."""
+    """Format a difference with its sign and three decimals."""
     text = f"{number:+.3f}"
     return "0.000" if float(text) == 0 else text.replace("-", "\N{MINUS SIGN}")
 
 
 def signed_range(difference: Gap) -> str:
-    """Return a difference's interval, or a dash where there is none."""
+    """Format a difference's interval, or a dash if there is none."""
     if difference.low is None or difference.high is None:
         return DASH
     return f"{signed(difference.low)} to {signed(difference.high)}"
 
 
 def deciding_cost(selection: Selection, name: str) -> float:
-    """Return a candidate's cost, the one that decides."""
+    """Return a candidate's deciding cost."""
     return float(getattr(selection.candidates[name].cost, COST_KEYS[selection.rule.cost]))
 
 
 def cost_words(selection: Selection, name: str) -> str:
-    """Return a candidate's cost in the unit that decides: `82.0 M operations an answer`."""
+    """Format a candidate's deciding cost with its unit: `82.0 M operations per answer`."""
     return f"{figure(deciding_cost(selection, name))} {UNITS[selection.rule.cost]}"

@@ -1,11 +1,11 @@
-"""What the folder of a candidate's model says of it: base, loading, prompt, scores, data."""
+"""The description in a candidate's model folder: base, loading, prompt, scores, data."""
 
 from vestibular.core.base_models import Pin
 from vestibular.core.files import file_sha256
 from vestibular.core.model_file import Loading, ModelFile, PinnedVersion
 from vestibular.core.paths import PREPARED
 from vestibular.params.project import Params
-from vestibular.selection.results import CandidateResult
+from vestibular.selection.stage_results import CandidateResult
 
 
 def describe_model(params: Params, name: str, pin: Pin, result: CandidateResult) -> ModelFile:

@@ -1,8 +1,7 @@
-"""Where a result comes from: data, base models, settings, machines and packages, as tables.
+"""Origin of a result: data, base models, settings, machines and packages, as tables.
 
-Nothing here looks at the clock, at git or at the packages installed now: the report is to be
-equal, byte for byte, when its inputs are. What trained and examined a candidate was written down
-beside its costs.
+Nothing here reads the clock, git or the installed packages: equal inputs must give an equal report,
+byte for byte. The machines that trained and examined a candidate were recorded with its costs.
 """
 
 import json
@@ -22,7 +21,9 @@ def data_table(audit: DataMetrics) -> Table:
     """Return the table of the dataset's splits, from `metrics/data.json`."""
     said = [audit.leaks.sentence()] if audit.leaks.given_away else []
     if between := audit.leaked_between_folds:
-        said.append(f"Questions of other folds give {between:,} of a fold's questions away.")
+        said.append(
+            f"Questions of other folds reveal the answers to {between:,} of a fold's questions."
+        )
     said += _handled(audit)
     if audit.drawn is not None and audit.drawn.warning is not None:
         said.append(f"{audit.drawn.warning}.")
@@ -45,7 +46,7 @@ def data_table(audit: DataMetrics) -> Table:
 
 
 def _handled(audit: DataMetrics) -> list[str]:
-    """Say how much of the source is not as it was written."""
+    """Say how much of the source was changed or left out."""
     splits = audit.splits().values()
     left_out = sum(sum(split.left_out.model_dump().values()) for split in splits)
     odd = sum(
@@ -56,7 +57,7 @@ def _handled(audit: DataMetrics) -> list[str]:
     if left_out or odd:
         said.append(
             f"{left_out:,} questions of the source were left out, and {odd:,} values or rows were "
-            "converted, mended or kept though odd: each is a row of data/audit.jsonl."
+            "converted, corrected or kept despite a fault: each is a row of data/audit.jsonl."
         )
     if apart := sum(split.contexts_without_spaces for split in splits):
         said.append(
@@ -66,7 +67,7 @@ def _handled(audit: DataMetrics) -> list[str]:
 
 
 def bases_table(pins: Mapping[str, Pin], selection: Selection) -> Table:
-    """Return the table of the base models, each at its exact version."""
+    """Return the table of the base models with their exact versions."""
     rows = []
     for name, found in selection.candidates.items():
         pin, cost = pins[name], found.cost
@@ -83,7 +84,7 @@ def bases_table(pins: Mapping[str, Pin], selection: Selection) -> Table:
 
 
 def machines_table(costs: Mapping[str, CandidateCosts]) -> Table:
-    """Return the table of the devices and package versions that trained and examined."""
+    """Return the table of the devices and package versions used for training and exams."""
     found: dict[str, dict[str, list[str]]] = {}
     for name, cost in costs.items():
         for stage, measured in (("train", cost.train), ("evaluate", cost.evaluate)):
@@ -101,8 +102,7 @@ def machines_table(costs: Mapping[str, CandidateCosts]) -> Table:
             rows.append([part, "; ".join(each)])
     return {
         "title": "Machine and packages",
-        "text": "What trained and examined the candidates"
-        + ("." if rows else ": not known on this machine."),
+        "text": "Used for training and exams" + ("." if rows else ": unknown on this machine."),
         "titles": [],
         "numbers": [],
         "rows": rows,
@@ -110,14 +110,14 @@ def machines_table(costs: Mapping[str, CandidateCosts]) -> Table:
 
 
 def settings(params: Params) -> list[tuple[str, str]]:
-    """Return all settings by their dotted keys; of a candidate only what is its own."""
-    # where stages were computed changes no result
+    """Return all settings by dotted key; for a candidate only its own."""
+    # where stages were computed does not change a result
     content = params.model_dump(mode="json", exclude={"scatter"})
     shared = dict(_flat(content["train"], ""))
     candidates = content.pop("candidates")
     rows = list(_flat(content, ""))
     for name, candidate in candidates.items():
-        # an option that the candidate alone has is not among the shared ones
+        # an option of the candidate alone is not among the shared ones
         own = [
             (key, value) for key, value in _flat(candidate["train"], "") if shared.get(key) != value
         ]

@@ -1,7 +1,7 @@
-"""The report's page: a template, a style and a script put together to one file.
+"""The report's page: a template, a style and a script combined into one file.
 
-The page needs no network and can use none: its content security policy lets nothing be
-fetched and no other script run than its own. Whatever the data holds is escaped.
+The page needs no network and cannot use any: its content security policy forbids all requests and
+all scripts except its own. All data is escaped.
 """
 
 import base64
@@ -20,17 +20,17 @@ from vestibular.core.files import atomic_file
 from vestibular.report.formatting import COLOURS
 
 COMMIT_PLACE = "not in this copy"
-"""What the page says in the commit's place."""
+"""Text in place of the commit."""
 
 
 def template_text(name: str) -> str:
-    """Return a file of `templates/`."""
+    """Return the text of a file in `templates/`."""
     return files("vestibular.report").joinpath("templates", name).read_text(encoding="utf-8")
 
 
 @functools.cache
 def templates() -> jinja2.Environment:
-    """Return the templates; HTML is escaped, and a value that is not there is an error."""
+    """Return the templates; HTML is escaped, and a missing value is an error."""
     return jinja2.Environment(
         loader=jinja2.FunctionLoader(template_text),
         autoescape=jinja2.select_autoescape((".html.jinja",)),
@@ -40,16 +40,16 @@ def templates() -> jinja2.Environment:
 
 
 def as_script_data(value: object) -> Markup:
-    """Return JSON that cannot end the script element that it stands in."""
+    """Return JSON that cannot end the script element around it."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    # these stand within strings alone, where the escape means the character
+    # these occur only within strings, where the escape means the same character
     for character in "<>&\u2028\u2029":
         text = text.replace(character, f"\\u{ord(character):04x}")
     return Markup(text)  # noqa: S704 (escaped above)
 
 
 def script_source(script: str) -> str:
-    """Return what a content security policy names to let this script run, and no other."""
+    """Return the content security policy's source that permits only this script."""
     digest = hashlib.sha256(script.encode("utf-8")).digest()
     return f"sha256-{base64.b64encode(digest).decode('ascii')}"
 
@@ -74,5 +74,5 @@ def write_page(path: Path, facts: Mapping[str, Any]) -> None:
 
 
 def with_commit(page: str, commit: str) -> str:
-    """Return a copy of a page that names its commit, or says in a few words why it does not."""
+    """Return a copy of a page that names its commit, or says briefly why it does not."""
     return page.replace(f'id="commit">{COMMIT_PLACE}<', f'id="commit">{commit}<')

@@ -1,7 +1,7 @@
-"""The report: what the choice rests on, as one page for people.
+"""The report: the choice and what supports it, as one page for people.
 
-It is made of the files that the stages before wrote, and of nothing else (no clock, no git), so
-that equal inputs give equal bytes.
+It is built only from the files of the earlier stages (no clock, no git), so that equal inputs give
+equal bytes.
 """
 
 from collections.abc import Mapping, Sequence
@@ -31,7 +31,7 @@ from vestibular.report.formatting import (
 from vestibular.report.page import as_script_data, write_page
 from vestibular.report.summary import summarize
 from vestibular.scoring.languages import languages
-from vestibular.selection.phrases import probability
+from vestibular.selection.phrases import p_value_words
 from vestibular.selection.result import Selection
 from vestibular.selection.status import Status
 
@@ -43,7 +43,7 @@ BADGES = {
     Status.CONSTRAINT: ("beyond a constraint", "bad"),
     Status.BELOW_REFERENCE: ("below reference", "bad"),
 }
-"""What the leaderboard says beside a candidate's name, by its status."""
+"""Label of each status next to a candidate's name in the leaderboard."""
 
 
 def write_report(
@@ -60,19 +60,19 @@ def write_report(
     """Write the page.
 
     Args:
-        path: where to.
+        path: target file.
         params: all settings.
-        selection: what the choice rests on.
-        costs: what was measured of each candidate.
-        curves: each candidate's loss curve, rows of text.
-        questions: those that every candidate has answered.
-        predictions: each candidate's answers, in the questions' order.
-        audit: what `prepare` found out about the data.
+        selection: the choice and what supports it.
+        costs: measured costs of each candidate.
+        curves: each candidate's loss curve, as rows of texts.
+        questions: the questions that every candidate has answered.
+        predictions: each candidate's answers, in the order of the questions.
+        audit: figures of `prepare` about the data.
         pins: each candidate's base model.
     """
     names = list(selection.candidates)
-    verdict = summarize(selection, costs)
-    verdict["notices"] += data_notices(audit)
+    summary = summarize(selection, costs)
+    summary["notices"] += data_notices(audit)
     ordered = {name: predictions[name] for name in names}
     metric = selection.metric
     language = params.data.language
@@ -81,12 +81,13 @@ def write_report(
         path,
         {
             "subject": _subject(selection),
-            "verdict": verdict,
+            "summary": summary,
             "candidates": names,
             "board": board(selection),
             "cost_title": UNITS[selection.rule.cost].capitalize(),
             "leaderboard_note": "Bar: 95 % interval; line: after fine-tuning; ring: the untouched "
-            "base. EM is the share of answers that equal a reference, F1 their overlap in words.",
+            "base. EM is the share of answers that equal a reference, F1 the "
+            "overlap in words.",
             "references": [
                 {"name": plain(point).capitalize(), "text": EXPLANATIONS[point]}
                 for point in selection.reference_points
@@ -121,8 +122,8 @@ def _subject(selection: Selection) -> str:
     basis = "validation questions"
     if asked.folds:
         basis = (
-            f"questions, each answered by the model of the fold (of {asked.folds}) that had not "
-            "seen it"
+            f"questions, each answered by the model of the fold (of {asked.folds}) that did not "
+            "learn it"
         )
     candidates = len(selection.candidates)
     return (
@@ -169,7 +170,7 @@ def board(selection: Selection) -> list[dict[str, Any]]:
 
 
 def _note(selection: Selection, name: str) -> str:
-    """Return in few words why a candidate is not the one."""
+    """Return briefly why a candidate is not the winner."""
     found = selection.candidates[name]
     near = (Status.WITHIN_MARGIN, Status.BEYOND_MARGIN)
     if found.status not in near or found.against_leader is None:
@@ -201,9 +202,9 @@ def comparisons(selection: Selection) -> list[dict[str, Any]]:
     if rows:
         tables.append(
             {
-                "caption": f"Less the leader, {selection.leader}, on the same questions: random "
-                "effects by document. p is the least level whose interval leaves out zero; the "
-                f"lower bound, in {label}, is what select.margin is compared with.",
+                "caption": f"Minus the leader, {selection.leader}, on the same questions: random "
+                "effects by document. p is the smallest level at which the interval "
+                f"excludes zero; select.margin is compared with the lower bound in {label}.",
                 "titles": [
                     "Candidate",
                     *("EM", "95 % interval", "p", "F1", "95 % interval", "p", "Lower bound"),
@@ -214,8 +215,8 @@ def comparisons(selection: Selection) -> list[dict[str, Any]]:
     points = ["untouched_base", *next(iter(candidates.values())).against]
     tables.append(
         {
-            "caption": f"{label} less each reference point's, on the same questions, with the "
-            "lower bound in parentheses.",
+            "caption": f"{label} minus that of each reference point, on the same questions, with "
+            "the lower bound in parentheses.",
             "titles": ["Candidate"] + [plain(point).capitalize() for point in points],
             "rows": [
                 [name]
@@ -232,7 +233,7 @@ def comparisons(selection: Selection) -> list[dict[str, Any]]:
     if limits:
         tables.append(
             {
-                "caption": "Constraints: measured, and the limit.",
+                "caption": "Constraints: measured value and limit.",
                 "titles": ["Candidate", *limits],
                 "rows": [
                     [name]
@@ -251,7 +252,7 @@ def comparisons(selection: Selection) -> list[dict[str, Any]]:
 def _bare(p_value: float | None) -> str:
     if p_value is None:
         return DASH
-    return probability(p_value).removeprefix("p = ").removeprefix("p ")
+    return p_value_words(p_value).removeprefix("p = ").removeprefix("p ")
 
 
 def _signed(value: float | None) -> str:

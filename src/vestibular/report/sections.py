@@ -1,6 +1,6 @@
-"""What the report shows of every question, and its charts: drawn, and as tables.
+"""Sections of the report: the table of all questions, and the charts with their tables.
 
-Predictions are a row a question, by candidate, in the order of their rank.
+Predictions are one row per question, by candidate, in order of rank.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -37,12 +37,12 @@ Predictions = Mapping[str, Sequence[Prediction]]
 Curve = Sequence[Mapping[str, str]]
 
 MOST_ANSWERS = 40_000
-"""Answers in the table of questions: a browser shows these ten megabytes at once, and not a hundred
-thousand questions' hundreds."""
+"""Maximum number of answers in the table of questions: a browser shows these ten megabytes
+immediately, but not hundreds of megabytes."""
 
 
 def shown_questions(questions: int, candidates: int) -> Sequence[int]:
-    """Return the places of the questions that the page's table has: all, or evenly spaced ones."""
+    """Return the positions of the questions in the page's table: all, or evenly spaced ones."""
     most = max(1, MOST_ANSWERS // candidates)
     if questions <= most:
         return range(questions)
@@ -50,13 +50,14 @@ def shown_questions(questions: int, candidates: int) -> Sequence[int]:
 
 
 def shown_note(questions: int, candidates: int) -> str:
-    """Say which questions the table has; nothing if it has all."""
+    """Say which questions the table contains; empty if it contains all."""
     shown = len(shown_questions(questions, candidates))
     if shown == questions:
         return ""
     return (
-        f" The table has {shown:,} of the {questions:,} questions, evenly spaced, so that a "
-        "browser can hold it; every figure above is of all, and metrics/predictions has them."
+        f" The table contains {shown:,} of the {questions:,} questions, evenly spaced, so that a "
+        "browser can handle it; every figure above covers all questions, and metrics/predictions "
+        "contains them."
     )
 
 
@@ -65,9 +66,9 @@ def questions_data(
     predictions: Predictions,
     language: str | None,
 ) -> dict[str, Any]:
-    """Return what the page's script needs for the table of questions.
+    """Return the data of the table of questions for the page's script.
 
-    Contexts stand in it once. An answer is a list of its text, exact match and F1.
+    Contexts are stored once. An answer is a list of its text, exact match and F1.
     """
     places = shown_questions(len(questions), len(predictions))
     unique = _unique(questions[place].context for place in places)
@@ -127,14 +128,14 @@ def kinds(
     language: str | None,
     metric: Metric,
 ) -> list[dict[str, Any]]:
-    """Return the scores by kind of question: a title, a drawing and the rows of a table each."""
+    """Return the scores by kind of question: title, drawing and table rows for each."""
     groupings = []
     if language in languages():
         groupings.append(("Question word", slices.by_question_word(questions, str(language))))
     groupings += [
         ("Length of the answer", slices.by_number(questions, slices.answer_words, "word")),
         ("Length of the context", slices.by_number(questions, slices.context_words, "word")),
-        ("Where in the context the answer stands", slices.by_position(questions)),
+        ("Position of the answer in the context", slices.by_position(questions)),
     ]
     leaked = [row.after.leaked for row in next(iter(predictions.values()))]
     if any(leaked):
@@ -166,7 +167,7 @@ def kinds(
                         "slice": part.label,
                         "candidate": name,
                         "score": found.value,
-                        # a group of one document has a point alone
+                        # a group of one document has only a point
                         "low": found.value if found.low is None else found.low,
                         "high": found.value if found.high is None else found.high,
                         "words": f"{words}, {len(part.members)} questions",
@@ -189,7 +190,7 @@ def loss_chart(curves: Mapping[str, Curve], candidates: Sequence[str]) -> dict[s
             for row in charts.thinned(points):
                 epoch, loss = float(row["epoch"]), float(row[column])
                 words = f"{name}, {series}: loss {loss:.3g} after {epoch:.3g} epochs"
-                # a logarithmic scale has no place for zero
+                # a logarithmic scale cannot show zero
                 if loss > 0:
                     rows.append(
                         {"candidate": name, "series": series, "epoch": epoch, "loss": loss}
@@ -200,7 +201,7 @@ def loss_chart(curves: Mapping[str, Curve], candidates: Sequence[str]) -> dict[s
         table.append(cells)
     return {
         **charts.both_widths("loss", lambda width: charts.loss_curves(rows, candidates, width)),
-        "title": "Loss in training",
+        "title": "Training loss",
         "text": "Solid: training questions; dashed: validation questions.",
         "table": {
             "titles": ["Candidate"]
@@ -256,19 +257,19 @@ def cost_chart(selection: Selection, costs: Mapping[str, CandidateCosts]) -> dic
             lambda width: charts.score_against_cost(rows, names, titles, width),
         ),
         "title": "Score against cost",
-        "text": "Dashed: the Pareto front, where no other scores more for less. Bars: 95 % "
-        "intervals.",
+        "text": "Dashed: the Pareto front, on which no other candidate scores more for less. Bars: "
+        "95 % intervals.",
         "table": {
             "titles": [
                 "Candidate",
-                "Operations an answer",
+                "Operations per answer",
                 "p95 latency, s",
-                "Answers a second",
+                "Answers per second",
                 "Peak memory",
                 "Base model",
                 "Trained parameters",
                 "Training, s",
-                "An epoch, s",
+                "One epoch, s",
                 "On the front",
             ],
             "rows": table,

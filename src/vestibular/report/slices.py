@@ -1,4 +1,4 @@
-"""Questions sorted into groups: by question word, by lengths, by where the answer stands.
+"""Questions grouped by question word, by length, and by the position of the answer.
 
 The question words of each language are in `scoring/languages.json`.
 """
@@ -14,7 +14,7 @@ from vestibular.core.questions import Question
 from vestibular.scoring.languages import languages
 
 PARTS = 4
-"""Groups that a length or a place is cut into, at most."""
+"""Maximum number of groups for a length or a position."""
 
 MARKS = "\u0300-\u036f\u064b-\u065f\u0900-\u0903\u093a-\u094f"
 """Marks of Latin, Arabic and Devanagari that belong to the letter before them; `\\w` lacks them."""
@@ -25,20 +25,20 @@ OTHER = "other"
 
 @dataclass(frozen=True)
 class Slice:
-    """Questions that have something in common."""
+    """Questions with a common property."""
 
     label: str
     members: tuple[int, ...]
-    """Places of the questions in the list that was sorted, counted from 0."""
+    """Positions of the questions in the given list, counted from 0."""
 
 
 @functools.cache
 def _pattern(language: str) -> tuple[re.Pattern[str], dict[str, str]]:
     known = languages()[language]
     groups = {form: name for name, forms in known.question_words.items() for form in forms}
-    # at one place the longest form counts: "em que ano" asks for a time, "que" for a thing
+    # at one position the longest form counts: "em que ano" asks for a time, "que" for a thing
     forms = "|".join(re.escape(form) for form in sorted(groups, key=len, reverse=True))
-    # without spaces a question word has no edges
+    # without spaces a question word has no boundaries
     spaced = not any(map(without_spaces, groups))
     start = r"(?<!\w)" if spaced else ""
     end = rf"(?![\w{MARKS}])" if spaced and not known.particles else ""
@@ -46,7 +46,7 @@ def _pattern(language: str) -> tuple[re.Pattern[str], dict[str, str]]:
 
 
 def question_word(question: str, language: str) -> str:
-    """Return the group of the question word that stands first, or `other` where there is none."""
+    """Return the group of the first question word, or `other` if there is none."""
     pattern, groups = _pattern(language)
     found = pattern.search(" ".join(composed(question).lower().split()))
     return groups[found[0]] if found else OTHER
@@ -65,9 +65,9 @@ def by_question_word(questions: Sequence[Question], language: str) -> list[Slice
 def by_number(
     questions: Sequence[Question], measure: Callable[[Question], int], unit: str
 ) -> list[Slice]:
-    """Cut questions into at most four groups of about equal size by a whole number.
+    """Split questions into at most four groups of about equal size by a whole number.
 
-    Equal numbers are never parted, so there may be fewer groups, and of unequal size.
+    Equal numbers are never separated, so that there may be fewer groups of unequal size.
     """
     numbers = [measure(question) for question in questions]
     ordered = sorted(numbers)
@@ -95,13 +95,16 @@ def context_words(question: Question) -> int:
 
 
 def _count_words(text: str) -> int:
-    """Count what white space parts; in scripts without it, every character is a word."""
+    """Count words at white space; in scripts without spaces, every character is a word."""
     return sum(len(cut_characters(word)) for word in text.split())
 
 
 def by_position(questions: Sequence[Question]) -> list[Slice]:
-    """Group questions by the part of the context, in characters, where the first answer begins."""
-    labels = (*(f"{name} quarter" for name in ("first", "second", "third", "last")), "not in it")
+    """Group questions by the part of the context, in characters, where the first answer starts."""
+    labels = (
+        *(f"{name} quarter" for name in ("first", "second", "third", "last")),
+        "not in the context",
+    )
     places = [
         question.answer_starts[0] * PARTS // len(question.context)
         if question.answer_starts[0] >= 0

@@ -1,4 +1,4 @@
-"""The report's first screen: which, how sure, why, and at what cost."""
+"""The report's first screen: which candidate, how certain, why, and at what cost."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -17,8 +17,8 @@ from vestibular.report.formatting import (
     size,
 )
 from vestibular.selection.explanation import permission, remedy
-from vestibular.selection.phrases import listed, probability
-from vestibular.selection.remarks import cost_say, detectable, too_few, weakness
+from vestibular.selection.phrases import listed, p_value_words
+from vestibular.selection.remarks import cost_remark, detectable, too_few, weakness
 from vestibular.selection.result import Gap, Selection
 
 
@@ -26,8 +26,8 @@ def summarize(selection: Selection, costs: Mapping[str, CandidateCosts]) -> dict
     """Return the page's `title`, `headline`, four `answers` and `notices`.
 
     Args:
-        selection: what the choice rests on.
-        costs: what was measured of each candidate.
+        selection: the choice and what supports it.
+        costs: measured costs of each candidate.
     """
     name = selection.shown
     notices = []
@@ -35,13 +35,13 @@ def summarize(selection: Selection, costs: Mapping[str, CandidateCosts]) -> dict
         notices.append(capitalised(sentence(selection.reason)))
     elif selection.promoted and selection.below:
         notices.append(
-            f"{name} is in production although it is not above "
+            f"{name} is in production although it does not exceed "
             f"{points(selection, name, selection.below)}: {permission(selection)} is set."
         )
     weak = [weakness(selection), too_few(selection)]
     notices += [said.replace("`", "") for said in weak if said is not None]
     if selection.cost_say is not None and not selection.cost_say.has_say:
-        notices.append((cost_say(selection) or "").replace("`", ""))
+        notices.append((cost_remark(selection) or "").replace("`", ""))
     return {
         "title": f"{name} is chosen" if selection.promoted else "no model is chosen",
         "headline": headline(selection, costs),
@@ -56,14 +56,14 @@ def summarize(selection: Selection, costs: Mapping[str, CandidateCosts]) -> dict
 
 
 def headline(selection: Selection, costs: Mapping[str, CandidateCosts]) -> str:
-    """Return the answer in a sentence."""
+    """Return the result in a sentence."""
     if selection.leader is None:
-        return "No model goes into production: every candidate is beyond a constraint."
+        return "No model goes into production: every candidate fails a constraint."
     name = selection.shown
     has = f"{METRICS[selection.metric]} {score_words(selection.score(name))}"
     if not selection.promoted:
         row = selection.candidates[name]
-        short = "not above" if row.below else "not surely above"
+        short = "not above" if row.below else "not clearly above"
         return (
             f"No model goes into production: the best, {name}, has {has}, {short} "
             f"{points(selection, name, row.below or row.unclear)}."
@@ -72,7 +72,7 @@ def headline(selection: Selection, costs: Mapping[str, CandidateCosts]) -> str:
     if selection.below:
         but = f", though not above {points(selection, name, selection.below)}"
     elif selection.unclear:
-        but = f", though not surely above {points(selection, name, selection.unclear)}"
+        but = f", though not clearly above {points(selection, name, selection.unclear)}"
     return (
         f"{name} goes into production{but}: {has}{corrected_words(selection)}, "
         f"{standing(selection)}, at {felt_words(selection, costs, name)}."
@@ -80,39 +80,39 @@ def headline(selection: Selection, costs: Mapping[str, CandidateCosts]) -> str:
 
 
 def corrected_words(selection: Selection) -> str:
-    """Return the corrected score, to stand behind the measured one; empty if it is not given."""
+    """Return the corrected score, to follow the measured one; empty if there is none."""
     if selection.corrected is None or len(selection.candidates) == 1:
         return ""
-    return f", corrected for the choice {selection.corrected.corrected:.3f}"
+    return f", corrected for selection bias {selection.corrected.corrected:.3f}"
 
 
 def felt_words(selection: Selection, costs: Mapping[str, CandidateCosts], name: str) -> str:
-    """Return a candidate's cost as a user feels it, or its operations where that is not known."""
+    """Return a candidate's latency, or its operations if the latency is unknown."""
     exam = costs[name].evaluate
     if exam is None:
         return cost_words(selection, name)
-    return f"{duration(exam.latency_p95)} an answer"
+    return f"{duration(exam.latency_p95)} per answer"
 
 
 def points(selection: Selection, name: str, among: tuple[str, ...]) -> str:
-    """Return reference points with their scores beside a candidate."""
+    """Return reference points with their scores for a candidate."""
     return listed(
         [f"the {point} ({selection.point_score(name, point).value:.3f})" for point in among]
     )
 
 
 def rival(selection: Selection, name: str) -> str | None:
-    """Return whom a candidate is compared with: the leader, or the runner-up if it leads."""
+    """Return the candidate to compare with: the leader, or the runner-up of the leader."""
     return selection.leader if name != selection.leader else selection.runner_up
 
 
 def gap_to(selection: Selection, name: str, other: str) -> Gap:
-    """Return how much better `name` is than `other`, one of which is the leader."""
+    """Return the advantage of `name` over `other`, one of which is the leader."""
     found = selection.candidates[other].against_leader
     if found is None:
         own = selection.candidates[name].against_leader
         if own is None:
-            raise ValueError(f"neither {name} nor {other} was compared with the other")
+            raise ValueError(f"{name} and {other} were not compared with each other")
         return own.of(selection.metric)
     gap = found.of(selection.metric)
     return Gap(
@@ -125,7 +125,7 @@ def gap_to(selection: Selection, name: str, other: str) -> Gap:
 
 
 def standing(selection: Selection) -> str:
-    """Return in words where the winner stands among the others."""
+    """Return the winner's position among the others in words."""
     name = selection.shown
     other = rival(selection, name)
     if other is None:
@@ -161,8 +161,8 @@ def _how_sure(selection: Selection, name: str) -> dict[str, str]:
     fixed, text = selection.corrected, ""
     if fixed is not None:
         text = (
-            f" {label} {fixed.measured:.3f} measured, {fixed.corrected:.3f} corrected for the luck "
-            f"of being chosen (optimism {fixed.optimism:.3f})."
+            f" {label} {fixed.measured:.3f} measured, {fixed.corrected:.3f} corrected for "
+            f"selection bias (optimism {fixed.optimism:.3f})."
         )
     if other is None:
         return {
@@ -171,11 +171,11 @@ def _how_sure(selection: Selection, name: str) -> dict[str, str]:
         }
     gap = gap_to(selection, name, other)
     if gap.p_value is None:
-        return {"figure": "unknown", "text": "With one document nothing tells how sure it is."}
+        return {"figure": "unknown", "text": "With one document, nothing shows how certain it is."}
     found = detectable(selection)
     room = "" if found is None else f" {found}"
     return {
-        "figure": probability(gap.p_value),
+        "figure": p_value_words(gap.p_value),
         "text": f"{label} {signed(gap.value)} against {other}, 95 % interval "
         f"{signed_range(gap)}.{room}{text}",
     }
@@ -189,25 +189,25 @@ def _why(selection: Selection, name: str) -> dict[str, str]:
             "unclear": "within the noise",
             "constraint": "beyond a constraint",
         }
-        # the headline says why; where every candidate is beyond a constraint, the notice does
+        # the headline gives the reason; if every candidate fails a constraint, the notice does
         said = "" if selection.leader is None else sentence(remedy(selection, name))
         return {"figure": words.get(found.status, "refused"), "text": capitalised(said)}
     if rule.rule == "published":
         figure = "the plain sort"
     elif len(selection.candidates) == 1:
-        figure = "nobody else"
+        figure = "no other candidate"
     elif name != selection.leader:
-        figure = "as good, and cheaper"
+        figure = "equally good, and cheaper"
     else:
         figure = "the best score"
-    # who it is stands in the card before
+    # the previous card names the candidate
     text = capitalised(sentence(selection.reason.removeprefix(f"{name} is promoted: ")))
     if rule.must_beat and not selection.below and rule.rule != "published":
         nearest = min(
             rule.must_beat, key=lambda point: (selection.advantage(name, point).value, point)
         )
         gap = selection.advantage(name, nearest)
-        text += f" The reference point nearest to it: {plain(nearest)}, "
+        text += f" The closest reference point: {plain(nearest)}, "
         text += f"{METRICS[selection.metric]} {signed(gap.value)}"
         text += "." if gap.lower is None else f" (lower bound {signed(gap.lower)})."
     return {"figure": figure, "text": text}
@@ -222,8 +222,8 @@ def _cost(selection: Selection, costs: Mapping[str, CandidateCosts], name: str) 
     else:
         figure = duration(exam.latency_p95)
         text = (
-            f"95 of 100 answers come within that time, in {size(exam.peak_memory_bytes)} of memory "
-            f"at most. {operations}."
+            f"95 of 100 answers take at most that time, and {size(exam.peak_memory_bytes)} of "
+            f"memory. {operations}."
         )
     if training is not None:
         text += f" Trained in {duration(training.seconds)}."

@@ -1,4 +1,4 @@
-"""A project of a user's own: how it is made, and how it takes a newer library.
+"""Users' own projects: their creation, and the upgrade to a newer library.
 
 May import `core`.
 """

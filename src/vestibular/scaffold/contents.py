@@ -1,7 +1,6 @@
-"""Which of the library's own repository a user's project is made of.
+"""The files of the library's repository that make up a user's project.
 
-The build reads this module too, without the library's dependencies: it imports the standard
-library alone.
+The build imports this module without the library's dependencies: it uses only the standard library.
 """
 
 import hashlib
@@ -16,22 +15,22 @@ MAINTAINED = (
     "dvc.yaml",
     "stages/*.py",
 )
-"""What every project has, and `vestibular upgrade` keeps up to date."""
+"""Files of every project that `vestibular upgrade` keeps up to date."""
 STARTED = (".dvc/config", "metrics/repeats/.gitkeep")
-"""What every project has, and is the user's from then on."""
+"""Files of every project that belong to the user from the start."""
 DEMO = ("params.yaml", "demo/data/*.json", "demo/bases/*/*")
-"""What a project with the demo has in addition to these."""
+"""Further files of a project with the demo."""
 
 TEMPLATE = "vestibular/scaffold/template"
-"""Where a wheel has these files."""
+"""Place of these files in a wheel."""
 SOURCES = ("src/neptune_server", "src/vestibular")
-"""The packages of the wheel."""
+"""Packages in the wheel."""
 DESCRIPTION = ("LICENSE", "README.md", "pyproject.toml", "hatch_build.py")
-"""What else decides what is in a wheel."""
+"""Other files that affect the content of a wheel."""
 
 
 def found(root: Path, patterns: Iterable[str]) -> Iterator[str]:
-    """Yield the files below a folder that match, by their paths from there, in a fixed order."""
+    """Yield the paths of matching files below a folder, relative to it, in a fixed order."""
     for pattern in patterns:
         for path in sorted(root.glob(pattern)):
             if path.is_file():
@@ -39,13 +38,13 @@ def found(root: Path, patterns: Iterable[str]) -> Iterator[str]:
 
 
 def packed(root: Path) -> dict[str, str]:
-    """Return what the wheel has in addition to its packages: the path there by the path here."""
+    """Return the wheel's files besides its packages: path in the wheel by path here."""
     names = found(root, (*MAINTAINED, *STARTED, *DEMO))
     return {str(root / name): f"{TEMPLATE}/{name}" for name in names}
 
 
 def content_sha256(root: Path) -> str:
-    """Return one SHA-256 over the names and bytes of all that decides what is in a wheel."""
+    """Return one SHA-256 over the names and bytes of everything that affects a wheel."""
     names = list(found(root, (*MAINTAINED, *STARTED, *DEMO, *DESCRIPTION)))
     sources = found(root, [f"{source}/**/*" for source in SOURCES])
     names += [name for name in sources if "__pycache__" not in name]

@@ -1,6 +1,6 @@
-"""`vestibular new`: a folder becomes a project, in a git repository of its own or in one there.
+"""`vestibular new`: turns a folder into a project, in a new or an existing git repository.
 
-Nothing is written before all is known to be free: a file that is there already stays as it is.
+Nothing is written before all names are known to be free: existing files stay as they are.
 """
 
 import contextlib
@@ -31,34 +31,34 @@ from vestibular.scaffold.template import (
 )
 
 LIBRARY_SOURCES = "src/vestibular/scaffold"
-"""What a clone of the library's own repository has, and no project."""
+"""Folder that only a clone of the library's own repository has."""
 DVC = ".dvc"
 """DVC's own folder in a project."""
 
 
 @dataclass(frozen=True)
 class Created:
-    """What was made."""
+    """Result of the creation."""
 
     inside: Path | None
-    """Top of the git repository that was there before; None if one was made."""
+    """Top of an existing git repository; None if a new one was made."""
     kept: tuple[str, ...]
-    """Files that were there before and stay as they were."""
+    """Existing files that were kept."""
     committed: bool
     not_committed: str
-    """Why not; empty if it was."""
+    """Why the files were not committed; empty if they were."""
 
 
 def create(folder: Path, demo: bool) -> Created:
-    """Make a project of a folder.
+    """Turn a folder into a project.
 
     Args:
-        folder: a new one, an empty one, or one whose files have other names.
-        demo: whether it gets the demo's questions, base models and settings.
+        folder: a new folder, an empty one, or one without files of the same names.
+        demo: whether to include the demo's questions, base models and settings.
 
     Raises:
-        DataError: a file is in the way, or the folder cannot be a project's.
-        GitError: git or DVC does not do its part.
+        DataError: a file is in the way, or the folder is not suitable.
+        GitError: git or DVC fails.
     """
     maintained = maintained_files()
     names = packages_of(maintained[GRAPH])
@@ -69,7 +69,7 @@ def create(folder: Path, demo: bool) -> Created:
         RECORD.as_posix(): Record.of(maintained, names).to_text(),
     }
     started = started_files(demo)
-    # the demo comes with its own settings
+    # the demo has settings of its own
     own = (README,) if demo else (README, SETTINGS)
     kept = tuple(name for name in own if (folder / name).exists())
     for name in kept:
@@ -99,7 +99,7 @@ def create(folder: Path, demo: bool) -> Created:
 def _check_free(folder: Path, names: list[str]) -> None:
     if folder.exists() and not folder.is_dir():
         raise DataError(f"{folder}: is a file; name a new folder")
-    # a link that leads nowhere is in the way too
+    # a broken link is in the way too
     taken = [name for name in names if os.path.lexists(folder / name)]
     parents = sorted({parent.as_posix() for name in names for parent in Path(name).parents})
     taken += [
@@ -110,16 +110,16 @@ def _check_free(folder: Path, names: list[str]) -> None:
     if taken:
         more = f" and {len(taken) - 3} more" if len(taken) > 3 else ""
         raise DataError(
-            f"{folder}: {', '.join(taken[:3])}{more}: there already, and nothing is overwritten; "
+            f"{folder}: {', '.join(taken[:3])}{more}: exists already, and nothing is overwritten; "
             "name a new folder"
         )
     above = next((each for each in folder.resolve().parents if each.exists()), None)
     if above is not None and not above.is_dir():
-        raise DataError(f"{above}: is a file; name a folder elsewhere")
+        raise DataError(f"{above}: is a file; name another folder")
 
 
 def _repository_above(folder: Path) -> Path | None:
-    """Return the top of the git repository that a folder is in or will be in; None if in none."""
+    """Return the top of the git repository that contains or will contain a folder; None without."""
     whole = folder.resolve()
     there = next(each for each in (whole, *whole.parents) if each.is_dir())
     try:
@@ -132,11 +132,11 @@ def _repository_above(folder: Path) -> Path | None:
 
 
 def _check_place(folder: Path, top: Path, names: list[str]) -> None:
-    """Make sure that a repository keeps a folder's files, and that a tag can bear its name."""
+    """Check that a repository tracks a folder's files, and that a tag can contain its name."""
     if (top / LIBRARY_SOURCES).is_dir():
         raise DataError(
-            f"{folder}: lies in {top}, a clone of the library's own repository; name a folder "
-            "outside of it"
+            f"{folder}: is inside {top}, a clone of the library's own repository; name a folder "
+            "outside it"
         )
     place = folder.resolve().relative_to(top.resolve()).as_posix()
     asked = run_git("check-ignore", "--", *(f"{place}/{name}" for name in names), folder=top)
@@ -149,23 +149,23 @@ def _check_place(folder: Path, top: Path, names: list[str]) -> None:
     if place == ".":
         return
     tag = f"refs/tags/{place}=qa-model@v0.1.0"
-    # GTO's own rule is narrower than git's
+    # GTO's own rule is stricter than git's
     plain = re.fullmatch(r"[a-zA-Z0-9-_./]+", place)
     if not plain or run_git("check-ref-format", tag, folder=top).returncode:
         raise DataError(
             f"{folder}: the registry's tags begin with the folder's path in the repository, "
-            f"{place!r}, and GTO's tags have letters of English, digits and - _ . / alone (no part "
-            "begins with a dot); name another folder"
+            f"{place!r}, but GTO's tags may contain only English letters, digits and - _ . / (no "
+            "part may begin with a dot); name another folder"
         )
 
 
 @contextlib.contextmanager
 def _undone_on_failure(folder: Path, names: list[str]) -> Iterator[None]:
-    """Take away what was made of a folder that does not become a project, and nothing else.
+    """Remove everything that was created if the creation fails, and nothing else.
 
     Args:
-        folder: the project's, which may be the user's from before.
-        names: files that are written; none of them is there yet.
+        folder: the project's folder, which may have existed before.
+        names: files to be written; none of them exists yet.
     """
     made = [folder / name for name in (".git", DVC, *names) if not (folder / name).exists()]
     above = {parent for path in made for parent in path.parents if not parent.exists()}
@@ -176,7 +176,7 @@ def _undone_on_failure(folder: Path, names: list[str]) -> Iterator[None]:
             # DVC stages its own files too
             with contextlib.suppress(GitError):
                 run_git("reset", "--quiet", "--", DVC, *names, folder=folder)
-        # whatever cannot be undone, the failure itself is what is told
+        # whatever cannot be undone, the original failure is reported
         for path in made:
             if path.is_dir():
                 shutil.rmtree(path, ignore_errors=True)
@@ -184,14 +184,14 @@ def _undone_on_failure(folder: Path, names: list[str]) -> Iterator[None]:
                 with contextlib.suppress(OSError):
                     path.unlink()
         for parent in sorted(above, key=lambda each: -len(each.parts)):
-            # one that holds something of somebody else's stays
+            # a folder that contains anything else stays
             with contextlib.suppress(OSError):
                 parent.rmdir()
         raise
 
 
 def _commit(folder: Path, names: list[str]) -> str:
-    """Commit the project's files and no others; return why not, or nothing."""
+    """Commit the project's files and no others; return why not, or an empty text."""
     if missing_identity(folder):
         return "git does not know who you are"
     message = f"Start a project of vestibular {library_version()}"

@@ -1,4 +1,4 @@
-"""What becomes of a project's files when the library brings newer ones."""
+"""Merging of a project's files with a newer library's."""
 
 import tempfile
 from collections.abc import Mapping
@@ -14,27 +14,27 @@ Kind = Literal["added", "updated", "merged", "conflict", "removed", "kept"]
 
 @dataclass(frozen=True)
 class Change:
-    """A file that a newer library has in other words."""
+    """A file whose text changes with a newer library."""
 
     name: str
     kind: Kind
-    """`updated`: it was as the library wrote it; `merged`: the user's own changes are in it;
-    `conflict`: where both changed the same lines, both stand there, marked as git does; `kept`:
-    the library has it no more, or the user has removed it, and it stays as the user has it."""
+    """`updated`: it was as the library wrote it; `merged`: it includes the user's own changes;
+    `conflict`: both changed the same lines, and both versions are there, marked as in git; `kept`:
+    the library no longer has it, or the user has removed it, and it stays as the user has it."""
     text: str | None
-    """New text; None for a file that goes, or stays."""
+    """New text; None for a file that is deleted or kept."""
 
 
 def changes(before: Mapping[str, str], after: Mapping[str, str], folder: Path) -> list[Change]:
-    """Say what becomes of each file; nothing is written.
+    """Return what happens to each file; nothing is written.
 
     Args:
-        before: texts as the library wrote them last, by path.
-        after: texts as it has them now.
+        before: texts as last written by the library, by path.
+        after: current texts of the library.
         folder: the project.
 
     Raises:
-        DataError: a new file would take the place of one that the library did not write.
+        DataError: a new file would replace one that the library did not write.
         GitError: git does not merge.
     """
     found = []
@@ -51,7 +51,9 @@ def _text(path: Path) -> str | None:
     try:
         return path.read_bytes().decode()
     except UnicodeDecodeError as error:
-        raise DataError(f"{path}: not UTF-8 ({error.reason}); convert it to merge it") from None
+        raise DataError(
+            f"{path}: not UTF-8 ({error.reason}); convert it so that it can be merged"
+        ) from None
 
 
 def _change(name: str, before: str | None, after: str | None, mine: str | None) -> Change | None:
@@ -59,7 +61,7 @@ def _change(name: str, before: str | None, after: str | None, mine: str | None) 
         return None
     if before is None and mine is not None:
         raise DataError(
-            f"{name}: the newer library brings a file of this name, and yours is not overwritten; "
+            f"{name}: the newer library has a file of this name, and yours is not overwritten; "
             "move it elsewhere, and run the command again"
         )
     if before is None:
@@ -75,18 +77,20 @@ def _change(name: str, before: str | None, after: str | None, mine: str | None) 
 
 
 def merged(mine: str, before: str, after: str) -> tuple[str, bool]:
-    """Merge two changes of one text as git does; say whether no line was changed by both.
+    """Merge two changes of one text as git does; return whether there was no conflict.
 
     Raises:
-        GitError: git does not merge, for one since a text is none.
+        GitError: git does not merge, for example because the content is not text.
     """
     with tempfile.TemporaryDirectory() as scratch:
         paths = [Path(scratch, name) for name in ("mine", "before", "after")]
         for path, text in zip(paths, (mine, before, after), strict=True):
             path.write_bytes(text.encode())
-        labels = [f"-L{label}" for label in ("yours", "the library before", "the library now")]
+        labels = [
+            f"-L{label}" for label in ("yours", "the previous library", "the current library")
+        ]
         done = run_git("merge-file", "-p", "--diff3", *labels, *map(str, paths))
-    # the number of conflicts, 127 at most
+    # the exit status is the number of conflicts, at most 127
     if done.returncode > 127 or done.returncode < 0:
         raise GitError(f"git merge-file: {last_line(done.stderr)}")
     return done.stdout, done.returncode == 0

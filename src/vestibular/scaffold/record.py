@@ -1,4 +1,4 @@
-"""What stands for the library in a project: `code/`, which git keeps."""
+"""The library's record in a project: `code/`, tracked by git."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
@@ -13,40 +13,40 @@ RECORD = CODE / "record.json"
 
 
 class Record(FileFormat):
-    """`code/record.json`: which files are the library's, and how it wrote them."""
+    """`code/record.json`: the files of the library, with the texts that it wrote."""
 
     MADE_BY = f"git checkout HEAD -- {RECORD}"
 
     library: str
-    """Version of the library that wrote the project's files last."""
+    """Version of the library that last wrote the project's files."""
     packages: list[str]
-    """Packages that `code` has a file for."""
+    """Packages that have a file in `code`."""
     files: dict[str, list[str]]
-    """Lines of each file as the library wrote it, by path: what a newer one is merged against."""
+    """Lines of each file as written by the library, by path: the base for a merge."""
 
     @classmethod
     def of(cls, texts: Mapping[str, str], packages: Iterable[str]) -> Self:
-        """Record files by their texts."""
+        """Record files with their texts."""
         lines = {name: text.splitlines(keepends=True) for name, text in texts.items()}
         return cls(library=library_version(), packages=list(packages), files=lines)
 
     @classmethod
     def here(cls) -> Self:
-        """Read the current project's.
+        """Read the current project's record.
 
         Raises:
-            DataError: this is no project, or the file is damaged.
+            DataError: this is not a project, or the file is damaged.
         """
         if not CODE.is_dir():
             raise DataError(
-                f"{CODE}: not found; run the command in the top folder of a project that "
-                "`vestibular new` has made (git updates a clone of the library's own repository)"
+                f"{CODE}: not found; run the command in the top folder of a project made by "
+                "`vestibular new` (a clone of the library's own repository is updated with git)"
             )
         found = cls.read(RECORD)
         for name in (*found.files, *found.packages):
             path = PurePosixPath(name)
             if path.is_absolute() or ".." in path.parts:
-                raise DataError(f"{RECORD}: {name}: lies outside the project; {cls._again()}")
+                raise DataError(f"{RECORD}: {name}: is outside the project; {cls._again()}")
         return found
 
     def texts(self) -> dict[str, str]:
@@ -55,7 +55,7 @@ class Record(FileFormat):
 
 
 def code_files(names: Iterable[str]) -> dict[str, str]:
-    """Return the files of `code` that stages depend on, by path: a package's hash in each.
+    """Return the files of `code` that stages depend on, by path: each has its package's hash.
 
     Raises:
         DataError: the library has no package of that name.
@@ -70,12 +70,12 @@ def code_files(names: Iterable[str]) -> dict[str, str]:
 
 
 def requirement_file() -> dict[str, str]:
-    """Return the file that names the library for pip, by path."""
+    """Return the pip requirement file for the library, by path."""
     return {(CODE / REQUIREMENT).as_posix(): f"vestibular=={library_version()}\n"}
 
 
 def write_texts(folder: Path, texts: Mapping[str, str]) -> None:
-    """Write files below a folder, each whole or not at all."""
+    """Write files below a folder, each atomically."""
     for name, text in texts.items():
         with atomic_file(folder / name) as temporary:
             temporary.write_text(text, encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Which stages `dvc repro` would run, and why."""
+"""Stages that `dvc repro` would run, and why."""
 
 import json
 from collections.abc import Mapping
@@ -12,12 +12,12 @@ from vestibular.core.version_control import foreign_repositories_named, last_lin
 
 @dataclass(frozen=True)
 class Reruns:
-    """What is out of date."""
+    """Stages that are out of date."""
 
     certain: Mapping[str, tuple[str, ...]]
-    """Stages of which something has changed: what, by stage."""
+    """Changed stages with what has changed."""
     possible: tuple[str, ...]
-    """Stages behind these, which run if what they read comes out another one."""
+    """Later stages, which run if their inputs turn out different."""
 
 
 def reruns() -> Reruns:
@@ -35,12 +35,12 @@ def reruns() -> Reruns:
 
 
 def has_run() -> bool:
-    """Return whether the project's pipeline has ever been run."""
+    """Return whether the project's pipeline has ever run."""
     return Path("dvc.lock").exists()
 
 
 def _reasons(changes: list[Any]) -> tuple[str, ...]:
-    """Return what has changed: paths and settings, or DVC's words."""
+    """Return what has changed: paths and settings, or DVC's own words."""
     found: dict[str, None] = {}
     for change in changes:
         if not isinstance(change, dict):
@@ -48,14 +48,14 @@ def _reasons(changes: list[Any]) -> tuple[str, ...]:
             continue
         for things in change.values():
             for path, state in things.items():
-                # settings stand below the file that they are in
+                # settings are listed under their file
                 names = state if isinstance(state, dict) else [path]
                 found.update(dict.fromkeys(names))
     return tuple(found)
 
 
 def _behind(stages: Mapping[str, Any]) -> list[str]:
-    """Return the stages that read what others make, directly or not."""
+    """Return the stages that depend on others, directly or indirectly."""
     # imported here: all of DVC takes a second
     from dvc.repo import Repo
 

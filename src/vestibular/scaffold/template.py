@@ -1,4 +1,4 @@
-"""The files that a project starts from, as this library has them."""
+"""The initial files of a project, as this library has them."""
 
 import configparser
 import io
@@ -14,12 +14,12 @@ CONFIG = ".dvc/config"
 README = "README.md"
 SETTINGS = "params.yaml"
 CODE_HERE = "vars: [{code: src/vestibular}]"
-"""The line of the repository's `dvc.yaml` that is another one in a project."""
+"""The line of the repository's `dvc.yaml` that differs in a project."""
 CODE_THERE = f"vars: [{{code: {CODE}}}]"
 
 
 def maintained_files() -> dict[str, str]:
-    """Return the texts that `vestibular upgrade` keeps up to date, by path in a project."""
+    """Return the texts that `vestibular upgrade` maintains, by path in a project."""
     root = _root()
     texts = {name: (root / name).read_text(encoding="utf-8") for name in found(root, MAINTAINED)}
     if texts[GRAPH].count(CODE_HERE) != 1:
@@ -29,7 +29,7 @@ def maintained_files() -> dict[str, str]:
 
 
 def started_files(demo: bool) -> dict[str, bytes]:
-    """Return what is the user's own from the start, by path in a project."""
+    """Return the files that belong to the user from the start, by path in a project."""
     root = _root()
     names = [*found(root, STARTED), *(found(root, DEMO) if demo else ())]
     contents = {name: (root / name).read_bytes() for name in names}
@@ -37,13 +37,13 @@ def started_files(demo: bool) -> dict[str, bytes]:
     here = Path(__file__).parent
     contents[README] = (here / "project.md").read_bytes()
     if not demo:
-        # DVC reads no dvc.yaml without it
+        # DVC does not read dvc.yaml without it
         contents[SETTINGS] = (here / "first_params.yaml").read_bytes()
     return contents
 
 
 def packages_of(graph: str) -> list[str]:
-    """Return the library's packages that a project's `dvc.yaml` names."""
+    """Return the library's packages named in a project's `dvc.yaml`."""
     return sorted(set(re.findall(r"\$\{code\}/([A-Za-z_]\w*)", graph)))
 
 

@@ -1,4 +1,4 @@
-"""`vestibular upgrade`: a project takes the library that is installed now."""
+"""`vestibular upgrade`: brings a project to the installed library."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -20,28 +20,28 @@ from vestibular.scaffold.template import GRAPH, maintained_files, packages_of
 
 @dataclass(frozen=True)
 class Upgrade:
-    """What an upgrade has changed."""
+    """Changes made by an upgrade."""
 
     before: str
-    """Version of the library that the project was of."""
+    """Previous version of the project's library."""
     after: str
     packages: tuple[str, ...]
-    """Packages whose content is another one, and that stages depend on."""
+    """Packages with changed content that stages depend on."""
     files: tuple[Change, ...]
 
     @property
     def conflicts(self) -> tuple[str, ...]:
-        """Files where the user's changes and the library's are on the same lines."""
+        """Files in which the user and the library changed the same lines."""
         return tuple(change.name for change in self.files if change.kind == "conflict")
 
 
 def upgrade() -> Upgrade:
-    """Bring the current project's files to the installed library; nothing else is changed.
+    """Update the current project's files to the installed library; change nothing else.
 
     Raises:
-        DataError: this is no project, a file has changes that are not committed, or one of the
-            user's is in the way.
-        GitError: git does not do its part.
+        DataError: this is not a project, a file has uncommitted changes, or a user's file is in the
+            way.
+        GitError: git fails.
     """
     record = Record.here()
     here, after = Path(), maintained_files()
@@ -71,7 +71,7 @@ def upgrade() -> Upgrade:
         Path(name).unlink()
     for name in set(record.packages) - set(names):
         (CODE / name).unlink(missing_ok=True)
-    # last: an upgrade that is cut short is carried out again
+    # written last, so that an interrupted upgrade is repeated
     content = Record.of(after, names).to_text()
     write_texts(here, {**requirement_file(), RECORD.as_posix(): content})
     return Upgrade(record.library, library_version(), changed, tuple(files))
@@ -82,10 +82,10 @@ def _differs(path: Path, text: str) -> bool:
 
 
 def _check_committed(names: Iterable[str]) -> None:
-    """Make sure that git has the files as they are: a merge can then be taken back.
+    """Check that git has the files as they are, so that a merge can be undone.
 
     Raises:
-        DataError: one of them differs from what git has.
+        DataError: one of them differs from git's version.
         GitError: git does not open the repository.
     """
     wanted = sorted(names)
@@ -98,5 +98,5 @@ def _check_committed(names: Iterable[str]) -> None:
     if changed := [line[3:] for line in asked.stdout.splitlines()]:
         raise DataError(
             f"{', '.join(changed)}: changed since the last commit, and the newer library changes "
-            "it too; run `git add . && git commit` first, so that you can come back"
+            "it too; run `git add . && git commit` first, so that you can go back"
         )

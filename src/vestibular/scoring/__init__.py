@@ -1,4 +1,4 @@
-"""Exact match and F1 of an answer, and the same as a metric of the `evaluate` library.
+"""Exact match and F1 of an answer, also as a metric for the `evaluate` library.
 
 May import `core`.
 """

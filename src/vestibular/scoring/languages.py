@@ -1,6 +1,6 @@
-"""What is known of a language: its name, its articles, its question words, a prompt's headings.
+"""Facts about languages: name, articles, question words, and the headings of a prompt.
 
-All of it is in `languages.json`, which names its sources. Codes are ISO 639's (`pt`).
+All are in `languages.json`, which names its sources. Codes are ISO 639's (`pt`).
 """
 
 import functools
@@ -10,7 +10,7 @@ from importlib.resources import files
 from typing import Any
 
 NONE = "none"
-"""In the place of a language: articles count."""
+"""In place of a language: articles count."""
 
 
 @dataclass(frozen=True)
@@ -18,23 +18,23 @@ class Language:
     """One language."""
 
     name: str
-    """In English."""
+    """English name."""
     prompt: tuple[str, str, str]
-    """Context, question and answer, as the headings of a prompt."""
+    """Headings of a prompt: context, question and answer."""
     words: tuple[str, ...]
-    """Articles that are words of their own."""
+    """Articles that are words."""
     elided: tuple[str, ...]
-    """Articles as they stand before an apostrophe, such as `l`."""
+    """Articles before an apostrophe, such as `l`."""
     prefixes: tuple[str, ...]
-    """Articles that are the beginning of a word."""
+    """Articles that are prefixes of a word."""
     question_words: dict[str, list[str]]
-    """Groups of question words, in the order in which they are shown: name, forms."""
+    """Groups of question words in display order: name and forms."""
     particles: bool
-    """Whether something may follow a question word without a space, in a script with spaces."""
+    """Whether a particle may follow a question word without a space, in a script with spaces."""
 
     @property
     def has_articles(self) -> bool:
-        """Whether there is anything to leave out."""
+        """Whether there are articles to drop."""
         return bool(self.words or self.elided or self.prefixes)
 
 
@@ -46,7 +46,7 @@ def _content() -> dict[str, Any]:
 
 @functools.cache
 def languages() -> dict[str, Language]:
-    """Return all languages by their codes."""
+    """Return all languages by code."""
     return {
         code: Language(
             name=one["name"],
@@ -62,21 +62,21 @@ def languages() -> dict[str, Language]:
 
 
 def usual_columns() -> dict[str, list[str]]:
-    """Return what people call a table's columns, in lower case, by what they hold."""
+    """Return common names of a table's columns, in lower case, by content."""
     return _content()["columns"]  # type: ignore[no-any-return]
 
 
 def known_to(rules: str) -> tuple[str, ...]:
-    """Return what may stand for a language whose articles do not count, by SQuAD's or MLQA's rules.
+    """Return the languages whose articles SQuAD's or MLQA's rules can drop.
 
-    MLQA's know seven languages, and each has its own; SQuAD's know all, and `none`.
+    MLQA's rules know seven languages; SQuAD's know all, and `none`.
     """
     return tuple(_content()["mlqa"]) if rules == "mlqa" else (*languages(), NONE)
 
 
 @functools.cache
 def articles_pattern(rules: str, code: str) -> str | None:
-    """Return a regular expression for the articles that are left once punctuation is; or None.
+    """Return a regular expression for the articles left once punctuation is gone; or None.
 
     Raises:
         KeyError: the rules do not know the language.
@@ -88,24 +88,24 @@ def articles_pattern(rules: str, code: str) -> str | None:
     language = languages()[code]
     if language.prefixes:
         prefix = "|".join(language.prefixes)
-        # MLQA's script drops these letters wherever they stand
+        # MLQA's script drops these letters everywhere
         return prefix if rules == "mlqa" else rf"\b(?:{prefix})(?=\w\w)"
     return rf"\b(?:{'|'.join(language.words)})\b" if language.words else None
 
 
 @functools.cache
 def elisions_pattern(rules: str, code: str) -> str | None:
-    """Return a regular expression for the articles that end in an apostrophe; or None."""
+    """Return a regular expression for articles that end in an apostrophe; or None."""
     if rules == "mlqa" or code == NONE or not languages()[code].elided:
         return None
     return rf"\b(?:{'|'.join(languages()[code].elided)})['\u2019](?=\w)"
 
 
 def advice(language: str | None, rules: str, articles: str) -> str | None:
-    """Say where the questions' language and the articles that do not count differ; or None.
+    """Return a warning if the articles that are dropped do not fit the questions' language.
 
     Args:
-        language: code of `data.language`; None if it is not said.
+        language: code of `data.language`; None if not set.
         rules: `squad` or `mlqa`.
         articles: the setting `evaluate.articles`.
     """
@@ -113,15 +113,19 @@ def advice(language: str | None, rules: str, articles: str) -> str | None:
         return None
     found = languages().get(language)
     if found is None:
-        done = "articles count" if articles == NONE else f"`{articles}`'s do not count: write none"
+        done = (
+            "articles count in scoring"
+            if articles == NONE
+            else f"the articles of `{articles}` are dropped: write none"
+        )
         return (
-            f"data.language: {language}: its articles and question words are not known "
-            f"({', '.join(languages())} are); {done}, and the report has no results by question "
-            "word"
+            f"data.language: {language}: the articles and question words of this language are not "
+            f"known ({', '.join(languages())} are); {done}, and the report has no results by "
+            "question word"
         )
     if language not in known_to(rules) or (articles == NONE and not found.has_articles):
         return None
     return (
-        f"evaluate.articles: {articles}, and data.language is {language}: write {language}, "
-        f"for {found.name}"
+        f"evaluate.articles: {articles}, but data.language is {language}: write {language}, for "
+        f"{found.name}"
     )

@@ -1,4 +1,4 @@
-"""Loads the metric by the `evaluate` library, from its folder beside this module."""
+"""Loading of the metric with the `evaluate` library, from the folder next to this module."""
 
 from pathlib import Path
 from typing import Any
@@ -6,15 +6,15 @@ from typing import Any
 import evaluate
 
 FOLDER = Path(__file__).parent / "squad_metric"
-"""The metric: a folder with a script of the same name, as the library loads one."""
+"""Folder of the metric, with a script of the same name, as the library expects."""
 
 
 def load_metric(rules: str) -> Any:
-    """Load the metric; nothing is asked of a network.
+    """Load the metric, without network access.
 
     Args:
-        rules: the language whose articles do not count by SQuAD's rules (`pt`, `squad-en`), or
-            MLQA's rules in a language (`mlqa-de`).
+        rules: the language whose articles are dropped by SQuAD's rules (`pt`, `squad-en`), or
+            MLQA's rules for a language (`mlqa-de`).
 
     Returns:
         an `evaluate.Metric` whose `compute` takes answers and lists of references.

@@ -1,7 +1,7 @@
-"""What of an answer's spelling does not count, by SQuAD's rules or by MLQA's.
+"""Normalization of answers by the rules of SQuAD or MLQA.
 
-Both lower the case, drop punctuation and the language's articles, and join white space. SQuAD's
-know ASCII punctuation alone; MLQA's drop Unicode's, and cut Chinese into characters.
+Both convert to lower case, drop punctuation and the language's articles, and collapse white space.
+SQuAD's rules drop only ASCII punctuation; MLQA's drop Unicode's, and split Chinese into characters.
 
 Source: the official SQuAD evaluation script, v1.1 (Rajpurkar et al., 2016), and the official MLQA
 evaluation script, v1 (Lewis et al., 2020),
@@ -21,38 +21,38 @@ from vestibular.scoring.languages import NONE, articles_pattern, elisions_patter
 _ASCII = str.maketrans("", "", string.punctuation)
 
 _HAN_OF_MLQA = re.compile("([\u4e00-\u9fa5])")
-"""The Chinese characters that the script cuts apart."""
+"""Chinese characters that the script splits."""
 
 
 @functools.cache
 def _unicode_punctuation() -> dict[int, None]:
-    """Return what drops all of Unicode's punctuation, and the symbols of ASCII."""
+    """Return a translation that drops all Unicode punctuation, and ASCII symbols."""
     marks = (code for code in range(sys.maxunicode) if unicodedata.category(chr(code))[0] == "P")
     return dict.fromkeys((*marks, *map(ord, string.punctuation)))
 
 
 @dataclass(frozen=True)
 class Normalization:
-    """Which rules hold, and for which language."""
+    """Rules and language of a normalization."""
 
     rules: str = "squad"
     """`squad` or `mlqa`."""
     articles: str = NONE
-    """Language whose articles do not count, one of `languages.known_to(rules)`."""
+    """Language whose articles are dropped, one of `languages.known_to(rules)`."""
     official: bool = False
-    """Whether to do as the official script does, which compares characters as they are encoded
-    and words by white space alone."""
+    """Whether to follow the official script, which compares characters as encoded and splits words
+    only at white space."""
 
     def text(self, text: str) -> str:
-        """Return what of a text counts: equal results are an exact match.
+        """Return the normalized text: equal results are an exact match.
 
-        Characters are composed first (NFC), since the same letter with an accent may be encoded
-        as one or as two.
+        Characters are composed first (NFC), since the same accented letter may be encoded as one
+        character or two.
         """
         lowered = (text if self.official else unicodedata.normalize("NFC", text)).lower()
         elisions = elisions_pattern(self.rules, self.articles)
         if elisions is not None:
-            # without its apostrophe an article would be a part of the word behind it
+            # without its apostrophe an article would merge with the next word
             lowered = re.sub(elisions, " ", lowered)
         if self.rules == "squad":
             kept = lowered.translate(_ASCII)
@@ -68,9 +68,9 @@ class Normalization:
     def words(self, text: str) -> list[str]:
         """Return the words that F1 compares.
 
-        In scripts that write no spaces between words every character is a word, with the marks
-        that belong to it; a whole sentence would be one word otherwise, and F1 an exact match.
-        MLQA's rules decide that by the language.
+        In scripts without spaces between words, every character with its marks is a word; otherwise
+        a whole sentence would be one word, and F1 the same as exact match. MLQA's rules decide this
+        by the language.
         """
         words = self.text(text).split()
         if self.official or self.rules == "mlqa":

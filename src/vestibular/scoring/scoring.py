@@ -1,8 +1,8 @@
 """Exact match and F1 between an answer and its references.
 
 Source: the official SQuAD evaluation scripts, v1.1 (Rajpurkar et al., 2016) and v2.0 (Rajpurkar,
-Jia, Liang, 2018). What of a text's spelling counts is told by a `Normalization`. v2.0's rules hold
-where the dataset states an answer for questions that cannot be answered.
+Jia, Liang, 2018). A `Normalization` prepares the texts. v2.0's rules apply if the settings define
+an answer for unanswerable questions.
 """
 
 from collections import Counter
@@ -12,15 +12,15 @@ from vestibular.scoring.normalization import Normalization
 
 
 def exact_match(answer: str, reference: str, rules: Normalization) -> float:
-    """Return 1.0 if the two are equal once normalized, else 0.0."""
+    """Return 1.0 if the two are equal after normalization, else 0.0."""
     return float(rules.text(answer) == rules.text(reference))
 
 
 def f1(answer: str, reference: str, rules: Normalization) -> float:
     """Return the harmonic mean of word precision and recall, a fraction in [0, 1].
 
-    Words count as often as they occur. Without a common word, even between two empty texts,
-    it is 0, as in the official script.
+    Repeated words count as often as they occur. Without a common word, even between two empty
+    texts, it is 0, as in the official script.
     """
     given, wanted = rules.words(answer), rules.words(reference)
     common = sum((Counter(given) & Counter(wanted)).values())
@@ -35,8 +35,7 @@ def without_unanswerable(
 ) -> tuple[str, list[str]]:
     """Return answer and references as v2.0 compares them: no answer is the empty text.
 
-    References of which normalizing leaves nothing do not count; if none is left, the question
-    cannot be answered.
+    References that normalize to nothing are dropped; if none is left, the question is unanswerable.
     """
     nothing = ("", rules.text(unanswerable))
     kept = [text for text in references if rules.text(text) not in nothing]
@@ -53,9 +52,9 @@ def f1_or_nothing(answer: str, reference: str, rules: Normalization) -> float:
 def published_f1(answer: Sequence[int], reference: Sequence[int]) -> float:
     """Return the score that the published recipe calls F1, a fraction in [0, 1].
 
-    Token ids are compared place by place, cut to the shorter of the two; each id is a class, and
-    the F1 of all classes that occur are averaged (scikit-learn's macro average). Without a
-    common place it is 0.
+    Token ids are compared position by position, cut to the shorter sequence; each id is a class,
+    and the F1 of all classes that occur are averaged (scikit-learn's macro average). Without a
+    common position it is 0.
     """
     pairs = list(zip(answer, reference, strict=False))
     classes = {token for pair in pairs for token in pair}
@@ -68,7 +67,7 @@ def published_f1(answer: Sequence[int], reference: Sequence[int]) -> float:
 
 
 def published_exact_match(answer: str, reference: str) -> float:
-    """Return 1.0 if the first tokens' text is the first reference, white space aside."""
+    """Return 1.0 if the first tokens' text equals the first reference, apart from white space."""
     return float(answer.strip() == reference.strip())
 
 
@@ -78,10 +77,10 @@ def best(
     references: Sequence[str],
     rules: Normalization,
 ) -> float:
-    """Return an answer's score against the reference that suits it best."""
+    """Return an answer's score against its best-matching reference."""
     return max(score(answer, reference, rules) for reference in references)
 
 
 def mean(values: Sequence[float]) -> float:
-    """Return the mean, rounded to six places: a score has no more to say."""
+    """Return the mean, rounded to the six places that are meaningful."""
     return round(sum(values) / len(values), 6)

@@ -1,4 +1,4 @@
-"""Compares the candidates and chooses one by the rule: the stage `select`.
+"""Comparison of the candidates and choice by the rule: the stage `select`.
 
 May import `core` and `scoring`.
 """

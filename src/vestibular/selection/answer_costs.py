@@ -1,4 +1,4 @@
-"""What an answer of each candidate costs, and whether it keeps to the constraints."""
+"""Cost of a candidate's answers, and whether it meets the constraints."""
 
 from collections.abc import Mapping
 
@@ -16,18 +16,18 @@ CONSTRAINTS = {
     "max_model_bytes": "model_bytes",
     "max_trainable_parameters": "trainable_parameters",
 }
-"""The cost that each of `select.constraints` limits."""
+"""Cost limited by each of `select.constraints`."""
 
 LASTING = ("flops_per_answer", "model_bytes", "trainable_parameters", "total_parameters")
-"""Costs that are the same on every machine; the others are measured."""
+"""Costs that are the same on every machine; all others are measured."""
 
 
 def cost_of(details: ExamDetails, measured: ExamCost | None) -> dict[str, float | None]:
-    """Return what an answer costs and needs; None for what was not measured here.
+    """Return the cost of an answer; None for each figure that was not measured here.
 
     Args:
-        details: what the exam found, the same on every machine.
-        measured: what the exam took on this one.
+        details: results of the exam, the same on every machine.
+        measured: measured costs of the exam on this machine.
     """
     return {
         "flops_per_answer": details.flops_per_answer,
@@ -42,7 +42,7 @@ def cost_of(details: ExamDetails, measured: ExamCost | None) -> dict[str, float 
 
 
 def known(name: str, cost: Mapping[str, float | None], key: str, setting: str) -> float:
-    """Return a cost that the settings ask for.
+    """Return a cost that the settings require.
 
     Raises:
         DataError: it was not measured here.
@@ -50,7 +50,7 @@ def known(name: str, cost: Mapping[str, float | None], key: str, setting: str) -
     value = cost[key]
     if value is None:
         raise DataError(
-            f"{PARAMS}: {setting}: needs the {key} of {name}, and its exam was not run on this "
+            f"{PARAMS}: {setting}: needs the {key} of {name}, but its exam was not run on this "
             f"machine; run `dvc repro --force --single-item evaluate@{name}`, or use a cost that "
             "is the same everywhere"
         )
@@ -60,7 +60,7 @@ def known(name: str, cost: Mapping[str, float | None], key: str, setting: str) -
 def limits_of(
     name: str, cost: Mapping[str, float | None], settings: SelectSettings
 ) -> dict[str, Limit]:
-    """Return what a candidate has of everything that `select.constraints` limits, by key.
+    """Return a candidate's value for each of `select.constraints`, by key.
 
     Raises:
         DataError: it was not measured here.
@@ -74,12 +74,12 @@ def limits_of(
 
 
 def met(limits: Mapping[str, Limit]) -> bool:
-    """Return whether all are kept to."""
+    """Return whether all limits are met."""
     return all(limit.met for limit in limits.values())
 
 
 def pareto_front(points: Mapping[str, tuple[float, float]]) -> list[str]:
-    """Return the names of those that no other beats.
+    """Return the names of the points that no other point beats.
 
     One point (cost, score) beats another if it costs no more, scores no less, and differs.
     """

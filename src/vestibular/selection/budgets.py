@@ -1,4 +1,4 @@
-"""Settings of the training in which the candidates differ: whether the contest was a fair one."""
+"""Training settings in which the candidates differ: was the comparison fair?"""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -10,15 +10,15 @@ NEUTRAL = (
     *("batching", "max_tokens_per_batch", "gradient_checkpointing", "quantization", "precision"),
     *("logging_steps", "validation_steps", "checkpoint_steps", "lora.target_modules"),
 )
-"""Settings that suit a model to the machine, name parts of its architecture, or say how often
-something is written down."""
+"""Settings that adapt a model to the machine, name parts of its architecture, or set how often
+something is logged."""
 
 
 def unequal_settings(trained: Mapping[str, Mapping[str, Any]]) -> tuple[UnequalSetting, ...]:
     """Return the settings that were not the same for all candidates.
 
     Args:
-        trained: each candidate's settings of the training.
+        trained: each candidate's training settings.
     """
     flat = {name: dict(_flat(settings, "")) for name, settings in trained.items()}
     keys = dict.fromkeys(key for settings in flat.values() for key in settings)

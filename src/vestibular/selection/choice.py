@@ -1,4 +1,4 @@
-"""The choice and all that it rests on, as typed values."""
+"""The choice on the whole dataset, with what supports it, as typed values."""
 
 from dataclasses import dataclass
 
@@ -11,76 +11,76 @@ from vestibular.selection.status import Status
 
 @dataclass(frozen=True)
 class Advantage:
-    """A candidate's score less a reference point's."""
+    """A candidate's score minus a reference point's."""
 
     reference: str
     value: float
     lower: float | None
-    """The true advantage is above it 95 times in 100; None with one document."""
+    """One-sided 95 % lower bound of the true advantage; None with one document."""
 
     @property
     def clear(self) -> bool:
-        """Whether it is more than the noise."""
+        """Whether the advantage is larger than the noise."""
         return self.lower is not None and self.lower > 0
 
 
 @dataclass(frozen=True)
 class Standing:
-    """What the rule found of a candidate."""
+    """Result of the rule for a candidate."""
 
     name: str
     score: float
     cost: float
     status: Status
     saving: float | None
-    """Share of the leader's cost that it saves, negative if it costs more; None without a leader
-    or where the leader costs nothing."""
+    """Share of the leader's cost that it saves, negative if it costs more; None without a leader or
+    if the leader costs nothing."""
     lower: float | None
-    """The true difference to the leader is above it 95 times in 100; None for the leader itself,
+    """One-sided 95 % lower bound of the true difference to the leader; None for the leader itself,
     and with one document."""
     advantages: tuple[Advantage, ...]
-    """Over each reference point of the rule."""
+    """Advantage over each reference point of the rule."""
 
 
 @dataclass(frozen=True)
-class CostSay:
+class CostMargin:
     """Whether cost can decide with these data."""
 
     rival: str
-    """The best of the candidates that are cheaper than the leader and could take its place."""
+    """The best of the candidates that are cheaper than the leader and could replace it."""
     margin: float
-    """What the rule allows."""
+    """Margin of the rule."""
     half_width: float
-    """How far the bound lies below what was measured."""
+    """Distance from the measured difference down to its lower bound."""
     margin_needed: float
-    """Margin within which an equal model is shown to lie four times in five."""
+    """Margin within which an equally good model is accepted with 80 % probability."""
 
     @property
-    def has_say(self) -> bool:
-        """Whether the margin is wide enough for an equal model to be accepted at all."""
+    def can_decide(self) -> bool:
+        """Whether the margin is wide enough to accept an equally good model at all."""
         return self.half_width <= self.margin
 
 
 @dataclass(frozen=True)
 class Choice:
-    """What the rule says, and how much the data can say."""
+    """Result of the rule, and how much the data can show."""
 
     winner: str | None
     """The candidate to promote, or None."""
     leader: str | None
-    """The best by score of those that may win; None where all fail a constraint."""
+    """The best by score of the candidates that may win; None if all fail a constraint."""
     preferred: str | None
-    """The winner, or the one that would be if reference points were not asked for."""
+    """The winner, or the candidate that would win without the reference points."""
     standings: tuple[Standing, ...]
-    """Every candidate by rank, the best score first."""
-    cost: CostSay | None
-    """None where no cheaper candidate could take the leader's place, or with one document."""
+    """Every candidate by rank, the best first."""
+    cost: CostMargin | None
+    """None if no cheaper candidate could replace the leader, or with one document."""
     smallest_detectable: float | None
-    """True difference between leader and runner-up that is found four times in five; None for a
-    single candidate and with one document."""
+    """True difference between leader and runner-up that is detected with 80 % probability; None for
+    a single candidate and with one document."""
 
     def standing(self, name: str) -> Standing:
-        """Return a candidate's."""
+        """Return the result for a candidate."""
         return next(one for one in self.standings if one.name == name)
 
 
@@ -90,8 +90,8 @@ def choose(contest: Contest, rule: Rule, seed: int) -> Choice:
     Args:
         contest: candidates and reference points.
         rule: its settings.
-        seed: of the draws that tell what can be found with these data; the choice itself draws
-            nothing.
+        seed: seed of the simulations that show what these data can detect; the choice itself is not
+            random.
     """
     found = decide(contest, rule)
     leader, winner = int(found.leader[0]), int(found.winner[0])
@@ -121,7 +121,7 @@ def choose(contest: Contest, rule: Rule, seed: int) -> Choice:
             )
             for place in order
         ),
-        cost=_cost_say(contest, rule, found, seed),
+        cost=_cost_margin(contest, rule, found, seed),
         smallest_detectable=_smallest(contest, leader, others, seed) if lower else None,
     )
 
@@ -167,14 +167,14 @@ def _saving(contest: Contest, place: int, leader: int) -> float | None:
     return float(1 - contest.costs[place] / contest.costs[leader])
 
 
-def _cost_say(contest: Contest, rule: Rule, found: Decisions, seed: int) -> CostSay | None:
-    """Return what the bound can show of the best candidate that is cheap enough."""
+def _cost_margin(contest: Contest, rule: Rule, found: Decisions, seed: int) -> CostMargin | None:
+    """Return what the bound can show for the best candidate that is cheap enough."""
     eligible = found.pool[0] & found.saves[0] & ~found.dominated[0]
     rivals = [int(place) for place in found.order[0] if eligible[place]]
     if rule.margin is None or contest.clusters.documents == 1 or not rivals:
         return None
     apart, noise = contest.pair([rivals[0]], [int(found.leader[0])], contest.whole())
-    return CostSay(
+    return CostMargin(
         rival=contest.names[rivals[0]],
         margin=rule.margin,
         half_width=float(half_widths(apart.mixtures, noise)[0]),

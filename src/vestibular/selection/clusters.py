@@ -1,4 +1,4 @@
-"""Questions and the documents that they are about: the unit that is drawn is the document."""
+"""Questions grouped by document: documents, not questions, are the sampling unit."""
 
 from collections.abc import Sequence
 from functools import cached_property
@@ -11,20 +11,20 @@ Integers = NDArray[np.intp]
 Flags = NDArray[np.bool_]
 
 FEWEST_DOCUMENTS = 5
-"""With fewer documents an interval is named as resting on few."""
+"""With fewer documents, intervals are flagged as based on few."""
 LARGEST_SHARE = 0.5
-"""Share of the questions from which on one document is named as dominating the others."""
+"""Share of the questions from which one document is said to dominate."""
 
 
 class Clusters:
-    """Which document each question is about.
+    """The document of each question.
 
-    Several statistics need a document's size, the sums of its scores and nothing else, so that
-    they are computed from documents and never touch the questions again.
+    Several statistics need only a document's size and the sum of its scores, so that they are
+    computed from documents and never touch the questions again.
     """
 
     def __init__(self, documents: Sequence[int] | Integers) -> None:
-        """Number the documents from 0 in the order of their numbers.
+        """Renumber the documents from 0, in the order of their numbers.
 
         Args:
             documents: each question's document, any whole numbers, (questions,).
@@ -32,7 +32,7 @@ class Clusters:
         _, index = np.unique(np.asarray(documents, dtype=np.intp), return_inverse=True)
         self.index: Integers = index
         self.sizes: Numbers = np.bincount(index).astype(np.float64)
-        """Questions of each document, (documents,)."""
+        """Number of questions of each document, (documents,)."""
 
     @property
     def questions(self) -> int:
@@ -46,16 +46,16 @@ class Clusters:
 
     @property
     def effective_documents(self) -> float:
-        """Number of equal documents that would weigh as much: (sum of sizes)^2 / sum of squares.
+        """Effective number of documents: (sum of sizes)^2 / sum of squares.
 
-        Source: Carter, Schnepel and Steigerwald (2017), Asymptotic Behavior of a t-Test Robust
-        to Cluster Heterogeneity, Review of Economics and Statistics 99(4).
+        Source: Carter, Schnepel and Steigerwald (2017), Asymptotic Behavior of a t-Test Robust to
+        Cluster Heterogeneity, Review of Economics and Statistics 99(4).
         """
         return float(self.sizes.sum() ** 2 / (self.sizes**2).sum())
 
     @property
     def largest_share(self) -> float:
-        """Share of the questions that the largest document holds, a fraction in (0, 1]."""
+        """Share of the questions in the largest document, a fraction in (0, 1]."""
         return float(self.sizes.max() / self.sizes.sum())
 
     @property
@@ -69,7 +69,7 @@ class Clusters:
         return self.largest_share >= LARGEST_SHARE
 
     def sums(self, values: Numbers) -> Numbers:
-        """Return each document's sum: (..., questions) to (..., documents)."""
+        """Return the sums by document: (..., questions) to (..., documents)."""
         rows = values.reshape(-1, self.questions)
         sums = np.empty((len(rows), self.documents))
         for place, row in enumerate(rows):
@@ -78,9 +78,9 @@ class Clusters:
 
     @cached_property
     def distinct_sizes(self) -> tuple[Numbers, Numbers]:
-        """The sizes that occur, (sizes,), and which document has which, (documents, sizes).
+        """The distinct sizes, (sizes,), and which document has which, (documents, sizes).
 
-        The second is 1 where a document has the size, else 0.
+        The second is 1 if a document has the size, else 0.
         """
         sizes, which = np.unique(self.sizes, return_inverse=True)
         return sizes, np.eye(len(sizes))[which]

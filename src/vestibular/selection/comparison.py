@@ -1,4 +1,4 @@
-"""Scores of candidates and reference points on the same questions, ready to be compared."""
+"""Scores of candidates and reference points on the same questions, ready for comparison."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -32,20 +32,20 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Examined:
-    """What is known of a candidate before the choice."""
+    """What is known about a candidate before the choice."""
 
     rows: Sequence[Prediction]
-    """A row a question, in the questions' order."""
+    """One row per question, in the order of the questions."""
     cost: Mapping[str, float | None]
-    """As `cost_of` returns it."""
+    """Costs as returned by `cost_of`."""
     seeds: Mapping[str, Scores]
-    """Mean scores by seed; empty if there is only one."""
+    """Mean scores by seed; empty if there is only one seed."""
     further_answers: Sequence[Sequence[AnsweredQuestion]] = ()
-    """Of each further seed, the answers to the same questions."""
+    """For each further seed, the answers to the same questions."""
 
 
 class Comparison:
-    """All scores on the same questions, ready to be compared."""
+    """All scores on the same questions, ready for comparison."""
 
     def __init__(
         self,
@@ -53,7 +53,7 @@ class Comparison:
         candidates: Mapping[str, Examined],
         rules: Normalization,
     ) -> None:
-        """Score the reference points and lay out everything by question.
+        """Score the reference points and arrange all scores by question.
 
         Raises:
             DataError: a candidate has been examined on other questions.
@@ -61,7 +61,7 @@ class Comparison:
         self.questions = questions
         self.clusters = Clusters(document_numbers(questions))
         self._scores: dict[tuple[Kind, str, Metric], Numbers] = {}
-        """Each (seeds, questions)."""
+        """Each of shape (seeds, questions)."""
         asked = [question.question for question in questions]
         for name, examined in candidates.items():
             answers = [[row.after for row in examined.rows], *examined.further_answers]
@@ -79,7 +79,7 @@ class Comparison:
         for name, scores in baseline_scores(questions, rules).items():
             for metric in METRICS:
                 self._scores["point", name, metric] = np.array([scores[metric]])
-        # annotators can be compared where a question has several references only
+        # annotators can be compared only on questions with several references
         self.several: Flags = np.array([len(question.answers) > 1 for question in questions])
         if self.several.any():
             agreement = annotator_scores(questions, rules)
@@ -100,7 +100,7 @@ class Comparison:
             asked, clusters = self._asked(kind, name)
             scores = self._scores[kind, name, metric].mean(axis=0)[asked]
             found = mean_interval(scores, clusters)
-            # it scores nothing by its nature, not by the luck of the questions
+            # an empty answer scores 0 by definition, not by chance
             fixed = (kind, name) == ("point", EMPTY_ANSWER) and found.value == 0
             return Estimate(
                 value=rounded(found.value),
@@ -111,7 +111,7 @@ class Comparison:
         return _both(one)
 
     def gap(self, candidate: str, kind: Kind, name: str) -> ByMetric[Gap]:
-        """Return both scores of a candidate after fine-tuning less those of something else."""
+        """Return a fine-tuned candidate's scores minus those of something else, in both metrics."""
 
         def one(metric: Metric) -> Gap:
             asked, clusters = self._asked(kind, name)
@@ -133,13 +133,13 @@ class Comparison:
     def contestant(
         self, name: str, metric: Metric, ties: Sequence[Metric], cost: float, fits: bool
     ) -> Contestant:
-        """Return a candidate as the rule sees it.
+        """Return a candidate in the form the rule takes.
 
         Args:
             name: the candidate.
-            metric: the score that decides.
+            metric: the deciding score.
             ties: scores that order equal candidates.
-            cost: what decides between it and others.
+            cost: the cost that the rule compares.
             fits: whether it meets the constraints.
         """
         further = [self._scores["after", name, each].mean(axis=0) for each in ties]
@@ -153,7 +153,7 @@ class Comparison:
         )
 
     def reference(self, point: str, names: Sequence[str], metric: Metric) -> Reference:
-        """Return a reference point as the rule sees it, beside each of the candidates."""
+        """Return a reference point in the form the rule takes, for each of the candidates."""
         if point == UNTOUCHED_BASE:
             return Reference(
                 point, np.stack([self._scores["before", name, metric][0] for name in names])
@@ -162,20 +162,20 @@ class Comparison:
         return Reference(point, scores, self.several if point == ANNOTATORS else None)
 
     def by_document(self, name: str, other: str, metric: Metric) -> Numbers:
-        """Return each document's mean score of a candidate less that of another."""
+        """Return each document's mean score difference of two candidates."""
         apart = self._scores["after", name, metric].mean(axis=0)
         apart = apart - self._scores["after", other, metric].mean(axis=0)
         return self.clusters.sums(apart) / self.clusters.sizes
 
     def _asked(self, kind: Kind, name: str) -> tuple[Flags, Clusters]:
-        """Return the questions that there is a score for, and their documents."""
+        """Return the questions that have a score, and their documents."""
         if (kind, name) == ("point", ANNOTATORS):
             return self.several, Clusters(self.clusters.index[self.several])
         return np.ones(len(self.questions), dtype=np.bool_), self.clusters
 
 
 def rounded(value: float) -> float:
-    """Round a score to six places: it has no more to say."""
+    """Round a score to the six places that are meaningful."""
     return round(float(value), PLACES)
 
 

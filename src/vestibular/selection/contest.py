@@ -1,4 +1,4 @@
-"""What a choice is made from: scores by question, costs, and reference points, as arrays."""
+"""Input of a choice as arrays: scores by question, costs, and reference points."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,18 +16,19 @@ from vestibular.selection.differences import (
 from vestibular.selection.mixtures import Posterior, Totals, posterior
 
 PLACES = 6
-"""Decimal places of a score: scores of single answers are stored with as many."""
+"""Decimal places of a score, as many as stored for single answers."""
 
 
 @dataclass(frozen=True, eq=False)
 class Contestant:
-    """A candidate, as the rule sees it."""
+    """A candidate, in the form the rule takes."""
 
     name: str
     scores: Numbers
-    """Scores in the metric that decides, (seeds, questions); as many seeds for every candidate."""
+    """Scores in the deciding metric, (seeds, questions); the same number of seeds for every
+    candidate."""
     cost: float
-    """In any unit; less is better."""
+    """In any unit; lower is better."""
     tie_breakers: Numbers
     """Scores in further metrics that order equal candidates, (metrics, questions)."""
     meets_constraints: bool = True
@@ -35,11 +36,11 @@ class Contestant:
 
 @dataclass(frozen=True, eq=False)
 class Reference:
-    """A reference point that the winner has to be above."""
+    """A reference point that the winner must exceed."""
 
     name: str
     scores: Numbers
-    """What it scores, (candidates, questions): an untouched base differs by candidate."""
+    """Its scores, (candidates, questions): an untouched base differs by candidate."""
     asked: Flags | None = None
     """Questions for which it has a score, (questions,); all by default."""
 
@@ -53,14 +54,14 @@ class Contest:
         references: Sequence[Reference],
         clusters: Clusters,
     ) -> None:
-        """Take the sums by document, from which everything else follows.
+        """Compute the sums by document, from which everything else follows.
 
         Args:
             contestants: the candidates.
-            references: those that a winner has to be above.
+            references: reference points that a winner must exceed.
             clusters: each question's document.
         """
-        # the order of the names decides between full equals, whatever the order given
+        # full ties are decided by name, whatever order is given
         self.contestants = tuple(contestants)
         self.names = tuple(one.name for one in contestants)
         self.costs: Numbers = np.array([one.cost for one in contestants])
@@ -92,11 +93,11 @@ class Contest:
     def pair(
         self, one: Sequence[int], other: Sequence[int], parts: Numbers
     ) -> tuple[Posterior, SeedNoise]:
-        """Return what the parts say of the differences of pairs of candidates.
+        """Return the posterior and the seed noise of differences between pairs of candidates.
 
         Args:
-            one: of each pair the first candidate, (pairs,).
-            other: of each pair the one that is subtracted.
+            one: the first candidate of each pair, (pairs,).
+            other: the candidate that is subtracted.
             parts: see `posterior`.
         """
         first, second = np.array(one), np.array(other)
@@ -107,7 +108,7 @@ class Contest:
     def pair_bounds(self, one: Sequence[int], other: Sequence[int], parts: Numbers) -> Numbers:
         """Return lower bounds of the differences of pairs of candidates, (pairs, parts).
 
-        With one document nothing is known, and the bounds are -1.
+        With one document the differences are unknown, and the bounds are -1.
         """
         if self.clusters.documents == 1 or not one:
             return np.full((len(one), len(parts)), -1.0)
@@ -116,15 +117,15 @@ class Contest:
     def shown_above(
         self, one: Sequence[int], other: Sequence[int], parts: Numbers, value: float
     ) -> Flags:
-        """Return whether `pair_bounds` lie above a value in (-1, 1), (pairs, parts)."""
+        """Return whether the `pair_bounds` are above a value in (-1, 1), (pairs, parts)."""
         if self.clusters.documents == 1 or not one:
             return np.zeros((len(one), len(parts)), dtype=np.bool_)
         return shown_above(*self.pair(one, other, parts), value).reshape(len(one), len(parts))
 
     def advantages(self, reference: Reference, parts: Numbers) -> Numbers:
-        """Return how far each candidate is above a reference point, rounded, (parts, candidates).
+        """Return each candidate's advantage over a reference point, rounded, (parts, candidates).
 
-        It is not a number where a part holds no question that the reference has a score for.
+        NaN for a part without a question for which the reference point has a score.
         """
         apart, clusters, kept = self._against(reference)
         chosen = parts[:, kept]
@@ -133,7 +134,7 @@ class Contest:
         return np.round(each, PLACES)
 
     def advantage_bounds(self, reference: Reference, parts: Numbers) -> Numbers:
-        """Return lower bounds of `advantages`, (parts, candidates); -1 where nothing is known."""
+        """Return lower bounds of `advantages`, (parts, candidates); -1 if unknown."""
         apart, clusters, kept = self._against(reference)
         chosen = parts[:, kept]
         bounds = np.full((len(parts), len(self.names)), -1.0)
@@ -147,7 +148,7 @@ class Contest:
         return bounds
 
     def whole(self) -> Numbers:
-        """Return the one part that holds every document, (1, documents)."""
+        """Return the single part with every document, (1, documents)."""
         return np.ones((1, self.clusters.documents))
 
     def _count(self, parts: Numbers) -> Numbers:
@@ -159,7 +160,7 @@ class Contest:
         return np.asarray((sums / self._count(parts)).reshape(-1, sums.shape[-1]))
 
     def _against(self, reference: Reference) -> tuple[Numbers, Clusters, Integers]:
-        """Return the differences, the documents of the questions asked, and which those are."""
+        """Return the differences, the documents of the scored questions, and their numbers."""
         apart = self.scores - reference.scores
         if reference.asked is None:
             return apart, self.clusters, np.arange(self.clusters.documents)

@@ -1,13 +1,13 @@
-"""The winner's score without the luck of being chosen, by cross-validating the choice.
+"""The winner's score corrected for selection bias, by cross-validating the choice.
 
-The best of several measured scores is too high: it has won by its luck with these questions, too.
-So the whole rule is applied to some of the documents, and its choice is scored on the others, which
-had no part in it. That removes the optimism, not the noise: the corrected score is as uncertain as
-the measured one.
+The best of several measured scores is too high, because it also won by luck with these questions.
+Therefore the whole rule is applied to some of the documents, and its choice is scored on the
+others, which took no part in it. This removes the optimism, not the noise: the corrected score is
+as uncertain as the measured one.
 
 Source: Varma and Simon (2006), Bias in Error Estimation When Using Cross-Validation for Model
-Selection, BMC Bioinformatics 7:91; Cawley and Talbot (2010), On Over-fitting in Model Selection
-and Subsequent Selection Bias in Performance Evaluation, JMLR 11.
+Selection, BMC Bioinformatics 7:91; Cawley and Talbot (2010), On Over-fitting in Model Selection and
+Subsequent Selection Bias in Performance Evaluation, JMLR 11.
 """
 
 from dataclasses import dataclass
@@ -19,45 +19,45 @@ from vestibular.selection.contest import Contest
 from vestibular.selection.decision import Rule, decide
 
 REPEATS = 20
-"""Times that the documents are dealt."""
+"""Number of random partitions of the documents."""
 PARTS = 5
-"""Parts that they are dealt into."""
+"""Number of parts in a partition."""
 
 
 @dataclass(frozen=True)
 class CorrectedScore:
-    """The score that the choice may be expected to have on new documents."""
+    """The score to be expected from the choice on new documents."""
 
     measured: float
-    """The chosen candidate's mean over the questions that chose it."""
+    """The chosen candidate's mean over the questions that decided."""
     corrected: float
-    """Mean over all questions, each answered by what the rest of the documents chose."""
+    """Mean over all questions, each scored with the choice made on other documents."""
 
     @property
     def optimism(self) -> float:
-        """How much of the measured score is the luck of being chosen; never negative."""
+        """The part of the measured score that is due to selection; never negative."""
         return max(0.0, self.measured - self.corrected)
 
 
 def corrected_score(contest: Contest, rule: Rule, seed: int) -> CorrectedScore | None:
-    """Return the chosen candidate's score beside the corrected one.
+    """Return the chosen candidate's measured and corrected score.
 
-    Where the rule promotes nothing, it is about the candidate that is nearest to it.
+    If the rule promotes nothing, the figures are those of the candidate closest to it.
 
     Args:
         contest: candidates and reference points.
         rule: its settings.
-        seed: of the dealing.
+        seed: seed of the partitions.
 
     Returns:
-        None where documents are fewer than five or one holds half of the questions, so that what
-        is left out cannot stand for new documents, and where no candidate meets the constraints.
+        None if there are fewer than five documents or one holds half of the questions, so that a
+            part cannot represent new documents, and if no candidate meets the constraints.
     """
     clusters = contest.clusters
     if clusters.few or clusters.dominated or not contest.allowed.any():
         return None
-    dealt = deal(clusters, seed)
-    # (repeats x parts, documents): where a document is left out
+    dealt = draw_parts(clusters, seed)
+    # (repeats x parts, documents): True if a document is left out
     left_out = (dealt[:, None, :] == np.arange(PARTS)[:, None]).reshape(-1, clusters.documents)
     chosen = decide(contest, rule, (~left_out).astype(np.float64)).winner
     sums = clusters.sums(contest.scores)
@@ -69,8 +69,8 @@ def corrected_score(contest: Contest, rule: Rule, seed: int) -> CorrectedScore |
     )
 
 
-def deal(clusters: Clusters, seed: int) -> Integers:
-    """Return the part that each document is in, anew for each repeat, (repeats, documents)."""
+def draw_parts(clusters: Clusters, seed: int) -> Integers:
+    """Return the part of each document, drawn again for each repeat, (repeats, documents)."""
     random = np.random.default_rng(seed)
     parts = np.arange(clusters.documents) % PARTS
     return random.permuted(np.tile(parts, (REPEATS, 1)), axis=1)

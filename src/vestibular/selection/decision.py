@@ -1,24 +1,24 @@
-"""The rule that decides between score and cost, for many parts of a dataset at once.
+"""The rule that weighs score against cost, for many parts of a dataset at once.
 
 1. A candidate that fails a constraint is out.
-2. So is one that is not above every reference point. If that leaves none, none wins, unless the
-   rule lets the best of step 1 go on.
-3. The leader is the best of the rest by score.
-4. A cheaper candidate may take its place if it saves enough of the leader's cost, if no candidate
-   scores better and costs no more, and if it is shown to lie within the margin of every candidate
-   that scores better: the one-sided 95 % lower bound of its difference is above minus the margin
-   (non-inferiority). Of several, the cheapest wins.
-5. If none may, the leader wins.
+2. So is a candidate that is not above every reference point. If none remains, none wins, unless the
+rule lets the best of step 1 through.
+3. The leader is the remaining candidate with the best score.
+4. A cheaper candidate replaces it if it saves enough of the leader's cost, if no candidate scores
+better at the same cost or less, and if it is shown to be within the margin of every candidate that
+scores better: the one-sided 95 % lower bound of its difference is above minus the margin
+(non-inferiority). Of several, the cheapest wins.
+5. Otherwise the leader wins.
 
-That a candidate is held against every better one, and not against the leader alone, keeps the
-winner when its score rises: were it to become the leader, a candidate that could not be shown to
-lie within the margin of the former leader might otherwise lie within that of the new one.
+Comparing a candidate with every better one, and not only with the leader, makes sure that a winner
+still wins if its score rises: otherwise, once it leads, a candidate that was not shown to be within
+the margin of the former leader might be within that of the new one.
 
-A bound is never above the measured difference, so that whoever is worse than the leader by the
-margin or more can neither win nor keep another from winning.
+A bound is never above the measured difference, so that a candidate that is worse than the leader by
+the margin or more can neither win nor prevent another from winning.
 
-Source: Piaggio et al. (2012), Reporting of Noninferiority and Equivalence Randomized Trials,
-JAMA 308(24), for the decision by a one-sided bound.
+Source: Piaggio et al. (2012), Reporting of Noninferiority and Equivalence Randomized Trials, JAMA
+308(24), for the decision by a one-sided bound.
 """
 
 from dataclasses import dataclass
@@ -31,42 +31,42 @@ from vestibular.selection.contest import Contest
 
 @dataclass(frozen=True)
 class Rule:
-    """The parts of the rule that are settings."""
+    """The settings of the rule."""
 
     margin: float | None
-    """How much worse a cheaper candidate may be, in score; None where cost has no say."""
+    """How much worse a cheaper candidate may be, in score; None to ignore cost."""
     minimum_saving: float
-    """Share of the leader's cost that it has to save, a fraction in [0, 1)."""
+    """Share of the leader's cost that it must save, a fraction in [0, 1)."""
     must_beat_clearly: bool = False
-    """Whether the winner has to be above its reference points by more than the noise."""
+    """Whether the winner must exceed its reference points by more than the noise."""
     allow_below_reference: bool = False
-    """Whether the best is let through where none is above the reference points."""
+    """Whether the best is promoted even if none is above the reference points."""
 
 
 @dataclass(frozen=True, eq=False)
 class Decisions:
-    """What the rule says of each part; candidates by their place in the contest."""
+    """Result of the rule for each part; candidates are given by index in the contest."""
 
     order: Integers
     """Candidates by rank, (parts, candidates)."""
     above: Flags
-    """Those that are above every reference point, (parts, candidates)."""
+    """Candidates above every reference point, (parts, candidates)."""
     pool: Flags
-    """Those that the leader is taken from, (parts, candidates)."""
+    """Candidates from which the leader is taken, (parts, candidates)."""
     leader: Integers
-    """(parts,); -1 where every candidate fails a constraint."""
+    """(parts,); -1 if every candidate fails a constraint."""
     winner: Integers
-    """(parts,); the leader, or a cheaper one; -1 where there is no leader."""
+    """(parts,); the leader, or a cheaper one; -1 if there is no leader."""
     refused: Flags
     """Whether the winner may not be promoted, (parts,)."""
     dominated: Flags
-    """Those of the pool that another one of it outranks at no higher cost."""
+    """Candidates of the pool outranked by another one that costs no more."""
     saves: Flags
-    """Those that save enough of the leader's cost."""
+    """Candidates that save enough of the leader's cost."""
     within: Flags
-    """Those of step 4 that are shown to lie within the margin, (parts, candidates)."""
+    """Candidates of step 4 shown to be within the margin, (parts, candidates)."""
     clear: Flags | None
-    """Those that are above all reference points by more than the noise, if the rule asks."""
+    """Candidates above all reference points by more than the noise, if the rule asks for it."""
 
 
 def decide(contest: Contest, rule: Rule, parts: Numbers | None = None) -> Decisions:
@@ -75,8 +75,8 @@ def decide(contest: Contest, rule: Rule, parts: Numbers | None = None) -> Decisi
     Args:
         contest: candidates and reference points.
         rule: its settings.
-        parts: 1 where a part holds a document, else 0, (parts, documents); by default one part
-            that holds all.
+        parts: 1 if a part contains a document, else 0, (parts, documents); by default one part with
+            all documents.
     """
     chosen = contest.whole() if parts is None else parts
     order = contest.order(chosen)
@@ -90,7 +90,7 @@ def decide(contest: Contest, rule: Rule, parts: Numbers | None = None) -> Decisi
     pool = np.logical_or(pool, refused[:, None] & contest.allowed)
     leader = np.where(pool.any(axis=1), np.where(pool, rank, len(contest.names)).argmin(axis=1), -1)
 
-    # better[part, one, other]: the other is of the pool and ranks before
+    # better[part, one, other]: the other is in the pool and ranks higher
     better = (rank[:, None, :] < rank[:, :, None]) & pool[:, None, :]
     no_dearer: Flags = contest.costs <= contest.costs[:, None]
     dominated = pool & np.any(better & no_dearer, axis=2)
@@ -102,7 +102,7 @@ def decide(contest: Contest, rule: Rule, parts: Numbers | None = None) -> Decisi
         eligible &= clear
     challenger = within & eligible
     place = np.where(challenger, contest.costs, np.inf)
-    # of equally cheap ones the better: whoever ranks lower is dominated by it
+    # equally cheap candidates: the lower-ranked one is dominated by the other
     winner = np.where(challenger.any(axis=1), place.argmin(axis=1), leader)
     if clear is not None:
         refused |= ~clear[np.arange(len(winner)), winner]
@@ -122,7 +122,7 @@ def decide(contest: Contest, rule: Rule, parts: Numbers | None = None) -> Decisi
 
 
 def _within(contest: Contest, rule: Rule, parts: Numbers, eligible: Flags, better: Flags) -> Flags:
-    """Return which of the eligible lie within the margin of every better candidate."""
+    """Return which of the eligible candidates are within the margin of every better one."""
     if rule.margin is None:
         return np.zeros_like(eligible)
     means = contest.means(parts)

@@ -1,8 +1,8 @@
-"""What can be found with the documents at hand, by drawing datasets like them.
+"""Differences that the given documents can detect, by simulating datasets like them.
 
-Document means are drawn around no difference, with the sizes that the documents have and with the
-variances that were found between two systems; the bounds of each draw then tell how far from zero
-a difference must be for them to leave zero out.
+Document means are drawn around zero, with the documents' sizes and the variances found between two
+systems; the bounds of each draw show how far from zero a true difference must be for the bounds to
+exclude zero.
 """
 
 import numpy as np
@@ -13,21 +13,21 @@ from vestibular.selection.means import LEVEL
 from vestibular.selection.mixtures import Posterior, mixtures
 
 POWER = 0.8
-"""Probability with which a detectable difference is detected, or an equal model accepted."""
+"""Probability of detecting a detectable difference, and of accepting an equal model."""
 DRAWS = 400
-"""Datasets drawn."""
+"""Number of simulated datasets."""
 
 
 def smallest_detectable(
     found: Posterior, noise: SeedNoise, clusters: Clusters, seed: int, level: float = LEVEL
 ) -> float:
-    """Return the smallest true difference that is called real four times in five.
+    """Return the smallest true difference that is detected with 80 % probability.
 
     Args:
-        found: what is known of the difference of two systems, one pair and part.
-        noise: of the seeds.
+        found: posterior of the difference of two systems, one pair and part.
+        noise: noise of the seeds.
         clusters: the documents.
-        seed: of the draws.
+        seed: seed of the simulation.
         level: level of the two-sided interval.
     """
     bounds = _drawn_bounds(found, noise, clusters, seed, level / 2)
@@ -37,13 +37,13 @@ def smallest_detectable(
 def margin_needed(
     found: Posterior, noise: SeedNoise, clusters: Clusters, seed: int, level: float = LEVEL
 ) -> float:
-    """Return the margin within which an equal system is shown to lie four times in five.
+    """Return the margin within which an equal system is shown to be with 80 % probability.
 
     Args:
-        found: what is known of the difference of two systems, one pair and part.
-        noise: of the seeds.
+        found: posterior of the difference of two systems, one pair and part.
+        noise: noise of the seeds.
         clusters: the documents.
-        seed: of the draws.
+        seed: seed of the simulation.
         level: level of the one-sided bound.
     """
     bounds = _drawn_bounds(found, noise, clusters, seed, level)
@@ -53,7 +53,7 @@ def margin_needed(
 def _drawn_bounds(
     found: Posterior, noise: SeedNoise, clusters: Clusters, seed: int, level: float
 ) -> Numbers:
-    """Return the one-sided lower bounds of datasets without a difference, (draws,)."""
+    """Return the one-sided lower bounds of simulated datasets without a difference, (draws,)."""
     random = np.random.default_rng(seed)
     variance, spread = found.variances.item(), found.mixtures.spread.item()
     scale = np.sqrt(spread**2 + variance / clusters.sizes)

@@ -1,7 +1,7 @@
-"""The difference of two systems on the same questions: bounds, interval and p-value that agree.
+"""Difference of two systems on the same questions: consistent bounds, interval and p-value.
 
-All three come from one posterior (see `mixtures.py`), so that an interval leaves out zero exactly
-where the p-value is below its level.
+All three come from one posterior (see `mixtures.py`), so that an interval excludes zero exactly if
+the p-value is below its level.
 """
 
 from dataclasses import dataclass
@@ -18,19 +18,20 @@ _HALVINGS = 32
 
 @dataclass(frozen=True, eq=False)
 class SeedNoise:
-    """How much the difference of two mean scores varies by the seeds of training alone."""
+    """Variation of the difference of two mean scores due to training seeds alone."""
 
     variances: Numbers
-    """Of the difference, one a data set, (sets,); 0 where neither has several seeds."""
+    """Variance of the difference, one per dataset, (sets,); 0 if neither system has several
+    seeds."""
     freedom: int
-    """Degrees of freedom of the variances; 0 where neither has several seeds."""
+    """Degrees of freedom of the variances; 0 if neither system has several seeds."""
 
     def margin(self, half_width: Numbers, level: float) -> Numbers:
-        """Return the distance of a one-sided bound from the center, widened by the seeds' noise.
+        """Return the distance of a one-sided bound from the center, widened by the seed noise.
 
         Args:
             half_width: distance without it, (sets,).
-            level: probability with which the bound may be wrong.
+            level: probability that the bound is wrong.
         """
         if self.freedom == 0:
             return half_width
@@ -41,13 +42,13 @@ class SeedNoise:
 def seed_noise(*seeds: Numbers) -> SeedNoise:
     """Return the noise in the difference of means over seeds.
 
-    Each system is averaged over its seeds, so that the variance of its mean is the variance of
-    the seeds' mean scores, divided by their number; a system with one seed adds none. The
-    variances are not pooled with those of further systems: one more would then change the choice
-    between two.
+    Each system is averaged over its seeds, so that the variance of its mean is the variance of the
+    seeds' mean scores, divided by their number; a system with one seed adds none. The variances are
+    not pooled with those of other systems: adding a system would then change the choice between
+    two.
 
     Args:
-        seeds: of each system the mean score of each seed, (sets, seeds).
+        seeds: for each system, the mean score of each seed, (sets, seeds).
     """
     varied = [each for each in seeds if each.shape[1] > 1]
     variances = np.zeros(len(seeds[0]))
@@ -61,36 +62,36 @@ NO_NOISE = SeedNoise(np.zeros(1), 0)
 
 @dataclass(frozen=True)
 class Difference:
-    """The mean score of one system less that of another on the same questions.
+    """The mean score of one system minus that of another on the same questions.
 
-    All but the value are None where the questions are about one document: nothing is known then
-    of how documents differ.
+    If the questions are about one document, only the value is known: nothing shows how documents
+    differ.
     """
 
     value: float
     """In [-1, 1]."""
     low: float | None
-    """Lower end of the interval that holds the true difference 95 times in 100."""
+    """Lower end of the 95 % interval of the true difference."""
     high: float | None
-    """Upper end of it."""
+    """Upper end of that interval."""
     lower: float | None
-    """One-sided bound: the true difference is above it 95 times in 100."""
+    """One-sided 95 % lower bound of the true difference."""
     p_value: float | None
-    """Least level whose interval leaves out zero."""
+    """Smallest level at which the interval excludes zero."""
     half_width: float | None
-    """Distance of the one-sided bound from the middle of what the documents say."""
+    """Distance of the one-sided bound from the median of the posterior."""
 
 
 def difference(
     one: Numbers, other: Numbers, clusters: Clusters, level: float = LEVEL
 ) -> Difference:
-    """Return the mean of one system's scores less that of another's.
+    """Return the difference of two systems' mean scores.
 
     Args:
         one: scores, (questions,) or (seeds, questions).
-        other: scores of the other, as many seeds or not.
+        other: scores of the other system; the number of seeds may differ.
         clusters: each question's document.
-        level: probability with which interval and bound may be wrong.
+        level: probability that the interval, or the bound, is wrong.
     """
     first, second = np.atleast_2d(one), np.atleast_2d(other)
     apart = first.mean(axis=0) - second.mean(axis=0)
@@ -114,8 +115,8 @@ def lower_bounds(found: Posterior, noise: SeedNoise, level: float = LEVEL) -> Nu
 
     Args:
         found: posteriors; their pairs and parts are the sets.
-        noise: of the seeds.
-        level: probability with which a bound may be too high.
+        noise: noise of the seeds.
+        level: probability that a bound is too high.
     """
     center = found.mixtures.quantile(0.5)
     bound = center - half_widths(found.mixtures, noise, level, center)
@@ -127,8 +128,8 @@ def upper_bounds(found: Posterior, noise: SeedNoise, level: float = LEVEL) -> Nu
 
     Args:
         found: posteriors; their pairs and parts are the sets.
-        noise: of the seeds.
-        level: probability with which a bound may be too low.
+        noise: noise of the seeds.
+        level: probability that a bound is too low.
     """
     center = found.mixtures.quantile(0.5)
     bound = center + noise.margin(found.mixtures.quantile(1 - level) - center, level)
@@ -136,15 +137,15 @@ def upper_bounds(found: Posterior, noise: SeedNoise, level: float = LEVEL) -> Nu
 
 
 def shown_above(found: Posterior, noise: SeedNoise, value: float, level: float = LEVEL) -> Flags:
-    """Return whether the one-sided lower bounds lie above a value, (sets,).
+    """Return whether the one-sided lower bounds are above a value, (sets,).
 
-    It says what `lower_bounds` says, for a fraction of the arithmetic.
+    Equivalent to comparing `lower_bounds`, for a fraction of the arithmetic.
 
     Args:
         found: posteriors; their pairs and parts are the sets.
-        noise: of the seeds.
+        noise: noise of the seeds.
         value: in (-1, 1).
-        level: probability with which a bound may be too high.
+        level: probability that a bound is too high.
     """
     if noise.freedom:
         return lower_bounds(found, noise, level) > value
@@ -155,23 +156,23 @@ def shown_above(found: Posterior, noise: SeedNoise, value: float, level: float =
 def half_widths(
     mixed: Mixtures, noise: SeedNoise, level: float = LEVEL, center: Numbers | None = None
 ) -> Numbers:
-    """Return how far the one-sided lower bounds lie below the medians, (sets,).
+    """Return how far the one-sided lower bounds are below the medians, (sets,).
 
     Args:
         mixed: posteriors.
-        noise: of the seeds.
-        level: probability with which a bound may be too high.
-        center: the medians, if they are known.
+        noise: noise of the seeds.
+        level: probability that a bound is too high.
+        center: the medians, if known.
     """
     middle = mixed.quantile(0.5) if center is None else center
     return noise.margin(middle - mixed.quantile(level), level)
 
 
 def p_value(found: Posterior, noise: SeedNoise) -> float:
-    """Return the least level whose two-sided interval leaves out zero, of a single data set.
+    """Return the smallest level at which the two-sided interval of one dataset excludes zero.
 
-    Where plain difference and median lie on two sides of zero, no interval leaves it out: every
-    one holds both.
+    If the plain difference and the median have opposite signs, no interval excludes zero: each
+    contains both.
     """
     value, center = found.values.item(), found.mixtures.quantile(0.5).item()
     if value * center <= 0:

@@ -1,4 +1,4 @@
-"""The choice in words: sentences made of what `verdict` has found, and of nothing else."""
+"""The choice in words: sentences built from the findings of `selecting` alone."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ from vestibular.selection.phrases import (
     amount,
     bounded,
     number,
-    probability,
+    p_value_words,
     scored,
 )
 from vestibular.selection.remarks import detectable, documents, notes
@@ -18,13 +18,13 @@ from vestibular.selection.status import Status
 
 
 def permission(found: Selection) -> str:
-    """Return the setting that lets a candidate win which is not above `select.must_beat`."""
+    """Return the setting that lets a candidate win that is not above `select.must_beat`."""
     published = found.rule.rule == "published"
     return "select.rule: published" if published else "select.allow_below_reference"
 
 
 def explained(found: Selection) -> Selection:
-    """Return the same with all its sentences."""
+    """Return the selection with all its sentences."""
     candidates = {
         name: row.model_copy(update={"why": why(found, name)})
         for name, row in found.candidates.items()
@@ -34,7 +34,7 @@ def explained(found: Selection) -> Selection:
 
 
 def why(found: Selection, name: str) -> str:
-    """Say in one sentence what became of a candidate."""
+    """Return the reason for a candidate's status, in one sentence."""
     row = found.candidates[name]
     label, within = METRIC_NAMES[found.metric], f"within {found.rule.margin:g}"
     gap = None if row.against_leader is None else row.against_leader.of(found.metric)
@@ -45,32 +45,35 @@ def why(found: Selection, name: str) -> str:
             score = number(found.score(name).value)
             return f"its {label} {score} is not above {_points(found, name, row.below)}"
         case Status.UNCLEAR:
-            return f"not surely above {_points(found, name, row.unclear)}"
+            return f"not clearly above {_points(found, name, row.unclear)}"
         case Status.OUTRANKED:
-            return f"the plain sort puts it behind {found.winner}"
+            return f"ranked behind {found.winner} by the plain sort"
         case Status.DOMINATED:
             return f"{_dominator(found, name)} scores no less and costs no more"
         case Status.UNDERCUT:
-            return f"the best by {label}; {found.winner} is {within} of it, and cheaper"
+            return f"the best by {label}; {found.winner} is {within} of it and cheaper"
         case Status.SAVES_TOO_LITTLE:
             return (
-                f"saves {row.saving or 0:.1%} of {found.leader}'s {COST_NAMES[found.rule.cost]}, "
-                f"and select.minimum_saving asks for {found.rule.minimum_saving:.0%}"
+                f"saves {row.saving or 0:.1%} of {found.leader}'s {COST_NAMES[found.rule.cost]}; "
+                f"select.minimum_saving requires {found.rule.minimum_saving:.0%}"
             )
         case Status.WITHIN_MARGIN if gap is not None:
-            return f"{within} {label} of {found.leader} ({bounded(gap)}), but not the cheapest"
+            return (
+                f"{within} {label} of {found.leader} ({bounded(gap)}), but another such candidate "
+                "is cheaper"
+            )
         case Status.BEYOND_MARGIN if gap is not None:
             if gap.lower is not None and gap.lower > -found.rule.margin:
                 return (
-                    f"{within} {label} of {found.leader} ({bounded(gap)}), but not shown to be so "
-                    "of every candidate that scores better"
+                    f"{within} {label} of {found.leader} ({bounded(gap)}), but not shown to be "
+                    "within it of every candidate that scores better"
                 )
             return f"not shown to be {within} {label} of {found.leader} ({bounded(gap)})"
     return reason(found)
 
 
 def reason(found: Selection) -> str:
-    """Say in one sentence which candidate is promoted and why, or why none is."""
+    """Return in one sentence which candidate is promoted and why, or why none is."""
     label, winner, leader = METRIC_NAMES[found.metric], found.winner, found.leader
     if leader is None:
         each = "; ".join(f"{name}: {_violations(row)}" for name, row in found.candidates.items())
@@ -82,11 +85,11 @@ def reason(found: Selection) -> str:
     promoted = f"{winner} is promoted"
     if found.below:
         promoted += (
-            f", since select.allow_below_reference lets it pass, although it is not above "
+            ", since select.allow_below_reference allows it, although it is not above "
             f"{_points(found, winner, found.below)}"
         )
     elif found.unclear:
-        promoted += f", though not surely above {_points(found, winner, found.unclear)}"
+        promoted += f", though not clearly above {_points(found, winner, found.unclear)}"
     row = found.candidates[winner]
     if row.against_leader is not None:
         return (
@@ -97,18 +100,18 @@ def reason(found: Selection) -> str:
     best = scored(found.score(winner))
     if len(found.candidates) == 1:
         return f"{promoted}: the only candidate, with {label} {best}"
-    end = f"no cheaper one is shown to be within {found.rule.margin:g} of it"
+    end = f"no cheaper candidate is shown to be within {found.rule.margin:g} of it"
     if found.cost_say is None:
         end = f"no other candidate in the running saves {found.rule.minimum_saving:.0%} of its cost"
         if found.questions.documents == 1:
-            end = "with one document cost has no say"
-    return f"{promoted}: its {label} {best} is the best, and {end}"
+            end = "with one document, cost cannot decide"
+    return f"{promoted}: its {label}, {best}, is the best, and {end}"
 
 
 def _refusal(found: Selection, leader: str) -> str:
     label, best = METRIC_NAMES[found.metric], number(found.score(leader).value)
     row = found.candidates[leader]
-    short, points = ("not above", row.below) if row.below else ("not surely above", row.unclear)
+    short, points = ("not above", row.below) if row.below else ("not clearly above", row.unclear)
     return (
         f"nothing is promoted: the best candidate, {leader}, has {label} {best}, {short} "
         f"{_points(found, leader, points)}; {remedy(found, leader)}"
@@ -116,17 +119,17 @@ def _refusal(found: Selection, leader: str) -> str:
 
 
 def remedy(found: Selection, name: str) -> str:
-    """Say what to do so that a candidate that was refused for its score is promoted."""
+    """Return what to do to get a candidate promoted that was refused for its score."""
     if found.candidates[name].below:
-        return "improve it, or set select.allow_below_reference: true to promote it all the same"
+        return "improve it, or set select.allow_below_reference: true to promote it anyway"
     return (
-        "improve it, ask more questions, or set select.must_beat_clearly: false to promote it all "
-        "the same"
+        "improve it, ask more questions, or set select.must_beat_clearly: false to promote it "
+        "anyway"
     )
 
 
 def reasons(found: Selection) -> list[str]:
-    """Say all that the choice rests on, a sentence or two each."""
+    """Return everything that supports the choice, in sentences."""
     said = [found.reason, documents(found), *notes(found)]
     if (least := detectable(found)) is not None:
         said.insert(2, least)
@@ -142,9 +145,9 @@ def reasons(found: Selection) -> list[str]:
             end = ""
             if gap.p_value is not None:
                 surely = "significant" if gap.p_value < found.method.level else "noise"
-                end = f", {probability(gap.p_value)} ({surely})"
+                end = f", {p_value_words(gap.p_value)} ({surely})"
             said.append(
-                f"{name} less {point.replace('_', ' ')} in {METRIC_NAMES[found.metric]}: "
+                f"{name} minus {point.replace('_', ' ')} in {METRIC_NAMES[found.metric]}: "
                 f"{scored(gap)}{end}."
             )
     return said
@@ -152,7 +155,7 @@ def reasons(found: Selection) -> list[str]:
 
 def _violations(row: CandidateFinding) -> str:
     return "; ".join(
-        f"{key} {amount(each.limit)} (it has {amount(each.measured)})"
+        f"{key} {amount(each.limit)} (measured: {amount(each.measured)})"
         for key, each in row.constraints.items()
         if not each.met
     )
@@ -167,7 +170,7 @@ def _points(found: Selection, name: str, points: Sequence[str]) -> str:
 
 
 def _dominator(found: Selection, name: str) -> str:
-    """Return the best candidate in the running that ranks before `name` and costs no more."""
+    """Return the best candidate in the running that outranks `name` and costs no more."""
     key = COST_KEYS[found.rule.cost]
     row = found.candidates[name]
     out = (Status.CONSTRAINT, Status.BELOW_REFERENCE)

@@ -1,4 +1,4 @@
-"""The table of all candidates, as a file and for a terminal."""
+"""The table of all candidates, as a file and for the terminal."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -9,31 +9,31 @@ from vestibular.core.file_formats import FileFormat, Part
 from vestibular.core.metrics import METRICS
 from vestibular.selection.remarks import notes
 from vestibular.selection.result import ByMetric, Estimate, Selection
-from vestibular.selection.results import CandidateResult
+from vestibular.selection.stage_results import CandidateResult
 from vestibular.selection.status import Status
 
 DASH = "-"
-"""In place of an interval that there is none of."""
+"""Shown where there is no interval."""
 
 
 class Shortened(Part):
-    """Contexts that did not fit the model."""
+    """Contexts that did not fit into the model."""
 
     train: int
-    """Cut in training."""
+    """Contexts cut in training."""
     validation: int
-    """Asked in several windows."""
+    """Contexts asked in several windows."""
 
 
 class BothExams(Part):
-    """What else is known of the exams of the untouched base and of the fine-tuned model."""
+    """Further results of the exams of the untouched base and of the fine-tuned model."""
 
     before: ExamDetails
     after: ExamDetails
 
 
 class BoardRow(Part):
-    """A candidate."""
+    """One candidate."""
 
     rank: int
     status: Status
@@ -53,16 +53,16 @@ class Leaderboard(FileFormat):
     promoted: bool
     winner: str | None
     reason: str
-    """Which is promoted and why, or why none is, in a sentence."""
+    """Which candidate is promoted and why, or why none is, in one sentence."""
     notes: tuple[str, ...]
-    """What has to be known beside it, in sentences."""
+    """What a reader must know in addition, in sentences."""
     candidates: dict[str, BoardRow]
     reference_points: dict[str, ByMetric[Estimate]]
 
     @classmethod
     def upgrade(cls, content: dict[str, Any], version: int) -> dict[str, Any]:
-        """Refuse: version 1 chose by other statistics."""
-        raise DataError("it was made by another rule")
+        """Refuse: version 1 used other statistics."""
+        raise DataError("it was made by an earlier rule")
 
 
 def leaderboard(found: Selection, results: Mapping[str, CandidateResult]) -> Leaderboard:
@@ -92,7 +92,7 @@ def leaderboard(found: Selection, results: Mapping[str, CandidateResult]) -> Lea
 
 
 def as_text(board: Leaderboard) -> str:
-    """Lay the leaderboard out for a terminal, the reference points below the candidates."""
+    """Format the leaderboard for a terminal, the reference points below the candidates."""
     table = [["", "candidate"]]
     for label in METRICS.values():
         table[0] += [f"{label} before", f"{label} after", "95 % interval"]

@@ -1,8 +1,8 @@
-"""What candidates and repeats have left behind that the settings no longer name.
+"""Files of candidates and repeats that the settings no longer name.
 
-`select` depends on whole folders, so that a leftover would change its key: whoever removes a
-candidate and whoever clones the project afterwards would not have the same run. DVC hashes a
-stage's dependencies again after its command, so that `dvc.lock` has the folders without them.
+`select` depends on whole folders, so that a leftover would change its key: a user who removes a
+candidate and one who clones the project afterwards would get different keys. DVC hashes a stage's
+dependencies again after its command, so that `dvc.lock` records the folders without the leftovers.
 """
 
 import json
@@ -24,20 +24,20 @@ from vestibular.core.paths import (
     SCORES,
     TRAINING_FILE,
 )
-from vestibular.core.runs import Run
 from vestibular.core.training_record import TrainingRecord
+from vestibular.core.trials import Trial
 
 
 def remove_leftovers(candidates: Sequence[str], repeats: Sequence[str]) -> list[Path]:
-    """Delete what a stage made for a candidate or repeat that the settings no longer name.
+    """Delete what stages made for candidates or repeats that the settings no longer name.
 
-    What no stage made stays: a file or folder counts as a stage's if it has a stage's content.
+    Other files stay: a file or folder is taken to be a stage's only if its content is.
 
     Returns:
-        the paths that were deleted.
+        the deleted paths.
     """
-    own = {Run(name).name for name in candidates}
-    repeated = {Run(name, repeat).name for name in candidates for repeat in repeats}
+    own = {Trial(name).name for name in candidates}
+    repeated = {Trial(name, repeat).name for name in candidates for repeat in repeats}
     removed = []
     for path, is_ours in _found(own, repeated):
         if is_ours(path):

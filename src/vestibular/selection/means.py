@@ -1,8 +1,8 @@
-"""How sure a mean score is, where the questions of one document are alike.
+"""Intervals of a mean score whose questions are grouped in documents.
 
-Documents differ: each has a share of right answers of its own, drawn from a beta distribution
-whose mean is the score on new documents. Its spread is expressed by the intraclass correlation r,
-the correlation between two questions of one document. The sums of F1 enter as fractional counts of
+Documents differ: each has its own share of right answers, drawn from a beta distribution whose mean
+is the score on new documents. Its spread is expressed by the intraclass correlation r, the
+correlation between two questions of one document. The sums of F1 enter as fractional counts of
 right answers.
 """
 
@@ -14,43 +14,43 @@ from scipy.special import gammaln
 from vestibular.selection.clusters import Clusters, Numbers
 
 LEVEL = 0.05
-"""Probability with which a 95 % interval may miss the true value."""
+"""Probability that a 95 % interval misses the true value."""
 
 _COARSE, _FINE = 48, 64
-"""Cells into which the range of the mean is cut while the posterior is found, and in the end."""
+"""Number of cells over the range of the mean, while the posterior is located and in the end."""
 _NEGLIGIBLE = 1e-6
-"""Share of the posterior below which a cell at the border of the range is cut off."""
+"""Share of the posterior below which cells at the edges of the range are dropped."""
 _NARROWINGS = 4
 _ROOTS = (np.arange(16) + 0.5) / 16
 _CORRELATIONS = _ROOTS**2
-"""Intraclass correlations, denser where they are small."""
+"""Intraclass correlations, denser for small values."""
 _TOGETHER = 1 << 11
-"""Documents whose likelihood is held in memory at a time."""
+"""Number of documents whose likelihood is in memory at a time."""
 
 
 @dataclass(frozen=True)
 class MeanInterval:
-    """A mean score and the interval that holds the score on new documents 95 times in 100."""
+    """A mean score with the 95 % interval of the score on new documents."""
 
     value: float
     """Mean over all questions, a fraction in [0, 1]."""
     low: float | None
-    """Lower end, or None where all questions are about one document."""
+    """Lower end, or None if all questions are about one document."""
     high: float | None
-    """Upper end, or None where all questions are about one document."""
+    """Upper end, or None if all questions are about one document."""
 
 
 def mean_interval(scores: Numbers, clusters: Clusters, level: float = LEVEL) -> MeanInterval:
     """Return a mean score with its interval.
 
-    The interval is about new documents and weighs every document by what it says of them, so that
-    the plain mean may lie outside if one document holds most of the questions; it is then
-    stretched to hold the mean.
+    The interval is about new documents and weighs documents by their information, so that the plain
+    mean may be outside if one document holds most of the questions; the interval is then extended
+    to include the mean.
 
     Args:
         scores: each question's score, a fraction in [0, 1], (questions,).
         clusters: each question's document.
-        level: probability with which the interval may miss the true value.
+        level: probability that the interval misses the true value.
     """
     value = float(scores.mean())
     if clusters.documents == 1:
@@ -60,12 +60,12 @@ def mean_interval(scores: Numbers, clusters: Clusters, level: float = LEVEL) -> 
 
 
 def posterior_bounds(sums: Numbers, sizes: Numbers, level: float = LEVEL) -> tuple[float, float]:
-    """Return the interval of the mean in a hierarchical beta-binomial model, not yet stretched.
+    """Return the interval of the mean in a hierarchical beta-binomial model, not yet extended.
 
     With y of n answers right in a document, mean m, intraclass correlation r and K = (1 - r) / r,
     the likelihood is the product of B(m K + y, (1 - m) K + n - y) / B(m K, (1 - m) K) over the
-    documents. The prior of m is Jeffreys' Beta(1/2, 1/2), that of r is uniform; r is summed out.
-    On the scale of arcsin(sqrt(m)) the prior of m is flat, and the posterior is about as wide
+    documents. The prior of m is Jeffreys' Beta(1/2, 1/2), that of r is uniform; r is marginalized
+    out. On the scale of arcsin(sqrt(m)) the prior of m is flat, and the posterior is about as wide
     everywhere.
 
     Source: Gelman et al. (2013), Bayesian Data Analysis, 3rd edition, section 5.3, for the model;
@@ -74,7 +74,7 @@ def posterior_bounds(sums: Numbers, sizes: Numbers, level: float = LEVEL) -> tup
     Args:
         sums: each document's sum of scores, (documents,).
         sizes: each document's number of questions, (documents,).
-        level: probability with which the interval may miss the true value.
+        level: probability that the interval misses the true value.
     """
     both = np.column_stack([sums, sizes]).round(6)
     pairs, counts = np.unique(both, axis=0, return_counts=True)
@@ -100,8 +100,8 @@ def _log_posterior(means: Numbers, pairs: Numbers, counts: Numbers) -> Numbers:
 
     Args:
         means: (means,).
-        pairs: the sums and sizes that occur, (pairs, 2).
-        counts: documents of each, (pairs,).
+        pairs: distinct pairs of sum and size, (pairs, 2).
+        counts: number of documents of each pair, (pairs,).
     """
     strength = (1 - _CORRELATIONS) / _CORRELATIONS
     right = means[:, None] * strength
@@ -112,5 +112,5 @@ def _log_posterior(means: Numbers, pairs: Numbers, counts: Numbers) -> Numbers:
         hits, sizes = pairs[part, 0, None, None], pairs[part, 1, None, None]
         each = gammaln(right + hits) + gammaln(wrong + (sizes - hits)) - gammaln(strength + sizes)
         total = total + np.tensordot(counts[part], each, axes=1)
-    # the correlations' cells are as wide as the square's slope
+    # cell widths of the correlations are proportional to the slope of the square
     return np.asarray(total + np.log(_ROOTS), dtype=np.float64)

@@ -1,9 +1,9 @@
-"""What the documents say of a true difference between two systems, as mixtures of normals.
+"""Posterior of the true difference between two systems, as a mixture of normals.
 
-A document's mean difference d is normal around the true difference, with the variance
-tau^2 + s^2 / n: tau is the spread between documents, s^2 the variance within them, n the
-document's number of questions. The prior of tau is flat up to 0.6, since a spread cannot be told
-from a handful of documents; the true difference is flat, too, and normal for a given tau.
+A document's mean difference d is normal around the true difference, with the variance tau^2 + s^2 /
+n: tau is the spread between documents, s^2 the variance within them, n the document's number of
+questions. The prior of tau is flat up to 0.6, since a handful of documents says little about it.
+The prior of the true difference is flat too; its posterior for a given tau is normal.
 
 Source: Gelman et al. (2013), Bayesian Data Analysis, 3rd edition, section 5.4.
 """
@@ -16,20 +16,20 @@ from scipy.special import ndtr, ndtri
 from vestibular.selection.clusters import Clusters, Numbers
 
 SPREADS = np.concatenate([[0.0], np.geomspace(0.005, 0.6, 40)])
-"""Spreads between documents that are mixed."""
+"""Grid of the spread between documents."""
 _HALVES = (SPREADS[1:] + SPREADS[:-1]) / 2
 _LOG_WIDTHS = np.log(np.diff(np.concatenate([[0.0], _HALVES, [SPREADS[-1]]])))
 IMAGINARY = 2.0
-"""Squares added to those seen, one question won and one lost: where no difference was seen there
-may be one all the same."""
+"""Pseudo-observations, one question won and one lost: even if no difference was seen, there may be
+one."""
 _HALVINGS = 32
 _TOGETHER = 1 << 20
-"""Numbers held in memory at a time."""
+"""Number of values in memory at a time."""
 
 
 @dataclass(frozen=True, eq=False)
 class Mixtures:
-    """Posteriors of the true difference, one a data set: (sets, spreads) each.
+    """Posteriors of the true difference, one per dataset: (sets, spreads) each.
 
     For a given spread the difference is normal; the spreads are weighted by their probability.
     """
@@ -45,7 +45,7 @@ class Mixtures:
         )
 
     def quantile(self, probability: float) -> Numbers:
-        """Return the value below which the true difference is with a probability, (sets,)."""
+        """Return the quantile of the true difference at a probability, (sets,)."""
         ends = self.centers + ndtri(probability) * self.deviations
         low, high = ends.min(axis=1), ends.max(axis=1)
         for _ in range(_HALVINGS):
@@ -63,40 +63,40 @@ class Mixtures:
 
 @dataclass(frozen=True, eq=False)
 class Totals:
-    """Sums over the questions of each document, (pairs, documents), of differences in score."""
+    """Sums of score differences over the questions of each document, (pairs, documents)."""
 
     sums: Numbers
     squares: Numbers
 
     @staticmethod
     def of(differences: Numbers, clusters: Clusters) -> "Totals":
-        """Return the sums of differences and of their squares: from (pairs, questions)."""
+        """Return the sums of differences and of their squares, from (pairs, questions)."""
         return Totals(clusters.sums(differences), clusters.sums(differences**2))
 
 
 @dataclass(frozen=True, eq=False)
 class Posterior:
-    """What parts of a dataset say of the differences of pairs, each (pairs, parts)."""
+    """Posterior of the differences of pairs on parts of a dataset, each (pairs, parts)."""
 
     values: Numbers
     """Plain mean difference over the questions."""
     variances: Numbers
-    """Variance within documents, of one question's difference."""
+    """Variance of one question's difference within documents."""
     mixtures: Mixtures
-    """One a pair and part, the parts of a pair after each other."""
+    """One mixture per pair and part; the parts of a pair are adjacent."""
 
 
 def posterior(totals: Totals, clusters: Clusters, parts: Numbers | None = None) -> Posterior:
-    """Return what the documents of each part say of each pair's true difference.
+    """Return the posterior of each pair's true difference on each part.
 
-    The variance is the least of the one within documents and the total one: where documents hold
-    a question each, or two, the first is not known, or hardly.
+    The smaller of the within-document and the total variance is used: if documents hold only one or
+    two questions each, the former is unknown or nearly so.
 
     Args:
-        totals: of the pairs.
+        totals: sums of the pairs.
         clusters: the documents.
-        parts: 1 where a part holds a document, else 0, (parts, documents); by default one part
-            that holds all. Every part holds two documents or more.
+        parts: 1 if a part contains a document, else 0, (parts, documents); by default one part with
+            all documents. Every part contains at least two documents.
     """
     chosen = np.ones((1, clusters.documents)) if parts is None else parts
     count, documents = chosen @ clusters.sizes, chosen.sum(axis=1)
@@ -106,14 +106,14 @@ def posterior(totals: Totals, clusters: Clusters, parts: Numbers | None = None) 
     total = (squares - count * values**2 + IMAGINARY) / count
     inside = squares - (totals.sums * means) @ chosen.T + IMAGINARY
     with np.errstate(divide="ignore"):
-        # where every document holds one question, nothing varies within it
+        # with one question per document there is no variance within
         within = np.where(count > documents, inside / (count - documents), np.inf)
     variances = np.minimum(within, total)
 
     sizes, which = clusters.distinct_sizes
     pairs, sets = len(means), len(chosen)
     powers = np.stack([np.ones_like(means), means, means**2])
-    # documents of one size count alike: (3, pairs, parts, sizes)
+    # documents of one size are interchangeable: (3, pairs, parts, sizes)
     together = np.empty((3, pairs, sets, len(sizes)))
     step = max(1, _TOGETHER // which.size)
     for first in range(0, pairs, step):
@@ -124,12 +124,12 @@ def posterior(totals: Totals, clusters: Clusters, parts: Numbers | None = None) 
 
 
 def mixtures(sizes: Numbers, powers: Numbers, variances: Numbers) -> Mixtures:
-    """Return the posteriors of several data sets.
+    """Return the posteriors of several datasets.
 
     Args:
-        sizes: the sizes of documents that occur, (sizes,).
-        powers: number of documents of each size, sum of their mean differences, and sum of those
-            squared, (3, sets, sizes).
+        sizes: the distinct document sizes, (sizes,).
+        powers: number of documents of each size, sum of their mean differences, and sum of the
+            squares of these, (3, sets, sizes).
         variances: variance within documents, (sets,).
     """
     step = max(1, _TOGETHER // (len(SPREADS) * len(sizes)))

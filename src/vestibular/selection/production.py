@@ -1,4 +1,4 @@
-"""What goes into `models/production`: the model, or the word that there is none."""
+"""Content of `models/production`: the model, or the reason why there is none."""
 
 from pathlib import Path
 
@@ -15,10 +15,10 @@ from vestibular.core.paths import (
 
 
 def write_production(model: ModelFile, card: str) -> None:
-    """Put the winner into `models/production`: all that is needed to answer, and its card.
+    """Write the winner to `models/production`: everything needed to answer, and the model card.
 
-    A base model from the hub is named by its commit; one from a local folder is copied, since
-    no other machine could find it.
+    A base model from the hub is named by its commit; a local one is copied, since no other machine
+    could find it.
     """
     with atomic_folder(PRODUCTION) as folder:
         write_model(model, folder)
@@ -26,7 +26,7 @@ def write_production(model: ModelFile, card: str) -> None:
 
 
 def write_model(model: ModelFile, folder: Path) -> None:
-    """Put all that a candidate needs to answer into a folder that is there."""
+    """Write everything that a candidate needs to answer into an existing folder."""
     copy_folder(ADAPTERS / model.candidate, folder)
     if model.base.sha256 is not None and model.loading.method == "lora":
         copy_folder(Path(model.base.base_model), folder / BASE_FOLDER)
@@ -34,10 +34,10 @@ def write_model(model: ModelFile, folder: Path) -> None:
 
 
 def write_refusal(reason: str) -> None:
-    """Leave in `models/production` nothing but the word that no model is there, and why.
+    """Replace `models/production` by the note that there is no model, and why.
 
-    The folder is an output of the stage, so it must be there; a model of an earlier run must
-    not, or it would pass for this one's.
+    The folder is an output of the stage, so it must exist; a model of an earlier run must not stay,
+    or it would pass for this run's.
     """
     with atomic_folder(PRODUCTION) as folder:
         Refusal(reason=reason).write(folder / REFUSAL_FILE)

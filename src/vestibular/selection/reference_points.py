@@ -1,8 +1,7 @@
-"""Reference points: what answers without any cleverness score, and what annotators do.
+"""Reference points: scores of trivial answers, and the agreement of annotators.
 
-They are scored on the candidates' own questions by the same rules. A candidate's untouched
-base is a reference point too; it has been examined with the candidate. Nothing here imports
-torch.
+They are scored on the candidates' own questions by the same rules. A candidate's untouched base is
+a reference point too; it was examined with the candidate. Nothing here imports torch.
 """
 
 import re
@@ -19,31 +18,30 @@ UNTOUCHED_BASE = "untouched_base"
 ANNOTATORS = "annotators"
 
 SENTENCE_END = re.compile(
-    "(?<=[.!?;\u0964\u061f])\\s+"  # with a danda and an Arabic question mark
-    "|(?<=[\u3002\uff01\uff1f\uff1b])\\s*"  # of Chinese and Japanese, which need no space
+    "(?<=[.!?;\u0964\u061f])\\s+"  # including danda and Arabic question mark
+    "|(?<=[\u3002\uff01\uff1f\uff1b])\\s*"  # Chinese and Japanese marks, which need no space
     "|\\s*\\n\\s*"
 )
-"""A full stop, exclamation mark, question mark or semicolon before white space, or a new line."""
+"""A full stop, exclamation mark, question mark or semicolon before white space, or a newline."""
 
 Scores = dict[str, list[float]]
-"""For each metric the score of every question."""
+"""For each metric, the score of every question."""
 
 
 def sentences(context: str) -> list[str]:
-    """Cut a text into sentences: after `.`, `!`, `?` or `;` before white space, and at new lines.
+    """Split a text into sentences: after `.`, `!`, `?` or `;` before white space, and at newlines.
 
-    The semicolon counts since rules and lists, of which such texts are full, end their items
+    The semicolon counts because rules and lists, which are frequent in such texts, end their items
     with it. Case does not matter: some datasets have none.
     """
     return [piece for piece in SENTENCE_END.split(context.strip()) if piece]
 
 
 def overlap_sentence(question: Question, rules: Normalization) -> str:
-    """Return the context's sentence that holds most of the question's words.
+    """Return the context's sentence that shares the most words with the question.
 
-    Words are compared as in scoring: lower case, without punctuation and the language's
-    articles. A word counts once, however often it occurs. Of several such sentences the first
-    is taken.
+    Words are compared as in scoring: lower case, without punctuation and the language's articles. A
+    word counts once, however often it occurs. Of several such sentences the first is returned.
     """
     asked = set(rules.words(question.question))
     return max(
@@ -55,10 +53,10 @@ def overlap_sentence(question: Question, rules: Normalization) -> str:
 def score_answers(
     questions: Sequence[Question], answers: Sequence[str], rules: Normalization
 ) -> Scores:
-    """Return the scores of each answer against the reference that suits it best.
+    """Return the scores of each answer against its best-matching reference.
 
-    A question that its context does not answer has one right answer, the empty one, as in SQuAD
-    v2.0: no reference point says the text that stands for it.
+    The right answer to a question without one in its context is the empty text, as in SQuAD v2.0:
+    no reference point outputs the text that marks unanswerable questions.
     """
 
     def each(score: Callable[[str, str, Normalization], float]) -> list[float]:
@@ -73,7 +71,7 @@ def score_answers(
 
 
 def baseline_scores(questions: Sequence[Question], rules: Normalization) -> dict[str, Scores]:
-    """Return the scores of the answers that need no model."""
+    """Return the scores of the baselines, answers that need no model."""
     answers = {
         EMPTY_ANSWER: ["" for _ in questions],
         WHOLE_CONTEXT: [question.context for question in questions],
@@ -83,11 +81,11 @@ def baseline_scores(questions: Sequence[Question], rules: Normalization) -> dict
 
 
 def annotator_scores(questions: Sequence[Question], rules: Normalization) -> Scores:
-    """Return how well the annotators agree, one score a question with several references.
+    """Return the agreement of the annotators, one score per question with several references.
 
     Each reference is scored against the others, and a question's score is the mean over its
-    references. A system has one reference more to meet, so that this is a little below what it
-    could reach by answering like an annotator.
+    references. A system is compared with one reference more, so that this is slightly below the
+    score of a system that answers like an annotator.
     """
     scores: Scores = {"exact_match": [], "f1": []}
     for question in questions:

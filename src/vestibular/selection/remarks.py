@@ -1,91 +1,93 @@
-"""What every reader of the choice has to know beside its reason, in sentences."""
+"""Remarks on the choice that every reader needs besides its reason, in sentences."""
 
 from vestibular.selection.phrases import METRIC_NAMES, counted, number
 from vestibular.selection.result import Selection
 
 FOLDS = "dvc exp run -S 'repeats=[fold-1,fold-2,fold-3,fold-4,fold-5]'"
-"""What compares on all questions."""
+"""Command that compares the candidates on all questions."""
 PRICE = "it trains and examines each candidate five times more"
 
 
-def cost_say(found: Selection) -> str | None:
-    """Say whether cost can decide with these data; None where no candidate is cheap enough."""
+def cost_remark(found: Selection) -> str | None:
+    """Say whether cost can decide with these data; None if no candidate is cheap enough."""
     say, margin = found.cost_say, found.rule.margin
     if say is None:
         return None
-    accepted = "an equal cheaper model is accepted four times in five"
+    accepted = "an equally good, cheaper model is accepted with 80 % probability"
     if say.has_say:
         return (
-            f"Cost has a say: with a margin of {say.margin_needed:.3f} or more {accepted}, and "
+            f"Cost can decide: with a margin of {say.margin_needed:.3f} or more, {accepted}, and "
             f"select.margin is {margin:g}."
         )
     said = (
-        f"Cost has no say with these data: the bound lies {number(say.half_width)} below what is "
-        f"measured, further than select.margin, {margin:g}. With a margin of "
-        f"{say.margin_needed:.2f} {accepted}"
+        f"Cost cannot decide with these data: the lower bound is {number(say.half_width)} below "
+        f"the measured difference, which is more than select.margin ({margin:g}). With a margin "
+        f"of {say.margin_needed:.2f}, {accepted}"
     )
     if found.questions.folds or too_few(found) is not None:
         return f"{said}."
-    return f"{said}; `{FOLDS}` compares on all questions, which narrows the bound; {PRICE}."
+    return (
+        f"{said}; `{FOLDS}` compares the candidates on all questions, which tightens the bound; "
+        f"{PRICE}."
+    )
 
 
 def correction(found: Selection) -> str:
-    """Say what the chosen candidate's score is without the luck of being chosen."""
+    """Return the chosen candidate's score corrected for selection bias, in a sentence."""
     label, fixed = METRIC_NAMES[found.metric], found.corrected
     if fixed is not None:
         return (
-            f"Corrected for the luck of being chosen, {found.shown}'s {label} is "
-            f"{number(fixed.corrected)} ({number(fixed.measured)} measured, an optimism of "
-            f"{number(fixed.optimism)})."
+            f"Corrected for selection bias, {found.shown}'s {label} is {number(fixed.corrected)} "
+            f"({number(fixed.measured)} measured, optimism {number(fixed.optimism)})."
         )
     if found.leader is None:
-        return "No corrected score: nothing is chosen."
+        return "No corrected score: no candidate is chosen."
     cause = "there are fewer than five documents"
     if not found.questions.few:
         cause = "one document holds half of the questions or more"
-    return f"No corrected score of the choice: {cause}."
+    return f"No corrected score: {cause}."
 
 
 def documents(found: Selection) -> str:
-    """Say what the candidates are compared on."""
+    """Say on what the candidates are compared."""
     asked = found.questions
     basis = "the validation questions"
     if asked.folds:
         basis = f"the out-of-fold answers of a {asked.folds}-fold cross-validation"
     return (
         f"Compared on {basis}: {counted(asked.count, 'question')} of "
-        f"{counted(asked.documents, 'document')} (as good as {asked.effective_documents:.1f} "
-        "equal ones)."
+        f"{counted(asked.documents, 'document')} (equivalent to {asked.effective_documents:.1f} "
+        "documents of equal size)."
     )
 
 
 def weakness(found: Selection) -> str | None:
-    """Say what the documents cannot bear; None if there is nothing of the kind."""
+    """Say how few or unequal documents limit the intervals; None if they do not."""
     asked = found.questions
     if asked.documents == 1:
-        return "With one document there is no interval: nothing tells how documents differ."
+        return "With one document there is no interval: nothing shows how documents differ."
     said = []
     if asked.few:
-        said.append(f"There are only {asked.documents} documents: every interval rests on few.")
+        said.append(f"There are only {asked.documents} documents: every interval is based on few.")
     if asked.dominated:
         said.append(
             f"One document holds {asked.largest_share:.0%} of the questions: the intervals are "
-            "about new documents, and weigh it like one of them."
+            "about new documents, and it counts as only one of them."
         )
     return " ".join(said) or None
 
 
 def too_few(found: Selection) -> str | None:
-    """Say that the documents are too few to tell the two best candidates apart.
+    """Say that there are too few documents to tell the two best candidates apart.
 
-    None where they are told apart, where a difference as small as the margin would be found, or
-    where there is nothing to compare.
+    None if they are told apart, if a difference as small as the margin would be detected, or if
+    there is nothing to compare.
     """
     leader, least = found.leader, found.smallest_detectable
     others = [name for name in found.candidates if name != leader]
     if leader is None or not others or (least is not None and least <= found.rule.margin):
         return None
-    # candidates stand in the order of their rank
+    # candidates are ordered by rank
     other = others[0]
     against = found.candidates[other].against_leader
     gap = None if against is None else against.of(found.metric)
@@ -97,44 +99,44 @@ def too_few(found: Selection) -> str | None:
     if gap is not None:
         said += f": their {METRIC_NAMES[found.metric]} differs by {number(abs(gap.value))}"
         if least is not None:
-            said += f", and a true difference of {number(least)} is found four times in five"
+            said += f", and a true difference of {number(least)} is detected with 80 % probability"
     if asked.folds:
         return f"{said}; more documents are needed."
-    return f"{said}. `{FOLDS}` compares on all questions; {PRICE}."
+    return f"{said}. `{FOLDS}` compares the candidates on all questions; {PRICE}."
 
 
 def detectable(found: Selection) -> str | None:
-    """Say which difference would be found; None where there is nothing to compare."""
+    """Say which difference is detectable; None if there is nothing to compare."""
     least, label = found.smallest_detectable, METRIC_NAMES[found.metric]
     if least is None or found.leader is None:
         return None
     most = found.score(found.leader).value
     if least >= most:
         return (
-            "Nothing can be told apart with these documents: not even a true difference in "
-            f"{label} of {number(most)} would be found four times in five."
+            "These documents can tell nothing apart: not even a true difference of "
+            f"{number(most)} in {label} would be detected with 80 % probability."
         )
-    return f"A true difference in {label} of {number(least)} is found four times in five."
+    return f"A true difference of {number(least)} in {label} is detected with 80 % probability."
 
 
 def budgets(found: Selection) -> str | None:
-    """Say that the candidates were not given the same; None if they were."""
+    """Say that the candidates were trained with different budgets; None if they were not."""
     if not found.unequal:
         return None
     each = "; ".join(
         f"{one.setting} {', '.join(f'{value} ({name})' for name, value in one.values.items())}"
         for one in found.unequal
     )
-    return f"Unequal budgets: the candidates were not trained with the same settings ({each})."
+    return f"Unequal budgets: the candidates were trained with different settings ({each})."
 
 
 def notes(found: Selection) -> list[str]:
-    """Say what every reader of the choice has to know beside its reason."""
+    """Return the remarks that every reader of the choice needs besides its reason."""
     said: list[str | None] = [
         weakness(found),
         too_few(found),
         correction(found),
-        cost_say(found),
+        cost_remark(found),
         budgets(found),
     ]
     worst = found.worst_document
@@ -146,8 +148,8 @@ def notes(found: Selection) -> list[str]:
         )
     if found.questions.seeds > 1:
         said.append(
-            f"Each score is the mean of {found.questions.seeds} seeds, whose noise is in the "
-            f"bounds: recipes are compared, and the model for production is that of seed "
-            f"{found.method.seed}."
+            f"Each score is the mean of {found.questions.seeds} seeds, whose noise is included in "
+            "the bounds: the comparison is between recipes, and the model for production is that "
+            f"of seed {found.method.seed}."
         )
     return [each for each in said if each is not None]

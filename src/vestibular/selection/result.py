@@ -1,4 +1,4 @@
-"""What the choice rests on, as `metrics/selection.json` holds it."""
+"""The choice and what supports it, as in `metrics/selection.json`."""
 
 from typing import Any, Generic, TypeVar
 
@@ -15,13 +15,13 @@ T = TypeVar("T")
 
 
 class ByMetric(Part, Generic[T]):
-    """The same about exact match and F1."""
+    """One value for each of exact match and F1."""
 
     exact_match: T
     f1: T
 
     def of(self, metric: Metric) -> T:
-        """Return what is about one of the two."""
+        """Return the value for one metric."""
         return self.exact_match if metric == "exact_match" else self.f1
 
 
@@ -29,18 +29,18 @@ class Estimate(Part):
     """A mean score and its 95 % interval."""
 
     value: float
-    """Mean over the questions, from 0 to 1; over seeds too, if there are several."""
+    """Mean over the questions, from 0 to 1, and over seeds if there are several."""
     low: float | None
-    """Lower end; null where the questions are of one document, and where the answer scores 0 by
-    its nature."""
+    """Lower end; null if the questions are about one document, and if the answer scores 0 by
+    definition."""
     high: float | None
-    """Upper end; null where the lower one is."""
+    """Upper end; null if the lower one is."""
 
 
 class Gap(Part):
-    """One score less another on the same questions.
+    """One score minus another on the same questions.
 
-    All but the value are null where these are of one document.
+    If the questions are about one document, all fields except the value are null.
     """
 
     value: float
@@ -49,13 +49,13 @@ class Gap(Part):
     high: float | None
     """Upper end of the 95 % interval."""
     lower: float | None
-    """One-sided bound: the true difference is above it 95 times in 100."""
+    """One-sided 95 % lower bound of the true difference."""
     p_value: float | None
-    """Least level whose two-sided interval leaves out zero."""
+    """Smallest level at which the two-sided interval excludes zero."""
 
 
 class Limit(Part):
-    """One of `select.constraints`, and what a candidate has."""
+    """One of `select.constraints`, and a candidate's value."""
 
     limit: float
     measured: float
@@ -63,29 +63,29 @@ class Limit(Part):
 
 
 class CandidateCost(Part):
-    """What is the same in every run; what is measured stands in `metrics/costs.json`."""
+    """Costs that are the same in every run; measured ones are in `metrics/costs.json`."""
 
     flops_per_answer: float
     model_bytes: float
     trainable_parameters: int
     total_parameters: int
     seconds_per_answer: float | None = None
-    """Only if `select.cost` asks for it."""
+    """Only if `select.cost` requires it."""
 
 
 class Spread(Part):
-    """Mean scores of trainings that differ by their seeds alone."""
+    """Mean scores of trainings that differ only by seed."""
 
     mean: float
     low: float
-    """The least of the seeds."""
+    """Lowest score of a seed."""
     high: float
-    """The most of the seeds."""
+    """Highest score of a seed."""
     standard_deviation: float
 
 
 class Seeds(Part):
-    """What a candidate scores with each seed, on the validation questions."""
+    """A candidate's scores with each seed, on the validation questions."""
 
     values: dict[str, Scores]
     """By seed."""
@@ -98,100 +98,102 @@ class Seeds(Part):
 
 
 class CandidateFinding(Part):
-    """What was found of a candidate."""
+    """The findings about a candidate."""
 
     rank: int
     """Place by score: `select.metric`, then `select.tie_breakers`."""
     status: Status
-    """What became of it, in a word."""
+    """The candidate's status, in a word."""
     why: str
-    """The same in a sentence."""
+    """The reason for the status, in a sentence."""
     scores: ByMetric[Estimate]
     """After fine-tuning."""
     before: ByMetric[Estimate]
-    """Of the untouched base: of whole answers or of their first lines, whichever is better."""
+    """Scores of the untouched base: of whole answers or of their first lines, whichever is
+    better."""
     gain: ByMetric[Gap]
-    """After less before."""
+    """After minus before."""
     against_leader: ByMetric[Gap] | None
-    """Less the leader; null for the leader itself."""
+    """Minus the leader; null for the leader itself."""
     against: dict[str, ByMetric[Gap]]
-    """Less each reference point, by name."""
+    """Minus each reference point, by name."""
     below: tuple[ReferencePoint, ...]
-    """Points of `select.must_beat` that it is not above."""
+    """Points of `select.must_beat` that it does not exceed."""
     unclear: tuple[ReferencePoint, ...]
-    """Points of `select.must_beat` that it is above, by no more than the noise."""
+    """Points of `select.must_beat` that it exceeds by no more than the noise."""
     constraints: dict[str, Limit]
     """By key."""
     cost: CandidateCost
     saving: float | None
     """Share of the leader's cost that it saves; null without a leader."""
     pareto: bool
-    """Whether no other scores more at no higher cost, or as much at a lower one."""
+    """Whether no other candidate scores more at the same or a lower cost, or as much at a lower
+    cost."""
     seeds: Seeds | None
     """Null if there is one seed."""
 
 
 class PointFinding(Part):
-    """What a reference point scores."""
+    """Score of a reference point."""
 
     questions: int
-    """Those that it has a score for: annotators agree where there are several references."""
+    """Number of scored questions: annotator agreement needs several references."""
     scores: ByMetric[Estimate]
 
 
 class Basis(Part):
-    """What the candidates were compared on."""
+    """The questions on which the candidates were compared."""
 
     basis: str
     """`validation` or `out_of_fold`."""
     count: int
-    """Questions."""
+    """Number of questions."""
     documents: int
     effective_documents: float
-    """Equal documents that would weigh as much."""
+    """Equivalent number of equally large documents."""
     largest_share: float
-    """Share of the questions that the largest document holds."""
+    """Share of the questions in the largest document."""
     few: bool
     """Whether there are fewer than five documents."""
     dominated: bool
     """Whether one document holds half of the questions or more."""
     folds: int
-    """Folds of the cross-validation; 0 for none."""
+    """Number of folds of the cross-validation; 0 if there is none."""
     seeds: int
-    """Seeds that each score is the mean of."""
+    """Number of seeds averaged in each score."""
 
 
 class Method(Part):
-    """What the figures mean."""
+    """Parameters of the statistics."""
 
     level: float
-    """Probability with which an interval, or a bound, misses the truth."""
+    """Probability that an interval, or a bound, misses the true value."""
     power: float
-    """Probability with which what is called detectable is detected."""
+    """Probability that a difference called detectable is detected."""
     seed: int
-    """Of what is drawn: the parts of the cross-validated choice, and datasets like this one."""
+    """Seed of the random parts: the cross-validated choice and the simulated datasets."""
 
 
-class CostSayFigures(Part):
+class CostMarginFigures(Part):
     """Whether cost can decide with these data."""
 
     rival: str
     """The best of the candidates that save enough."""
     half_width: float
-    """How far the bound of its difference lies below the middle."""
+    """Distance of the lower bound from the middle of its difference."""
     margin_needed: float
-    """Margin within which an equal cheaper model is accepted four times in five."""
+    """Margin within which an equally good, cheaper model is accepted with 80 % probability."""
     has_say: bool
     """Whether the half width is within `select.margin`."""
 
 
 class CorrectedFigures(Part):
-    """The chosen candidate's score in `metric`, and what it is without the luck of being chosen."""
+    """The chosen candidate's score in `metric`, measured and corrected for selection bias."""
 
     measured: float
     corrected: float
     optimism: float
-    """The first less the second, never negative."""
+    """The first minus the second, never negative."""
 
 
 class WorstDocument(Part):
@@ -201,20 +203,20 @@ class WorstDocument(Part):
     """Its title, or the beginning of its text."""
     questions: int
     difference: float
-    """Mean score of the winner less the leader's, in `metric`."""
+    """Mean score of the winner minus the leader's, in `metric`."""
 
 
 class UnequalSetting(Part):
-    """A setting of the training in which the candidates differ."""
+    """A training setting in which the candidates differ."""
 
     setting: str
-    """Its dotted key below `train`."""
+    """Its dotted key under `train`."""
     values: dict[str, str]
     """By candidate, as JSON."""
 
 
 class Selection(FileFormat):
-    """`metrics/selection.json`: the choice and all that it rests on."""
+    """`metrics/selection.json`: the choice and everything that supports it."""
 
     VERSION = 2
     MADE_BY = "dvc repro select"
@@ -222,20 +224,20 @@ class Selection(FileFormat):
     promoted: bool
     """Whether a model has been put into production."""
     reason: str
-    """Why this one, or why none, in a sentence."""
+    """Why this candidate, or why none, in one sentence."""
     reasons: tuple[str, ...]
-    """All of it, in sentences."""
+    """Everything that supports the choice, in sentences."""
     winner: str | None
     """The promoted candidate."""
     leader: str | None
-    """The best by score of those that may win."""
+    """The best by score of the candidates that may win."""
     runner_up: str | None
     """The best of the others by score; null if none is promoted."""
     below: tuple[ReferencePoint, ...]
-    """Points of `select.must_beat` that the winner is not above, where a setting allows it."""
+    """Points of `select.must_beat` that the winner does not exceed, if a setting allows that."""
     unclear: tuple[ReferencePoint, ...]
-    """Points of `select.must_beat` that it is above within the noise; if none is promoted, those
-    of the candidate that would be."""
+    """Points of `select.must_beat` that it exceeds by no more than the noise; if none is promoted,
+    those of the candidate that would be."""
     metric: Metric
     """The score that decided."""
     rule: SelectSettings
@@ -243,42 +245,42 @@ class Selection(FileFormat):
     questions: Basis
     method: Method
     smallest_detectable: float | None
-    """True difference in `metric` between leader and runner-up that is found four times in five;
-    null for a single candidate, and with one document."""
-    cost_say: CostSayFigures | None
-    """Null where no candidate saves enough, and with one document."""
+    """True difference in `metric` between leader and runner-up that is detected with 80 %
+    probability; null for a single candidate, and with one document."""
+    cost_say: CostMarginFigures | None
+    """Null if no candidate saves enough, and with one document."""
     corrected: CorrectedFigures | None
-    """Null with fewer than five documents, or one that holds half of the questions."""
+    """Null with fewer than five documents, or with one that holds half of the questions."""
     worst_document: WorstDocument | None
-    """Null where the leader wins."""
+    """Null if the leader wins."""
     unequal: tuple[UnequalSetting, ...]
-    """Settings of the training that were not the same for all candidates."""
+    """Training settings that were not the same for all candidates."""
     candidates: dict[str, CandidateFinding] = Field(min_length=1)
-    """By name, in the order of their rank."""
+    """By name, in order of rank."""
     reference_points: dict[str, PointFinding]
-    """By name; each candidate's untouched base stands with it."""
+    """By name; each candidate's untouched base is in its own entry."""
 
     @classmethod
     def upgrade(cls, content: dict[str, Any], version: int) -> dict[str, Any]:
-        """Refuse: version 1 chose by other statistics."""
-        raise DataError("it was chosen by another rule")
+        """Refuse: version 1 used other statistics."""
+        raise DataError("it was chosen by an earlier rule")
 
     @property
     def shown(self) -> str:
-        """The candidate that the figures are about: the winner, or whoever is nearest to it."""
+        """The candidate described by the figures: the winner, or the one closest to winning."""
         return self.winner or self.leader or next(iter(self.candidates))
 
     def score(self, name: str) -> Estimate:
-        """Return a candidate's score in the metric that decided."""
+        """Return a candidate's score in the deciding metric."""
         return self.candidates[name].scores.of(self.metric)
 
     def point_score(self, name: str, point: str) -> Estimate:
-        """Return a reference point's score in that metric, an untouched base's too."""
+        """Return a reference point's score in that metric; an untouched base's too."""
         if point == "untouched_base":
             return self.candidates[name].before.of(self.metric)
         return self.reference_points[point].scores.of(self.metric)
 
     def advantage(self, name: str, point: str) -> Gap:
-        """Return how far a candidate is above a reference point in that metric."""
+        """Return a candidate's advantage over a reference point in that metric."""
         found = self.candidates[name]
         return (found.gain if point == "untouched_base" else found.against[point]).of(self.metric)

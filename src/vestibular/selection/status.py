@@ -1,27 +1,27 @@
-"""What may become of a candidate, in a word."""
+"""The statuses of a candidate after the choice."""
 
 from enum import StrEnum
 
 
 class Status(StrEnum):
-    """What became of a candidate."""
+    """Status of a candidate after the choice."""
 
     WINNER = "winner"
     UNDERCUT = "undercut"
-    """The leader, whose place a cheaper candidate within the margin has taken."""
+    """The leader, replaced by a cheaper candidate within the margin."""
     WITHIN_MARGIN = "within_margin"
-    """Cheaper and shown to lie within the margin; another such one is cheaper still."""
+    """Cheaper and shown to be within the margin, but another such candidate is cheaper still."""
     BEYOND_MARGIN = "beyond_margin"
-    """Cheaper, and not shown to lie within the margin of every better one."""
+    """Cheaper, but not shown to be within the margin of every better candidate."""
     SAVES_TOO_LITTLE = "saves_too_little"
-    """Cheaper than every better one, by less than the rule asks."""
+    """Cheaper than every better candidate, but by less than the rule requires."""
     DOMINATED = "dominated"
-    """Another one scores no less and costs no more."""
+    """Another candidate scores no less and costs no more."""
     UNCLEAR = "unclear"
-    """Above its reference points within the noise, where the rule asks for more."""
+    """Above its reference points only within the noise, if the rule requires more."""
     BELOW_REFERENCE = "below_reference"
     """Not above every reference point."""
     CONSTRAINT = "constraint"
     """Fails a constraint."""
     OUTRANKED = "outranked"
-    """Scores less, where cost has no say."""
+    """Scores less, under a rule that ignores cost."""

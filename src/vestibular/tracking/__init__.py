@@ -1,4 +1,4 @@
-"""What a run leaves beside its results: its log, its measured costs, its checkpoints.
+"""By-products of a run: its log, its measured costs, its checkpoints.
 
 May import `core`.
 """

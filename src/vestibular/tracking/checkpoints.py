@@ -1,6 +1,6 @@
 """Checkpoints that survive a kill.
 
-They lie in `.vestibular/`, which git and DVC ignore: nothing there is a result.
+They are in `.vestibular/`, which git and DVC ignore: nothing there is a result.
 """
 
 import hashlib
@@ -14,35 +14,36 @@ from vestibular.core.file_formats import FileFormat
 from vestibular.core.files import folder_sha256
 
 COMPLETE = "complete"
-"""Marker file: the checkpoint beside it was written to its end. Holds the training's seconds."""
+"""Marker of a completely written checkpoint; contains the progress of the training."""
 PACKAGES = ("accelerate", "bitsandbytes", "peft", "torch", "transformers")
-"""Packages whose version decides what a training step computes."""
+"""Packages whose versions affect the computation of a training step."""
 CODE = ("core", "modeling", "tracking", "training")
 """Packages of this library that the stage `train` depends on, as `dvc.yaml` names them."""
 LIBRARY = Path(__file__).parents[1]
 
 
 class Counted(FileFormat):
-    """The file that marks a checkpoint as written to its end."""
+    """The file that marks a checkpoint as completely written."""
 
     started: float
-    """When the training began, before any kill: seconds since 1970."""
+    """Start of the training, before any interruption: seconds since 1970."""
     seconds: float = 0.0
-    """Seconds that led to the checkpoint; what a kill has undone does not count."""
+    """Seconds up to the checkpoint; work lost to an interruption does not count."""
     processor_seconds: float = 0.0
-    """The same, of the processors' time, of all processes together."""
+    """CPU time of the same, summed over all processes, in seconds."""
     processes: int = 1
-    """Processes that trained together."""
+    """Number of processes that trained together."""
     epoch_ends: tuple[float, ...] = ()
-    """Of the seconds, those at which each whole epoch had ended."""
+    """End of each whole epoch, in seconds of the training."""
     loss_sum: float = 0.0
-    """Sum of the steps' losses, nats a label token."""
+    """Sum of the steps' losses, in nats per label token."""
 
 
 def training_key(**inputs: object) -> str:
     """Return a hash of everything that a training depends on, code and packages included.
 
-    A package's version counts without its build (`+cpu`): a run has one name on all machines.
+    A package's version counts without its build (`+cpu`), so that a run has the same name on all
+    machines.
     """
     everything = {
         **inputs,
@@ -54,7 +55,7 @@ def training_key(**inputs: object) -> str:
 
 
 def last_complete(folder: Path) -> Path | None:
-    """Return the newest checkpoint that was written to its end; delete the broken ones."""
+    """Return the newest complete checkpoint; delete incomplete ones."""
     found = sorted(folder.glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1]))
     for path in found:
         if not (path / COMPLETE).exists():
@@ -64,15 +65,15 @@ def last_complete(folder: Path) -> Path | None:
 
 
 def check_processes(folder: Path, processes: int, work: str) -> None:
-    """Make sure that a training goes on with as many processes as it was begun with.
+    """Check that a training continues with the number of processes it was started with.
 
     Args:
         folder: its checkpoints.
-        processes: how many it would have now.
-        work: what it is, for the message.
+        processes: the current number.
+        work: the work, for the message.
 
     Raises:
-        LaunchError: they were more or fewer: dropout and the last digits would be those of neither.
+        LaunchError: the number differs: dropout and the last digits would match neither.
     """
     checkpoint = last_complete(folder)
     if checkpoint is None:
@@ -81,6 +82,7 @@ def check_processes(folder: Path, processes: int, work: str) -> None:
     if before != processes:
         step = checkpoint.name.split("-")[1]
         raise LaunchError(
-            f"{work} has come to step {step} with train.processes: {before}, and it is {processes} "
-            f"now; write processes: {before} to go on from there, or delete {folder} to begin anew"
+            f"{work} has reached step {step} with train.processes: {before}, but now it is "
+            f"{processes}; write processes: {before} to continue from there, or delete {folder} "
+            "to start again"
         )

@@ -1,4 +1,4 @@
-"""What a run costs: seconds and memory. Measured, so never the same twice."""
+"""Measurement of a run's cost: seconds and memory, which vary between runs."""
 
 import os
 import platform
@@ -24,11 +24,11 @@ PACKAGES = (
     "transformers",
     "vestibular",
 )
-"""Packages whose versions may change what a model learns or answers."""
+"""Packages whose versions can change what a model learns or answers."""
 
 
 def machine(device: torch.device) -> dict[str, Any]:
-    """Return what ran: the `device` in words, and the versions of Python and the `packages`."""
+    """Return a description of the `device`, and the versions of Python and the `packages`."""
     name = (
         torch.cuda.get_device_name(device)
         if device.type == "cuda"
@@ -39,13 +39,13 @@ def machine(device: torch.device) -> dict[str, Any]:
 
 
 def computing(device: torch.device, dtype: torch.dtype) -> dict[str, Any]:
-    """Return what decides how sums are rounded: device, numbers, kernels and threads in use."""
+    """Return what affects rounding: device, number format, kernels and threads."""
     return {
         "device": str(device),
         "dtype": str(dtype).removeprefix("torch."),
         "cpu_capability": torch.backends.cpu.get_cpu_capability(),
         "threads": torch.get_num_threads(),
-        # a CPU's kernels are, whatever torch is asked for
+        # a CPU's kernels are always deterministic
         "deterministic_kernels": device.type == "cpu"
         or (
             torch.are_deterministic_algorithms_enabled()
@@ -55,10 +55,10 @@ def computing(device: torch.device, dtype: torch.dtype) -> dict[str, Any]:
 
 
 def peak_process_bytes() -> int:
-    """Return the most memory that this process has held, in bytes (its resident set).
+    """Return this process's peak memory, in bytes (its resident set).
 
-    On Linux the counter of `getrusage` begins with what the parent process held: its own is in
-    /proc.
+    On Linux the counter of `getrusage` starts with the parent process's value; the process's own is
+    in /proc.
     """
     status = Path("/proc/self/status")
     if status.exists():
@@ -70,11 +70,11 @@ def peak_process_bytes() -> int:
 
 
 def peak_device_bytes(device: torch.device) -> int:
-    """Return the most accelerator memory that tensors have held, in bytes; 0 on a CPU."""
+    """Return the peak accelerator memory of tensors, in bytes; 0 on a CPU."""
     return torch.cuda.max_memory_allocated(device) if device.type == "cuda" else 0
 
 
 def stopwatch() -> Callable[[], float]:
-    """Start a clock; each call gives the seconds since."""
+    """Start a clock; each call returns the seconds since then."""
     start = time.perf_counter()
     return lambda: time.perf_counter() - start

@@ -1,9 +1,9 @@
-"""The spool: what a stage tells of its run while it runs, kept until somebody wants to see it.
+"""The spool: a stage's log of its run, kept until a mirror reads it.
 
-Each process writes one file of its own, `.vestibular/spool/<run>/<number>-<stage>.jsonl`: a JSON
-object a line, the first one `start`, the last one `end` or `failure`. A file that ends otherwise
-is that of a process that was killed. `vestibular mirror` reads them. Nothing here can fail a
-stage: where a line cannot be written, one message says so and the stage goes on without its spool.
+Each process writes its own file, `.vestibular/spool/<run>/<number>-<stage>.jsonl`: one JSON object
+per line, the first one `start`, the last one `end` or `failure`. A file without such an end is that
+of a killed process. `vestibular mirror` reads these files. Nothing here can make a stage fail: if a
+line cannot be written, one message says so and the stage continues without its spool.
 """
 
 import contextlib
@@ -26,34 +26,34 @@ from vestibular.core.files import file_md5
 from vestibular.core.version_control import run_git
 from vestibular.core.work_folder import work_folder
 from vestibular.tracking.checkpoints import PACKAGES
-from vestibular.tracking.system_metrics import Sampler, machine
+from vestibular.tracking.system_metrics import Sampler, capacities
 
 SAMPLE_SECONDS = 5.0
-"""Seconds between two looks at the machine."""
+"""Seconds between two measurements of the machine."""
 EXPERIMENT = "DVC_EXP_NAME"
-"""Variable by which DVC tells a stage the name of the experiment that it runs for."""
+"""Variable in which DVC gives a stage the name of its experiment."""
 
 
 def spool_folder() -> Path:
-    """Return the folder that holds a folder for each run."""
+    """Return the folder that contains one folder per run."""
     return work_folder() / "spool"
 
 
 def run_id(**inputs: object) -> str:
-    """Return a hash of what makes a run that run, the same on any machine."""
+    """Return a hash of everything that defines a run, the same on any machine."""
     text = json.dumps(inputs, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 class Spool:
-    """A process's own file, from `open` on; before that, nothing."""
+    """A process's own file; inactive before `open`."""
 
     def __init__(self, stage: str) -> None:
         self._stage = stage
         self._file: IO[str] | None = None
-        """None before `open`, after `close`, and where the spool was given up."""
+        """None before `open`, after `close`, and if the spool was given up."""
         self._lock = threading.Lock()
-        """Held by whoever works on the file: the stage and the watching thread do."""
+        """Guards the file between the stage and the watching thread."""
         self._wake = threading.Event()
         self._closing = False
         self._given_up = False
@@ -63,19 +63,20 @@ class Spool:
     def open(
         self, run: str, candidate: str, settings: Mapping[str, object], **facts: object
     ) -> None:
-        """Begin the run's file with everything that is known before the work starts.
+        """Start the run's file with everything known before the work begins.
 
         Args:
             run: the run's name.
             candidate: the candidate's name.
-            settings: those that the stage reads.
-            facts: what else is known.
+            settings: the settings that the stage reads.
+            facts: further facts.
         """
         self._folder = folder = spool_folder() / run
         with self._not_failing():
             folder.mkdir(parents=True, exist_ok=True)
             self._file = _new_file(folder, self._stage)
-            # held until this process ends, however: a reader sees by it that the run goes on
+            # held until this process ends, for whatever reason: readers see by it that the run is
+            # alive
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             self.record(
                 "start",
@@ -84,7 +85,7 @@ class Spool:
                 stage=self._stage,
                 settings=dict(settings),
                 packages={name: version(name) for name in ("vestibular", *PACKAGES)},
-                machine=machine(),
+                machine=capacities(),
                 git=_git(),
                 experiment=os.environ.get(EXPERIMENT, ""),
                 **facts,
@@ -93,9 +94,9 @@ class Spool:
             self._thread.start()
 
     def record(self, event: str, **content: object) -> None:
-        """Append a line; it is on its way to the disk when this returns, on it soon after.
+        """Append a line; it reaches the disk soon after this returns.
 
-        The wait for the disk is the watching thread's: a training step does not pay for it.
+        The watching thread waits for the disk, so that a training step does not.
         """
         line = {"event": event, "time": round(time.time(), 3), **content}
         with self._not_failing():
@@ -107,18 +108,18 @@ class Spool:
         self._wake.set()
 
     def point(self, step: int, values: Mapping[str, float]) -> None:
-        """Append what was logged at an optimizer step."""
+        """Append the values logged at an optimizer step."""
         self.record("point", step=step, values=dict(values))
 
     def epoch(self, number: int, seconds: float) -> None:
-        """Append how long an epoch has taken; the first is number 1."""
+        """Append the duration of an epoch; the first is number 1."""
         self.record("epoch", epoch=number, seconds=round(seconds, 3))
 
     def files(self, kind: str, *paths: Path) -> None:
-        """Name the files, or all files in the folders, that the run has made.
+        """Name the files that the run has made, or all files in the given folders.
 
-        They stay where they are; their MD5, DVC's name for them, finds them in DVC's cache when
-        another run has taken their place.
+        The files stay in place; by their MD5, which is DVC's name for them, they are found in DVC's
+        cache after another run has replaced them.
         """
         if self._file is None:
             return
@@ -154,10 +155,10 @@ class Spool:
             with self._lock:
                 if self._file is None:
                     return
-                # its own: the lock is not held while the disk takes its time
+                # a duplicate handle: the lock is not held while the disk works
                 handle = os.dup(self._file.fileno())
             try:
-                # psutil keeps its last look for each thread: all looks are this one's
+                # psutil keeps its last measurement per thread, so all are made in this one
                 self._watch_with(handle, Sampler(self._folder))
             finally:
                 os.close(handle)
@@ -176,30 +177,30 @@ class Spool:
 
     @contextlib.contextmanager
     def _not_failing(self) -> Any:
-        """Give the spool up, in one message, instead of letting the stage fail with it."""
+        """Give up the spool, with one message, instead of letting the stage fail with it."""
         try:
             yield
-        except Exception as error:  # whatever it is, it is not the stage's
+        except Exception as error:  # no fault of the spool may end the stage
             with self._lock:
                 if self._given_up:
                     return
                 self._given_up = True
                 if self._file is not None:
-                    # closing may try to write once more what the disk has just refused
+                    # closing may retry the write that the disk has just refused
                     with contextlib.suppress(Exception):
                         self._file.close()
                 self._file = None
             where = getattr(error, "filename", None) or spool_folder()
             said = getattr(error, "strerror", None) or str(error) or type(error).__name__
             print(
-                f"{where}: {said.lower()}; the work goes on, "
-                "but `vestibular mirror` will show this run cut off here",
+                f"{where}: {said.lower()}; the work continues, but `vestibular mirror` will show "
+                "this run cut off here",
                 file=sys.stderr,
             )
 
 
 def recorded(stage: str) -> Callable[[Callable[[Spool], None]], Callable[[], None]]:
-    """Give a stage's `main` a spool, and end it as `main` ends."""
+    """Give a stage's `main` a spool, and close it when `main` ends."""
 
     def decorate(main: Callable[[Spool], None]) -> Callable[[], None]:
         @functools.wraps(main)
@@ -218,7 +219,7 @@ def recorded(stage: str) -> Callable[[Callable[[Spool], None]], Callable[[], Non
 
 
 def finite(value: Any) -> Any:
-    """Return a value as JSON can hold it: what is not finite becomes `nan`, `inf` or `-inf`."""
+    """Return a value in a form that JSON can hold: `nan`, `inf` and `-inf` become texts."""
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)
     if isinstance(value, Mapping):
@@ -239,7 +240,7 @@ def _new_file(folder: Path, stage: str) -> IO[str]:
 def _git() -> dict[str, object]:
     """Return the commit, and whether a tracked file other than a result differs from it.
 
-    Where git does not open the repository, the reason stands there instead.
+    If git does not open the repository, the reason is returned instead.
     """
     own = ["--", ".", ":!dvc.lock", ":!metrics"]
     try:

@@ -1,4 +1,4 @@
-"""What the machine is and what is in use of it: processor, memory, disk, GPUs."""
+"""The machine's capacity and its current use: processor, memory, disk, GPUs."""
 
 import contextlib
 import os
@@ -17,11 +17,11 @@ GPU_LOOKS: dict[str, Callable[[object], float]] = {
     "percent": lambda gpu: pynvml.nvmlDeviceGetUtilizationRates(gpu).gpu,
     "watts": lambda gpu: pynvml.nvmlDeviceGetPowerUsage(gpu) / 1000,
 }
-"""What is asked of a GPU, each by itself."""
+"""Readings of a GPU, each taken separately."""
 
 
-def machine() -> dict[str, object]:
-    """Return what the numbers of `Sampler` are parts of; bytes where no unit is named."""
+def capacities() -> dict[str, object]:
+    """Return the capacities behind the readings of `Sampler`; in bytes unless a unit is named."""
     return {
         "system": platform.platform(),
         "python": platform.python_version(),
@@ -33,22 +33,22 @@ def machine() -> dict[str, object]:
 
 
 class Sampler:
-    """Looks at the machine each time it is called."""
+    """Reads the machine's use on each call."""
 
     def __init__(self, folder: Path) -> None:
-        """Begin to look; `folder` names the disk."""
+        """Start measuring; `folder` selects the disk."""
         self._folder = folder
         self._process = psutil.Process()
         self._gpus = _gpus()
-        # psutil's percentages are about the time since the call before
+        # psutil's percentages cover the time since the previous call
         psutil.cpu_percent()
         self._process.cpu_percent()
 
     def __call__(self) -> Usage:
         """Return percentages, bytes and watts by name.
 
-        `cpu_percent` is of all cores since the last call, `process_cpu_percent` of one core. A
-        GPU gives what its driver can tell.
+        `cpu_percent` covers all cores since the last call, `process_cpu_percent` is relative to one
+        core. A GPU provides what its driver can read.
         """
         memory = psutil.virtual_memory()
         disk = psutil.disk_usage(str(self._folder))
@@ -63,19 +63,19 @@ class Sampler:
         }
         for number, gpu in enumerate(self._gpus):
             for name, look in GPU_LOOKS.items():
-                # not every GPU tells everything: a part of one has no utilization of its own
+                # not every GPU provides every reading: a partition has no utilization of its own
                 with contextlib.suppress(pynvml.NVMLError):
                     found[f"gpu_{number}_{name}"] = float(look(gpu))
         return found
 
 
 def gpu_count() -> int:
-    """Return how many GPUs NVIDIA's driver has; 0 where there is none."""
+    """Return the number of GPUs known to NVIDIA's driver; 0 without a driver."""
     return len(_gpus())
 
 
 def _gpus() -> list[object]:
-    """Return NVML's handles; none where there is no driver."""
+    """Return NVML's handles; none without a driver."""
     try:
         pynvml.nvmlInit()
         return [

@@ -1,4 +1,4 @@
-"""Fine-tunes a candidate: the stage `train`.
+"""Fine-tuning of a candidate: the stage `train`.
 
 May import `core`, `modeling` and `tracking`.
 """

@@ -1,4 +1,4 @@
-"""What is trained: a fresh LoRA adapter on a frozen base, or all weights."""
+"""The trainable part of a model: a new LoRA adapter on a frozen base, or all weights."""
 
 import dataclasses
 import re
@@ -18,17 +18,17 @@ REFUSALS = (
     ImportError,
     re.error,
 )
-"""What peft raises at modules and options that do not go together."""
+"""Errors of peft for modules and options that do not fit together."""
 BY_DATA = ("corda", "eva", "lora_ga")
-"""Starts of an adapter that peft leaves to functions of their own."""
+"""Initializations that peft leaves to separate functions."""
 
 
 def make_trainable(model: Any, settings: TrainSettings, gradient_checkpointing: bool) -> Any:
-    """Prepare a base model for training: a fresh LoRA adapter on it, or all of its weights.
+    """Prepare a base model for training: a new LoRA adapter on it, or all of its weights.
 
     Raises:
-        BaseModelError: the model cannot recompute activations, or has none of the modules that
-            the adapter should go to.
+        BaseModelError: the model cannot recompute activations, or has none of the modules for the
+            adapter.
     """
     if gradient_checkpointing and not model.supports_gradient_checkpointing:
         raise BaseModelError(
@@ -38,7 +38,7 @@ def make_trainable(model: Any, settings: TrainSettings, gradient_checkpointing: 
     if settings.method == "lora":
         model = add_adapter(model, settings.lora, settings.quantization)
     if gradient_checkpointing:
-        # not re-entrant: so the frozen embeddings' output needs no gradient
+        # not re-entrant, so that the output of the frozen embeddings needs no gradient
         model.activation_checkpointing_enable({"use_reentrant": False})
     return model
 
@@ -47,26 +47,25 @@ def add_adapter(model: Any, lora: LoraSettings, quantization: Quantization) -> P
     """Put an untrained LoRA adapter on a base model and freeze the rest.
 
     Raises:
-        BaseModelError: the model has none of the modules named, or an option is not one of
-            peft's.
+        BaseModelError: the model has none of the named modules, or peft has no such option.
     """
     own = {"r", "lora_alpha", "lora_dropout", "target_modules", "task_type", "fan_in_fan_out"}
     known = {field.name for field in dataclasses.fields(LoraConfig)} - own
     if unknown := sorted(set(lora.options) - known):
         raise BaseModelError(
-            f"train.lora.options: {', '.join(unknown)}: not an option of peft's LoraConfig "
+            f"train.lora.options: {', '.join(unknown)}: not options of peft's LoraConfig "
             f"({', '.join(sorted(known))})"
         )
     start = str(lora.options.get("init_lora_weights")).lower()
     if start in BY_DATA:
         raise BaseModelError(
-            f"train.lora.options: init_lora_weights: {start}: takes its first values from data by "
-            "calls of its own, which are not made here; write another start (pissa, olora, "
-            "orthogonal, gaussian), or leave it out"
+            f"train.lora.options: init_lora_weights: {start}: derives the initial values from "
+            "data by separate calls, which are not made here; use another initialization (pissa, "
+            "olora, orthogonal, gaussian), or omit it"
         )
     for module in model.modules():
-        # in evaluation mode on such a CPU bitsandbytes repacks 4-bit weights for good into a
-        # layout that has no gradient: the first validation would end the training
+        # on such a CPU, bitsandbytes in evaluation mode repacks 4-bit weights permanently into a
+        # layout without gradient: the first validation would end the training
         if hasattr(module, "support_avx512bf16_for_cpu"):
             module.support_avx512bf16_for_cpu = False
     if quantization != "none":

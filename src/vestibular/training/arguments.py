@@ -1,4 +1,4 @@
-"""What the Hugging Face Trainer is told."""
+"""Arguments of the Hugging Face Trainer."""
 
 from pathlib import Path
 
@@ -11,14 +11,14 @@ from vestibular.training.settings import TrainSettings
 class OneDeviceArguments(TrainingArguments):
     """Arguments of a training on one device, however many are visible.
 
-    The Trainer would take every GPU that it sees: a batch of several items, and the model split
-    by DataParallel, which takes neither micro-batches nor quantized weights. Which GPU is the
-    first is said by `CUDA_VISIBLE_DEVICES`.
+    The Trainer would use every visible GPU: batches of several items, and the model split by
+    DataParallel, which supports neither micro-batches nor quantized weights. `CUDA_VISIBLE_DEVICES`
+    determines which GPU is the first.
     """
 
     @property
     def n_gpu(self) -> int:
-        """One GPU, or none."""
+        """Number of GPUs: one or none."""
         visible: int = super().n_gpu
         return min(visible, 1)
 
@@ -36,12 +36,12 @@ def trainer_arguments(
 
     Args:
         settings: the candidate's settings.
-        steps: optimizer steps in all.
+        steps: total number of optimizer steps.
         seed: seed of dropout.
         device: where the model is.
-        dtype: numbers to compute with.
-        checkpoints: folder of this very training's checkpoints.
-        terminal: whether a bar is to be shown.
+        dtype: number format of the computation.
+        checkpoints: folder of this training's checkpoints.
+        terminal: whether to show a progress bar.
     """
     return OneDeviceArguments(
         output_dir=str(checkpoints),

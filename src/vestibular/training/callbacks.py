@@ -1,4 +1,4 @@
-"""What the Trainer calls while it trains: guards, and what a person and the run's log see."""
+"""Callbacks of the Trainer: guards, progress on the terminal, and the run's log."""
 
 import math
 import sys
@@ -23,13 +23,13 @@ LOGGED = {
     "learning_rate": "learning_rate",
     "grad_norm": "gradient_norm",
 }
-"""The Trainer's names of what is logged, and the curve's."""
+"""The Trainer's names of logged values, and those of the loss curve."""
 MOST_SILENT = 60.0
 """Seconds after which a log gets a line, though nothing was validated."""
 
 
 class StopOnNonFiniteLoss(TrainerCallback):
-    """End a training whose loss is no number any more: nothing can come of it."""
+    """Stop a training whose loss is no longer a finite number."""
 
     def on_log(
         self,
@@ -39,12 +39,12 @@ class StopOnNonFiniteLoss(TrainerCallback):
         logs: dict[str, float] | None = None,
         **_: Any,
     ) -> None:
-        """Look at the loss and the gradient that were just logged.
+        """Check the loss and the gradient norm just logged.
 
         Raises:
             ParamsError: one of them is infinite or not a number.
         """
-        # float16's loss scale is found by overflows: steps with one are left out, not learned
+        # float16's loss scale is found by overflows: steps with an overflow are skipped
         for name in ("loss", "eval_loss") if args.fp16 else ("loss", "eval_loss", "grad_norm"):
             if logs and not math.isfinite(logs.get(name, 0.0)):
                 raise ParamsError(
@@ -54,7 +54,7 @@ class StopOnNonFiniteLoss(TrainerCallback):
 
 
 class RunLogCallback(TrainerCallback):
-    """Hand what was logged to the spool, before anybody judges it."""
+    """Pass logged values to the spool, before any check."""
 
     def __init__(self, record: Callable[[int, dict[str, float]], None]) -> None:
         self._record = record
@@ -67,14 +67,14 @@ class RunLogCallback(TrainerCallback):
         logs: dict[str, float] | None = None,
         **_: Any,
     ) -> None:
-        """Pass on the numbers that the loss curve is made of."""
+        """Pass on the values of the loss curve."""
         values = {name: (logs or {})[key] for key, name in LOGGED.items() if key in (logs or {})}
         if values and state.is_world_process_zero:
             self._record(state.global_step, values)
 
 
 class LogLines(TrainerCallback):
-    """A line at first, at each validation and once a minute, for logs that no terminal shows."""
+    """Prints a line at the start, at each validation and once a minute, if there is no terminal."""
 
     def __init__(self) -> None:
         self._loss = ""
@@ -88,7 +88,7 @@ class LogLines(TrainerCallback):
         logs: dict[str, float] | None = None,
         **_: Any,
     ) -> None:
-        """Print the losses that were logged last."""
+        """Print the losses that were last logged."""
         if not logs:
             return
         if "loss" in logs:
@@ -101,7 +101,7 @@ class LogLines(TrainerCallback):
 
 
 class Bar(ProgressCallback):
-    """The Trainer's progress bar, with the loss on it and no dictionaries between."""
+    """The Trainer's progress bar, showing the loss and no dictionaries in between."""
 
     def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
         """Show the loss at the end of the bar."""

@@ -1,26 +1,26 @@
-"""How an optimizer step's rows are dealt out to the processes that train together.
+"""Assignment of an optimizer step's rows to the processes of a training.
 
-A row is whole: what its questions share is encoded once, in one process. Nothing here imports
-torch.
+A row stays whole: the part that its questions share is encoded once, in one process. Nothing here
+imports torch.
 """
 
 from collections.abc import Sequence
 
-from vestibular.modeling.batching import Branch, Row
+from vestibular.modeling.batching import Row, Segment
 
 
 def deal(rows: Sequence[Row], processes: int) -> list[list[Row]]:
-    """Deal rows out, the longest first, each to the process with the fewest tokens so far.
+    """Assign rows, the longest first, each to the process with the fewest tokens so far.
 
-    The rows of a step and their order are the same in every process, and so is what each takes.
-    Where there are fewer rows than processes, long ones are split.
+    All processes see the same rows in the same order and compute the same assignment. If there are
+    fewer rows than processes, long rows are split.
 
     Args:
-        rows: those of an optimizer step.
-        processes: how many there are.
+        rows: the rows of an optimizer step.
+        processes: number of processes.
 
     Returns:
-        the rows of each process; none for some where there are fewer questions than processes.
+        the rows of each process; some get none if there are fewer questions than processes.
     """
     if processes == 1:
         return [list(rows)]
@@ -34,27 +34,29 @@ def deal(rows: Sequence[Row], processes: int) -> list[list[Row]]:
 
 
 def _split(rows: Sequence[Row], least: int) -> list[Row]:
-    """Halve the longest rows of several questions until there are `least` rows, if there can be."""
+    """Halve the longest rows of several questions until there are `least` rows, if possible."""
     result = list(rows)
     while len(result) < least:
-        several = [row for row in result if len(row.branches) > 1]
+        several = [row for row in result if len(row.segments) > 1]
         if not several:
             break
         longest = max(several, key=lambda row: row.length)
-        place, half = result.index(longest), len(longest.branches) // 2
-        parts = longest.branches[:half], longest.branches[half:]
-        result[place : place + 1] = [_row(longest.trunk, branches) for branches in parts]
+        place, half = result.index(longest), len(longest.segments) // 2
+        parts = longest.segments[:half], longest.segments[half:]
+        result[place : place + 1] = [_row(longest.prefix, segments) for segments in parts]
     return result
 
 
-def _row(trunk: tuple[int, ...], branches: tuple[Branch, ...]) -> Row:
-    if len(branches) > 1:
-        return Row(trunk, branches)
-    # alone, everything is trunk and branch at once, as in `batching.rows`
-    (branch,) = branches
-    return Row((), (Branch(trunk + branch.tokens, len(trunk) + branch.first_label),))
+def _row(prefix: tuple[int, ...], segments: tuple[Segment, ...]) -> Row:
+    if len(segments) > 1:
+        return Row(prefix, segments)
+    # a single question needs no segment, as in `batching.rows`
+    (segment,) = segments
+    return Row((), (Segment(prefix + segment.tokens, len(prefix) + segment.first_label),))
 
 
 def labels(rows: Sequence[Row]) -> int:
-    """Return how many tokens are learned in rows."""
-    return sum(len(branch.tokens) - branch.first_label for row in rows for branch in row.branches)
+    """Return the number of learned tokens in rows."""
+    return sum(
+        len(segment.tokens) - segment.first_label for row in rows for segment in row.segments
+    )

@@ -1,8 +1,8 @@
-"""Starts the processes of a training on this machine, and ends them together.
+"""Launch of a training's processes on this machine, and their common end.
 
-Not by torchrun: its store listens on all of the machine's addresses whatever it is told, and its
-processes live on when it is killed. Here the processes meet in a file, and each looks after its
-launcher (`places`). Nothing here imports torch.
+Torchrun is not used: its store always listens on all of the machine's addresses, and its processes
+survive when it is killed. Here the processes meet through a file, and each watches its launcher
+(`places`). Nothing here imports torch.
 """
 
 import contextlib
@@ -30,14 +30,14 @@ from vestibular.training.places import (
 )
 
 GRACE_SECONDS = 10.0
-"""Seconds that the other processes have to end by themselves once one has failed."""
+"""Seconds for the other processes to end by themselves after one has failed."""
 END_SECONDS = 5.0
-"""Seconds from being asked to end to being ended."""
+"""Seconds from the request to end until the kill."""
 POLL_SECONDS = 0.1
 
 
 def silent_when_lost(stage: Callable[[], None]) -> Callable[[], None]:
-    """Let a process that was started here leave the word to its launcher if others have ended."""
+    """Leave the message to the launcher if this process ends because others have."""
 
     @functools.wraps(stage)
     def run() -> None:
@@ -53,19 +53,19 @@ def silent_when_lost(stage: Callable[[], None]) -> Callable[[], None]:
 
 
 def launch(command: Sequence[str], processes: int, work: str) -> None:
-    """Run a command as several processes on this machine, until all have ended well.
+    """Run a command as several processes on this machine, until all have ended.
 
-    The first one speaks to the user, and has the terminal's bar. What the others say is shown if
-    one of them is the first to fail.
+    The first process writes to the terminal, including the progress bar. The output of another one
+    is shown if that is the first to fail.
 
     Args:
-        command: what each runs.
-        processes: how many.
+        command: command of each process.
+        processes: number of processes.
         work: what they do, for messages.
 
     Raises:
-        LaunchError: there are not enough GPUs, a process was ended by a signal, or they have lost
-            each other.
+        LaunchError: there are not enough GPUs, a process was ended by a signal, or the processes
+            have lost contact.
         SystemExit: a process has failed, after its own message; with its exit status.
     """
     threads = own_threads(os.environ, processes)
@@ -86,7 +86,7 @@ def launch(command: Sequence[str], processes: int, work: str) -> None:
                 ranks.append(_start(command, {**os.environ, **share, **place}, folder, rank))
             failed = _wait(ranks)
         except KeyboardInterrupt:
-            # in a session of their own: the terminal has told none of them
+            # they have sessions of their own, so the terminal's Ctrl-C has not reached them
             for process in ranks:
                 process.send_signal(signal.SIGINT)
             _until(ranks, END_SECONDS)
@@ -100,7 +100,7 @@ def launch(command: Sequence[str], processes: int, work: str) -> None:
 def _start(
     command: Sequence[str], variables: dict[str, str], folder: Path, rank: int
 ) -> "subprocess.Popen[bytes]":
-    # gloo would listen at the address of the host's name; interfaces are called so on Linux
+    # by default gloo listens at the address of the host's name; `lo` is Linux's loopback interface
     if sys.platform == "linux":
         variables.setdefault("GLOO_SOCKET_IFNAME", "lo")
     with _log(folder, rank).open("wb") as log:
@@ -119,10 +119,10 @@ def _log(folder: Path, rank: int) -> Path:
 
 
 def _wait(ranks: Sequence["subprocess.Popen[bytes]"]) -> tuple[int, int] | None:
-    """Return which process was the first to fail, and its exit status; None if none has."""
+    """Return the first process to fail, and its exit status; None if none has."""
     while None in (codes := [process.poll() for process in ranks]):
         if any(codes):
-            # the others notice at their next exchange; who is stuck elsewhere does not
+            # the others notice at their next exchange, unless they hang elsewhere
             _until(ranks, GRACE_SECONDS)
             break
         time.sleep(POLL_SECONDS)
@@ -150,16 +150,16 @@ def _report(failed: tuple[int, int], processes: int, work: str, folder: Path) ->
     rank, code = failed
     if code == LOST_EXIT_CODE:
         raise LaunchError(
-            f"{work}: its {processes} processes have lost each other: one did not answer in time; "
-            "run the command again: it goes on from the last checkpoint"
+            f"{work}: its {processes} processes have lost contact: one did not answer in time; "
+            "run the command again to continue from the last checkpoint"
         )
     if code < 0:
         name = signal.Signals(-code).name
-        memory = "; the system does that when memory runs out (`vestibular plan`)"
+        memory = "; the system does this when memory runs out (`vestibular plan`)"
         raise LaunchError(
-            f"{work}: process {rank + 1} of {processes} was ended by {name}"
-            f"{memory if code == -signal.SIGKILL else ''}. The others were ended, and nothing was "
-            "replaced; run the command again: it goes on from the last checkpoint"
+            f"{work}: process {rank + 1} of {processes} was ended by "
+            f"{name}{memory if code == -signal.SIGKILL else ''}. The others were ended, and "
+            "nothing was replaced; run the command again to continue from the last checkpoint"
         )
     if rank:
         print(_log(folder, rank).read_text("utf-8", "replace"), end="", file=sys.stderr)
@@ -168,7 +168,7 @@ def _report(failed: tuple[int, int], processes: int, work: str, folder: Path) ->
 
 @contextlib.contextmanager
 def _ended_politely() -> Iterator[None]:
-    """Let `kill` end this process like Ctrl-C does: what it has started and made goes first."""
+    """Let SIGTERM end this process like Ctrl-C, so that its processes and files are cleaned up."""
 
     def end(number: int, _: object) -> None:
         raise SystemExit(128 + number)

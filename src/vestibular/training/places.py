@@ -1,8 +1,8 @@
-"""Which of a training's processes this one is, and what is its own on the machine.
+"""The place of this process among those of a training, and its share of the machine.
 
-`train.processes` says how many there are. The stage starts them itself (`launching`), or torchrun
-or `accelerate launch` has started the stage as so many, on one machine or on several that see the
-same folder. Nothing here imports torch.
+`train.processes` sets their number. The stage starts them itself (`launching`), or torchrun or
+`accelerate launch` has started the stage several times, on one machine or on several that share the
+folder. Nothing here imports torch.
 """
 
 import os
@@ -19,68 +19,68 @@ from vestibular.tracking.system_metrics import gpu_count
 from vestibular.training.settings import TrainSettings
 
 MEETING, LAUNCHER = "VESTIBULAR_MEETING", "VESTIBULAR_LAUNCHER"
-"""Variables of a process that was started here: where the others are met, and who started it."""
+"""Variables of a process started here: its meeting point, and its launcher."""
 TORCHRUN = "TORCHELASTIC_RUN_ID"
-"""What torchrun always sets, and `accelerate launch` through it."""
+"""Variable that torchrun always sets, also below `accelerate launch`."""
 RANK, COUNT, LOCAL_RANK, LOCAL_COUNT = "RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE"
 OF_A_LAUNCH = (
     *(RANK, COUNT, LOCAL_RANK, LOCAL_COUNT, "GROUP_RANK", "GROUP_WORLD_SIZE", "ROLE_*"),
     *("MASTER_ADDR", "MASTER_PORT", "TORCHELASTIC_*", MEETING, LAUNCHER),
 )
-"""Variables that a launch consists of."""
+"""Variables set by a launch."""
 OTHER_WAYS = {
     "ACCELERATE_USE_FSDP": "FSDP",
     "ACCELERATE_USE_DEEPSPEED": "DeepSpeed",
     "ACCELERATE_USE_MEGATRON_LM": "Megatron-LM",
     "ACCELERATE_USE_PARALLELISM_CONFIG": "parallelism_config",
 }
-"""Ways of sharing a model out that `accelerate launch` knows, by what it sets for them."""
+"""Ways of splitting a model in `accelerate launch`, by the variables it sets for them."""
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 THREADS = "OMP_NUM_THREADS"
 
 LOST_EXIT_CODE = 75
-"""Exit status of a process that ended since another one had: the launcher says why."""
+"""Exit status of a process that ended because another one had: the launcher reports the reason."""
 PARENT_SECONDS = 1.0
-"""Seconds between two looks at whether the launcher is still there."""
+"""Seconds between two checks that the launcher still exists."""
 
 
 @dataclass(frozen=True)
 class Place:
-    """One process among those of a training."""
+    """One process of a training."""
 
     rank: int = 0
-    """Its number; the first one, 0, writes all files."""
+    """Number of the process; process 0 writes all files."""
     count: int = 1
-    """Processes in all."""
+    """Number of processes."""
     meeting: str = ""
-    """Where they meet, as torch's `init_method`; empty for a process alone."""
+    """Their meeting point, torch's `init_method`; empty for a single process."""
     variables: Mapping[str, str] = field(default_factory=dict)
-    """What torch needs in the environment while they meet."""
+    """Environment variables that torch needs for the meeting."""
 
     @property
     def is_first(self) -> bool:
-        """Whether this process writes the files and speaks to the user."""
+        """Whether this process writes the files and the output."""
         return self.rank == 0
 
     @property
     def needs_lock(self) -> bool:
-        """Whether nobody has locked the training for it: a launcher of ours does."""
+        """Whether this process must lock the training: our own launcher has already done so."""
         return self.is_first and not self.meeting.startswith("file:")
 
 
 def take_place(variables: MutableMapping[str, str], settings: TrainSettings) -> Place | None:
-    """Return this process's place; None if it is to start the processes of the training.
+    """Return this process's place; None if it has to start the training's processes itself.
 
-    The variables of the launch are taken away: the Trainer and accelerate would act on them, each
-    in its own way. A GPU is chosen by `CUDA_VISIBLE_DEVICES`: no process can take another's.
+    The launch's variables are removed: the Trainer and accelerate would each act on them in their
+    own way. A GPU is selected by `CUDA_VISIBLE_DEVICES`, so that no process can use another's.
 
     Args:
         variables: the environment.
-        settings: the candidate's.
+        settings: the candidate's settings.
 
     Raises:
-        LaunchError: a launcher has started another number of processes than the settings say,
-            more than there are GPUs, or in a way of sharing a model out that is not supported.
+        LaunchError: a launcher has started a different number of processes than the settings say,
+            more than there are GPUs, or in an unsupported way of splitting a model.
     """
     count = settings.processes
     ours = MEETING in variables
@@ -93,9 +93,9 @@ def take_place(variables: MutableMapping[str, str], settings: TrainSettings) -> 
     if started != count:
         raise LaunchError(
             f"{COUNT}={started}: started as one of {started} processes by torchrun or `accelerate "
-            f"launch`, but {PARAMS} says train.processes: {count}, and results are recorded with "
-            f"it; write processes: {started} under train or the candidate, or start the stage as "
-            f"it is, without a launcher. If there is none, {TORCHRUN} is left over: unset it"
+            f"launch`, but {PARAMS} has train.processes: {count}, which is recorded with the "
+            f"results; write processes: {started} under train or the candidate, or start the "
+            f"stage without a launcher. If there is no launcher, {TORCHRUN} is left over: unset it"
         )
     if count == 1:
         return Place()
@@ -122,22 +122,22 @@ def _refuse_other_ways(variables: Mapping[str, str], settings: TrainSettings) ->
             f"and with train.quantization: {settings.quantization} it does not work at all "
             "(bitsandbytes' weights cannot be split: its issues 1709 and 1945)"
             if way == "FSDP" and quantized
-            else "nor can it be recorded in the settings"
+            else "and it cannot be recorded in the settings"
         )
         raise LaunchError(
             f"{name}: {way} splits a model among the processes, which is not supported, {known}; "
-            "here each process holds the whole model and learns its share of every step: "
-            f"`accelerate launch --multi_gpu`, torchrun, or train.processes in {PARAMS} alone"
+            "here each process holds the whole model and computes its share of every step: use "
+            f"`accelerate launch --multi_gpu`, torchrun, or only train.processes in {PARAMS}"
         )
 
 
 def own_gpu(variables: Mapping[str, str], local: int, local_count: int) -> dict[str, str]:
-    """Return the variable that gives a process its own GPU; nothing where there is none.
+    """Return the variable that gives a process its own GPU; empty without GPUs.
 
     Args:
         variables: the environment.
-        local: the process's number on this machine.
-        local_count: processes on this machine.
+        local: number of the process on this machine.
+        local_count: number of processes on this machine.
 
     Raises:
         LaunchError: there are GPUs, but not one for each process.
@@ -151,22 +151,23 @@ def own_gpu(variables: Mapping[str, str], local: int, local_count: int) -> dict[
     )
     if visible and len(visible) < local_count:
         raise LaunchError(
-            f"train.processes: {local_count} on this machine, but it has {len(visible)} GPUs to "
-            f"give ({VISIBLE if stated is not None else 'by its driver'}), and two processes on "
-            f"one would only wait for each other; write {len(visible)}, or {VISIBLE}= (empty) to "
+            f"train.processes: {local_count} on this machine, but it has only {len(visible)} "
+            f"GPU{'s' if len(visible) > 1 else ''} available (according to "
+            f"{VISIBLE if stated is not None else 'its driver'}), and two processes on one GPU "
+            f"would only wait for each other; write {len(visible)}, or set {VISIBLE}= (empty) to "
             "train on the CPU"
         )
     return {VISIBLE: visible[local]} if visible else {}
 
 
 def own_threads(variables: Mapping[str, str], local_count: int) -> dict[str, str]:
-    """Return the variable that gives a process its share of the threads that one would have had.
+    """Return the variable that gives a process its share of the threads.
 
-    All of a machine's cores in each process would only take them from each other.
+    If each process used all of the machine's cores, they would only slow each other down.
 
     Args:
         variables: the environment.
-        local_count: processes on this machine.
+        local_count: number of processes on this machine.
     """
     cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
     stated = variables.get(THREADS, "")
@@ -175,8 +176,8 @@ def own_threads(variables: Mapping[str, str], local_count: int) -> dict[str, str
 
 
 def _end_with(parent: int) -> None:
-    """End this process when its launcher is gone, however that ended."""
+    """End this process when its launcher has ended, for whatever reason."""
     while os.getppid() == parent:
         time.sleep(PARENT_SECONDS)
-    # nothing is cleaned up: that is what a kill leaves, and the next run knows it
+    # no clean-up: the next run handles what a kill leaves behind
     os._exit(LOST_EXIT_CODE)

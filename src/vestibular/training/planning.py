@@ -1,7 +1,7 @@
-"""What a training would take, from a model's configuration alone, and settings that fit.
+"""Predicted memory of a training, from a model's configuration alone, and settings that fit.
 
-A step is rehearsed on torch's meta device, where tensors have shapes but no bytes; what would
-have been alive at a time is counted. No weights are read.
+A step is rehearsed on torch's meta device, where tensors have shapes but no storage, and the bytes
+alive at a time are counted. No weights are read.
 """
 
 from collections.abc import Iterator, Sequence
@@ -15,48 +15,48 @@ from vestibular.core.errors import BaseModelError, first_line
 from vestibular.modeling.batching import Row, by_length, epoch_batches, rows
 from vestibular.modeling.encoding import EncodedQuestion
 from vestibular.modeling.memory import TensorBytes, process_bytes
+from vestibular.modeling.memory_estimates import rehearsed, usable_bytes, weight_bytes
 from vestibular.modeling.models import pick_precision, without_weights
-from vestibular.modeling.planning import rehearsed, usable_bytes, weight_bytes
 from vestibular.modeling.tensors import Inputs, collate, label_loss
 from vestibular.training.adapters import make_trainable
 from vestibular.training.settings import TrainSettings
 
 TOKEN_BUDGETS = (16384, 8192, 4096, 2048, 1024, 512)
-"""What `max_tokens_per_batch: auto` tries, the largest first."""
+"""Values that `max_tokens_per_batch: auto` tries, in order."""
 LOOSE = 2
-"""What a step's tensors take where freed memory stays with the C library: its remains come on top.
-Measured with Gemma 3 270M: 1.4 times in float32, 2.0 in bfloat16 (docs/results/faquad-real)."""
+"""Factor on a step's tensors if freed memory stays with the C library. Measured with Gemma 3 270M:
+1.4 in float32, 2.0 in bfloat16 (docs/results/faquad-real)."""
 TRAINED_COPIES = 3
-"""Beside a trained weight: its gradient, and AdamW's two means; float32 each."""
+"""Copies of a trained weight: its gradient and AdamW's two moments, in float32 each."""
 
 
 @dataclass(frozen=True)
 class TrainingPlan:
-    """What a training takes, in bytes."""
+    """Memory of a training, in bytes."""
 
     settings: TrainSettings
     """The settings with every `auto` resolved."""
     weights: int
-    """The model's weights and buffers, the adapter's included."""
+    """The model's weights and buffers, including the adapter's."""
     states: int
-    """Gradients and the optimizer's means."""
+    """Gradients and the optimizer's moments."""
     activations: int
-    """Most that a step's other tensors hold at a time."""
+    """Peak of a step's other tensors."""
     process: int
-    """What the process holds before the model is loaded; 0 on a GPU."""
+    """Memory of the process before the model is loaded; 0 on a GPU."""
 
     @property
     def peak_bytes(self) -> int:
-        """Most memory at a time, of what is alive."""
+        """Peak memory of everything that is alive."""
         return self.weights + self.states + self.activations + self.process
 
     def is_tight(self, room: float) -> bool:
-        """Say whether freed memory has to be given back at once to fit into `room` bytes."""
+        """Return whether freed memory must be returned at once to fit into `room` bytes."""
         return self.peak_bytes - self.process + (LOOSE - 1) * self.activations > room
 
     def held_bytes(self, room: float) -> int:
-        """Return the most memory at a time where `room` bytes are free when it begins."""
-        # a GPU's allocator is torch's own, and uses what is freed again
+        """Return the peak memory if `room` bytes are free at the start."""
+        # torch's own allocator on a GPU reuses freed memory
         loose = bool(self.process) and not self.is_tight(room)
         return self.peak_bytes + ((LOOSE - 1) * self.activations if loose else 0)
 
@@ -69,21 +69,21 @@ def plan_training(
     seed: int,
     device: torch.device,
 ) -> TrainingPlan:
-    """Resolve `auto` to what fits `device`, and say what memory the training will take.
+    """Resolve `auto` to values that fit `device`, and predict the memory of the training.
 
-    Recomputing activations costs a third more time, so that smaller micro-batches come first.
-    Settings that leave nothing open stand, whether they fit or not.
+    Recomputing activations takes a third more time, so that smaller micro-batches are tried first.
+    Settings without `auto` are kept, whether they fit or not.
 
     Args:
-        folder: where the model's configuration is.
+        folder: folder of the model's configuration.
         settings: the candidate's settings.
-        limit: longest example, in tokens.
+        limit: length of the longest example, in tokens.
         encoded: the training questions.
         seed: seed of their order.
         device: where to train.
 
     Raises:
-        BaseModelError: nothing that the settings leave open fits.
+        BaseModelError: no value for `auto` fits.
     """
     room = room_of_a_process(settings, device)
     stated = "auto" not in (settings.max_tokens_per_batch, settings.gradient_checkpointing)
@@ -94,26 +94,26 @@ def plan_training(
         if stated or taken <= room:
             return plan
     raise BaseModelError(
-        f"train.max_tokens_per_batch, train.gradient_checkpointing: whatever is taken for `auto`, "
-        f"the training takes {taken:,} bytes or more, and {room:,.0f} are free"
-        f"{' for each process' if settings.processes > 1 else ''}; run `vestibular "
-        "plan` to see what would make it fit"
+        "train.max_tokens_per_batch, train.gradient_checkpointing: whatever value `auto` takes, "
+        f"the training needs at least {taken:,} bytes, but only {room:,.0f} are "
+        f"free{' for each process' if settings.processes > 1 else ''}; run `vestibular plan` to "
+        "see which settings would fit"
     )
 
 
 def sharing(settings: TrainSettings, device: torch.device) -> int:
-    """Return how many of a training's processes share a memory: on a CPU all, on a GPU none."""
+    """Return how many of a training's processes share a memory: all on a CPU, one on a GPU."""
     return settings.processes if device.type == "cpu" else 1
 
 
 def room_of_a_process(settings: TrainSettings, device: torch.device) -> float:
-    """Return how many bytes of the free memory one of a training's processes may take."""
+    """Return how many bytes of the free memory one process of a training may use."""
     return usable_bytes(device) / sharing(settings, device)
 
 
 def _resolutions(settings: TrainSettings, limit: int) -> Iterator[TrainSettings]:
     """Return the settings with `auto` resolved in every way, the fastest first."""
-    # what is stated stands, a limit above the model's own aside
+    # explicit values are kept, except a limit above the model's own
     settings = settings.model_copy(update={"max_length": limit})
     budgets: Sequence[int] = (
         [*[budget for budget in TOKEN_BUDGETS if budget > limit], limit]
@@ -135,13 +135,13 @@ def estimate_training_memory(
     seed: int,
     device: torch.device,
 ) -> TrainingPlan:
-    """Go through the heaviest step of the first epoch without any numbers.
+    """Run the heaviest step of the first epoch without any numbers.
 
-    One of several processes takes what it would take alone, or less: of each step it has a part.
-    Quantized matrices are rehearsed as plain ones: their inputs and outputs are the same.
+    One of several processes takes at most what a single one would: it computes a part of each step.
+    Quantized matrices are rehearsed unquantized: their inputs and outputs are the same.
 
     Raises:
-        BaseModelError: a step cannot be computed, with these modules and options of an adapter.
+        BaseModelError: a step cannot be computed with these modules and options of the adapter.
     """
     full = settings.method == "full"
     dtype = torch.float32 if full else pick_precision(settings.precision, device, folder)
@@ -159,8 +159,8 @@ def estimate_training_memory(
         activations = rehearsed(heaviest_step, dtype)
     except (RuntimeError, TypeError, ValueError, AttributeError) as error:
         raise BaseModelError(
-            f"{folder}: no training step can be computed with these settings under "
-            f"train ({first_line(error)}); look at lora first: target_modules "
+            f"{folder}: no training step can be computed with these settings under train "
+            f"({first_line(error)}); check lora first: target_modules "
             f"{settings.lora.target_modules}, options {settings.lora.options}"
         ) from error
     return TrainingPlan(
@@ -173,7 +173,7 @@ def estimate_training_memory(
 
 
 def trainable_shape(folder: Path, settings: TrainSettings, dtype: torch.dtype) -> Any:
-    """Build a model ready for training, without its weights, on the meta device."""
+    """Build a trainable model without weights on the meta device."""
     with torch.device("meta"):
         model = without_weights(folder).to(dtype)
         plain = settings.model_copy(update={"quantization": "none"})
@@ -195,17 +195,17 @@ def epoch_groups(
 
 
 def epoch_tokens(encoded: Sequence[EncodedQuestion], settings: TrainSettings, seed: int) -> int:
-    """Return the tokens that go through the model in an epoch, padding included."""
+    """Return the number of tokens that go through the model in an epoch, padding included."""
     return sum(padded_tokens(group, settings) for group in epoch_groups(encoded, settings, seed))
 
 
 def least_width(settings: TrainSettings) -> int:
-    """Return the tokens that every row is padded to at least."""
+    """Return the minimum number of tokens to which every row is padded."""
     return settings.max_length if settings.batching == "padded_to_max_length" else 0
 
 
 def padded_tokens(group: Sequence[Row], settings: TrainSettings) -> int:
-    """Return the tokens of a micro-batch, padding included."""
+    """Return the number of tokens in a micro-batch, padding included."""
     return len(group) * max(least_width(settings), *(row.length for row in group))
 
 
@@ -221,7 +221,7 @@ def heaviest(
 
 
 def step_bytes(model: Any, batch: Sequence[Row], settings: TrainSettings) -> int:
-    """Return the most bytes that one forward and backward pass holds beside the weights."""
+    """Return the peak memory of one forward and backward pass, weights excluded, in bytes."""
     inputs = step_shapes(batch, settings)
     with TensorBytes(model) as counted:
         torch.autograd.backward(label_loss(model, inputs))

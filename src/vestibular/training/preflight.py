@@ -1,4 +1,4 @@
-"""The last look before a training: what the model will learn, checked and shown.
+"""The last check before a training: what the model will learn, verified and shown.
 
 Nothing here imports torch.
 """
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from vestibular.core.settings import PromptSettings
 
 PROMPTS_COMPARED = 1000
-"""Questions whose prompt is encoded a second time, as in the exam; more would cost minutes."""
+"""Number of questions whose prompt is encoded again as in the exam; more would take minutes."""
 SHOWN_START, SHOWN_END = 200, 300
-"""Characters of the example's prompt that are shown, at its two ends."""
+"""Number of characters shown of the example's prompt, at its start and end."""
 
 
 def check_examples(
@@ -26,19 +26,18 @@ def check_examples(
     encoded: Sequence[EncodedQuestion],
     limit: int,
 ) -> None:
-    """Make sure that every example teaches an answer with its end, asked as in the exam.
+    """Check that every example teaches an answer with its end, and uses the exam's prompt.
 
     Raises:
-        DataError: an example has nothing to learn or does not end with the end-of-sequence
-            token, or its prompt differs from the one that evaluation and `vestibular answer`
-            would use.
+        DataError: an example has nothing to learn or does not end with the end-of-sequence token,
+            or its prompt differs from that of evaluation and `vestibular answer`.
     """
     for taught in encoded:
         if len(taught.answer) < 2 or taught.answer[-1] != tokenizer.eos_token_id:
             raise DataError(
-                f"question {taught.id}: the tokens to be learned, {list(taught.answer)}, are "
-                "not an answer and the end-of-sequence token; the tokenizer turns the answer "
-                "into nothing, or prompt.answer_prefix eats it"
+                f"question {taught.id}: the tokens to be learned, {list(taught.answer)}, are not "
+                "an answer followed by the end-of-sequence token; either the tokenizer drops the "
+                "answer, or prompt.answer_prefix merges with it"
             )
     step = -(-len(encoded) // PROMPTS_COMPARED)
     pairs = [
@@ -48,7 +47,7 @@ def check_examples(
     for (question, taught), windows in zip(pairs, asked, strict=True):
         if [taught.prompt] != [window.prompt for window in windows]:
             raise DataError(
-                f"question {question.id}: its prompt has other tokens in training than in the "
+                f"question {question.id}: its prompt has different tokens in training and in the "
                 "exam; the tokenizer does not give the same tokens for the same text"
             )
 
@@ -56,16 +55,16 @@ def check_examples(
 def check_labels(
     batches: Sequence[Any], encoded: Sequence[EncodedQuestion], learns_prompt: bool
 ) -> None:
-    """Make sure that the tensors of a step teach its questions' answers and nothing else.
+    """Check that the tensors of a step teach its questions' answers and nothing else.
 
     Args:
-        batches: what `tensors.collate` made of the questions.
+        batches: tensors of the questions, from `tensors.collate`.
         encoded: the questions of the step.
-        learns_prompt: whether the prompt is learned, too.
+        learns_prompt: whether the prompt is learned too.
 
     Raises:
-        DataError: a label is not the token that follows its place, or the labels are not the
-            tokens to be learned; padding is never among those.
+        DataError: a label is not the token that follows its position, or the labels are not the
+            tokens to learn (which never include padding).
     """
     wanted = sorted(
         token
@@ -77,7 +76,7 @@ def check_labels(
         labels = batch["labels"].tolist()
         following = batch["input_ids"][batch["label_rows"], batch["label_columns"] + 1].tolist()
         if labels != following:
-            raise DataError("a label is not the token that follows its place in the row")
+            raise DataError("a label is not the token that follows its position in the row")
         found += labels
     if sorted(found) != wanted:
         raise DataError(
@@ -87,7 +86,7 @@ def check_labels(
 
 
 def example(tokenizer: Any, question: EncodedQuestion, learns_prompt: bool) -> str:
-    """Decode one example; what is learned stands between `>>>` and `<<<`."""
+    """Decode one example; the learned part is between `>>>` and `<<<`."""
     prompt, answer = tokenizer.decode(question.prompt), tokenizer.decode(question.answer)
     if len(prompt) > SHOWN_START + SHOWN_END:
         left_out = len(prompt) - SHOWN_START - SHOWN_END

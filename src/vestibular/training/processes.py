@@ -1,10 +1,10 @@
-"""What the processes of a training tell each other: gradients, losses, and what each has measured.
+"""Exchange between the processes of a training: gradients, losses and measurements.
 
 Every process holds the whole model and takes the same optimizer steps. A step's gradient is the sum
-of what each has found in its share of the rows, divided by the labels of all: the gradient of one
-process. Not torch's DistributedDataParallel: it takes the mean of the processes' gradients, wants
-the same number of backward passes of each, and an error where a parameter, such as an expert's, got
-no gradient in one of them. Neither accelerate nor the Trainer knows of the others.
+over the processes' shares of the rows, divided by the total number of labels: the gradient of a
+single process. DistributedDataParallel is not used: it averages the processes' gradients, requires
+the same number of backward passes in each, and fails if a parameter, such as an expert's, has no
+gradient in one of them. Neither accelerate nor the Trainer knows about the other processes.
 
 Source: the same sum, weighted by tokens, in torchtune: recipes/full_finetune_distributed.py,
 `torch.distributed.all_reduce(num_tokens)` and `training.scale_grads_`.
@@ -25,25 +25,25 @@ from vestibular.core.errors import LaunchError, LostProcessError, first_line
 from vestibular.training.places import Place
 
 TIMEOUT = timedelta(minutes=30)
-"""Longest wait for another process: while the first one writes a checkpoint, the others wait."""
+"""Timeout for another process: while the first one writes a checkpoint, the others wait."""
 BUCKET_BYTES = 64 << 20
-"""Gradients that are sent together."""
+"""Size of the gradients sent together, in bytes."""
 BACKENDS = {"cpu": "gloo", "cuda": "nccl"}
-"""What carries the numbers, by kind of device."""
+"""Communication backend for each kind of device."""
 REFUSALS = (RuntimeError, ValueError)
-"""What torch raises where a process does not answer: `DistError` is a RuntimeError."""
+"""Errors of torch if a process does not answer: `DistError` is a RuntimeError."""
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Processes:
-    """The processes of a training, as one of them sees them; alone, it is all of them."""
+    """The processes of a training from the view of one of them; a single process is all of them."""
 
     rank: int = 0
     count: int = 1
     device: torch.device = torch.device("cpu")  # noqa: RUF009
-    """Where numbers have to be to be sent."""
+    """Device on which numbers must be to be sent."""
 
     @property
     def is_first(self) -> bool:
@@ -60,7 +60,7 @@ class Processes:
         return made[0]  # type: ignore[no-any-return]
 
     def all(self, value: T) -> list[T]:
-        """Return every process's value, in the order of their ranks."""
+        """Return every process's value, in order of rank."""
         if self.count == 1:
             return [value]
         found: list[Any] = [None] * self.count
@@ -69,23 +69,24 @@ class Processes:
         return found
 
     def total(self, tensor: Tensor) -> Tensor:
-        """Add up every process's tensor, in place, and return it."""
+        """Sum a tensor over all processes, in place, and return it."""
         if self.count > 1:
             with _answering():
                 dist.all_reduce(tensor)
         return tensor
 
     def equalize(self, parameters: Sequence[Tensor]) -> None:
-        """Give every process the first one's values."""
+        """Copy the first process's values to all."""
         if self.count > 1:
             with _answering(), torch.no_grad():
                 for parameter in parameters:
                     dist.broadcast(parameter, src=0)
 
     def total_gradients(self, parameters: Sequence[Tensor]) -> None:
-        """Add up the gradients of every process.
+        """Sum the gradients over all processes.
 
-        A parameter that none has a gradient for stays without one: the optimizer leaves it alone.
+        A parameter without a gradient in every process stays without one, and the optimizer skips
+        it.
         """
         if self.count == 1:
             return
@@ -110,7 +111,7 @@ class Processes:
 
 
 def _buckets(parameters: Sequence[Tensor]) -> Iterator[list[Tensor]]:
-    """Group neighbours of one type of numbers, at most `BUCKET_BYTES` together."""
+    """Group adjacent parameters of one data type, up to `BUCKET_BYTES` together."""
     bucket: list[Tensor] = []
     size = 0
     for parameter in parameters:
@@ -127,19 +128,19 @@ def _buckets(parameters: Sequence[Tensor]) -> Iterator[list[Tensor]]:
 
 @contextlib.contextmanager
 def together(place: Place, device: torch.device) -> Iterator[Processes]:
-    """Meet the other processes of a training, if there are any, and part from them at the end.
+    """Connect to the other processes of a training, if any, and disconnect at the end.
 
     Raises:
-        LaunchError: processes cannot talk to each other on such a device.
-        LostProcessError: they do not come.
+        LaunchError: processes cannot communicate on such a device.
+        LostProcessError: they do not appear.
     """
     if place.count == 1:
         yield Processes()
         return
     if device.type not in BACKENDS:
         raise LaunchError(
-            f"train.processes: {place.count}: several processes train on CUDA GPUs or on a CPU "
-            f"(this machine has {device.type}); write 1"
+            f"train.processes: {place.count}: several processes can train only on CUDA GPUs or on "
+            f"a CPU (this machine has {device.type}); write 1"
         )
     with _answering(), _set(place.variables):
         dist.init_process_group(
@@ -150,7 +151,7 @@ def together(place: Place, device: torch.device) -> Iterator[Processes]:
             timeout=TIMEOUT,
         )
     yield Processes(place.rank, place.count, device)
-    # not after an error: the others may not answer any more
+    # not after an error: the others may no longer answer
     dist.destroy_process_group()
 
 
@@ -166,7 +167,7 @@ def _set(variables: Any) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _answering() -> Iterator[None]:
-    """Turn what torch says of a lost connection into one message.
+    """Turn torch's errors about a lost connection into one message.
 
     Raises:
         LostProcessError: another process has ended, or has not answered in time.
@@ -177,5 +178,5 @@ def _answering() -> Iterator[None]:
         raise LostProcessError(
             "another process of this training has ended, or has not answered for "
             f"{TIMEOUT.total_seconds():,.0f} seconds ({first_line(error)}); nothing was replaced. "
-            "Run it again: it goes on from the last checkpoint"
+            "Run the command again to continue from the last checkpoint"
         ) from error

@@ -1,7 +1,7 @@
-"""How far a training has come: its seconds, its epochs and the sum of its losses.
+"""Progress of a training: its seconds, its epochs and the sum of its losses.
 
-They are kept with every checkpoint, so that a training that goes on after a kill ends with those of
-all its steps. The Trainer itself begins to count at the checkpoint.
+It is saved with every checkpoint, so that a resumed training ends with the figures of all its
+steps. The Trainer itself starts counting at the checkpoint.
 """
 
 import time
@@ -20,7 +20,7 @@ ALONE = Processes()
 
 
 class Progress(TrainerCallback):
-    """Counts while the Trainer works, from a checkpoint's counts on."""
+    """Counts while the Trainer works, starting from a checkpoint's counts."""
 
     def __init__(
         self,
@@ -32,10 +32,10 @@ class Progress(TrainerCallback):
         """Start the clock.
 
         Args:
-            steps_per_epoch: optimizer steps.
-            resumed: the checkpoint that the training goes on from.
-            on_epoch: is told the number of each epoch that has ended, from 1, and its seconds.
-            processes: those that train together.
+            steps_per_epoch: number of optimizer steps per epoch.
+            resumed: checkpoint from which the training continues.
+            on_epoch: called with the number of each finished epoch, from 1, and its seconds.
+            processes: the processes of the training.
         """
         before = Counted(started=time.time())
         if resumed is not None:
@@ -49,35 +49,35 @@ class Progress(TrainerCallback):
         self._ends = list(before.epoch_ends)
         self._loss_sum = before.loss_sum
         self._loss: Tensor | None = None
-        """Sum of the losses that are still on their device: to ask for it waits for the device."""
+        """Sum of the losses still on their device: reading it would wait for the device."""
         self._steps_per_epoch = steps_per_epoch
         self._on_epoch = on_epoch
 
     @property
     def seconds(self) -> float:
-        """Seconds for all steps so far."""
+        """Seconds of all steps so far."""
         return self._before + self._elapsed()
 
     def processor_seconds(self) -> float:
-        """Return the seconds of the processors' time for all steps so far, of all processes.
+        """Return the CPU time of all steps so far, summed over all processes, in seconds.
 
-        Every process has to ask: they wait for each other.
+        Every process has to call it: they wait for each other.
         """
         own = time.process_time() - self._processor_start
         return self._processor_before + sum(self._processes.all(own))
 
     @property
     def epoch_seconds(self) -> tuple[float, ...]:
-        """Seconds of each epoch that has ended."""
+        """Seconds of each finished epoch."""
         starts = [0.0, *self._ends]
         return tuple(end - start for start, end in zip(starts, self._ends, strict=False))
 
     def add_loss(self, loss: Tensor) -> None:
-        """Count the loss of a step."""
+        """Add the loss of a step."""
         self._loss = loss if self._loss is None else self._loss + loss
 
     def loss_sum(self) -> float:
-        """Return the sum of all steps' losses so far."""
+        """Return the sum of all losses so far."""
         if self._loss is not None:
             self._loss_sum += self._loss.item()
             self._loss = None
@@ -86,7 +86,7 @@ class Progress(TrainerCallback):
     def on_step_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
-        """End the epoch that the step before was the last of, now that it is validated too."""
+        """End the epoch whose last step was the previous one, after its validation."""
         self._end_epoch(state)
 
     def on_train_end(
@@ -104,7 +104,7 @@ class Progress(TrainerCallback):
     def on_save(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
-        """Mark the checkpoint just written as whole: a kill may leave one half-written."""
+        """Mark the checkpoint just written as complete: a kill may leave one half-written."""
         processor_seconds = self.processor_seconds()
         if not self._processes.is_first:
             return

@@ -1,4 +1,4 @@
-"""How what was trained is saved, and that it is the same when it is loaded again."""
+"""Saving of a trained model, and the check that it is the same when loaded again."""
 
 import contextlib
 import errno
@@ -30,21 +30,21 @@ from vestibular.training.adapters import REFUSALS, add_adapter
 from vestibular.training.settings import LoraSettings
 
 CHANGES_THE_BASE = ("olora", "pissa")
-"""Starts that take the adapter's first values out of the base's weights."""
+"""Initializations that take the adapter's initial values out of the base's weights."""
 EXACT, ROUNDED = 1e-4, 0.1
-"""Largest difference of outputs that rounding explains, relative to the largest one: in float32,
-and in lower precision or on quantized weights."""
+"""Largest difference of outputs attributed to rounding, relative to the largest output: in float32,
+and in lower precision or with quantized weights."""
 
 INNER_WIDTH = 256
 """Width of feed-forward blocks in a rehearsal."""
 
 Start = dict[str, Tensor]
-"""The first values of an adapter whose base was changed to make room for them."""
+"""Initial values of an adapter that were subtracted from its base."""
 
 
 @contextlib.contextmanager
 def translate_write_errors(folder: Path) -> Iterator[None]:
-    """Turn what safetensors and torch make of a failed write back into the system's error.
+    """Turn errors of safetensors and torch about a failed write back into the system's error.
 
     Raises:
         OSError: a file below `folder` could not be written.
@@ -58,16 +58,17 @@ def translate_write_errors(folder: Path) -> Iterator[None]:
         code = int(number[1])
         raise OSError(code, os.strerror(code), str(folder)) from None
     except RuntimeError as error:
-        # torch keeps the system's error to itself
+        # torch hides the system's error
         if "PytorchStreamWriter" not in str(error) and "inline_container" not in str(error):
             raise
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder)) from None
 
 
 def starting_point(model: Any) -> Start | None:
-    """Return what an adapter starts from, if its base was changed for it, else None.
+    """Return an adapter's initial values if its base was changed for them, else None.
 
-    Call it before the training. Put on an unchanged base, the adapter is what has been added since.
+    Call it before the training. On an unchanged base, the adapter is the difference to these
+    values.
     """
     if not isinstance(model, PeftModel):
         return None
@@ -86,11 +87,11 @@ def save_trained(
     Equal weights give equal files on any machine.
 
     Args:
-        model: what was trained.
-        tokenizer: the base's.
+        model: the trained model.
+        tokenizer: the base's tokenizer.
         pin: the base.
-        folder: where to.
-        start: what `starting_point` gave.
+        folder: the target folder.
+        start: result of `starting_point`.
     """
     with translate_write_errors(folder):
         if isinstance(model, PeftModel):
@@ -99,13 +100,13 @@ def save_trained(
             save_adapter(model, folder, start)
         else:
             model.save_pretrained(folder)
-    # peft's card names the versions and the path of this very run
+    # peft's card contains the versions and paths of this run
     (folder / "README.md").unlink(missing_ok=True)
     path = folder / ADAPTER_FILE
     if path.exists():
         content = json.loads(path.read_text(encoding="utf-8"))
         for key, value in content.items():
-            # a set, written in an order that changes from process to process
+            # a set, whose order changes between processes
             if isinstance(value, list) and all(isinstance(each, str) for each in value):
                 content[key] = sorted(value)
         path.write_text(to_json(dict(sorted(content.items()))), encoding="utf-8")
@@ -113,9 +114,9 @@ def save_trained(
 
 
 def save_adapter(model: PeftModel, folder: Path, start: Start | None) -> None:
-    """Write an adapter for the unchanged base; one of another start as a plain one, twice as wide.
+    """Write an adapter for the unchanged base; one that changed its base is written twice as wide.
 
-    Loaded as it is, it would change the base again, and by other values where those are random.
+    Loaded unchanged, it would modify the base again, with other values if these are random.
     """
     # "auto" would ask the hub whether the vocabulary has changed
     options: dict[str, Any] = {"save_embedding_layers": False}
@@ -123,7 +124,7 @@ def save_adapter(model: PeftModel, folder: Path, start: Start | None) -> None:
         model.save_pretrained(str(folder), **options)
         return
     with tempfile.TemporaryDirectory() as temporary, warnings.catch_warnings():
-        # that the base has been changed is what is undone here
+        # the warning is that the base has been changed, which is undone here
         warnings.simplefilter("ignore", UserWarning)
         first = Path(temporary, "start")
         first.mkdir()
@@ -149,19 +150,19 @@ def check_reloaded(
     load_base: Callable[[], Any],
     start: Start | None,
 ) -> None:
-    """Make sure that an adapter that was saved gives the outputs of the one that was trained.
+    """Check that a saved adapter gives the same outputs as the trained one.
 
     Args:
         expected: the trained model's `outputs`.
-        question: the example that they are of.
+        question: the example for these outputs.
         folder: the saved adapter.
         load_base: loads its base.
-        start: what `starting_point` gave.
+        start: result of `starting_point`.
 
     Raises:
-        BaseModelError: it does not.
+        BaseModelError: the outputs differ.
     """
-    # two models at a time may be more than there is room for
+    # two models at a time may exceed the memory
     gc.collect()
     base = load_base()
     exact = base.dtype == torch.float32 and not getattr(base, "is_quantized", False)
@@ -169,10 +170,10 @@ def check_reloaded(
     error = float((found - expected).abs().max() / expected.abs().max())
     if not error <= (EXACT if exact else ROUNDED):
         raise BaseModelError(
-            "train.lora.options: the adapter that was saved is not the one that was trained: "
-            f"loaded again, its outputs differ by {error:.2g} of the largest one"
+            "train.lora.options: the saved adapter is not the one that was trained: after "
+            f"loading, its outputs differ by {error:.2g} of the largest one"
             + (
-                "; on a base in lower precision write another init_lora_weights"
+                "; on a base in lower precision use another init_lora_weights"
                 if start is not None
                 else ""
             )
@@ -180,15 +181,15 @@ def check_reloaded(
 
 
 def rehearse_saving(config: Any, lora: LoraSettings) -> None:
-    """Make sure, on a small model, that an adapter with these options can be saved and loaded.
+    """Check on a small model that an adapter with these options can be saved and loaded.
 
     Args:
         config: the base model's configuration.
         lora: settings of the adapter.
 
     Raises:
-        BaseModelError: peft refuses the options, a model with them cannot be run, or the adapter
-            is another one when it is loaded again.
+        BaseModelError: peft refuses the options, a model with them does not run, or the adapter
+            differs after loading.
     """
     if not lora.options:
         return
@@ -219,6 +220,6 @@ def rehearse_saving(config: Any, lora: LoraSettings) -> None:
         if out_of_memory(error):
             raise
         raise BaseModelError(
-            f"train.lora.options: {lora.options}: an adapter with these does not work on this "
-            f"architecture ({first_line(error)})"
+            f"train.lora.options: {lora.options}: an adapter with these options does not work on "
+            f"this architecture ({first_line(error)})"
         ) from error

@@ -22,13 +22,13 @@ class LoraSettings(Settings):
     r: int = Field(gt=0)
     """Rank of the update."""
     alpha: int = Field(gt=0)
-    """Scale of the update: it is multiplied by alpha / r."""
+    """Scale of the update, which is multiplied by alpha / r."""
     dropout: float = Field(ge=0, lt=1)
     """Probability of dropping an input of the adapter in training."""
     target_modules: str | Names
-    """`auto` for the architecture's usual ones, `all-linear`, or names as peft takes them."""
+    """`auto` for the architecture's default modules, `all-linear`, or names as in peft."""
     options: dict[str, Any] = Field(default_factory=dict)
-    """Whatever else peft's `LoraConfig` takes: `use_dora`, `use_rslora`, `rank_pattern`..."""
+    """Further options of peft's `LoraConfig`: `use_dora`, `use_rslora`, `rank_pattern`..."""
 
 
 class TrainSettings(Settings):
@@ -37,54 +37,54 @@ class TrainSettings(Settings):
     method: Literal["lora", "full"]
     """What is trained: a low-rank adapter on the frozen base, or all weights."""
     quantization: Quantization
-    """Precision of the frozen base's weights: that of `precision`, or 8 or 4 bit."""
+    """Precision of the frozen base's weights: the same as `precision`, or 8 or 4 bit."""
     precision: Precision
-    """Numbers that are computed with; `auto`: bfloat16 or float16 on a GPU; on a CPU bfloat16 for
-    a model of 100 million parameters or more if the processor has instructions for it, otherwise
+    """Number format of the computation; `auto`: bfloat16 or float16 on a GPU; on a CPU bfloat16 for
+    a model of at least 100 million parameters if the processor has instructions for it, otherwise
     float32."""
     arithmetic: Arithmetic
-    """How a CPU computes: `portable` gives the same bytes on every x86-64 processor with AVX2;
-    `native` takes the fastest instructions that the processor has. `auto`: portable for a model
-    of fewer than five million parameters."""
+    """Arithmetic of a CPU: `portable` gives the same bytes on every x86-64 processor with AVX2;
+    `native` uses the fastest instructions of the processor. `auto`: portable for models with fewer
+    than five million parameters."""
     loss: Literal["answer", "full"]
-    """Tokens that are learned: the answer and its end, or the prompt as well."""
+    """Tokens to learn: the answer and its end, or the prompt as well."""
     batching: Literal["shared_context", "padded", "padded_to_max_length"]
-    """`shared_context` encodes a context once for all its questions; `padded` once for each,
-    as long as the longest beside it; `padded_to_max_length` always as long as `max_length`."""
+    """`shared_context` encodes a context once for all its questions; `padded` once per question,
+    padded to the longest in the batch; `padded_to_max_length` always padded to `max_length`."""
     epochs: int = Field(gt=0)
-    """Times that every training question is seen."""
+    """Number of times that every training question is seen."""
     batch_size: int = Field(gt=0)
-    """Questions an optimizer step."""
+    """Number of questions per optimizer step."""
     processes: int = Field(default=1, gt=0)
-    """Processes that train together, each on a GPU of its own, or on a share of the CPU's cores:
-    every one holds the whole model and learns its part of each step's questions. Not more than
-    `batch_size`."""
+    """Number of processes that train together, each on its own GPU or on a share of the CPU's
+    cores: each holds the whole model and computes a part of each step. At most `batch_size`."""
     max_tokens_per_batch: TokenBudget
-    """Tokens in one forward pass; more questions than fit are accumulated. `auto`: as many as
-    the memory has room for (by the same estimate as `vestibular plan`)."""
+    """Maximum number of tokens in a forward pass; gradients are accumulated over several passes.
+    `auto`: as many as fit into memory (by the same estimate as `vestibular plan`)."""
     max_length: int = Field(gt=0)
-    """Longest prompt and answer together, in tokens; the model's own limit holds as well."""
+    """Maximum length of prompt and answer together, in tokens; the model's own limit applies
+    too."""
     learning_rate: float = Field(gt=0)
     """Peak learning rate of AdamW."""
     schedule: Literal["linear", "cosine", "constant", "constant_with_warmup"]
-    """How the learning rate goes on after the warm-up."""
+    """Course of the learning rate after the warm-up."""
     warmup_steps: int = Field(ge=0)
-    """Optimizer steps until the peak learning rate."""
+    """Number of optimizer steps until the peak learning rate."""
     weight_decay: float = Field(ge=0)
     """AdamW's decoupled weight decay."""
     max_gradient_norm: float = Field(gt=0)
-    """Norm that longer gradients are clipped to."""
+    """Maximum norm of the gradients; longer ones are clipped."""
     gradient_checkpointing: bool | Literal["auto"]
     """Recompute activations in the backward pass: less memory, more time. `auto`: only if the
-    memory has no room otherwise."""
+    training would not fit otherwise."""
     logging_steps: int = Field(gt=0)
-    """Optimizer steps between two points of the loss curve."""
+    """Optimizer steps between points of the loss curve."""
     validation_steps: int = Field(gt=0)
-    """Optimizer steps between two validation losses; a multiple of `logging_steps`."""
+    """Optimizer steps between validation losses; a multiple of `logging_steps`."""
     checkpoint_steps: int = Field(gt=0)
-    """Optimizer steps between two checkpoints; a multiple of `logging_steps`."""
+    """Optimizer steps between checkpoints; a multiple of `logging_steps`."""
     lora: LoraSettings
-    """The adapter."""
+    """Settings of the adapter."""
 
     @field_validator("processes")
     @classmethod
@@ -97,7 +97,7 @@ class TrainSettings(Settings):
     @field_validator("validation_steps", "checkpoint_steps")
     @classmethod
     def _falls_on_a_logging_step(cls, steps: int, info: Any) -> int:
-        # between two logging steps the Trainer holds a running loss that no checkpoint keeps
+        # between logging steps the Trainer keeps a running loss that no checkpoint contains
         logging_steps = info.data.get("logging_steps")
         if logging_steps and steps % logging_steps:
             raise ValueError(f"must be a multiple of logging_steps ({logging_steps})")
@@ -112,7 +112,7 @@ class TrainSettings(Settings):
 
 
 class TrainingParams(Settings):
-    """What the stage `train` reads of `params.yaml`, for one candidate."""
+    """The part of `params.yaml` that the stage `train` reads, for one candidate."""
 
     seed: Seed
     """Seed of the order of the questions and of dropout."""
@@ -120,4 +120,4 @@ class TrainingParams(Settings):
     base_model: str
     revision: str | None = None
     train: TrainSettings
-    """`train` with the candidate's own values in place."""
+    """`train` overridden by the candidate's own values."""

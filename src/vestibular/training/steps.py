@@ -1,4 +1,4 @@
-"""What an optimizer step is made of: the tensors of its micro-batches, and a first try of one."""
+"""Optimizer steps: the tensors of their micro-batches, and the rehearsal of one."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -15,10 +15,10 @@ from vestibular.training.settings import TrainSettings
 
 
 class OptimizerSteps(Dataset[dict[str, Any]]):
-    """One item for every optimizer step of a training, in order: its micro-batches.
+    """A training's optimizer steps, one item each, in order: the step's micro-batches.
 
-    A micro-batch is what fits `train.max_tokens_per_batch`; a step's loss is the mean over all
-    its labels, however they are spread over micro-batches and processes.
+    A micro-batch holds at most `train.max_tokens_per_batch` tokens; a step's loss is the mean over
+    all its labels, however they are spread over micro-batches and processes.
     """
 
     def __init__(
@@ -70,9 +70,9 @@ def micro_batches(
 def first_step(
     questions: Sequence[EncodedQuestion], settings: TrainSettings, batching: Batching, seed: int
 ) -> tuple[list[Inputs], list[EncodedQuestion]]:
-    """Return the tensors of the first optimizer step, and the questions that they are about.
+    """Return the tensors of the first optimizer step, and its questions.
 
-    They are those of all processes.
+    They cover all processes.
     """
     batch = epoch_batches(questions, settings.batch_size, seed, 0)[0]
     shares = [micro_batches(batch, settings, batching, rank) for rank in range(settings.processes)]
@@ -80,15 +80,15 @@ def first_step(
 
 
 def rehearse(model: Any, inputs: Inputs, dtype: torch.dtype, name: str) -> None:
-    """Try a forward and a backward pass for operations that have no deterministic kernel.
+    """Try a forward and a backward pass, to find operations without a deterministic kernel.
 
-    The Trainer draws from its own seed and begins with no gradients: nothing of this is left.
+    The Trainer uses its own seed and starts without gradients, so that this leaves no trace.
 
     Args:
-        model: as it will be trained.
+        model: the model to be trained.
         inputs: tensors of a micro-batch.
-        dtype: numbers to compute with.
-        name: the candidate's, for the message.
+        dtype: number format of the computation.
+        name: the candidate's name, for the message.
     """
     if not torch.are_deterministic_algorithms_enabled():
         return

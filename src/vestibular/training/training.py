@@ -35,29 +35,29 @@ CURVE = ["step", "epoch", "loss", "validation_loss", "learning_rate", "gradient_
 
 @dataclass(frozen=True)
 class Trained:
-    """What a training leaves behind, beside the adapter in the model."""
+    """Results of a training, apart from the adapter in the model."""
 
     curve: list[list[float | int | None]]
-    """One row a logged step, in the order of `CURVE`."""
+    """One row per logged step, in the order of `CURVE`."""
     steps: int
-    """Optimizer steps in all."""
+    """Number of optimizer steps."""
     started: float
-    """When it began, before any kill: seconds since 1970."""
+    """Start, before any interruption: seconds since 1970."""
     seconds: float
-    """Seconds for all steps, validation included; what a kill has undone does not count."""
+    """Seconds of all steps, validation included; work lost to an interruption does not count."""
     processor_seconds: float
-    """The same, of the processors' time, of all processes together."""
+    """CPU time of the same, summed over all processes, in seconds."""
     epoch_seconds: tuple[float, ...]
     """Seconds of each epoch."""
     mean_loss: float
-    """Mean of all steps' losses, nats a label token, in six digits."""
+    """Mean of all steps' losses, in nats per label token, to six digits."""
 
 
 class QuestionTrainer(Trainer):
-    """The Trainer, its batches counted in questions and its loss taken at the labels alone.
+    """The Trainer with batches counted in questions and a loss at the labels only.
 
-    It does not know of other processes: what it adds up is added up over them, and each takes the
-    same steps.
+    It does not know about other processes: sums are taken over all of them, and each takes the same
+    steps.
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class QuestionTrainer(Trainer):
         self.add_callback(progress)
 
     def _get_train_sampler(self, train_dataset: Any = None) -> SequentialSampler:
-        # the items are in their shuffled order already
+        # the items are already shuffled
         return SequentialSampler(self.train_dataset)  # type: ignore[arg-type]
 
     def _get_num_items_in_batch(self, batch_samples: list[Any], device: Any) -> None:
@@ -87,7 +87,7 @@ class QuestionTrainer(Trainer):
     def training_step(
         self, model: torch.nn.Module, inputs: dict[str, Any], num_items_in_batch: Any = None
     ) -> Tensor:
-        """Add the gradients of all micro-batches; return the mean loss of the step."""
+        """Accumulate the gradients of all micro-batches; return the mean loss of the step."""
         model.train()
         self._seed_dropout()
         total = torch.zeros((), device=self.args.device)
@@ -102,7 +102,7 @@ class QuestionTrainer(Trainer):
         return total
 
     def _seed_dropout(self) -> None:
-        """Give each of several processes masks of its own, the same ones after a kill."""
+        """Give each of several processes its own dropout masks, the same after a restart."""
         if self._processes.count > 1:
             place = f"{self.args.seed}-{self.state.global_step}-{self._processes.rank}"
             torch.manual_seed(random.Random(place).getrandbits(63))
@@ -118,7 +118,7 @@ class QuestionTrainer(Trainer):
                 for micro_batch in batch["micro_batches"]:
                     with self.compute_loss_context_manager():
                         total += label_loss(model, self._on_device(micro_batch)).item()
-        # in double precision, as Python adds
+        # in double precision, like Python's sum
         whole = torch.tensor(total, dtype=torch.float64, device=self._processes.device)
         metrics = {"eval_loss": self._processes.total(whole).item() / labels}
         self.log(metrics)
@@ -128,7 +128,7 @@ class QuestionTrainer(Trainer):
         return metrics
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
-        # one for all; the others wait for it where its progress is kept
+        # one for all; the others wait for it where the progress is saved
         if self._processes.is_first:
             super()._save_checkpoint(model, trial)
 
@@ -153,16 +153,16 @@ def fine_tune(
 
     Args:
         model: a base model with an untrained adapter, or with all weights to be trained.
-        questions: what is learned.
-        validation: questions whose loss goes into the curve; nothing is learned from them.
+        questions: the training questions.
+        validation: questions whose loss goes into the curve; they are not learned.
         settings: the candidate's settings.
-        batching: how a step's questions lie in rows.
-        dtype: numbers to compute with; weights that are trained stay in float32.
+        batching: arrangement of a step's questions in rows.
+        dtype: number format of the computation; trained weights stay in float32.
         seed: seed of the order and of dropout.
-        checkpoints: folder of this very training's checkpoints.
-        record: is told every number of the loss curve at its step, as it comes.
-        on_epoch: is told each epoch's number and seconds, as it ends.
-        processes: those that train together.
+        checkpoints: folder of this training's checkpoints.
+        record: called at each logged step with its values.
+        on_epoch: called at the end of each epoch with its number and seconds.
+        processes: the processes of the training.
     """
     steps = OptimizerSteps(questions, settings, batching, seed, processes.rank)
     held_out = [
@@ -188,13 +188,13 @@ def fine_tune(
         data_collator=_only_item,
         callbacks=[*([RunLogCallback(record)] if record else []), StopOnNonFiniteLoss()],
     )
-    # on a terminal a bar, elsewhere lines; never the Trainer's dictionaries
+    # a bar on a terminal, lines elsewhere; never the Trainer's dictionaries
     trainer.remove_callback(PrinterCallback)
     trainer.add_callback(Bar if terminal else LogLines)
     trainer.remove_callback(ProgressCallback)
     if resumed is not None:
         step = resumed.name.removeprefix("checkpoint-")
-        print(f"goes on from step {step} of {len(steps)}", file=sys.stderr)
+        print(f"continues from step {step} of {len(steps)}", file=sys.stderr)
     with translate_write_errors(checkpoints):
         trainer.train(resume_from_checkpoint=str(resumed) if resumed else None)
     return Trained(
@@ -211,9 +211,9 @@ def fine_tune(
 def loss_curve(
     history: Sequence[dict[str, float]], steps_per_epoch: int
 ) -> list[list[float | int | None]]:
-    """Turn the Trainer's log into one row a step, in the order of `CURVE`.
+    """Turn the Trainer's log into one row per step, in the order of `CURVE`.
 
-    Losses are nats a label token. A number is rounded to six significant digits: the rest is
+    Losses are in nats per label token. Numbers are rounded to six significant digits: the rest is
     noise, and the file is compared across commits.
     """
     found: dict[int, dict[str, float]] = {}
@@ -232,6 +232,6 @@ def _rounded(value: float | None) -> float | None:
 
 
 def _only_item(items: list[Any]) -> Any:
-    # an item is a whole optimizer step: with a second one, half the steps would not be taken
+    # an item is a whole optimizer step: with a batch of two, half the steps would be skipped
     (item,) = items
     return item

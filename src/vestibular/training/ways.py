@@ -1,4 +1,4 @@
-"""What an architecture decides about a training, filled into its settings."""
+"""Adaptation of training settings to an architecture."""
 
 from typing import Any
 
@@ -7,17 +7,17 @@ from vestibular.training.settings import TrainSettings
 
 
 def settled(settings: TrainSettings, ways: Ways) -> TrainSettings:
-    """Return training settings in which nothing is asked that is not right for the model.
+    """Return training settings without anything that is incorrect for the model.
 
     Args:
         settings: the candidate's settings.
-        ways: what is right for its base model's architecture.
+        ways: ways that are correct for its base model's architecture.
     """
     changes: dict[str, Any] = {}
     if settings.lora.target_modules == "auto":
         changes["lora"] = settings.lora.model_copy(update={"target_modules": ways.targets})
     if ways.training == "single":
-        # no row stands beside another one
+        # no row is batched with another
         changes |= {"batching": "padded", "max_tokens_per_batch": 1}
     elif settings.batching == "shared_context" and (
         ways.training == "padded" or settings.loss == "full"
@@ -27,7 +27,7 @@ def settled(settings: TrainSettings, ways: Ways) -> TrainSettings:
 
 
 def what_changes(settings: TrainSettings, ways: Ways) -> str:
-    """Say which of a candidate's wishes is not right for its architecture; nothing if all are."""
+    """Say which setting of a candidate is incorrect for its architecture; empty if none is."""
     if ways.training == "shared" or settings.batching != "shared_context":
         return ""
     alone = ", each alone in a pass" if ways.training == "single" else ""

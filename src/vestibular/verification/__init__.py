@@ -1,4 +1,4 @@
-"""A revision's results checked: whether they are of what it holds, and come out again.
+"""Verification of a revision's results: consistent with its content, and reproducible.
 
 May import `core`, `clones`, `params`, `scoring`, `selection` and `registry`.
 """

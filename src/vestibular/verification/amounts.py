@@ -1,4 +1,4 @@
-"""How much a file differs from another of its kind, in a few words."""
+"""Short descriptions of how much two files differ."""
 
 import csv
 import io
@@ -10,17 +10,17 @@ from pathlib import Path
 from vestibular.verification.contents import kept_file
 
 SHOWN = 2
-"""Differences that are named before the others are counted."""
+"""Number of differences that are named before the others are counted."""
 WEIGHTS = ".safetensors"
 
 
 def describe_file(path: Path, old: bytes, new: bytes) -> str:
-    """Say what differs between two files.
+    """Describe the difference between two files.
 
     Args:
-        path: tells their kind.
-        old: the commit's own.
-        new: what came out now.
+        path: their path, which determines their kind.
+        old: the commit's own content.
+        new: the new content.
     """
     try:
         if path.suffix == ".json":
@@ -28,21 +28,21 @@ def describe_file(path: Path, old: bytes, new: bytes) -> str:
         if path.suffix == ".tsv":
             return _tables(old.decode(), new.decode())
     except ValueError:
-        # whoever has edited it has left something else
-        return f"the commit's own is no {path.suffix.removeprefix('.').upper()}"
+        # someone has edited it
+        return f"the commit's own is not {path.suffix.removeprefix('.').upper()}"
     return _lines(old, new)
 
 
 def describe_folder(old: Mapping[str, str] | None, new: Mapping[str, str], folder: Path) -> str:
-    """Say which files of a folder differ, and of weights how much.
+    """Describe which files of a folder differ, and by how much if they are weights.
 
     Args:
-        old: hash of each of the commit's own files, by name; None where they are not here.
-        new: the same of what came out now.
-        folder: which holds the latter.
+        old: hash of each of the commit's own files, by name; None if they are not here.
+        new: hash of each new file.
+        folder: folder of the new files.
     """
     if old is None:
-        return "how much is not known: the commit's own is not here"
+        return "amount unknown: the commit's own files are not here"
     names = [name for name in sorted({*old, *new}) if old.get(name) != new.get(name)]
     parts = []
     for name in names[:SHOWN]:
@@ -56,7 +56,7 @@ def describe_folder(old: Mapping[str, str] | None, new: Mapping[str, str], folde
 
 
 def _leaves(value: object, place: str = "") -> Iterator[tuple[str, object]]:
-    """Yield the values of a JSON document, each with the keys that lead to it."""
+    """Yield the values of a JSON document, each with the path to it."""
     below: list[tuple[object, object]] = []
     if isinstance(value, dict):
         below = list(value.items())
@@ -78,11 +78,11 @@ def _values(old: Mapping[str, object], new: Mapping[str, object]) -> str:
         f"{name}: {_short(old.get(name, 'missing'))} -> {_short(new.get(name, 'missing'))}"
         for name in names[:SHOWN]
     ]
-    return _joined(parts, len(names)) or "the same values in another form"
+    return _joined(parts, len(names)) or "the same values in a different form"
 
 
 def _tables(old: str, new: str) -> str:
-    """Say by how much two tables' columns of numbers differ."""
+    """Describe by how much the number columns of two tables differ."""
     before, after = (list(csv.DictReader(io.StringIO(text), delimiter="\t")) for text in (old, new))
     if len(before) != len(after):
         return f"{len(before)} rows -> {len(after)} rows"
@@ -98,7 +98,7 @@ def _tables(old: str, new: str) -> str:
                 return f"{name}: {_short(first)} -> {_short(second)}"
             largest[name] = max(largest.get(name, 0.0), apart)
     parts = [f"{name} by up to {apart:.2g}" for name, apart in list(largest.items())[:SHOWN]]
-    return _joined(parts, len(largest)) or "the same values in another form"
+    return _joined(parts, len(largest)) or "the same values in a different form"
 
 
 def _lines(old: bytes, new: bytes) -> str:
@@ -108,20 +108,20 @@ def _lines(old: bytes, new: bytes) -> str:
 
 
 def _weights(old: str, new: Path) -> str:
-    """Say by how much the numbers of two files of weights differ."""
+    """Describe by how much the numbers of two weight files differ."""
     before = kept_file(old)
     if before is None:
-        return "how much is not known"
-    # imported here: torch takes seconds, and knows all kinds of numbers
+        return "amount unknown"
+    # imported here: torch takes seconds, but supports all number formats
     from safetensors.torch import load_file
 
     one, other = load_file(before), load_file(new)
     shapes = [{name: tensor.shape for name, tensor in each.items()} for each in (one, other)]
     if shapes[0] != shapes[1]:
-        return "other tensors"
+        return "different tensors"
     apart = max(float((one[name].double() - other[name].double()).abs().max()) for name in one)
     scale = max(float(one[name].double().abs().max()) for name in one)
-    return f"weights by up to {apart:.2g}, of at most {scale:.2g}"
+    return f"weights by up to {apart:.2g}, with a maximum of {scale:.2g}"
 
 
 def _short(value: object) -> str:

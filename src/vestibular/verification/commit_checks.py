@@ -1,7 +1,7 @@
-"""What a commit alone tells, before anything is run.
+"""Checks of a commit that need no run.
 
-Whether its results are of its own settings, code and data; whether they are the files that the run
-wrote; and whether the answers have the scores that are said of them.
+Are its results those of its own settings, code and data? Are they the files that the run wrote? Do
+the answers have the recorded scores?
 """
 
 import json
@@ -28,19 +28,19 @@ from vestibular.verification.contents import (
 from vestibular.verification.pipeline import Output, Pipeline, Stage
 
 SHOWN_STAGES = 4
-"""Stages that a line names before it counts the others."""
+"""Number of stages that a line names before it counts the others."""
 NOT_SET = "not set"
 Kind = Literal["not run", "settings", "command", "code", "data", "results", "cache", "scores"]
 
 
 @dataclass(frozen=True)
 class Finding:
-    """Something that is not as it should be."""
+    """A fault."""
 
     kind: Kind
     text: str
     path: str = ""
-    """The output that it is about, if it is about one."""
+    """The output concerned, if there is one."""
 
 
 def not_of_this_commit(
@@ -49,16 +49,16 @@ def not_of_this_commit(
     """Return why the results are not those of the commit's own settings, code and data.
 
     Args:
-        clone: with all outputs in place that are here.
+        clone: contains all outputs that are available.
         pipeline: its stages.
-        lock: what its `dvc.lock` says.
-        missing: outputs that are not here, of which nothing can be said.
+        lock: content of its `dvc.lock`.
+        missing: outputs that are not available and are not checked.
 
     Raises:
         DataError: DVC does not read the project.
     """
     found = [
-        Finding("not run", f"{stage.name}: {LOCK} does not name it: it was not run")
+        Finding("not run", f"{stage.name}: not in {LOCK}: it was not run")
         for stage in pipeline.stages
         if stage.name not in stages_of(lock)
     ]
@@ -77,7 +77,7 @@ def not_of_this_commit(
 
 
 def _settings(clone: Clone, pipeline: Pipeline, lock: Mapping[str, Any]) -> list[Finding]:
-    """Return the settings with which a stage was not run."""
+    """Return the settings that have changed since a stage ran."""
     content = read_yaml(clone.project / PARAMS)
     values = flat(content)
     differing: dict[tuple[str, str, str], list[str]] = {}
@@ -120,7 +120,7 @@ def _changes(clone: Clone, pipeline: Pipeline) -> Iterator[tuple[str, str, str]]
                     yield stage.name, "command", ""
                 continue
             for path, state in change.get("changed deps", {}).items():
-                # settings stand below the file that they are in
+                # settings are listed under their file
                 if isinstance(state, str) and state == "modified":
                     yield stage.name, "input", path
 
@@ -135,12 +135,12 @@ def _kind_of(path: str, made: Mapping[str, str]) -> Kind:
 def not_as_written(
     project: Path, outputs: Sequence[tuple[Stage, Output]], lock: Mapping[str, Any], where: str
 ) -> list[Finding]:
-    """Return the outputs that lie in a project and are not the ones that the run wrote.
+    """Return the outputs in a project that are not those that the run wrote.
 
     Args:
         project: its top folder.
-        outputs: those to look at; what is not there is passed over.
-        lock: what `dvc.lock` says.
+        outputs: outputs to check; missing ones are skipped.
+        lock: content of `dvc.lock`.
         where: the place in words, for the message.
     """
     return [
@@ -159,7 +159,7 @@ def not_as_written(
 def damaged_objects(
     outputs: Sequence[tuple[Stage, Output]], lock: Mapping[str, Any]
 ) -> list[Finding]:
-    """Return the outputs of which DVC's cache holds other bytes than their names say."""
+    """Return the outputs whose bytes in DVC's cache do not match their names."""
     found = []
     for stage, output in outputs:
         md5 = recorded(lock, stage.name).get(output.path)
@@ -167,8 +167,8 @@ def damaged_objects(
             found.append(
                 Finding(
                     "cache",
-                    f"{output.path}: DVC's cache holds other bytes than {stage.name} wrote "
-                    f"({', '.join(names)}); remove them, then `dvc pull` or `dvc repro`",
+                    f"{output.path}: DVC's cache contains other bytes than {stage.name} wrote "
+                    f"({', '.join(names)}); remove these files, then run `dvc pull` or `dvc repro`",
                     output.path,
                 )
             )
@@ -176,7 +176,7 @@ def damaged_objects(
 
 
 def missing_outputs(outputs: Sequence[tuple[Stage, Output]], lock: Mapping[str, Any]) -> list[str]:
-    """Return the outputs that DVC's cache does not hold."""
+    """Return the outputs that are not in DVC's cache."""
     return [
         output.path
         for stage, output in outputs

@@ -1,4 +1,4 @@
-"""What `dvc.lock` says of outputs, and what lies in their place."""
+"""Outputs as recorded in `dvc.lock`, and their current content."""
 
 import json
 from collections.abc import Mapping
@@ -9,23 +9,23 @@ from vestibular.core.files import file_md5
 from vestibular.registry.revisions import cached_object
 
 FOLDER = ".dir"
-"""At the end of a folder's hash."""
+"""Suffix of a folder's hash."""
 
 
 def stages_of(lock: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the stages that a lock names; none where nothing has been run."""
+    """Return the stages in a lock; empty if nothing has run."""
     found: Mapping[str, Any] = lock.get("stages") or {}
     return found
 
 
 def recorded(lock: Mapping[str, Any], stage: str) -> dict[str, str]:
-    """Return the hash of each of a stage's outputs by path; empty if the stage was not run."""
+    """Return the hash of each of a stage's outputs by path; empty if the stage has not run."""
     outs = stages_of(lock).get(stage, {}).get("outs", [])
     return {row["path"]: row["md5"] for row in outs if "md5" in row}
 
 
 def folder_files(md5: str) -> dict[str, str] | None:
-    """Return the hash of each file of a folder, by name; None where no list of them is here."""
+    """Return the hash of each file in a folder, by name; None if its list of files is not here."""
     listed = cached_object(md5)
     if listed is None or file_md5(listed) != md5.removesuffix(FOLDER):
         return None
@@ -33,7 +33,7 @@ def folder_files(md5: str) -> dict[str, str] | None:
 
 
 def files_below(folder: Path) -> dict[str, str]:
-    """Return the hash of each file below a folder as it lies there, by name."""
+    """Return the current hash of each file below a folder, by name."""
     return {
         path.relative_to(folder).as_posix(): file_md5(path)
         for path in sorted(folder.rglob("*"))
@@ -42,7 +42,7 @@ def files_below(folder: Path) -> dict[str, str]:
 
 
 def differs(path: Path, md5: str) -> bool | None:
-    """Return whether a file or folder is another than its hash says; None where nobody can tell."""
+    """Return whether a file or folder differs from its hash; None if unknown."""
     if not md5.endswith(FOLDER):
         return not path.is_file() or file_md5(path) != md5
     wanted = folder_files(md5)
@@ -50,7 +50,7 @@ def differs(path: Path, md5: str) -> bool | None:
 
 
 def damaged(md5: str) -> list[str]:
-    """Return the objects behind an output's hash whose bytes have another hash."""
+    """Return the objects of an output whose bytes do not match their names."""
     found = []
     names = [md5, *((folder_files(md5) or {}).values() if md5.endswith(FOLDER) else ())]
     for name in names:
@@ -61,7 +61,7 @@ def damaged(md5: str) -> list[str]:
 
 
 def is_here(md5: str) -> bool:
-    """Return whether DVC's cache holds all of an output."""
+    """Return whether DVC's cache contains all of an output."""
     if cached_object(md5) is None:
         return False
     files = folder_files(md5) if md5.endswith(FOLDER) else {}
@@ -69,12 +69,12 @@ def is_here(md5: str) -> bool:
 
 
 def kept_file(md5: str) -> Path | None:
-    """Return where DVC's cache holds a file as it was written; None where it does not."""
+    """Return the path of a file in DVC's cache, if it is there unchanged; else None."""
     path = cached_object(md5)
     return path if path is not None and file_md5(path) == md5 else None
 
 
 def bytes_of(md5: str) -> bytes | None:
-    """Return a file's content from DVC's cache; None where it is not there."""
+    """Return a file's content from DVC's cache; None if it is not there."""
     path = kept_file(md5)
     return None if path is None else path.read_bytes()

@@ -1,4 +1,4 @@
-"""The machine and the packages of a run beside those of the same run here and now."""
+"""Machine and packages of a run, compared with those of its repetition here."""
 
 from collections.abc import Iterable, Iterator
 
@@ -8,11 +8,11 @@ from vestibular.core.costs import CandidateCosts, ExamCost, Machine, TrainingCos
 def machines_text(
     before: Iterable[CandidateCosts], now: Iterable[TrainingCost | ExamCost]
 ) -> list[str]:
-    """Say what differs between the machines and packages of two runs, a line each.
+    """Describe the differences between the machines and packages of two runs, one per line.
 
     Args:
-        before: what the commit's own run has measured, as far as that is known.
-        now: what was measured when it was run again.
+        before: costs recorded by the commit's own run, as far as they are known.
+        now: costs measured when it was run again.
     """
     there = _distinct(
         cost.machine for costs in before for cost in (costs.train, costs.evaluate) if cost
@@ -24,7 +24,7 @@ def machines_text(
         return [f"machine and packages: not recorded by the commit; here {_words(here[0])}"]
     lines = [line for one in there for other in here for line in _differences(one, other)]
     if not lines:
-        return [f"machine and packages: those that the commit records, {_words(here[0])}"]
+        return [f"machine and packages: as recorded by the commit, {_words(here[0])}"]
     return list(dict.fromkeys(lines))
 
 

@@ -1,4 +1,4 @@
-"""Each output of a run beside what came out when it was run again."""
+"""Comparison of each output of a run with the output of its repetition."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -13,7 +13,7 @@ from vestibular.core.exam_results import AnsweredQuestion
 from vestibular.core.paths import COSTS, WINNER
 from vestibular.core.version_control import committed_text
 from vestibular.registry.changes import CandidateChange, compare_answers, corrected
-from vestibular.registry.changes_text import NAMED, sentence
+from vestibular.registry.changes_text import NAMED, score_sentence
 from vestibular.selection.means import LEVEL
 from vestibular.verification.amounts import describe_file, describe_folder
 from vestibular.verification.contents import bytes_of, files_below, folder_files, recorded
@@ -23,7 +23,7 @@ from vestibular.verification.scores import is_of_answers, read_answers
 
 
 class Verdict(StrEnum):
-    """What an output comes to."""
+    """Result for one output."""
 
     EQUAL = "bitwise equal"
     NOISE = "equal within noise"
@@ -34,13 +34,13 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True)
 class Outcome:
-    """An output."""
+    """Outcome of one output."""
 
     stage: str
     path: str
     verdict: Verdict
     detail: str = ""
-    """What differs and how much, or why there is no output."""
+    """What differs and by how much, or why there is no output."""
 
 
 @dataclass(frozen=True)
@@ -49,9 +49,9 @@ class Before:
 
     commit: str
     lock: Mapping[str, Any]
-    """What its `dvc.lock` says."""
+    """Content of its `dvc.lock`."""
     held_by_git: Mapping[str, str]
-    """Hash of each output that git holds, as the commit has it."""
+    """Hash of each output that git tracks, as of the commit."""
 
     def md5(self, stage: Stage, output: Output) -> str | None:
         """Return an output's hash; None if the commit has no such output."""
@@ -60,7 +60,7 @@ class Before:
         return self.held_by_git.get(output.path)
 
     def content(self, output: Output, md5: str) -> bytes | None:
-        """Return a file's content; None where it is not here."""
+        """Return a file's content; None if it is not here."""
         if output.cached:
             return bytes_of(md5)
         text = committed_text(self.commit, output.path)
@@ -72,10 +72,10 @@ Exams = Mapping[str, CandidateChange | None]
 
 
 def outcomes(before: Before, clone: Clone, stages: Sequence[Stage], rerun: Rerun) -> list[Outcome]:
-    """Compare the outputs of the stages that were run again, in their order.
+    """Compare the outputs of the repeated stages, in order.
 
     Raises:
-        DataError: answers are not what they should be.
+        DataError: an answers file is malformed.
     """
     made = {stage.name: recorded(rerun.lock, stage.name) for stage in stages}
     outputs = [(stage, output) for stage in stages for output in stage.outputs]
@@ -104,7 +104,7 @@ def outcomes(before: Before, clone: Clone, stages: Sequence[Stage], rerun: Rerun
 
 
 def _exams(before: Before, clone: Clone, differing: Sequence[Pair]) -> Exams:
-    """Compare the answers that differ; None for those whose commit's own are not here."""
+    """Compare the answers that differ; None for those whose original answers are not here."""
     changes = {}
     for stage, output in differing:
         if is_of_answers(output.path):
@@ -118,10 +118,10 @@ def _exams(before: Before, clone: Clone, differing: Sequence[Pair]) -> Exams:
 def _is_noise(
     commit: str, clone: Clone, stage: Stage, differing: Sequence[Pair], exams: Exams
 ) -> bool:
-    """Return whether what a stage made differs in no way that an exam can show.
+    """Return whether the differences in a stage's outputs do not matter in any exam.
 
-    Weights and curves are judged by the answers that the model gives, a choice by whose it is. Of
-    data and pins nothing is noise, nor is what follows from answers or weights that are the same.
+    Weights and curves are judged by the model's answers, a choice by its winner. Differences in
+    data and pins are never noise, nor are differences that follow from equal answers or weights.
     """
     others = [pair for pair in differing if pair[0].name != LAST]
     if stage.name == LAST:
@@ -162,7 +162,7 @@ def _within_noise(change: CandidateChange) -> bool:
 
 
 def _winner(text: str | None) -> str | None:
-    """Return whose the choice is; None where no file that says so is left."""
+    """Return the chosen candidate; None without a readable file."""
     try:
         return str(json.loads(text)["winner"]) if text is not None else None
     except (ValueError, KeyError, TypeError):
@@ -179,18 +179,18 @@ def _detail(before: Before, clone: Clone, stage: Stage, output: Output, exams: E
         return describe_folder(folder_files(md5), files_below(made), made)
     content = before.content(output, md5)
     if content is None:
-        return "how much is not known: the commit's own is not here"
+        return "amount unknown: the commit's own file is not here"
     return describe_file(Path(output.path), content, made.read_bytes())
 
 
 def _exam(change: CandidateChange) -> str:
     if change.same_answers:
-        return "every answer and score is the same"
+        return "all answers and scores are the same"
     if not change.questions:
-        return "no question is the same"
+        return "no common question"
     flips = {way: sum(one.way == way for one in change.flipped) for way in ("gained", "lost")}
-    said = "; ".join(sentence(change.scores[metric], label) for metric, label in NAMED)
+    said = "; ".join(score_sentence(change.scores[metric], label) for metric, label in NAMED)
     return (
-        f"{said}; of {change.questions} questions {flips['gained']} are right now that were not, "
-        f"{flips['lost']} no longer are"
+        f"{said}; of {change.questions} questions, {flips['gained']} are newly right and "
+        f"{flips['lost']} newly wrong"
     )

@@ -1,4 +1,4 @@
-"""The stages of a clone's `dvc.yaml`: what they write, and what they read that none makes."""
+"""The stages of a clone's `dvc.yaml`: their outputs, and inputs that no stage makes."""
 
 import os
 from collections.abc import Sequence
@@ -14,48 +14,48 @@ from vestibular.core.version_control import last_line, run_git
 
 @dataclass(frozen=True)
 class Output:
-    """A file or folder that a stage writes."""
+    """A file or folder written by a stage."""
 
     path: str
     cached: bool
-    """Whether DVC's cache holds it; else git does."""
+    """Whether it is in DVC's cache; otherwise git tracks it."""
 
 
 @dataclass(frozen=True)
 class Stage:
-    """A stage."""
+    """One stage."""
 
     name: str
     outputs: tuple[Output, ...]
     inputs: tuple[str, ...]
-    """Paths, settings left aside."""
+    """Paths, settings excluded."""
 
     @property
     def cell(self) -> str:
-        """What stands behind the `@`: a candidate, or a candidate's repeat; empty without one."""
+        """The part after the `@`: a candidate, or a candidate's repeat; empty without one."""
         return self.name.partition("@")[2]
 
 
 @dataclass(frozen=True)
 class Pipeline:
-    """All stages, each behind those that it reads from."""
+    """All stages, each after those that it depends on."""
 
     stages: tuple[Stage, ...]
     kept: tuple[str, ...]
-    """What DVC names the stages and files elsewhere whose cached outputs are read."""
+    """Addresses of stages and files elsewhere whose cached outputs are read."""
 
     def outputs(self) -> list[tuple[Stage, Output]]:
         """Return every output with its stage."""
         return [(stage, output) for stage in self.stages for output in stage.outputs]
 
     def sources(self) -> list[str]:
-        """Return what is read and no stage makes."""
+        """Return the inputs that no stage makes."""
         made = [output.path for _, output in self.outputs()]
         read = dict.fromkeys(path for stage in self.stages for path in stage.inputs)
         return [path for path in read if not any(_overlap(path, other) for other in made)]
 
     def chosen(self, cells: Sequence[str] | None) -> tuple[Stage, ...]:
-        """Return the stages to run: all, or those of some cells with what they rest on.
+        """Return the stages to run: all, or those of some cells with their dependencies.
 
         Raises:
             LaunchError: there is no such cell.
@@ -68,7 +68,7 @@ class Pipeline:
                 raise LaunchError(f"--cells: {cell}: no such cell (there are {', '.join(known)})")
         wanted = [stage for stage in self.stages if stage.cell in cells]
         read = [path for stage in wanted for path in stage.inputs]
-        # a repeat's exam may read what another cell's stages make
+        # a repeat's exam may read outputs of another cell's stages
         while behind := [
             stage
             for stage in self.stages
@@ -106,13 +106,13 @@ def read_pipeline(clone: Clone) -> Pipeline:
 
 
 def provide_sources(clone: Clone, pipeline: Pipeline) -> None:
-    """Give a clone what its stages read and git does not hold.
+    """Add to a clone what its stages read and git does not contain.
 
-    What DVC keeps comes from its cache, or else from a remote. What neither of them holds (base
-    models, downloaded data) is the project's own, to which a link leads; `dvc.lock` has its hash.
+    What DVC tracks comes from its cache, or else from a remote. Anything else (base models,
+    downloaded data) is linked from the project; `dvc.lock` has its hash.
 
     Raises:
-        DataError: something is nowhere.
+        DataError: something is not available anywhere.
     """
     if pipeline.kept:
         done = clone.run_dvc("pull", "--quiet", *pipeline.kept)
@@ -123,8 +123,8 @@ def provide_sources(clone: Clone, pipeline: Pipeline) -> None:
         if not there.exists():
             if not here.exists():
                 raise DataError(
-                    f"{source}: neither git nor DVC holds it, and it is not here; if it was "
-                    "downloaded, `vestibular fetch` gets it"
+                    f"{source}: neither git nor DVC has it, and it is not here; if it was "
+                    "downloaded, run `vestibular fetch`"
                 )
             _link(here, there)
         elif here.is_dir():
@@ -135,24 +135,24 @@ def provide_sources(clone: Clone, pipeline: Pipeline) -> None:
 
 def _stage(stage: Any, project: Path) -> Stage:
     outputs = [Output(_path(out, project), bool(out.use_cache)) for out in stage.outs]
-    # of settings the file is no input: git has it
+    # the settings file is not an input: git has it
     inputs = [_path(dep, project) for dep in stage.deps if getattr(dep, "params", None) is None]
     return Stage(str(stage.name), tuple(outputs), tuple(inputs))
 
 
 def _path(thing: Any, project: Path) -> str:
-    """Return where an output or input lies, relative to the project's top folder."""
+    """Return the path of an output or input, relative to the project's top folder."""
     return Path(os.path.relpath(str(thing.fs_path), project)).as_posix()
 
 
 def _overlap(one: str, other: str) -> bool:
-    """Return whether two paths are the same, or one lies in the other."""
+    """Return whether two paths are equal, or one contains the other."""
     first, second = Path(one), Path(other)
     return first.is_relative_to(second) or second.is_relative_to(first)
 
 
 def _ignored_below(folder: Path) -> list[Path]:
-    """Return the files of a folder that git was told to leave out, bytecode aside."""
+    """Return the files in a folder that git ignores, bytecode excluded."""
     listed = run_git(
         *("ls-files", "-z", "--others", "--ignored", "--exclude-standard", "--", str(folder))
     )

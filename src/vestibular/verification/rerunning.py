@@ -1,4 +1,4 @@
-"""The stages run again in a clone, one after the other, and shown while they run."""
+"""Repetition of stages in a clone, one after the other, with progress on the log."""
 
 import re
 import sys
@@ -21,42 +21,42 @@ from vestibular.registry.commits import LOCK
 from vestibular.verification.pipeline import Stage
 
 RUNNING = re.compile(r"^Running stage '(.+)':$")
-"""What DVC says when it begins a stage."""
+"""DVC's line at the start of a stage."""
 LOOK_SECONDS = 0.2
 LAST_LINES = 8
-"""Lines of a failed stage's output that are shown."""
+"""Number of lines shown of a failed stage's output."""
 OPTIONS = ("--single-item", "--force", "--no-run-cache", "--no-commit", "--keep-going")
-"""Of `dvc repro`: each stage named runs, nothing is restored, and nothing is kept."""
+"""Options of `dvc repro`: each named stage runs, nothing is restored, and nothing is stored."""
 MEASURED = Path(".vestibular/costs")
 ASIDE = "measured"
-"""Within a clone's folder: figures of this run, which `select` must not see."""
+"""In a clone's folder: costs of this run, which `select` must not see."""
 
 
 @dataclass
 class Rerun:
-    """What became of the stages."""
+    """Result of running the stages."""
 
     seconds: dict[str, float] = field(default_factory=dict)
-    """Of each stage that was begun."""
+    """Duration of each stage that was started."""
     said: dict[str, list[str]] = field(default_factory=dict)
-    """The lines that each stage said, and DVC behind it."""
+    """Output of each stage, and of DVC after it."""
     lock: dict[str, Any] = field(default_factory=dict)
-    """What `dvc.lock` says of the stages that succeeded."""
+    """Content of `dvc.lock` for the stages that succeeded."""
 
     def last_lines(self, stage: str) -> list[str]:
-        """Return the end of what a stage has said, which tells why it failed."""
-        return self.said.get(stage, [f"{stage}: was not begun"])[-LAST_LINES:]
+        """Return the end of a stage's output, which tells why it failed."""
+        return self.said.get(stage, [f"{stage}: was not started"])[-LAST_LINES:]
 
 
 def run_again(clone: Clone, stages: Sequence[Stage]) -> Rerun:
-    """Run stages in a clone, and say on the log how long each has taken.
+    """Run stages in a clone, and log the duration of each.
 
-    `select` is shown the costs that the commit's own run has measured, where they are of equal
-    trainings: what it writes is comparable then.
+    `select` gets the costs that the commit's own run measured, where the trainings are equal, so
+    that its outputs are comparable.
 
     Args:
-        clone: with what the stages read and none of them makes.
-        stages: each behind those that it reads from.
+        clone: contains what the stages read and none of them makes.
+        stages: each after those that it depends on.
     """
     (clone.project / LOCK).unlink(missing_ok=True)
     result = Rerun()
@@ -67,14 +67,14 @@ def run_again(clone: Clone, stages: Sequence[Stage]) -> Rerun:
                 _put_aside_costs(clone)
             if part:
                 _run(clone, [stage.name for stage in part], result, bar)
-    # of a stage that failed it says nothing
+    # it contains nothing about a failed stage
     if (lock := clone.project / LOCK).is_file():
         result.lock = read_yaml(lock)
     return result
 
 
 def costs_of(clone: Clone) -> Iterator[tuple[str, TrainingCost | ExamCost]]:
-    """Yield what was measured in a clone: the name of the run, and the figures."""
+    """Yield the costs measured in a clone, with the name of their run."""
     for folder in (clone.folder / ASIDE, clone.project / MEASURED):
         for path in sorted(folder.glob("*.json")):
             run, _, stage = path.stem.rpartition("-")
@@ -89,7 +89,7 @@ def _put_aside_costs(clone: Clone) -> None:
     try:
         known = {costs.run for costs in Costs.read(path).candidates.values()}
     except DataError:
-        # `select` keeps nothing of a damaged file either
+        # `select` drops a damaged file too
         return
     aside = clone.folder / ASIDE
     aside.mkdir()
@@ -122,7 +122,7 @@ def _run(clone: Clone, names: Sequence[str], result: Rerun, bar: "tqdm[NoReturn]
 
 
 class _Follower:
-    """Reads along what DVC and the stages say."""
+    """Follows the output of DVC and the stages."""
 
     def __init__(self, result: Rerun, bar: "tqdm[NoReturn]") -> None:
         self._result = result
@@ -132,7 +132,7 @@ class _Follower:
         self._began = 0.0
 
     def hear(self, more: bytes) -> None:
-        """Take what was written since the last time."""
+        """Process output written since the last call."""
         *lines, self._rest = (self._rest + more).split(b"\n")
         for raw in lines:
             # progress bars overwrite their line
@@ -146,7 +146,7 @@ class _Follower:
                 self._result.said[self._stage].append(line)
 
     def end_stage(self) -> None:
-        """Tell how long the stage took that has just ended."""
+        """Print the duration of the stage that has just ended."""
         if self._stage is not None:
             seconds = time.monotonic() - self._began
             self._result.seconds[self._stage] = seconds

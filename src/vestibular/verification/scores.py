@@ -1,4 +1,4 @@
-"""Scores computed again from the answers that they are said to be of."""
+"""Scores computed again from the answers."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -30,23 +30,23 @@ from vestibular.verification.contents import kept_file, recorded, stages_of
 from vestibular.verification.pipeline import Pipeline
 
 ANSWERS = (PREDICTIONS, BASE_PREDICTIONS, REPEAT_PREDICTIONS)
-"""Folders with a file of answers for each exam."""
+"""Folders with one file of answers per exam."""
 
 
 def is_of_answers(path: str) -> bool:
-    """Return whether an output holds an exam's answers."""
+    """Return whether an output contains an exam's answers."""
     return Path(path).parent in ANSWERS and Path(path).suffix == ".jsonl"
 
 
 def read_answers(path: Path, md5: str | None) -> list[AnsweredQuestion] | None:
-    """Read an exam's answers from DVC's cache; None where they are not there.
+    """Read an exam's answers from DVC's cache; None if they are not there.
 
     Args:
-        path: where the run wrote them, for messages.
+        path: original path, for messages.
         md5: their hash.
 
     Raises:
-        DataError: the file is not what it should be.
+        DataError: the file is malformed.
     """
     content = kept_file(md5) if md5 is not None else None
     if content is None:
@@ -60,15 +60,15 @@ def read_answers(path: Path, md5: str | None) -> list[AnsweredQuestion] | None:
 def wrong_scores(
     project: Path, pipeline: Pipeline, lock: Mapping[str, Any]
 ) -> tuple[int, list[Finding]]:
-    """Score all answers that are here again.
+    """Score again all answers that are available.
 
     Args:
         project: the commit's files.
         pipeline: its stages.
-        lock: what its `dvc.lock` says.
+        lock: content of its `dvc.lock`.
 
     Returns:
-        how many answers were scored, and whose scores come out different.
+        the number of scored answers, and those whose scores differ.
     """
     found, scored = [], 0
     known: dict[Path, Sequence[AnsweredQuestion]] = {}
@@ -108,8 +108,8 @@ def _wrong_rows(rows: Sequence[AnsweredQuestion], settings: Mapping[str, Any]) -
             right = _scored(answer, row.references, rules, unanswerable)
             if (match, overlap) != right:
                 yield (
-                    f"question {row.id}{what}: exact match {match:g} and F1 {overlap:g} are said "
-                    f"of {answer!r}, which has {right[0]:g} and {right[1]:g}"
+                    f"question {row.id}{what}: recorded exact match {match:g} and F1 {overlap:g} "
+                    f"for {answer!r}, but the scores are {right[0]:g} and {right[1]:g}"
                 )
                 break
 
@@ -117,9 +117,9 @@ def _wrong_rows(rows: Sequence[AnsweredQuestion], settings: Mapping[str, Any]) -
 def _scored(
     answer: str, references: Sequence[str], rules: Normalization, unanswerable: str | None
 ) -> tuple[float, float]:
-    """Return an answer's exact match and F1, as the exam's metric rounds it.
+    """Return an answer's exact match and F1, rounded like the exam's metric.
 
-    Not by that metric itself: the library that loads it takes seconds to be imported.
+    The metric itself is not used: the library that loads it takes seconds to import.
     """
     word_f1 = f1
     if unanswerable is not None:
@@ -134,7 +134,7 @@ def _scored(
 def _wrong_means(
     project: Path, known: Mapping[Path, Sequence[AnsweredQuestion]]
 ) -> Iterator[Finding]:
-    """Compare the score files that git holds with the answers' means."""
+    """Compare the score files in git with the answers' means."""
     for path, rows in known.items():
         name = f"{path.stem}.json"
         written, base = project / SCORES / name, BASE_PREDICTIONS / path.name
@@ -152,7 +152,7 @@ def _wrong_means(
             if one != other:
                 yield Finding(
                     "scores",
-                    f"{SCORES / name}: {whose}: {_scores(one)}, and its answers have "
+                    f"{SCORES / name}: {whose}: {_scores(one)}, but its answers have "
                     f"{_scores(other)}",
                 )
 

@@ -1,4 +1,4 @@
-"""A verification, laid out for a terminal."""
+"""A verification, formatted for a terminal."""
 
 import textwrap
 from collections import Counter
@@ -13,7 +13,7 @@ ORDER = (Verdict.DIFFERENT, Verdict.NOT_MADE, Verdict.NOISE, Verdict.EQUAL, Verd
 
 
 def as_text(found: Verification) -> str:
-    """Lay out what came out when a revision was run again, and the verdict in one line."""
+    """Format the result of a repetition, with the verdict in one line."""
     lines = []
     if found.outcomes:
         rows = [(one.stage, one.path, one.verdict.value) for one in found.outcomes]
@@ -33,7 +33,7 @@ def _detail(one: Outcome) -> list[str]:
 
 
 def _failures(found: Verification) -> list[str]:
-    """Show the last lines of each stage that failed."""
+    """Show the last lines of each failed stage."""
     failed = dict.fromkeys(one.stage for one in found.outcomes if one.verdict is Verdict.NOT_MADE)
     return [
         line
@@ -50,7 +50,7 @@ def _verdict(found: Verification) -> str:
         number = len(found.findings)
         of_commit = f"{number} {'finding' if number == 1 else 'findings'} in the commit itself"
     if not found.outcomes:
-        return f"{found.name}: {of_commit or 'nothing is wrong with the commit itself'}; not run"
+        return f"{found.name}: {of_commit or 'no faults found in the commit itself'}; not run"
     if not found.findings and set(counts) <= {Verdict.EQUAL, Verdict.MEASURED}:
         return f"{found.name}: bitwise equal, costs excluded ({counts[Verdict.EQUAL]} outputs)"
     return f"{found.name}: " + "; ".join([", ".join(said), *([of_commit] if of_commit else [])])

@@ -1,4 +1,4 @@
-"""A revision verified: first what it says of itself, then what comes out when it is run again."""
+"""Verification of a revision: first its own consistency, then its repetition."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -32,42 +32,41 @@ Tell = Callable[[str], None]
 
 @dataclass
 class Verification:
-    """What was found out about a revision."""
+    """Findings about a revision."""
 
     name: str
-    """The commit in short."""
+    """The short commit."""
     findings: list[Finding] = field(default_factory=list)
-    """What the commit alone tells."""
+    """Faults found without a run."""
     outcomes: list[Outcome] = field(default_factory=list)
-    """Each output that was made again; empty if nothing was run."""
+    """Each repeated output; empty if nothing was run."""
     machines: list[str] = field(default_factory=list)
-    """What differs between the machines and packages, a line each."""
+    """Differences between the machines and packages, one per line."""
     rerun: Rerun = field(default_factory=Rerun)
 
     def is_equal(self, noise_allowed: bool) -> bool:
         """Return whether nothing differs.
 
         Args:
-            noise_allowed: whether what is equal within noise counts as equal.
+            noise_allowed: whether outputs that are equal within noise count as equal.
         """
         fine = {Verdict.EQUAL, Verdict.MEASURED, *([Verdict.NOISE] if noise_allowed else [])}
         return not self.findings and all(one.verdict in fine for one in self.outcomes)
 
 
 def verify(name: str, cells: Sequence[str] | None, run: bool, tell: Tell) -> Verification:
-    """Check a revision's results, in a temporary clone that goes whatever happens.
+    """Check a revision's results, in a temporary clone that is always removed.
 
     Args:
-        name: a commit, branch, tag or experiment of DVC's.
-        cells: those to run again, as `dvc.yaml` names them behind the `@`; None for all stages.
+        name: a commit, branch, tag or DVC experiment.
+        cells: cells to run again, as named in `dvc.yaml` after the `@`; None for all stages.
         run: whether to run anything.
-        tell: is told each line as soon as it is known.
+        tell: called with each line as soon as it is known.
 
     Raises:
-        DataError: there is no such revision, it holds no run, or something that it reads is
-            nowhere.
-        GitError: git or DVC does not do its part.
-        LaunchError: there is no such cell, or the revision is another library's.
+        DataError: there is no such revision, it has no run, or one of its inputs is not available.
+        GitError: git or DVC fails.
+        LaunchError: there is no such cell, or the revision belongs to another library.
     """
     revision = read_revision(name)
     commit = _full(revision.name)
@@ -76,7 +75,7 @@ def verify(name: str, cells: Sequence[str] | None, run: bool, tell: Tell) -> Ver
     if run_git(
         "--no-optional-locks", "status", "--porcelain", "--untracked-files=no", "--", "."
     ).stdout:
-        tell("what has been changed here since the last commit is no part of it")
+        tell("changes since the last commit are not included")
     with temporary_clone(commit) as clone:
         _check_library(clone)
         pipeline = read_pipeline(clone)
@@ -101,12 +100,12 @@ def _full(short: str) -> str:
 
 
 def _check_library(clone: Clone) -> None:
-    """Make sure that the installed library is the one that a project's commit was run with."""
+    """Check that the installed library is the one with which a project's commit was run."""
     code = clone.project / CODE
     if code.is_dir() and (names := differing(code)):
         raise LaunchError(
-            f"{clone.commit[:7]}: {CODE}: {', '.join(names)}: it is of another library than the "
-            f"installed one (vestibular {library_version()}); install that of "
+            f"{clone.commit[:7]}: {CODE}: {', '.join(names)}: belongs to another library than the "
+            f"installed one (vestibular {library_version()}); install the one in "
             f"{CODE}/requirements.txt to verify it"
         )
 
@@ -114,27 +113,27 @@ def _check_library(clone: Clone) -> None:
 def _checked(
     revision: Revision, clone: Clone, pipeline: Pipeline, commit: str, tell: Tell
 ) -> list[Finding]:
-    """Find out what the commit alone tells, and tell it."""
+    """Check the commit without a run, and report the result."""
     outputs, lock = pipeline.outputs(), revision.lock
     kept = [pair for pair in outputs if pair[1].cached]
     in_git = [pair for pair in outputs if not pair[1].cached]
-    # before DVC looks at its cache: it deletes what it finds damaged
+    # before DVC looks at its cache: it deletes damaged objects
     damaged = commit_checks.damaged_objects(outputs, lock)
     missing = commit_checks.missing_outputs(outputs, lock)
     if missing and has_remote():
-        tell(f"getting {len(missing)} outputs that DVC's cache lacks from the remote")
+        tell(f"downloading {len(missing)} outputs that are not in DVC's cache from the remote")
         clone.run_dvc("fetch", "--quiet")
         missing = commit_checks.missing_outputs(outputs, lock)
-    # links to the cache, which no stage writes to: it removes what it makes before it runs
+    # links to the cache are safe: a stage's outputs are removed before it runs
     clone.run_dvc("checkout", "--quiet", "--allow-missing")
     unknown = [*missing, *(finding.path for finding in damaged)]
     found = commit_checks.not_of_this_commit(clone, pipeline, lock, unknown)
     found += commit_checks.not_as_written(clone.project, in_git, lock, "the commit's file")
     found += damaged
     if commit == head_commit() and _same_lock(commit):
-        # what the commit itself has wrong is told already
+        # faults of the commit itself are already reported
         rest = [pair for pair in outputs if pair[1].path not in {one.path for one in found}]
-        where = "what lies in the working tree"
+        where = "the file in the working tree"
         found += commit_checks.not_as_written(Path(), rest, lock, where)
     scored, wrong = wrong_scores(clone.project, pipeline, lock)
     found += wrong
@@ -143,9 +142,8 @@ def _checked(
     if not found:
         present = len(outputs) - len(missing)
         tell(
-            f"without a run: dvc.lock is of this commit's settings, code and data; {present} "
-            f"outputs are those that it names; {scored:,} answers have the scores that are said of "
-            "them"
+            f"without a run: dvc.lock matches this commit's settings, code and data; {present} "
+            f"outputs match dvc.lock; {scored:,} answers have the recorded scores"
         )
     if missing:
         tell(
@@ -156,7 +154,7 @@ def _checked(
 
 
 def _same_lock(commit: str) -> bool:
-    """Return whether the working tree's results are said to be the commit's."""
+    """Return whether the working tree's results are recorded as the commit's."""
     here = Path(LOCK)
     return here.is_file() and here.read_text(encoding="utf-8") == committed_text(commit, LOCK)
 
@@ -171,7 +169,7 @@ def _before(revision: Revision, clone: Clone, pipeline: Pipeline, commit: str) -
 
 
 def _costs(commit: str) -> list[CandidateCosts]:
-    """Return what the commit's own run has measured; nothing where that cannot be read."""
+    """Return the costs recorded by the commit's own run; empty if they cannot be read."""
     text = committed_text(commit, COSTS)
     try:
         return list(Costs.parse(json.loads(text), COSTS).candidates.values()) if text else []

@@ -13,7 +13,7 @@ from bench import architectures
 FOUND: dict[str, dict[str, Any]] = {
     "gpt2": {"training": "shared", "exam": "shared", "reason": "", "targets": ["c_attn"]},
     "bloom": {"training": "padded", "exam": "padded", "reason": "a | b", "targets": "x|y"},
-    "bert": {"refused": "is no causal language model"},
+    "bert": {"refused": "is not a causal language model"},
     "fuyu": {"refused": "cannot be built from its default configuration (no timm)"},
     "rwkv": {"refused": "the check took more than 600 s"},
 }
@@ -70,7 +70,7 @@ def test_the_page_counts_each_group(checked: list[str], monkeypatch: pytest.Monk
     assert "| exam | 1 | 1 | 0 | 1 | 1 | 1 |" in lines
     assert "| training | 1 | 1 | 0 | | | |" in lines
     assert r"| bloom | padded | padded | `x\|y` | a \| b |" in lines
-    assert "| bert | refused | refused |  | is no causal language model |" in lines
+    assert "| bert | refused | refused |  | is not a causal language model |" in lines
 
 
 @pytest.mark.slow

@@ -56,10 +56,10 @@ def test_the_user_is_told_about_data_size_and_steps(tmp_path: Path) -> None:
     assert "`vestibular data` shows every row." in said
     # three steps, and ten of warm-up; articles of another language
     assert re.search(
-        r"gpt2-tiny: train\.warmup_steps: 10, and there are [23] steps in all \(4\d questions", said
+        r"gpt2-tiny: train\.warmup_steps: 10, but the training has only [23] steps \(4\d", said
     )
-    assert re.search(r"train\.batch_size: 16 of 4\d questions make [23] steps an epoch", said)
-    assert "evaluate.articles: pt, and data.language is de: write de, for German" in said
+    assert re.search(r"train\.batch_size: 16 of 4\d questions make [23] steps per epoch", said)
+    assert "evaluate.articles: pt, but data.language is de: write de, for German" in said
     refused = run(
         tmp_path,
         *(sys.executable, "-c", "from vestibular.commands.cli import main; main()", "init"),
@@ -96,7 +96,7 @@ def test_a_random_model_is_last_and_never_promoted(tmp_path: Path) -> None:
     for seed in range(SEEDS):
         log = (tmp_path / f"seed-{seed}/log").read_text(encoding="utf-8")
         # the choice speaks up: few documents, and what to type
-        assert re.search(r"There are only [34] documents: every interval rests on few\.", log)
+        assert re.search(r"There are only [34] documents: every interval is based on few\.", log)
         assert "dvc exp run -S 'repeats=[fold-1,fold-2" in log
         assert not re.search(rf"^{RANDOM} is promoted", log, re.MULTILINE)
         assert {*DEMO_BASES, RANDOM} == {

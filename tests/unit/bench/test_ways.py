@@ -14,7 +14,7 @@ from bench.arithmetic import Work, causal, forward_flops, of_rows, training_flop
 from bench.shapes import SHAPES
 from bench.summary import add_equal_answers, times
 from tests.support.commands import ROOT, environment
-from vestibular.modeling.batching import Branch, Row
+from vestibular.modeling.batching import Row, Segment
 
 HIDE = """
 import importlib.abc, sys
@@ -29,12 +29,12 @@ sys.meta_path.insert(0, Absent())
 
 
 def test_a_row_with_one_question_has_the_work_of_a_causal_sequence() -> None:
-    assert of_rows([Row((), (Branch(tuple(range(10)), 7),))]) == causal(10, 3)
+    assert of_rows([Row((), (Segment(tuple(range(10)), 7),))]) == causal(10, 3)
 
 
 def test_the_keys_of_a_shared_row_are_those_that_its_mask_lets_through() -> None:
-    """Counted one by one: a token sees the trunk before it and its own branch."""
-    row = Row((0,) * 5, (Branch((0,) * 3, 1), Branch((0,) * 2, 1)))
+    """Counted one by one: a token sees the prefix before it and its own segment."""
+    row = Row((0,) * 5, (Segment((0,) * 3, 1), Segment((0,) * 2, 1)))
     owner = [0] * 5 + [1] * 3 + [2] * 2
     keys = sum(
         key <= query and owner[key] in (0, owner[query]) for query in range(10) for key in range(10)

@@ -179,8 +179,8 @@ def test_a_training_under_way_is_not_disturbed(tmp_path: Path) -> None:
     assert second.stderr is not None
     assert second.stdout is not None
     assert second.stderr.readline() == (
-        f"the training of x is under way in process {first.pid}; waiting for it to end (if it was "
-        f"left over from a run that was killed, end it with `kill {first.pid}`)\n"
+        f"the training of x is already running in process {first.pid}; waiting for it to "
+        f"end (if it is left over from a killed run, end it with `kill {first.pid}`)\n"
     )
     # it has not been let in
     assert select.select([second.stdout], [], [], 1.0)[0] == []
@@ -191,7 +191,7 @@ def test_a_training_under_way_is_not_disturbed(tmp_path: Path) -> None:
     third = locked(tmp_path, "wait")
     assert third.stderr is not None
     assert third.stdout is not None
-    assert f"under way in process {second.pid};" in third.stderr.readline()
+    assert f"already running in process {second.pid};" in third.stderr.readline()
     second.kill()
     second.communicate(timeout=FOREVER)
     assert third.stdout.readline() == "in\n"
@@ -208,8 +208,8 @@ def test_who_will_not_wait_is_refused(tmp_path: Path) -> None:
     said, errors = refused.communicate("\n", timeout=FOREVER)
     assert (refused.returncode, said) == (2, "")
     assert errors == (
-        f"the training of x is under way in process {first.pid}; if it was left over from a run "
-        f"that was killed, end it with `kill {first.pid}`\n"
+        f"the training of x is already running in process {first.pid}; if it is left over from a "
+        f"killed run, end it with `kill {first.pid}`\n"
     )
     first.kill()
     first.communicate(timeout=FOREVER)
@@ -255,7 +255,7 @@ def test_an_argument_that_is_no_utf_8_is_refused(tmp_path: Path) -> None:
     ("name", "content", "message"),
     [
         ("model.safetensors", b"x" * 5000, "is cut off or damaged"),
-        ("tokenizer.json", b"{}", "no tokenizer can be loaded"),
+        ("tokenizer.json", b"{}", "the tokenizer cannot be loaded"),
         ("config.json", b"[]", "config.json: must be a JSON object"),
         ("config.json", "+layer", "the weights lack"),
     ],

@@ -18,7 +18,7 @@ from tests.support.patience import slowness
 from vestibular.commands.cli import main
 from vestibular.commands.fetch import fetch_data
 from vestibular.commands.pinning import pin_revisions
-from vestibular.core.base_models import Pin, configuration, locate
+from vestibular.core.base_models import Pin, configuration_folder, locate
 from vestibular.core.errors import BaseModelError, DataError
 from vestibular.core.files import file_sha256
 from vestibular.core.hub import download
@@ -241,7 +241,7 @@ def test_a_hub_that_cannot_be_reached_is_no_defect(
     base = load_params(path).candidate("one")
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
     with pytest.raises(BaseModelError, match=r"cannot be downloaded \(ConnectError\)"):
-        configuration("one", base)
+        configuration_folder("one", base)
     # what the cache has is taken
     folder = tmp_path / "hub/models--owner--one"
     (folder / "snapshots" / NEW).mkdir(parents=True)

@@ -168,7 +168,8 @@ def test_a_language_that_is_not_known_is_said_to_be_none(
     params = load_params()
     assert (params.data.language, params.evaluate.articles) == ("ca", "none")
     assert "### Question:" in params.prompt.template
-    assert "data.language: ca: its articles and question words are not" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "data.language: ca: the articles and question words of this language are not" in said
 
 
 def test_a_model_of_the_hub_is_to_be_pinned(

@@ -220,7 +220,9 @@ def test_a_file_of_a_newer_version_is_refused(
     for content in ({"new": 1}, json.loads(example(model).to_text())):
         path.write_text(json.dumps({**content, "version": version}), encoding="utf-8")
         said = refused(model, path)
-        assert said.startswith(f"x.json: is of version {version}, and this Vestibular reads up to")
+        assert said.startswith(
+            f"x.json: is of version {version}, but this Vestibular reads only up to"
+        )
         assert f" {model.VERSION}; use the Vestibular that wrote it" in said
     with pytest.raises(DataError, match=r"^rows\.jsonl:1: is of version 99"):
         write_rows(Path("rows.jsonl"), [{"version": 99}])
@@ -258,7 +260,7 @@ def test_something_else_than_an_object_is_refused(
     """A list, a text, a number, nothing."""
     path = Path("x.json")
     path.write_text(json.dumps(content), encoding="utf-8")
-    assert refused(model, path).startswith("x.json: must hold a JSON object; run `")
+    assert refused(model, path).startswith("x.json: must contain a JSON object; run `")
 
 
 @every_format
@@ -295,9 +297,9 @@ def test_a_fault_within_a_group_has_its_whole_place(in_folder: Path) -> None:
         (b"", "not JSON: "),
         (b"<<<<<<< HEAD", "not JSON: "),
         (b'{"id": "\xe7"}', "not JSON: 'utf-8' codec"),
-        (b"[]", "must hold a JSON object"),
+        (b"[]", "must contain a JSON object"),
         (b'{"version": 2, "id": "q"}', "title: field required"),
-        (b'{"version": 3}', "is of version 3, and this Vestibular reads up to 2"),
+        (b'{"version": 3}', "is of version 3, but this Vestibular reads only up to 2"),
         (b'{"id": "q"}', "cannot be read as a file of version 1 ('after')"),
     ],
 )

@@ -77,7 +77,7 @@ def test_code_beside_a_known_architecture_is_left_alone(folder: Path) -> None:
 
 
 SAYS = {
-    "encoder": "is no causal language model",
+    "encoder": "is not a causal language model",
     "encoder-decoder": "is an encoder-decoder",
     "gguf": "holds GGUF files",
     "adapter": "is an adapter",

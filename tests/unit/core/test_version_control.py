@@ -114,10 +114,10 @@ def test_without_a_repository_every_command_says_so(
     assert "Traceback" not in said.stderr
     if arguments[0] in ("report", "mirror"):
         assert said.returncode == 0, said.stderr
-        assert ("no git repository" in said.stdout) == (arguments[0] == "report")
+        assert ("not a git repository" in said.stdout) == (arguments[0] == "report")
     else:
         assert said.returncode == 2
-        assert "no git repository" in said.stderr
+        assert "not a git repository" in said.stderr
         assert said.stderr.count("\n") == 1
 
 

@@ -78,7 +78,7 @@ def exchange(path: Path) -> None:
         ("model-1-of-2.safetensors", cut, "cut off"),
         ("model-2-of-2.safetensors", point, "git lfs pull"),
         ("tokenizer.json", point, "git lfs pull"),
-        ("model-2-of-2.safetensors", exchange, r"lacks 2 of the tensors.*\(b and so on\)"),
+        ("model-2-of-2.safetensors", exchange, r"lacks 2 of the tensors.*\(for example b\)"),
         ("model.safetensors.index.json", cut, "not the index"),
     ],
 )

@@ -351,7 +351,7 @@ def test_ids_never_collide(tmp_path: Path) -> None:
         ("all.squad", b'{"data": [], "data": []}', "an object has the key 'data' twice"),
         ("all.squad", b'{"data":\n["\xff"]}', "line 2: not UTF-8"),
         ("all.squad", b"  \n", "is empty"),
-        ("all.squad", b'{"data": []}', "holds no question"),
+        ("all.squad", b'{"data": []}', "contains no question"),
     ],
 )
 def test_a_file_that_cannot_be_right_is_refused(
@@ -367,9 +367,9 @@ def test_a_file_that_cannot_be_right_is_refused(
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("Jörg baute es", "As Latin-1 it reads 'Jörg'; in a spreadsheet save it as CSV UTF-8"),
-        ("das Café.", "As Latin-1 it reads 'Café.'; in"),
-        ("er sagte „Nein“", "As Latin-1 it reads '„Nein“'; in"),
+        ("Jörg baute es", "As Latin-1 it reads 'Jörg'; save it as CSV UTF-8 in a spreadsheet"),
+        ("das Café.", "As Latin-1 it reads 'Café.'; save"),
+        ("er sagte „Nein“", "As Latin-1 it reads '„Nein“'; save"),
     ],
 )
 def test_a_latin_1_file_is_told_how_to_be_saved_anew(tmp_path: Path, line: str, said: str) -> None:
@@ -414,11 +414,13 @@ def test_csv_faults_name_the_line_on_which_the_row_begins(tmp_path: Path) -> Non
     good = '"a\nb\nc",who?,Ada,,k,d,\n'
     text = ",".join(COLUMNS.values()) + f"\n{good}\n{good}\n"
     (tmp_path / "all.csv").write_text(f"{text}x,y\n", encoding="utf-8")
-    assert f"{tmp_path}/all.csv: line 10: row 3: has another number" in refusal(tmp_path, "csv")[0]
+    assert (
+        f"{tmp_path}/all.csv: line 10: row 3: has a different number" in refusal(tmp_path, "csv")[0]
+    )
     (tmp_path / "all.csv").write_text(f'{text}"open\nand so on\n', encoding="utf-8")
     message, _ = refusal(tmp_path, "csv")
     assert f"{tmp_path}/all.csv: line 10: not CSV: " in message
-    assert "the row goes on to line 11" in message
+    assert "the row continues to line 11" in message
 
 
 def test_two_files_of_one_content_are_refused(tmp_path: Path) -> None:
@@ -438,7 +440,7 @@ def test_all_refused_rows_are_written_though_ten_are_shown(tmp_path: Path) -> No
     write_lines(tmp_path, [row(number, text=number) for number in range(14)])
     message, rows = refusal(tmp_path, "jsonl")
     assert message.count("\n") == 10
-    assert "and 4 more; .vestibular/refused_data.jsonl has all of them" in message
+    assert "and 4 more; all are in .vestibular/refused_data.jsonl" in message
     assert [each.row for each in rows] == list(range(1, 15))
 
 
@@ -565,5 +567,5 @@ def test_strict_refuses_all_that_is_odd_at_once(tmp_path: Path) -> None:
         (9, "answers_in_one_text"),
     ]
     message = str(refused.value)
-    assert "line 7: row 6: answer not in context: 'Zoe'; mend it, or write" in message
+    assert "line 7: row 6: answer not in context: 'Zoe'; correct it, or write" in message
     assert "data.strict: false (kept)" in message

@@ -22,8 +22,8 @@ from vestibular.data.audit import audit
 from vestibular.data.dataset import load_dataset
 from vestibular.data.folds import count_leaks_between, deal_folds, plan_repeats
 from vestibular.data.leaks import find_leaks
-from vestibular.data.records import Record, SourceAnswer
 from vestibular.data.settings import DataSettings
+from vestibular.data.sources import SourceAnswer, SourceQuestion
 from vestibular.data.splits import split_by_document
 from vestibular.data.squad import read_squad
 from vestibular.scoring.normalization import Normalization
@@ -190,7 +190,11 @@ def test_a_bad_cell_is_placed(tmp_path: Path, change: dict[str, Any], message: s
     [
         ("train.jsonl", "{}\n{", "row 2: not JSON"),
         ("train.jsonl", "[1]", "row 1: must be a JSON object"),
-        ("train.csv", "nome,documento,texto,pergunta,respostas\n1,2", "row 1: has another number"),
+        (
+            "train.csv",
+            "nome,documento,texto,pergunta,respostas\n1,2",
+            "row 1: has a different number",
+        ),
         ("train.csv", 'nome,documento,texto,pergunta,respostas\n"1', "not CSV"),
         ("train.parquet", "PAR", "not Parquet"),
     ],
@@ -207,7 +211,7 @@ def test_the_wrong_file_is_refused_by_its_hash(tmp_path: Path) -> None:
     write_squad(tmp_path / "train.json", "1.1")
     right = file_sha256(tmp_path / "train.json")
     load_dataset(settings(tmp_path, "squad", sha256={"train": right}), Normalization(), 42)
-    with pytest.raises(DataError, match=r"is not the file that is meant.*data\.sha256\.train"):
+    with pytest.raises(DataError, match=r"is not the expected file.*data\.sha256\.train"):
         load_dataset(settings(tmp_path, "squad", sha256={"train": "0" * 64}), Normalization(), 42)
 
 
@@ -222,7 +226,7 @@ def test_a_file_that_could_be_fetched_says_so(tmp_path: Path) -> None:
 def test_no_document_is_in_both_splits(documents: list[int], size: float) -> None:
     """Whole documents are held out, at least the fraction asked for, whatever the order."""
     records = [
-        Record(str(n), f"d{name}", f"c{n}", "q", (SourceAnswer("a", None),), False)
+        SourceQuestion(str(n), f"d{name}", f"c{n}", "q", (SourceAnswer("a", None),), False)
         for n, name in enumerate(documents)
     ]
     if len(set(documents)) < 2:
@@ -272,7 +276,7 @@ def test_a_drawn_split_far_from_what_was_asked_warns(tmp_path: Path) -> None:
     for each in drawn:
         assert each.asked == 0.1
         assert (each.warning is None) == (0.05 <= each.share <= 0.15)
-    assert any(each.warning and "10% was asked for, and 9" in each.warning for each in drawn)
+    assert any(each.warning and "10% was requested, but 9" in each.warning for each in drawn)
     given = settings(tmp_path, "jsonl")
     assert load_dataset(given, Normalization(), 1).drawn is None
 
@@ -381,7 +385,9 @@ def test_leaks_between_folds_are_counted_or_refused() -> None:
         *((0,), (0,), (), None)
     ]
     assert count_leaks_between(repeats, "report") == 2
-    with pytest.raises(DataError, match="2 questions are given away by questions of other folds"):
+    with pytest.raises(
+        DataError, match="questions of other folds reveal the answers to 2 questions"
+    ):
         count_leaks_between(repeats, "fail")
 
 
@@ -405,5 +411,5 @@ def test_what_becomes_of_leaks(tmp_path: Path) -> None:
     assert {question.context for question in dropped.questions["train"]} == {ROWS[0]["texto"]}
     assert not any(question.leaked for question in dropped.questions["validation"])
     assert dropped.leaks.dropped_from_train == 3
-    with pytest.raises(DataError, match=r"gives 1 of 2 validation questions away"):
+    with pytest.raises(DataError, match=r"reveal 1 of 2 validation answers"):
         load_dataset(files.model_copy(update={"leaks": "fail"}), Normalization(), 42)

@@ -87,9 +87,9 @@ def test_the_tokens_are_the_tokenizers() -> None:
     encoded = [encode_for_training(tokenizer, params.prompt, one, limit) for one in questions()]
     (row,) = rows(encoded, "shared_context", "answer", 4096)
     alone = sum(each.length for each in encoded)
-    first, second, third = (len(branch.tokens) for branch in row.branches)
+    first, second, third = (len(segment.tokens) for segment in row.segments)
     assert f"{len(encoded[0].prompt)} tokens and the answer {len(encoded[0].answer)}" in WORDS
     assert f"they have {alone} tokens. In one row they have {row.length}" in WORDS
-    assert f"*trunk* of {len(row.trunk)} tokens" in WORDS
-    assert f"*branch* of {first}, {second} and {third} tokens" in WORDS
+    assert f"*prefix* of {len(row.prefix)} tokens" in WORDS
+    assert f"*segment* of {first}, {second} and {third} tokens" in WORDS
     assert f"Only the {len(collate([row])['labels'])} tokens of the three answers" in WORDS

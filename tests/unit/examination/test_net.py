@@ -127,7 +127,7 @@ def test_an_exam_goes_on_in_a_plainer_way(
     assert right.details().longer_references == 1
     found = sit(replace(examinee, way="shared"), params, pinned, questions, "exam")
     warning = capsys.readouterr().err
-    assert "asking all again without way `shared`" in warning
+    assert "asking all questions again without way `shared`" in warning
     assert found.details().way == "padded"
     assert [row.answer for row in found.rows] == [row.answer for row in right.rows]
 

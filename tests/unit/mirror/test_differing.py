@@ -3,14 +3,14 @@
 from typing import Any
 
 from vestibular.mirror.differing import LONGEST, differing_settings
-from vestibular.mirror.records import Run
+from vestibular.mirror.records import RunRecord
 
 
-def trained(name: str, candidate: str = "tiny", data: str = "d" * 64, **settings: Any) -> Run:
+def trained(name: str, candidate: str = "tiny", data: str = "d" * 64, **settings: Any) -> RunRecord:
     """A run with settings of its training, and of its exam under `evaluation`."""
     exam = settings.pop("evaluation", {})
     parts = {"finetuning": settings, "evaluation": exam}
-    return Run(name, candidate, settings=parts, fields={"data/sha256": data})
+    return RunRecord(name, candidate, settings=parts, fields={"data/sha256": data})
 
 
 def test_what_is_equal_in_all_is_left_out() -> None:

@@ -23,12 +23,12 @@ from vestibular.core.exam_results import Parameters, Scores
 from vestibular.core.files import folder_sha256
 from vestibular.core.model_file import ModelFile
 from vestibular.mirror import pushing
-from vestibular.mirror.files import locate
+from vestibular.mirror.files import find_file
 from vestibular.mirror.mlflow_values import as_text
 from vestibular.mirror.naming import flatten, safe_names, simple
 from vestibular.mirror.outputs import Sources
-from vestibular.mirror.pushing import Round, _points_done, _series_mark, one_line
-from vestibular.mirror.records import File, Point, Run, Version
+from vestibular.mirror.pushing import Pusher, _points_done, _series_mark, one_line
+from vestibular.mirror.records import File, Point, RunRecord, Version
 from vestibular.mirror.spools import EPOCHS, Spools
 from vestibular.mirror.target import read_marks
 from vestibular.params.project import load_params
@@ -44,13 +44,13 @@ def spooled(in_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Spooled:
     return Spooled(in_folder)
 
 
-def read(spooled: Spooled) -> Run:
+def read(spooled: Spooled) -> RunRecord:
     """The only run."""
     (run,) = Spools(spooled.folder / ".vestibular/spool").read().values()
     return run
 
 
-def values(run: Run, name: str = LOSS) -> dict[int, float]:
+def values(run: RunRecord, name: str = LOSS) -> dict[int, float]:
     return {point.step: point.value for point in run.series[name]}
 
 
@@ -239,11 +239,11 @@ def test_files_are_found_in_their_place_or_in_the_cache(spooled: Spooled) -> Non
     """A file that has changed is not the run's; one that is nowhere is not found."""
     place = Path("models/adapters/gpt2-tiny/adapter_config.json")
     file = File(place, spooled.adapter("gpt2-tiny")[0]["md5"])
-    assert locate(file) == place
+    assert find_file(file) == place
     place.write_bytes(b"another run's")
-    assert locate(file) is None
+    assert find_file(file) is None
     place.unlink()
-    assert locate(file) is None
+    assert find_file(file) is None
 
 
 def test_dvcs_cache_is_opened_once(spooled: Spooled, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -264,9 +264,9 @@ def test_dvcs_cache_is_opened_once(spooled: Spooled, monkeypatch: pytest.MonkeyP
             super().__init__(*arguments)
 
     monkeypatch.setattr(dvc.repo, "Repo", Counted)
-    assert locate(file) == cached
-    assert locate(File(place, "0" * 32)) is None
-    assert locate(file) == cached
+    assert find_file(file) == cached
+    assert find_file(File(place, "0" * 32)) is None
+    assert find_file(file) == cached
     assert len(opened) == 1
 
 
@@ -383,9 +383,9 @@ def test_what_has_not_changed_is_not_read_again(
     spooled.win("bbbb", "gpt2-mini")
     sources = Sources(load_params(), spooled.folder / ".vestibular/spool")
     target: Any = SimpleNamespace(errors=(), set_state=lambda _: None)
-    work = Round(target, lambda *_: None, everything=False)
+    work = Pusher(target, lambda *_: None, everything=False)
 
-    def marks(run: Run) -> list[tuple[str, str]]:
+    def marks(run: RunRecord) -> list[tuple[str, str]]:
         return [(item.name, item.mark) for item in work._items(run, {}, lambda: None)]
 
     with hold(path) as file:
@@ -502,7 +502,7 @@ def test_a_version_holds_all_that_an_answer_needs(spooled: Spooled) -> None:
     settings = describable(spooled, base_of(spooled))
     version = version_read(spooled)
     assert version.fields["model/can-answer"] == "yes"
-    places = {name: locate(file) for name, file in version.artifacts.items()}
+    places = {name: find_file(file) for name, file in version.artifacts.items()}
     assert set(places) == {
         *("adapter_config.json", "adapter_model.safetensors"),
         *("model.json", "base/config.json"),

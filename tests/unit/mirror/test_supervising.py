@@ -61,7 +61,7 @@ def test_a_server_that_does_not_answer_is_named(
     content = json.dumps({"api_address": address, "api_key": "key"})
     monkeypatch.setenv("NEPTUNE_API_TOKEN", base64.b64encode(content.encode()).decode())
     said = as_text([Result("neptune", fault="the connection was lost")])
-    assert said.startswith(f"neptune: the connection was lost (asked: {place}, which NEPTUNE_API_")
+    assert said.startswith(f"neptune: the connection was lost (asked: {place}, from NEPTUNE_API_")
     assert "\n" not in said
     assert ("vestibular neptune-server" in said) is own
     assert "secret" not in said

@@ -40,18 +40,18 @@ def test_an_epoch_shows_every_question_once(
 
 
 @given(QUESTIONS, st.integers(1, 40))
-def test_a_branch_with_its_trunk_is_the_question_alone(
+def test_a_segment_with_its_prefix_is_the_question_alone(
     questions: list[EncodedQuestion], budget: int
 ) -> None:
-    """Whatever is shared, trunk and branch together are the question's own tokens."""
+    """Whatever is shared, prefix and segment together are the question's own tokens."""
     questions.sort(key=lambda question: question.context)
     laid_out = rows(questions, "shared_context", "answer", budget)
-    flat = [(row.trunk, branch) for row in laid_out for branch in row.branches]
-    for question, (trunk, branch) in zip(questions, flat, strict=True):
-        assert trunk + branch.tokens == question.prompt + question.answer
-        assert branch.tokens[branch.first_label :] == question.answer
-        assert branch.first_label >= 1
-    assert all(row.length <= budget for row in laid_out if len(row.branches) > 1)
+    flat = [(row.prefix, segment) for row in laid_out for segment in row.segments]
+    for question, (prefix, segment) in zip(questions, flat, strict=True):
+        assert prefix + segment.tokens == question.prompt + question.answer
+        assert segment.tokens[segment.first_label :] == question.answer
+        assert segment.first_label >= 1
+    assert all(row.length <= budget for row in laid_out if len(row.segments) > 1)
 
 
 def test_contexts_are_encoded_once() -> None:
@@ -67,7 +67,7 @@ def test_with_full_loss_nothing_is_shared() -> None:
     """A shared prompt would be learned once for several questions."""
     questions = [asked(str(n), "c", (1, 2, 3, 10 + n)) for n in range(2)]
     laid_out = rows(questions, "shared_context", "full", 4096)
-    assert [branch.first_label for row in laid_out for branch in row.branches] == [1, 1]
+    assert [segment.first_label for row in laid_out for segment in row.segments] == [1, 1]
     assert len(laid_out) == 2
 
 

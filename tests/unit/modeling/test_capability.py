@@ -17,7 +17,7 @@ from tests.support.architectures import CONFIGURATIONS, EXPECTED, VOCABULARY, co
 from tests.unit.modeling.test_generation import one_at_a_time
 from tests.unit.modeling.test_tensors import draw
 from vestibular.core.errors import BaseModelError
-from vestibular.modeling import capability, prompt_reading, proving, tensors, trials
+from vestibular.modeling import capability, equivalence, prompt_reading, proving, tensors
 from vestibular.modeling.attention import Reach
 from vestibular.modeling.caching import BufferedLayer
 from vestibular.modeling.generation import answer_questions
@@ -82,7 +82,7 @@ def exam_differs(model: Any, way: Any) -> float:
         ids = torch.tensor([[*question.prompt, *answer.tokens]])
         with torch.inference_mode():
             plain = model(input_ids=ids).logits[0, len(question.prompt) - 1 :][:count]
-        worst = max(worst, trials.relative_error(torch.stack(steps[:count]), plain))
+        worst = max(worst, equivalence.relative_error(torch.stack(steps[:count]), plain))
     return worst
 
 
@@ -108,9 +108,9 @@ def lesson_differs(name: str, way: Any) -> float:
     right = {
         key: each.grad.clone() for key, each in model.named_parameters() if each.grad is not None
     }
-    batches = trials.lesson_rows(questions, way)
+    batches = equivalence.lesson_rows(questions, way)
     times = 2 if way == "shared" else 1
-    got = trials.learn(model, batches).gradients
+    got = equivalence.learn(model, batches).gradients
     assert set(got) == set(right)
     off = torch.stack([(each - times * right[key]).norm() for key, each in got.items()]).norm()
     size = torch.stack([times * each.norm() for each in right.values()]).norm()
@@ -133,7 +133,7 @@ def test_every_module_that_auto_names_is_trained(
     for key, parameter in model.named_parameters():
         if "lora_B" in key:
             parameter.data.fill_(0.01)
-    trials.learn(model, trials.lesson_rows(draw(6, seed=2), "single"))
+    equivalence.learn(model, equivalence.lesson_rows(draw(6, seed=2), "single"))
     trained = {key: each for key, each in model.named_parameters() if each.requires_grad}
     assert trained
     for key, parameter in trained.items():
@@ -151,7 +151,7 @@ def blind(config: Any) -> dict[str, Reach]:
 
 
 def all_before(segment_ids: torch.Tensor) -> torch.Tensor:
-    """A mask that is causal and lets branches see each other."""
+    """A mask that is causal and lets segments see each other."""
     width = segment_ids.shape[1]
     return torch.ones(width, width, dtype=torch.bool).tril().expand(len(segment_ids), -1, -1)
 
@@ -170,7 +170,7 @@ def by_column(collate: Any) -> Any:
 
 
 def one_further(logits_at: Any) -> Any:
-    """Positions of what follows the trunk, one too far."""
+    """Positions of what follows the prefix, one too far."""
 
     def broken(*places: Any, **inputs: Any) -> Any:
         if not isinstance(inputs["attention_mask"], torch.Tensor) or (
@@ -198,8 +198,10 @@ FAULTS: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
         [patch.setattr(module, "layer_kinds", blind) for module in (prompt_reading, tensors)]
         and None
     ),
-    "branches": lambda patch: patch.setattr(tensors, "branches_seen", all_before),
-    "positions": lambda patch: patch.setattr(trials, "collate", by_column(trials.collate)),
+    "segments": lambda patch: patch.setattr(tensors, "segments_seen", all_before),
+    "positions": lambda patch: patch.setattr(
+        equivalence, "collate", by_column(equivalence.collate)
+    ),
     "later positions": lambda patch: patch.setattr(
         prompt_reading, "logits_at", one_further(prompt_reading.logits_at)
     ),
@@ -216,8 +218,8 @@ FAULTS: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
         ("windows", "gemma3_text", "both"),
         ("windows", "gpt_oss", "both"),
         ("windows", "llama4_text", "both"),
-        ("branches", "gpt2", "training"),
-        ("branches", "llama", "training"),
+        ("segments", "gpt2", "training"),
+        ("segments", "llama", "training"),
         ("positions", "opt", "training"),
         ("positions", "deepseek_v3", "training"),
         ("later positions", "gpt2", "exam"),
@@ -255,7 +257,7 @@ def test_what_sees_the_answer_is_refused() -> None:
     small = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4}
     bert = {**small, "vocab_size": VOCABULARY, "intermediate_size": 48}
     refused = try_out(transformers.BertConfig(**bert)).refused
-    assert "no causal language model" in refused
+    assert "not a causal language model" in refused
     assert not try_out(transformers.BertConfig(**bert, is_decoder=True)).refused
 
 

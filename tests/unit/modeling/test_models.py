@@ -61,13 +61,13 @@ def test_a_defect_keeps_its_traceback() -> None:
 def test_a_configuration_that_cannot_be_is_one_message(tmp_path: Path) -> None:
     """A value of another type, and values that do not go together, each of which has an error."""
     from vestibular.core.errors import BaseModelError
-    from vestibular.modeling.models import configuration
+    from vestibular.modeling.models import load_configuration
 
     for values in ({"num_hidden_layers": "x"}, {"hidden_size": 30, "num_attention_heads": 4}):
         content = {"model_type": "llama", **values}
         (tmp_path / "config.json").write_text(json.dumps(content), encoding="utf-8")
-        with pytest.raises(BaseModelError, match=r"config.json is not that of a model"):
-            configuration(tmp_path)
+        with pytest.raises(BaseModelError, match=r"config.json does not describe a model"):
+            load_configuration(tmp_path)
 
 
 class Program:
@@ -95,7 +95,7 @@ def test_a_program_among_pickled_weights_is_not_run(
     weights = {**model.state_dict(), "extra": Program(tmp_path / "it ran")}
     path = tmp_path / "pytorch_model.bin"
     torch.save(weights, path, _use_new_zipfile_serialization=not legacy)
-    with pytest.raises(BaseModelError, match="could be a program and is not run") as error:
+    with pytest.raises(BaseModelError, match="could be a program and are not executed") as error:
         load_base(tmp_path, "none", torch.device("cpu"), torch.float32)
     assert "weights_only" not in str(error.value)
     assert not (tmp_path / "it ran").exists()

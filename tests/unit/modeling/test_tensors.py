@@ -30,9 +30,9 @@ def draw(contexts: int, seed: int = 0, longest: int = 60) -> list[EncodedQuestio
 
     return [
         EncodedQuestion(
-            f"{context}-{place}", trunk + tokens(2, 6), (*tokens(1, 5), 2), str(context), False
+            f"{context}-{place}", prefix + tokens(2, 6), (*tokens(1, 5), 2), str(context), False
         )
-        for context, trunk in enumerate(tokens(10, longest) for _ in range(contexts))
+        for context, prefix in enumerate(tokens(10, longest) for _ in range(contexts))
         for place in range(source.randint(1, 4))
     ]
 

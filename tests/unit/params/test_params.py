@@ -42,6 +42,19 @@ def test_exponents_are_numbers_as_for_dvc(tmp_path: Path, text: str) -> None:
     assert params.train.learning_rate == 1e-4
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["no", "Off", "yes", "true", "017", "0o17", "0x1F", "1_000", "1:30", "~", "1e3", ".5", "+.inf"]
+    + ["2001-01-01", "'1'", "1.0", "''", "|\n  x\n", "{x: no}", "[on, 08]", "!!str 1"],
+)
+def test_a_value_is_what_it_is_for_dvc(text: str) -> None:
+    """DVC hashes and interpolates what its own parser reads."""
+    from dvc.utils.serialize import parse_yaml as read_by_dvc
+
+    found, expected = parse_yaml(f"a: {text}", Path("x")), read_by_dvc(f"a: {text}", "x")
+    assert (found, type(found["a"])) == (expected, type(expected["a"]))
+
+
 def test_a_candidate_overrides_single_values(tmp_path: Path) -> None:
     """An override replaces its own key and leaves its neighbours as they are in `train`."""
     text = DEMO.replace(
@@ -62,12 +75,12 @@ def test_all_faults_come_in_one_message(tmp_path: Path) -> None:
     )
     assert faults(tmp_path, text) == [
         "seed: must be a valid integer (got 'forty')",
-        "prompt.template: must hold {question} exactly once (found 0 times)",
+        "prompt.template: must contain {question} exactly once (found 0 times)",
         "train.epochs: is missing",
         "train.lora.r: must be greater than 0 (got 0)",
         "train.epoch: is not a setting; did you mean epochs?",
         "candidates.opt-tiny.base_model: must be a valid string (got 3); "
-        "YAML takes it for that: put it in quotes if it is text",
+        "YAML reads it as that: put it in quotes if it is text",
         "candidates.opt-tiny.learning_rate: must be greater than 0 (got -1)",
     ]
 
@@ -75,7 +88,7 @@ def test_all_faults_come_in_one_message(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "fault"),
     [
-        ("  opt-tiny:", "  opt.tiny:", "candidates.opt.tiny: a candidate's name may hold"),
+        ("  opt-tiny:", "  opt.tiny:", "candidates.opt.tiny: a candidate's name may contain"),
         ("    r: 8", "    r: 8\n    rank: 8", "train.lora.rank: is not a setting; did you mean r?"),
         (
             "bases/opt-tiny",
@@ -99,14 +112,14 @@ def test_all_faults_come_in_one_message(tmp_path: Path) -> None:
             "articles: ca",
             "evaluate.articles: must be one of ar, de, en, es, fa, fi, fr, hi, id, it, ja,",
         ),
-        ("articles: pt", "articles: xx", "in another language write none: articles count"),
+        ("articles: pt", "articles: xx", "for another language write none: articles then count"),
         ("normalization: squad", "normalization: mlqa", "evaluate.articles: must be one of ar, de"),
         ("  margin: 0.03", "  margin: 1", "select.margin: must be less than 1"),
-        ("  margin: 0.03", "  when_tied: cheapest", "select.when_tied: has ended"),
-        ("seed: 42", "seed: 42\nseed: 43", "the key 'seed' stands here twice"),
+        ("  margin: 0.03", "  when_tied: cheapest", "select.when_tied: no longer exists"),
+        ("seed: 42", "seed: 42\nseed: 43", "the key 'seed' appears twice"),
         ("seed: 42", "seed: [42", "not YAML"),
-        ("seed: 42", "seed: {{x}}", "line 3: not YAML: braces or brackets in the place of a key"),
-        ("  opt-tiny:", "  GPT2-mini:", "candidates.GPT2-mini: differs from gpt2-mini in case"),
+        ("seed: 42", "seed: {{x}}", "line 3: not YAML: a brace or bracket in place of a key"),
+        ("  opt-tiny:", "  GPT2-mini:", "candidates.GPT2-mini: differs from gpt2-mini only"),
         ("  validation: dev", "  validation: ./train", "data: train and validation are the same"),
         ("learning_rate: 1e-2", "learning_rate: .inf", "train.learning_rate: must be a finite"),
         ("  opt-tiny:", "  2020-01-01:", "put it in quotes"),
@@ -116,31 +129,31 @@ def test_all_faults_come_in_one_message(tmp_path: Path) -> None:
             "put it in quotes if it is text",
         ),
         ("tie_breakers: [exact_match]", "tie_breakers: [foo]", "select.tie_breakers.0: must be"),
-        ("[untouched_base, empty", "[empty_answer, empty", "select.must_beat: names one twice"),
+        ("[untouched_base, empty", "[empty_answer, empty", "select.must_beat: lists a name twice"),
         (
             "repeats: []",
             "repeats: 3",
-            "repeats: DVC needs the names one by one: write [fold-1, fold-2, fold-3]",
+            "repeats: DVC needs a list of names: write [fold-1, fold-2, fold-3]",
         ),
-        ("repeats: []", "repeats: [fold-1, fold-3]", "repeats: folds must count from 1"),
-        ("repeats: []", "repeats: [fold-1]", "repeats: folds must count from 1"),
-        ("repeats: []", "repeats: [fold-1, seed-7, fold-1]", "repeats: names one twice"),
+        ("repeats: []", "repeats: [fold-1, fold-3]", "repeats: folds must be numbered from 1"),
+        ("repeats: []", "repeats: [fold-1]", "repeats: folds must be numbered from 1"),
+        ("repeats: []", "repeats: [fold-1, seed-7, fold-1]", "repeats: lists a name twice"),
         ("repeats: []", "repeats: [fold_1]", "repeats: fold_1: must be fold-N or seed-N"),
         ("repeats: []", "repeats: [fold-0]", "repeats: fold-0: must be fold-N or seed-N"),
         ("repeats: []", "repeats: [seed-007]", "repeats: seed-007: must be fold-N or seed-N"),
-        ("language: pt", "language: no", "data.language: must be a valid string (got False); YAML"),
+        ("language: pt", "language: 1.0", "data.language: must be a valid string (got 1.0); YAML"),
         (
             "language: pt",
-            "language: off",
-            "data.language: must be a valid string (got False); YAML takes it for that: put it "
+            "language: true",
+            "data.language: must be a valid string (got True); YAML reads it as that: put it "
             "in quotes if it is text",
         ),
         ("repeats: []", "repeats: [7]", "repeats: 7: must be fold-N or seed-N: write seed-7 for"),
         ("repeats: []", "repeats: [true]", "repeats: True: must be fold-N or seed-N"),
-        ("repeats: []", "repeats: [seed-7, seed-7]", "repeats: names one twice, or the seed that"),
+        ("repeats: []", "repeats: [seed-7, seed-7]", "repeats: lists a name twice, or the seed of"),
         ("repeats: []", "repeats: [seed--1]", "repeats: seed--1: must be fold-N or seed-N"),
         ("repeats: []", "repeats: [seed-4294967296]", "repeats: seed-4294967296: a seed must be"),
-        ("repeats: []", "repeats: [seed-42]", "repeats: names one twice, or the seed that"),
+        ("repeats: []", "repeats: [seed-42]", "repeats: lists a name twice, or the seed of"),
         ("  epochs: 1", "  epochs: 1\n  seeds: [7]", "train.seeds: is now part of `repeats`"),
         ("  articles: pt", "  articles: pt\n  folds: [1, 2]", "evaluate.folds: is now part of"),
         (
@@ -229,8 +242,8 @@ def test_something_else_than_settings_is_refused(tmp_path: Path, text: str) -> N
         ("seed: 2001-13-45", "month must be in 1..12; put texts in quotes"),
         ("seed: !!timestamp soon", "not YAML"),
         ("seed: !!int one", "put texts in quotes"),
-        ("candidates: &all\n  tiny: *all", "line 2: not YAML: a value that holds itself"),
-        ("repeats: &all [*all]", "line 1: not YAML: a value that holds itself"),
+        ("candidates: &all\n  tiny: *all", "line 2: not YAML: a value that contains itself"),
+        ("repeats: &all [*all]", "line 1: not YAML: a value that contains itself"),
     ],
 )
 def test_what_no_reader_survives_is_one_line(tmp_path: Path, text: str, fault: str) -> None:
@@ -266,7 +279,7 @@ def test_merges_may_be_nested_and_overridden(tmp_path: Path) -> None:
     assert content["outer"]["second"] == {"x": 2, "y": 1}
     assert content["third"] == {"x": 2, "y": 3}
     path.write_text("a: &a {x: 1}\nb: {<<: *a, y: 1, y: 2}\n", encoding="utf-8")
-    with pytest.raises(ParamsError, match="'y' stands here twice"):
+    with pytest.raises(ParamsError, match="'y' appears twice"):
         read_yaml(path)
 
 
@@ -282,6 +295,6 @@ def test_a_value_that_others_share_is_not_replaced(tmp_path: Path, text: str) ->
     """An edit that would land at an alias's anchor leaves the file as it is."""
     path = tmp_path / "x.yaml"
     path.write_text(text, encoding="utf-8")
-    with pytest.raises(ParamsError, match=r"alias or merge .*by hand a\.revision: c0ffee"):
+    with pytest.raises(ParamsError, match=r"alias or merge .*by hand: a\.revision: c0ffee"):
         replace_values(path, {("a", "revision"): "c0ffee"})
     assert path.read_text(encoding="utf-8") == text

@@ -125,7 +125,7 @@ def test_a_change_beyond_noise(in_folder: Path) -> None:
     }
     text = as_text(found, old, new, 2)
     assert "exact match 0.167 -> 0.667: better, beyond noise" in text
-    assert "of 60 questions 30 are right now that were not, 0 no longer are" in text
+    assert "of 60 questions, 30 are newly right and 0 newly wrong" in text
     assert "    + Quem 10? [10]  '?' -> 'Ana'" in text
     assert "and 28 more (--all shows them)" in text
     assert text.count("    + ") == 2
@@ -168,7 +168,7 @@ def test_a_change_within_the_noise(in_folder: Path) -> None:
     text = as_text(found, old, new, 10)
     assert "better" not in text
     assert "F1 0.500 -> 0.500: within the noise" in text
-    assert "1 are right now that were not, 1 no longer are" in text
+    assert "1 are newly right and 1 newly wrong" in text
     assert found.candidates["a"].changed["base"] == ["data/bases/a.json"]
     assert "  data: data/prepared" in text
 
@@ -216,7 +216,7 @@ def test_of_one_document_nothing_is_sure(in_folder: Path) -> None:
 
     old, new = titled({1}), titled(set(range(40)))
     text = as_text(compare(old, new), old, new, 1)
-    assert "F1 0.017 -> 0.667: of one document, so that nothing tells" in text
+    assert "F1 0.017 -> 0.667: about one document, so nothing shows how certain" in text
 
 
 def test_only_the_same_questions_count(in_folder: Path) -> None:
@@ -351,9 +351,9 @@ def test_a_revision_is_read_without_a_checkout(repository: Path) -> None:
 @pytest.mark.parametrize(
     ("revision", "message"),
     [
-        ("absent", "absent: neither git nor `dvc exp show` knows such a revision"),
+        ("absent", "absent: neither git nor `dvc exp show` knows this revision"),
         ("--all", "--all: neither git nor"),
-        ("HEAD~1", "HEAD~1: holds no dvc.lock"),
+        ("HEAD~1", "HEAD~1: contains no dvc.lock"),
     ],
 )
 def test_a_revision_without_a_run_is_refused(repository: Path, revision: str, message: str) -> None:

@@ -36,7 +36,9 @@ def test_a_remote_within_the_project_is_no_place_of_others(
     run(in_folder, "dvc", "remote", "add", "--quiet", "--default", "mine", own)
     monkeypatch.setattr(checks, "_dvc_status", lambda *_, **__: {"models/production": "new"})
     if refused:
-        with pytest.raises(DataError, match="not in the DVC remote yet, where others would look"):
+        with pytest.raises(
+            DataError, match="not in the DVC remote yet, where other machines would look"
+        ):
             checks.check_pushed()
     else:
         checks.check_pushed()

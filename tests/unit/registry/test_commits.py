@@ -73,7 +73,7 @@ def test_without_git_the_message_says_so(repository: Path, monkeypatch: pytest.M
 def test_outside_a_repository_there_is_no_commit(in_folder: Path) -> None:
     """It is told from a repository that does not know the page."""
     Path("page").touch()
-    with pytest.raises(NoRepositoryError, match="no git repository"):
+    with pytest.raises(NoRepositoryError, match="not a git repository"):
         commit_of(Path("page"))
 
 

@@ -85,9 +85,9 @@ def test_scores_are_compared_where_answers_are_elsewhere(in_folder: Path, early:
         assert f"metrics/predictions/{name}.jsonl of {commit} is not in DVC's cache" in said
     assert "predictions/a.jsonl of the working tree" not in said
     similar, apart = said.split("\nb\n")
-    assert "exact match 0.333 (0.233 to 0.433) -> 0.350 (0.250 to 0.450): similar to it" in similar
+    assert "exact match 0.333 (0.233 to 0.433) -> 0.350 (0.250 to 0.450): similar" in similar
     assert "exact match 0.333 (0.233 to 0.433) -> 0.833 (0.733 to 0.933): outside" in apart
-    assert "on another machine a run is similar to this one" in similar
+    assert "on another machine, a run is similar to this one" in similar
     assert "beyond noise" not in said
     assert "no DVC remote is set up here" in said
     assert "dvc repro" not in said
@@ -139,7 +139,7 @@ def test_scores_that_are_not_the_runs_are_not_shown(in_folder: Path) -> None:
     lose_answers()
     run_pipeline({"a": right(21)})
     said = compared("HEAD")
-    assert f"the scores of {commit[:7]} are not known either" in said
+    assert f"the scores of {commit[:7]} are unknown too" in said
     assert "1.000" not in said
 
 

@@ -121,8 +121,8 @@ def test_versions_are_promoted_and_rolled_back(
     assert "v0.1.0 is in production, before it v0.2.0" in back.stdout
     last = registry(repository, "rollback", status=2)
     assert (
-        "v0.1.0 is in production, and none was before it (v0.2.0, v0.3.0 came after it, and went); "
-        "nothing to go back to. `vestibular registry promote VERSION`" in last.stderr
+        "v0.1.0 is in production, and none was before it (v0.2.0, v0.3.0 came after it and "
+        "were rolled back); nothing to roll back to. `vestibular registry promote" in last.stderr
     )
 
     # who, when, why and the scores stand in the tag itself
@@ -156,7 +156,7 @@ def test_versions_are_promoted_and_rolled_back(
 
     # a folder in use is left alone; a stage that nothing is in, a version that is not there
     used = registry(clone, "download", str(tmp_path / "got"), status=2)
-    assert "is there already" in used.stderr
+    assert "exists already" in used.stderr
     nowhere = registry(clone, "download", "--stage", "staging", str(tmp_path / "x"), status=2)
     assert "no version is in staging" in nowhere.stderr
     absent = registry(clone, "download", "--version", "v9.0.0", str(tmp_path / "x"), status=2)
@@ -164,7 +164,7 @@ def test_versions_are_promoted_and_rolled_back(
 
     # a clone that lacks the first tags has the rest of the history
     git(clone, "tag", "--delete", *(f"qa-model#production#{number}" for number in (1, 2, 3, 6)))
-    assert "nothing to go back to" in registry(clone, "rollback", status=2).stderr
+    assert "nothing to roll back to" in registry(clone, "rollback", status=2).stderr
     assert len(registry(clone, "history").stdout.splitlines()) == len(history) - 2
 
     # without the remote's files the message says so, and nothing is left behind
@@ -231,7 +231,7 @@ def test_a_stage_taken_away_by_gtos_own_command_is_not_held(
     nowhere = registry(repository, "download", "x", status=2)
     assert "no version is in production" in nowhere.stderr
     back = registry(repository, "rollback", status=2)
-    assert "no version is in production; nothing to go back from" in back.stderr
+    assert "no version is in production; nothing to roll back" in back.stderr
     registry(repository, "promote", "v0.2.0")
     assert stages() == ["-", "production"]
 
@@ -400,7 +400,7 @@ def test_only_a_commit_that_others_can_have_is_registered(
     run(repository, "dvc", "checkout", "--quiet")
     registry(repository, "register")
     twice = registry(repository, "register", status=2)
-    assert "this commit is registered already, as v0.1.0" in twice.stderr
+    assert "this commit is already registered as v0.1.0" in twice.stderr
     again = registry(repository, "promote", "v0.2.0", status=2)
     assert "v0.2.0: no such version (v0.1.0)" in again.stderr
     registry(repository, "promote", "v0.1.0")
@@ -495,7 +495,7 @@ def test_the_registry_says_where_it_is_not(tmp_path: Path) -> None:
     shutil.copy(ROOT / "params.yaml", tmp_path)
     for command in (["list"], ["history"], ["rollback"], ["download", "x"]):
         result = registry(tmp_path, *command, status=2)
-        assert "no git repository" in result.stderr, command
+        assert "not a git repository" in result.stderr, command
         assert result.stderr.count("\n") == 1
 
 

@@ -88,11 +88,11 @@ def test_a_promotion_below_a_reference_point_stands_on_top() -> None:
     """Whoever opens the card learns it before anything else."""
     made = exam({"a": 0.1}, must_beat=["annotators"], allow_below_reference=True)
     text = card(made)
-    assert "Promoted below a reference point: this model is not above the annotators" in text
+    assert "Promoted below a reference point: this model does not exceed the annotators" in text
     assert text.index("Promoted below") < text.index("## Intended use")
-    assert "because `select.allow_below_reference` was set" in text
+    assert "because `select.allow_below_reference` is set" in text
     plain = exam({"a": 0.1}, must_beat=["annotators"], rule="published")
-    assert "because `select.rule: published` was set" in card(plain)
+    assert "because `select.rule: published` is set" in card(plain)
     assert "Promoted below" not in card(exam({"a": 0.9}))
 
 
@@ -112,7 +112,7 @@ def test_mlqas_rules_are_named() -> None:
     made = exam({"a": 0.9})
     exam_of = made.params.evaluate.model_copy(update={"normalization": "mlqa", "articles": "de"})
     text = card(made, made.params.model_copy(update={"evaluate": exam_of}))
-    assert "both by MLQA's\nrules with German articles left out" in text
+    assert "both by MLQA's\nrules with German articles dropped" in text
 
 
 def test_a_dataset_on_the_hub_is_linked() -> None:
@@ -161,7 +161,7 @@ def test_who_may_say_nothing_is_said_to() -> None:
     made = exam({"a": 0.9})
     data = made.params.data.model_copy(update={"unanswerable": "sem resposta"})
     text = card(made, made.params.model_copy(update={"data": data}))
-    assert 'taught to say "sem resposta"' in text
+    assert 'trained to say "sem resposta"' in text
     assert "SQuAD v2.0's" in text
     assert "It always answers" in card(made)
 

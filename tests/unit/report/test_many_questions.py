@@ -26,7 +26,7 @@ def test_a_page_holds_evenly_spaced_questions(
         assert row["after"][1][0] == made.predictions["b"][place].after.answer
     assert len(data["contexts"]) == 10
     page = made.write(tmp_path / "part.html").read_text(encoding="utf-8")
-    assert "The table has 10 of the 60 questions, evenly spaced" in page
+    assert "The table contains 10 of the 60 questions, evenly spaced" in page
 
 
 def test_a_part_is_shown_of_each_stretch() -> None:

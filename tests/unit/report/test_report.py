@@ -83,8 +83,8 @@ def test_a_clear_winner_is_named_with_its_figures() -> None:
     score, fixed = selection.score("best"), selection.corrected
     assert shown["headline"] == (
         f"best goes into production: F1 {score.value:.3f} ({score.low:.3f} to {score.high:.3f}), "
-        f"corrected for the choice {fixed.corrected:.3f}, significantly ahead of other, at "
-        "16.7\N{NO-BREAK SPACE}ms an answer."
+        f"corrected for selection bias {fixed.corrected:.3f}, significantly ahead of other, at "
+        "16.7\N{NO-BREAK SPACE}ms per answer."
     )
     assert [answer["question"] for answer in shown["answers"]] == [
         "Which?",
@@ -106,7 +106,7 @@ def test_a_cheaper_one_within_the_margin_is_said_to_be_that() -> None:
     assert (selection.winner, selection.leader) == ("cheap", "dear")
     shown = summarize(selection, COSTS)
     assert "within 0.5 F1 of the best, dear, and cheaper" in shown["headline"]
-    assert shown["answers"][2]["figure"] == "as good, and cheaper"
+    assert shown["answers"][2]["figure"] == "equally good, and cheaper"
     gap = selection.candidates["cheap"].against_leader.f1
     assert f"lower bound {gap.lower:+.3f}" in shown["answers"][2]["text"]
     assert f"F1 {signed(gap.value)} against dear" in shown["answers"][1]["text"]
@@ -120,7 +120,7 @@ def test_cost_without_a_say_is_a_notice() -> None:
     assert "ahead of cheap, but not significantly" in shown["headline"]
     few, notice = shown["notices"]
     assert "too few to tell dear from cheap" in few
-    assert notice.startswith("Cost has no say with these data")
+    assert notice.startswith("Cost cannot decide with these data")
     assert f"{selection.cost_say.margin_needed:.2f}" in notice
     rows = {row["name"]: row for row in board(selection)}
     assert rows["cheap"]["notes"][0].startswith("beyond margin (F1 ")
@@ -134,7 +134,7 @@ def test_a_lead_within_the_noise_of_a_reference_point_comes_first() -> None:
     assert selection.unclear == ("annotators",)
     headline = summarize(selection, COSTS)["headline"]
     assert headline.startswith(
-        "near goes into production, though not surely above the annotators ("
+        "near goes into production, though not clearly above the annotators ("
     )
 
 
@@ -161,7 +161,7 @@ def test_a_refusal_names_no_winner() -> None:
     assert shown["answers"][0]["figure"] == "none"
     # said once: why in the headline, what to do in the card
     assert shown["answers"][2]["text"] == (
-        "Improve it, or set select.allow_below_reference: true to promote it all the same."
+        "Improve it, or set select.allow_below_reference: true to promote it anyway."
     )
     assert not any("promoted" in notice for notice in shown["notices"])
     assert not any(row["promoted"] for row in board(selection))
@@ -186,10 +186,10 @@ def test_what_was_measured_is_shown_and_nothing_else() -> None:
         text = summarize(made.selection, {"best": costs})["answers"][3]["text"]
         return text.replace(NBSP, " ")
 
-    answers = "95 of 100 answers come within that time, in 664 MB of memory at most."
-    assert said(both) == f"{answers} 82.0 M operations an answer. Trained in 9.9 s."
-    assert said(exam_alone) == f"{answers} 82.0 M operations an answer."
-    unknown = "operations an answer. Latency and memory: not measured on this machine."
+    answers = "95 of 100 answers take at most that time, and 664 MB of memory."
+    assert said(both) == f"{answers} 82.0 M operations per answer. Trained in 9.9 s."
+    assert said(exam_alone) == f"{answers} 82.0 M operations per answer."
+    unknown = "operations per answer. Latency and memory: not measured on this machine."
     assert said(training_alone) == f"{unknown} Trained in 9.9 s."
     assert said(neither) == unknown
 
@@ -200,7 +200,7 @@ def test_what_was_measured_is_shown_and_nothing_else() -> None:
     assert cells(both) == ["0.0167", "363", "664 MB", "9.9"]
     assert cells(neither) == ["not measured"] * 4
     assert machines_table({"best": neither})["rows"] == []
-    assert "not known on this machine" in machines_table({"best": neither})["text"]
+    assert "unknown on this machine" in machines_table({"best": neither})["text"]
     assert ["python", "3.11"] in machines_table({"best": both})["rows"]
 
 
@@ -262,7 +262,7 @@ def test_a_promotion_below_a_reference_point_is_announced() -> None:
     shown = summarize(selection, COSTS)
     assert "though not above the annotators" in shown["headline"]
     (notice,) = shown["notices"]
-    assert "not above the annotators" in notice
+    assert "does not exceed the annotators" in notice
     assert "select.allow_below_reference" in notice
 
 
@@ -277,7 +277,7 @@ def test_constraints_may_leave_nobody() -> None:
     """The page still stands, on the figures of the best by score."""
     made = exam({"a": 0.9, "b": 0.5}, constraints={"max_trainable_parameters": 1})
     shown = summarize(made.selection, COSTS)
-    assert shown["headline"].endswith("every candidate is beyond a constraint.")
+    assert shown["headline"].endswith("every candidate fails a constraint.")
     assert shown["answers"][2]["figure"] == "beyond a constraint"
     assert "max_trainable_parameters" in shown["notices"][0]
 
@@ -289,7 +289,7 @@ def test_the_plain_sort_claims_no_more() -> None:
     assert "EM 0." in shown["headline"]
     assert shown["answers"][2]["figure"] == "the plain sort"
     assert shown["answers"][0]["text"] == "Rank 1 of 2 by EM, then F1; runner-up b."
-    assert "A true difference in exact match of 0." in shown["answers"][1]["text"]
+    assert "in exact match is detected with 80 % probability" in shown["answers"][1]["text"]
 
 
 def test_one_candidate_has_nobody_to_beat() -> None:
@@ -354,7 +354,7 @@ def test_kinds_have_the_means_of_their_questions() -> None:
         "Question word",
         "Length of the answer",
         "Length of the context",
-        "Where in the context the answer stands",
+        "Position of the answer in the context",
         "Overlap with the training data",
     ]
     row = next(row for row in found[0]["rows"] if row["label"] == "onde")
@@ -377,7 +377,7 @@ def test_without_a_language_or_leaks_their_groups_are_left_out() -> None:
         assert [kind["title"] for kind in found] == [
             "Length of the answer",
             "Length of the context",
-            "Where in the context the answer stands",
+            "Position of the answer in the context",
         ]
         data = questions_data(made.questions, made.predictions, language)
         assert {row["word"] for row in data["questions"]} == {""}
@@ -427,23 +427,25 @@ def test_the_data_table_says_what_was_left_out_or_changed() -> None:
         }
     )
     assert data_table(audit.model_copy(update={"train": split}))["text"] == (
-        "2 questions of the source were left out, and 1,004 values or rows were converted, mended "
-        "or kept though odd: each is a row of data/audit.jsonl. In 3 contexts, whose script has no "
-        "spaces, every character counts as a word."
+        "2 questions of the source were left out, and 1,004 values or rows were converted, "
+        "corrected or kept despite a fault: each is a row of data/audit.jsonl. In 3 contexts, "
+        "whose script has no spaces, every character counts as a word."
     )
 
 
 def test_the_data_table_says_what_leaks() -> None:
     """How many validation questions training gives away; nothing where there is none."""
     table = data_table(exam({"a": 0.5}, leaks=True).audit)
-    assert table["text"].startswith("Training gives 10 of 60 validation questions away")
+    assert table["text"].startswith(
+        "Training questions reveal the answers to 10 of 60 validation questions"
+    )
     assert table["rows"][0] == ["train", "7", "20", "60", "ab" * 32]
     plain = exam({"a": 0.5}).audit
     assert data_table(plain)["text"] == ""
     drawn = DrawnSplit(asked=0.1, share=0.9, warning="far off")
     changed = plain.model_copy(update={"drawn": drawn, "leaked_between_folds": 3})
     assert data_table(changed)["text"] == (
-        "Questions of other folds give 3 of a fold's questions away. far off."
+        "Questions of other folds reveal the answers to 3 of a fold's questions. far off."
     )
 
 

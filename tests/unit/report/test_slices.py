@@ -148,7 +148,7 @@ def test_positions_are_quarters_of_the_context() -> None:
         ("first quarter", (0,)),
         ("second quarter", (1,)),
         ("last quarter", (2,)),
-        ("not in it", (3,)),
+        ("not in the context", (3,)),
     ]
 
 

@@ -127,6 +127,6 @@ def test_a_file_in_the_place_of_a_folder_is_in_the_way(
         (folder / name).symlink_to("nowhere")
     else:
         (folder / name).write_text("mine")
-    with pytest.raises(DataError, match=f"exam: {name}: there already, and nothing is overwr"):
+    with pytest.raises(DataError, match=f"exam: {name}: exists already, and nothing is overwr"):
         create(folder, demo=True)
     assert [path.name for path in folder.iterdir()] == [name]

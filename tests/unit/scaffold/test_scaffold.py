@@ -159,14 +159,14 @@ def test_no_file_is_overwritten(identity: None, tmp_path: Path) -> None:
     folder = tmp_path / "exam"
     (folder / "stages").mkdir(parents=True)
     (folder / "stages/train.py").write_text("mine")
-    with pytest.raises(DataError, match=r"stages/train\.py: there already, and nothing is overw"):
+    with pytest.raises(DataError, match=r"stages/train\.py: exists already, and nothing is overw"):
         create(folder, demo=False)
     assert [path.name for path in folder.rglob("*")] == ["stages", "train.py"]
     (folder / "stages/train.py").unlink()
     (folder / "README.md").write_text("mine")
     assert create(folder, demo=False).kept == ("README.md",)
     assert (folder / "README.md").read_text() == "mine"
-    with pytest.raises(DataError, match="there already"):
+    with pytest.raises(DataError, match="exists already"):
         create(folder, demo=False)
 
 
@@ -175,7 +175,7 @@ def test_a_folder_that_cannot_be_a_projects_is_refused(identity: None, tmp_path:
     (tmp_path / "file").write_text("")
     with pytest.raises(DataError, match="is a file; name a new folder"):
         create(tmp_path / "file", demo=False)
-    with pytest.raises(DataError, match="is a file; name a folder elsewhere"):
+    with pytest.raises(DataError, match="is a file; name another folder"):
         create(tmp_path / "file/exam", demo=False)
     top = tmp_path / "top"
     top.mkdir()
@@ -215,7 +215,7 @@ def test_a_merge_is_gits_own() -> None:
     text, clean = merged(mine, LINES, LINES.replace("line 1\n", "after\n"))
     assert not clean
     assert "<<<<<<< yours\nmine\n" in text
-    assert "=======\nafter\n>>>>>>> the library now\n" in text
+    assert "=======\nafter\n>>>>>>> the current library\n" in text
 
 
 def test_what_becomes_of_each_file(tmp_path: Path) -> None:
@@ -233,7 +233,7 @@ def test_what_becomes_of_each_file(tmp_path: Path) -> None:
         "gone-own": ("kept", None),
         "deleted": ("kept", None),
     }
-    with pytest.raises(DataError, match="own: the newer library brings a file of this name"):
+    with pytest.raises(DataError, match="own: the newer library has a file of this name"):
         changes({}, {"own": "b"}, tmp_path)
 
 
@@ -284,7 +284,7 @@ def test_an_upgrade_changes_no_file_that_is_not_committed(
     git(exam, "checkout", ".")
     newer["stages/ship.py"] = "# newer\n"
     (exam / "stages/ship.py").write_text("mine")
-    with pytest.raises(DataError, match=r"^stages/ship\.py: the newer library brings"):
+    with pytest.raises(DataError, match=r"^stages/ship\.py: the newer library has"):
         upgrading.upgrade()
     (exam / "stages/ship.py").unlink()
     newer["dvc.yaml"] += "# ${code}/registry\n"
@@ -313,7 +313,7 @@ def test_a_package_comes_and_goes_with_the_graph(exam: Path, newer: dict[str, st
     ("damage", "said"),
     [
         (lambda text: "{", "not JSON"),
-        (lambda text: "[]", "must hold a JSON object"),
+        (lambda text: "[]", "must contain a JSON object"),
         (lambda text: text.replace('"library"', '"x"'), "record.json: "),
         (lambda text: text.replace('"stages/train.py"', '"../train.py"'), "outside the project"),
         (lambda text: text.replace('"report"', '"/report"'), "outside the project"),
@@ -364,7 +364,7 @@ def test_a_stage_runs_with_the_projects_library_alone(exam: Path) -> None:
     (exam / "code/report~").write_text("an editor's")
     said = run(exam, sys.executable, "-m", "stages.train", status=2)
     assert said.stdout == ""
-    assert said.stderr.startswith("code: report: the installed library is another one")
+    assert said.stderr.startswith("code: report: the installed library differs")
     assert "vestibular==" in said.stderr
     assert "Traceback" not in said.stderr
 

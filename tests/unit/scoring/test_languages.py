@@ -94,13 +94,13 @@ def test_an_unknown_language_has_no_pattern() -> None:
             "de",
             "squad",
             "pt",
-            "evaluate.articles: pt, and data.language is de: write de, for German",
+            "evaluate.articles: pt, but data.language is de: write de, for German",
         ),
-        ("de", "squad", "none", "evaluate.articles: none, and data.language is de: write de"),
+        ("de", "squad", "none", "evaluate.articles: none, but data.language is de: write de"),
         ("ru", "squad", "pt", "write ru, for Russian"),
-        ("ca", "squad", "none", "articles and question words are not known"),
-        ("ca", "squad", "none", "articles count, and the report"),
-        ("ca", "squad", "es", "`es`'s do not count: write none"),
+        ("ca", "squad", "none", "articles and question words of this language are not known"),
+        ("ca", "squad", "none", "articles count in scoring, and the report"),
+        ("ca", "squad", "es", "the articles of `es` are dropped: write none"),
     ],
 )
 def test_advice_is_given_where_it_helps(

@@ -6,7 +6,7 @@ import pytest
 from tests.support.scored import FAQUAD_DEV, clusters_of, contest, pattern
 from vestibular.selection.clusters import Clusters
 from vestibular.selection.contest import Contest
-from vestibular.selection.correction import PARTS, REPEATS, corrected_score, deal
+from vestibular.selection.correction import PARTS, REPEATS, corrected_score, draw_parts
 from vestibular.selection.decision import Rule
 
 BEST_SCORE = Rule(margin=None, minimum_saving=0.1)
@@ -23,7 +23,7 @@ def drawn(seed: int, count: int = 3) -> tuple[Contest, Clusters, np.ndarray]:
 def test_the_corrected_score_is_that_of_the_parts_left_out() -> None:
     """Loop by loop: who is best on the other parts is scored on the part left out."""
     held, clusters, scores = drawn(4)
-    dealt = deal(clusters, seed=9)
+    dealt = draw_parts(clusters, seed=9)
     assert dealt.shape == (REPEATS, 14)
     total = 0.0
     for repeat in dealt:

@@ -47,7 +47,7 @@ def test_a_cheaper_candidate_within_the_margin_wins() -> None:
     assert standing.lower is not None
     assert -0.03 < standing.lower < -0.01
     assert choice.cost is not None
-    assert (choice.cost.rival, choice.cost.has_say) == ("small", True)
+    assert (choice.cost.rival, choice.cost.can_decide) == ("small", True)
     assert choice.cost.half_width <= choice.cost.margin_needed <= 0.03
 
 
@@ -62,7 +62,7 @@ def test_with_few_questions_cost_has_no_say() -> None:
     choice = chosen({"big": best, "small": worse}, {"big": 10, "small": 1}, clusters=clusters)
     assert (choice.winner, statuses(choice)["small"]) == ("big", "beyond_margin")
     assert choice.cost is not None
-    assert not choice.cost.has_say
+    assert not choice.cost.can_decide
     assert 0.03 < choice.cost.half_width < choice.cost.margin_needed
 
 

@@ -13,11 +13,11 @@ from vestibular.core.errors import DataError
 from vestibular.core.exam_results import AnsweredQuestion, Parameters, Scores, ScoresFile
 from vestibular.core.questions import Question, write_questions
 from vestibular.core.repeats import HeldOut, Repeat, repeat_path
-from vestibular.core.runs import Run
+from vestibular.core.trials import Trial
 from vestibular.selection.leaderboard import Leaderboard, as_text, leaderboard
 from vestibular.selection.production import write_refusal
 from vestibular.selection.result import Selection
-from vestibular.selection.results import CandidateResult, read_out_of_fold, read_result
+from vestibular.selection.stage_results import CandidateResult, read_out_of_fold, read_result
 
 FOUND: Selection = exam({"long-name": 0.5, "a": 0.9}).selection
 """A choice between two candidates, whose figures are those of real statistics."""
@@ -69,7 +69,7 @@ def test_the_board_says_what_has_to_be_known_beside_the_reason() -> None:
     assert (board.winner, board.reason) == ("a", FOUND.reason)
     assert board.candidates["a"].after.f1 == FOUND.candidates["a"].scores.f1
     assert any("Corrected" in note for note in board.notes)
-    assert any("Cost has no say" in note for note in board.notes)
+    assert any("Cost cannot decide" in note for note in board.notes)
     again = Leaderboard.parse(json.loads(board.to_text()), Path("leaderboard.json"))
     assert again.to_text() == board.to_text()
 
@@ -189,6 +189,6 @@ def test_answers_out_of_fold_stand_in_the_questions_order(in_folder: Path) -> No
     assert [row.after.id for row in rows] == ["q0", "q1", "q2"]
     assert [row.before.id for row in rows] == ["q0", "q1", "q2"]
     assert [row.after.f1 for row in rows] == [1.0, 1.0, 0.0]
-    AnsweredQuestion.write_lines(Run("a", "fold-1").predictions, [answer("q1")])
+    AnsweredQuestion.write_lines(Trial("a", "fold-1").predictions, [answer("q1")])
     with pytest.raises(DataError, match=r"a: fold-1: .*dvc repro evaluate_repeat@a-fold-1"):
         read_out_of_fold("a", ["fold-1", "fold-2"])

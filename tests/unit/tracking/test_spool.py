@@ -238,7 +238,7 @@ def test_a_disk_that_refuses_harms_nobody(in_folder: Path) -> None:
     assert result.returncode == 0, result.stderr
     assert result.stdout == "ready\n"
     assert result.stderr.count("\n") == 1
-    assert "the work goes on" in result.stderr
+    assert "the work continues" in result.stderr
 
 
 def test_a_folder_that_cannot_be_made_harms_nobody(
@@ -282,7 +282,7 @@ def test_a_disk_that_is_full_between_two_lines_harms_nobody(
     spool.close(None)
     said = capsys.readouterr().err
     assert said.count("\n") == 1
-    assert "no space left on device; the work goes on" in said
+    assert "no space left on device; the work continues" in said
 
 
 @pytest.mark.parametrize("when", ["at its start", "in a line"])
@@ -305,7 +305,7 @@ def test_no_fault_of_the_spool_reaches_the_stage(
     spool.record("model", configuration={"name": "\ud800"})
     spool.point(1, {"loss": 1.0})
     spool.close(None)
-    assert capsys.readouterr().err.count("the work goes on") == 1
+    assert capsys.readouterr().err.count("the work continues") == 1
 
 
 def test_an_experiment_tells_the_original_repository(
@@ -349,6 +349,6 @@ def test_training_is_the_same_with_and_without(prepared_project: Path) -> None:
     lines.parent.parent.rmdir()
     (project / ".vestibular/spool").write_text("in the way", encoding="utf-8")
     without = run(project, *command)
-    assert "the work goes on" in without.stderr
+    assert "the work continues" in without.stderr
     assert folder_sha256(project / "models/adapters/gpt2-tiny") == adapter
     assert (project / "metrics/curves/gpt2-tiny.tsv").read_bytes() == curve

@@ -8,7 +8,7 @@ import psutil
 import pytest
 
 from vestibular.tracking import system_metrics
-from vestibular.tracking.system_metrics import Sampler, machine
+from vestibular.tracking.system_metrics import Sampler, capacities
 
 
 def refuse(_: object) -> None:
@@ -29,7 +29,7 @@ def test_a_gpu_tells_what_it_can(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
         "nvmlDeviceGetPowerUsage": lambda number: 312_500 if number == 0 else refuse(number),
     }.items():
         monkeypatch.setattr(nvml, name, answer)
-    assert machine()["gpus"] == ["GPU 0", "GPU 1"]
+    assert capacities()["gpus"] == ["GPU 0", "GPU 1"]
     found = Sampler(tmp_path)()
     assert found["gpu_0_memory_bytes"] == 1 << 30
     assert found["gpu_0_percent"] == 87
@@ -64,7 +64,7 @@ def test_without_a_driver_there_is_no_gpu(monkeypatch: pytest.MonkeyPatch, tmp_p
         raise nvml.NVMLError(nvml.NVML_ERROR_LIBRARY_NOT_FOUND)
 
     monkeypatch.setattr(nvml, "nvmlInit", absent)
-    assert machine()["gpus"] == []
+    assert capacities()["gpus"] == []
     found = Sampler(tmp_path)()
     assert not any(name.startswith("gpu") for name in found)
     total = psutil.virtual_memory().total

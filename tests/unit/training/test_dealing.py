@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vestibular.modeling.batching import Branch, Row, rows
+from vestibular.modeling.batching import Row, Segment, rows
 from vestibular.modeling.encoding import EncodedQuestion
 from vestibular.training.dealing import deal, labels
 
@@ -29,9 +29,9 @@ def questions(groups: list[list[tuple[int, int]]]) -> list[EncodedQuestion]:
 def texts(dealt: list[Row]) -> Counter[tuple[tuple[int, ...], int]]:
     """Each question's whole text, and where in it the labels begin."""
     return Counter(
-        (row.trunk + branch.tokens, len(row.trunk) + branch.first_label)
+        (row.prefix + segment.tokens, len(row.prefix) + segment.first_label)
         for row in dealt
-        for branch in row.branches
+        for segment in row.segments
     )
 
 
@@ -62,18 +62,18 @@ def test_every_question_is_dealt_once(
 
 def test_the_longest_go_first_to_whoever_has_least() -> None:
     """Six rows for two: by hand."""
-    step = [Row((), (Branch((7,) * length, 1),)) for length in (5, 9, 2, 8, 4, 3)]
+    step = [Row((), (Segment((7,) * length, 1),)) for length in (5, 9, 2, 8, 4, 3)]
     shares = [[row.length for row in share] for share in deal(step, 2)]
     assert shares == [[9, 4, 3], [8, 5, 2]]
 
 
 def test_a_single_context_is_split_among_all() -> None:
-    """The trunk is then encoded in each process; a question that is alone needs no trunk."""
+    """The prefix is then encoded in each process; a question that is alone needs no prefix."""
     (row,) = rows(questions([[(0, 1), (1, 1), (2, 1)]]), "shared_context", "answer", 400)
     first, second = deal([row], 2)
-    assert [len(part.branches) for part in (*first, *second)] == [2, 1]
-    assert first[0].trunk == row.trunk
-    assert second[0].trunk == ()
+    assert [len(part.segments) for part in (*first, *second)] == [2, 1]
+    assert first[0].prefix == row.prefix
+    assert second[0].prefix == ()
 
 
 @pytest.mark.parametrize("processes", [1, 2])

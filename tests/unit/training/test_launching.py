@@ -91,7 +91,7 @@ def test_a_process_that_is_killed_is_named(rank: int) -> None:
 
 def test_processes_that_lose_each_other_are_no_riddle() -> None:
     """None has ended by itself: one did not answer."""
-    with pytest.raises(LaunchError, match="its 2 processes have lost each other"):
+    with pytest.raises(LaunchError, match="its 2 processes have lost contact"):
         launch("sys.exit(75)")
 
 
@@ -100,7 +100,7 @@ def test_too_few_gpus_are_found_before_anything_starts(
 ) -> None:
     """In the launcher: no process is started for it."""
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
-    with pytest.raises(LaunchError, match="1 GPUs"):
+    with pytest.raises(LaunchError, match="only 1 GPU"):
         launch(f"open('{tmp_path}/started', 'w')")
     assert not list(tmp_path.iterdir())
 

@@ -141,7 +141,7 @@ def test_two_processes_do_not_share_a_gpu(gpus: list[int], stated: str | None) -
     """Nor is the model split over what there is: refused, with the number that there are."""
     gpus[0] = 1
     variables = {} if stated is None else {"CUDA_VISIBLE_DEVICES": stated}
-    with pytest.raises(LaunchError, match="it has 1 GPUs to give") as refused:
+    with pytest.raises(LaunchError, match="it has only 1 GPU available") as refused:
         own_gpu(variables, 0, 2)
     assert "CUDA_VISIBLE_DEVICES= (empty)" in str(refused.value)
 

@@ -23,10 +23,10 @@ def test_sound_examples_pass() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"answer": ()}, "are not an answer and the end-of-sequence token"),
-        ({"answer": (0,)}, "are not an answer and the end-of-sequence token"),
-        ({"answer": (65, 66)}, "are not an answer and the end-of-sequence token"),
-        ({"prompt": (65, 66)}, "has other tokens in training than in the exam"),
+        ({"answer": ()}, "are not an answer followed by the end-of-sequence token"),
+        ({"answer": (0,)}, "are not an answer followed by the end-of-sequence token"),
+        ({"answer": (65, 66)}, "are not an answer followed by the end-of-sequence token"),
+        ({"prompt": (65, 66)}, "has different tokens in training and in the exam"),
     ],
 )
 def test_a_spoiled_example_is_noticed(change: dict[str, Any], message: str) -> None:

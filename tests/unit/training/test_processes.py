@@ -134,7 +134,7 @@ def test_a_killed_training_goes_on_to_the_same_bytes(trained: Path, folder: Path
     """With the same number of processes alone; the masks of dropout are the same, too."""
     said = train(folder, 2, DROPPED, status=2, die=[1, 5]).stderr.splitlines()
     assert said[-1].startswith(
-        "the training of a tiny model: process 2 of 2 was ended by SIGKILL; the system does that"
+        "the training of a tiny model: process 2 of 2 was ended by SIGKILL; the system does this"
     )
     # what the first process had said of its steps stands before it, and nothing else
     assert all(line.startswith("step ") for line in said[:-1]), said
@@ -144,11 +144,12 @@ def test_a_killed_training_goes_on_to_the_same_bytes(trained: Path, folder: Path
     assert not (folder / "dropped/result-2.json").exists()
     for other in (1, 3):
         assert train(folder, other, DROPPED, status=2).stderr == (
-            f"the training of dropped has come to step 4 with train.processes: 2, and it is {other}"
-            f" now; write processes: 2 to go on from there, or delete {checkpoints} to begin anew\n"
+            "the training of dropped has reached step 4 with train.processes: 2, but now it is "
+            f"{other}; write processes: 2 to continue from there, or delete {checkpoints} to start "
+            "again\n"
         )
     assert sorted(path.name for path in checkpoints.iterdir()) == kept
-    assert "goes on from step 4 of 8" in train(folder, 2, DROPPED).stderr
+    assert "continues from step 4 of 8" in train(folder, 2, DROPPED).stderr
     again, whole = result(folder / "dropped", 2), result(trained / "dropped", 2)
     assert (again["curve"], again["mean_loss"]) == (whole["curve"], whole["mean_loss"])
     for rank in (0, 1):
@@ -160,7 +161,7 @@ def test_a_process_that_stands_still_ends_the_training(folder: Path) -> None:
     """Stopped, not ended: the other one waits for so long and no longer."""
     said = train(folder, 2, DROPPED, status=2, stop=[1, 3], timeout=30).stderr
     assert said.splitlines()[-1].startswith(
-        "the training of a tiny model: its 2 processes have lost each other"
+        "the training of a tiny model: its 2 processes have lost contact"
     )
     assert not (folder / "dropped/result-2.json").exists()
 

@@ -85,7 +85,7 @@ def test_a_start_from_data_is_refused(start: str) -> None:
     """Without its own preparation peft would silently start as usual, or raise."""
     from vestibular.training.adapters import add_adapter
 
-    with pytest.raises(BaseModelError, match=rf"init_lora_weights: {start}: takes its first"):
+    with pytest.raises(BaseModelError, match=rf"init_lora_weights: {start}: derives the initial"):
         add_adapter(tiny("llama"), lora(init_lora_weights=start), "none")
 
 

@@ -15,16 +15,20 @@ TRAIN = load_params(ROOT / "params.yaml").train
     ("questions", "change", "said"),
     [
         # 10 steps an epoch, and the last of the warm-up is the last of the training
-        (160, {"warmup_steps": 20}, ["20 steps in all", "ends at 0.01 and never", "write 2"]),
+        (
+            160,
+            {"warmup_steps": 20},
+            ["has only 20 steps (160", "ends at 0.01 and never", "write 2"],
+        ),
         (160, {"warmup_steps": 80}, ["ends at 0.0025 and never reaches 0.01"]),
         (160, {"warmup_steps": 19}, []),
         (160, {"warmup_steps": 80, "schedule": "constant"}, []),
         (
             45,
             {"warmup_steps": 0},
-            ["16 of 45 questions make 3 steps an epoch, 6", "write 4"],
+            ["16 of 45 questions make 3 steps per epoch, 6", "write 4"],
         ),
-        (12, {"warmup_steps": 0, "epochs": 1}, ["one step an epoch, 1 in all", "write 1"]),
+        (12, {"warmup_steps": 0, "epochs": 1}, ["one step per epoch, 1 in total", "write 1"]),
         # one question a step cannot be fewer
         (5, {"warmup_steps": 0, "batch_size": 1}, []),
     ],

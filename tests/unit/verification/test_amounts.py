@@ -22,8 +22,8 @@ def test_values_of_json_are_named_with_their_keys() -> None:
     said = describe_file(Path("a.json"), json.dumps(old).encode(), json.dumps(new).encode())
     assert said == "tuned.em: 0.25 -> 0.5, ranks.1: 2 -> 3, and 2 more"
     one, other = b'{"a": 1}', b'{ "a": 1 }'
-    assert describe_file(Path("a.json"), one, other) == "the same values in another form"
-    assert "no JSON" in describe_file(Path("a.json"), b"<<<<<<< HEAD", one)
+    assert describe_file(Path("a.json"), one, other) == "the same values in a different form"
+    assert "not JSON" in describe_file(Path("a.json"), b"<<<<<<< HEAD", one)
 
 
 def test_columns_of_a_table_differ_by_so_much() -> None:
@@ -60,11 +60,12 @@ def test_weights_differ_by_so_much(in_folder: Path, dtype: torch.dtype) -> None:
     (folder / "old").unlink()
     said = describe_folder(old, files_below(folder), folder)
     assert said == (
-        "2 of 2 files: adapter.safetensors: weights by up to 0.25, of at most 2, old is missing"
+        "2 of 2 files: adapter.safetensors: weights by up to 0.25, with a maximum of 2, "
+        "old is missing"
     )
     save_file({"b": weights}, folder / "adapter.safetensors")
-    assert "other tensors" in describe_folder(old, files_below(folder), folder)
-    assert "not known" in describe_folder(None, files_below(folder), folder)
+    assert "different tensors" in describe_folder(old, files_below(folder), folder)
+    assert "amount unknown" in describe_folder(None, files_below(folder), folder)
 
 
 def test_a_folders_list_that_was_changed_is_none(in_folder: Path) -> None:
@@ -94,7 +95,7 @@ def test_machines_and_packages_are_set_beside_each_other() -> None:
     ]
     (same,) = machines_text([now], [now.train])
     assert same == (
-        "machine and packages: those that the commit records, cpu, 2 cores, Python 3.11, torch 2.14"
+        "machine and packages: as recorded by the commit, cpu, 2 cores, Python 3.11, torch 2.14"
     )
     (unknown,) = machines_text([], [now.train])
     assert unknown.startswith("machine and packages: not recorded by the commit")

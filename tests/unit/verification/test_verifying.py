@@ -159,7 +159,7 @@ def test_a_run_that_comes_out_again(tiny: Path) -> None:
     assert {one.verdict for one in found.outcomes[:-1]} == {Verdict.EQUAL}
     assert found.is_equal(noise_allowed=False)
     assert said.endswith("bitwise equal, costs excluded (11 outputs)")
-    assert "200 answers have the scores that are said of them" in said
+    assert "200 answers have the recorded scores" in said
     assert files_of(tiny) == before
     assert list((tiny / ".vestibular/clones").iterdir()) == []
 
@@ -192,7 +192,7 @@ def test_code_and_stages_that_changed_without_a_run(tiny: Path) -> None:
     commit_all(tiny, "More")
     found, _ = verified(run=False)
     texts = {finding.text for finding in found.findings}
-    assert {"train@c: dvc.lock does not name it: it was not run"} < texts
+    assert {"train@c: not in dvc.lock: it was not run"} < texts
     assert "its command in dvc.yaml: changed since it was read by select" in texts
     assert any(text.startswith("make.py: changed since it was read by") for text in texts)
     assert "candidates.c.base_model: not set when prepare was run, 'x' in params.yaml" in texts
@@ -213,9 +213,9 @@ def test_files_that_the_run_did_not_write(tiny: Path) -> None:
     report.write_text("<html>Buy this model</html>")
     found, said = verified(run=False)
     assert "metrics/exam/a.json: the commit's file is not the one that evaluate@a wrote" in said
-    here = "what lies in the working tree is not the one that evaluate@a wrote"
+    here = "the file in the working tree is not the one that evaluate@a wrote"
     assert f"metrics/predictions/a.jsonl: {here}" in said
-    assert "metrics/report.html: DVC's cache holds other bytes than select wrote" in said
+    assert "metrics/report.html: DVC's cache contains other bytes than select wrote" in said
     assert "metrics/predictions/b.jsonl" not in said
     assert not found.is_equal(noise_allowed=True)
 
@@ -230,7 +230,7 @@ def test_answers_that_have_other_scores(tiny: Path) -> None:
     commit_all(tiny, "Better")
     found, said = verified(run=False)
     (finding,) = (one for one in found.findings if one.kind == "scores")
-    assert "exact match 0 and F1 0 are said of 'Ana', which has 1 and 1" in finding.text
+    assert "recorded exact match 0 and F1 0 for 'Ana', but the scores are 1 and 1" in finding.text
     # and what `select` has read is not this either
     assert "metrics/predictions: changed since it was read by select" in said
 
@@ -274,7 +274,7 @@ def test_a_stage_that_fails(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None
 def test_data_that_dvc_keeps_and_data_that_is_nowhere(tiny: Path) -> None:
     """The one comes from the cache, the other is named."""
     shutil.rmtree(tiny / "data/mine")
-    with pytest.raises(DataError, match="data/mine: neither git nor DVC holds it"):
+    with pytest.raises(DataError, match="data/mine: neither git nor DVC has it"):
         verified(run=False)
     (tiny / "data/mine").mkdir()
     (tiny / "data/mine/questions").write_text("who?")
@@ -304,7 +304,7 @@ def test_the_command_tells_its_verdict_by_its_status(tiny: Path) -> None:
     commit_all(tiny, "Another winner")
     assert "1 finding in the commit itself" in run(tiny, *command, "--no-run", status=1).stdout
     git(tiny, "revert", "--no-edit", "HEAD")
-    assert "nothing is wrong" in run(tiny, *command, "--no-run").stdout
+    assert "no faults found" in run(tiny, *command, "--no-run").stdout
 
 
 def test_ctrl_c_leaves_nothing(tiny: Path, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Exact match and F1 as a Hugging Face metric, defined here and not fetched from the hub."""
+"""Exact match and F1 as a Hugging Face metric, defined here instead of fetched from the hub."""
 
 from typing import Any
 
@@ -20,11 +20,11 @@ from vestibular.scoring.scoring import (
 class SquadMetric(evaluate.Metric):  # type: ignore[misc]
     """SQuAD's exact match and F1 against the best of several references.
 
-    `config_name` is the language whose articles do not count by SQuAD's rules (`pt`, `en` or
-    `none`), or MLQA's rules in a language (`mlqa-de`). `compute` returns both means and, in the
+    `config_name` is the language whose articles are dropped by SQuAD's rules (`pt`, `en` or
+    `none`), or MLQA's rules for a language (`mlqa-de`). `compute` returns both means and, in the
     order of the predictions, each answer's own two scores. With `unanswerable`, the text that
-    stands for no answer, v2.0's rules hold, else v1.1's. With `official` characters are compared
-    as they are encoded, and words by white space, as the official script does.
+    stands for no answer, v2.0's rules apply, else v1.1's. With `official`, characters are compared
+    as encoded, and words are split at white space, as in the official script.
     """
 
     def _info(self) -> evaluate.MetricInfo:
@@ -34,7 +34,7 @@ class SquadMetric(evaluate.Metric):  # type: ignore[misc]
         return evaluate.MetricInfo(
             description="Exact match and word F1 by SQuAD's rules.",
             citation="Rajpurkar et al., SQuAD: 100,000+ Questions, EMNLP 2016",
-            inputs_description="predictions: texts; references: a list of texts for each",
+            inputs_description="predictions: texts; references: one list of texts per prediction",
             features=datasets.Features(
                 {
                     "predictions": datasets.Value("string"),

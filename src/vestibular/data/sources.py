@@ -1,4 +1,4 @@
-"""A question as its source states it, before anything is checked or mended."""
+"""A question as in its source, before any check or correction."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,7 +8,7 @@ from typing import Any
 from vestibular.data.findings import Findings, Origin
 
 Row = Mapping[str, Any]
-"""Values of a table's row, by column."""
+"""Values of a table row, by column."""
 
 
 @dataclass(frozen=True)
@@ -17,32 +17,32 @@ class SourceAnswer:
 
     text: str
     start: int | None
-    """Where the text stands in the context, in characters; None if the source does not say."""
+    """Position of the text in the context, in characters; None if the source does not state it."""
 
 
 @dataclass(frozen=True)
-class Record:
+class SourceQuestion:
     """One question of a source file."""
 
     id: str
     title: str
-    """Document that the context is from; empty if the source does not say."""
+    """Document of the context; empty if the source does not state it."""
     context: str
     question: str
     answers: tuple[SourceAnswer, ...]
     impossible: bool | None
-    """Whether the source marks it as one that its context does not answer; None if the source
+    """Whether the source marks the question as unanswerable from its context; None if the source
     does not say."""
     origin: Origin = field(default=Origin(Path("data")), compare=False)
-    """Where it stands."""
+    """Its position in the source."""
 
 
 @dataclass(frozen=True)
 class Source:
-    """What one file holds."""
+    """Content of one file."""
 
-    records: list[Record]
+    records: list[SourceQuestion]
     present: int
-    """Questions or rows that the file holds, as counted while it was parsed."""
+    """Number of questions or rows in the file, counted while parsing."""
     findings: Findings
-    """What was converted while it was read."""
+    """Conversions made while reading."""

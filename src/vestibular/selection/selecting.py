@@ -1,4 +1,4 @@
-"""Compares the candidates, applies the rule, and says what the choice rests on."""
+"""Comparison, rule and findings in one call: from answers to the selection."""
 
 import statistics
 from collections.abc import Mapping, Sequence
@@ -28,7 +28,7 @@ from vestibular.selection.result import (
     CandidateCost,
     CandidateFinding,
     CorrectedFigures,
-    CostSayFigures,
+    CostMarginFigures,
     Limit,
     Method,
     PointFinding,
@@ -41,10 +41,10 @@ from vestibular.selection.result import (
 from vestibular.selection.settings import SelectSettings
 
 BEGINNING = 60
-"""Characters of a text that name it where it has no title."""
+"""Number of characters that name a text without a title."""
 
 
-def verdict(
+def select_candidate(
     questions: Sequence[Question],
     candidates: Mapping[str, Examined],
     settings: SelectSettings,
@@ -53,27 +53,28 @@ def verdict(
     folds: int,
     unequal: Sequence[UnequalSetting] = (),
 ) -> Selection:
-    """Compare, choose, and return what `metrics/selection.json` holds.
+    """Compare, choose, and return the content of `metrics/selection.json`.
 
     Args:
-        questions: those that every candidate has answered.
-        candidates: what is known of each.
+        questions: the questions that every candidate has answered.
+        candidates: what is known about each.
         settings: the rule.
-        rules: what of an answer's spelling does not count.
-        seed: of what is drawn.
-        folds: folds of the cross-validation that the answers are from; 0 for none.
-        unequal: settings of the training that were not the same for all.
+        rules: normalization of answers.
+        seed: seed of everything random.
+        folds: number of folds of the cross-validation that the answers are from; 0 if there is
+            none.
+        unequal: training settings that were not the same for all candidates.
 
     Raises:
         DataError: a candidate has been examined on other questions, or a cost that the settings
-            ask for was not measured here.
-        ParamsError: the annotators must be beaten where there is one reference a question.
+            require was not measured here.
+        ParamsError: the annotators must be beaten, but no question has several references.
     """
     compared = Comparison(questions, candidates, rules)
     if ANNOTATORS in settings.must_beat and ANNOTATORS not in compared.points:
         raise ParamsError(
             f"{PARAMS}: select.must_beat: annotators: no question has several references, so "
-            "their agreement is unknown; take it out"
+            "their agreement is unknown; remove it"
         )
     published = settings.rule == "published"
     metric: Metric = "exact_match" if published else settings.metric
@@ -127,11 +128,11 @@ def verdict(
         method=Method(level=LEVEL, power=POWER, seed=seed),
         smallest_detectable=choice.smallest_detectable and rounded(choice.smallest_detectable),
         cost_say=choice.cost
-        and CostSayFigures(
+        and CostMarginFigures(
             rival=choice.cost.rival,
             half_width=rounded(choice.cost.half_width),
             margin_needed=rounded(choice.cost.margin_needed),
-            has_say=choice.cost.has_say,
+            has_say=choice.cost.can_decide,
         ),
         corrected=corrected
         and CorrectedFigures(
@@ -209,7 +210,7 @@ def _basis(clusters: Clusters, folds: int, candidates: Mapping[str, Examined]) -
 
 
 def _worst_document(compared: Comparison, choice: Choice, metric: Metric) -> WorstDocument | None:
-    """Return where the winner is furthest below the leader; None where it is the leader."""
+    """Return the document on which the winner is furthest below the leader; None if it leads."""
     name, leader = choice.preferred, choice.leader
     if name is None or leader is None or name == leader:
         return None

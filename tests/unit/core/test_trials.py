@@ -14,12 +14,12 @@ from vestibular.core.documents import document_numbers
 from vestibular.core.errors import DataError, ParamsError
 from vestibular.core.questions import Question, write_questions
 from vestibular.core.repeats import HeldOut, Repeat, fold_of_each, read_repeat, repeat_path
-from vestibular.core.runs import (
-    Run,
+from vestibular.core.trials import (
+    Trial,
     asked_questions,
     data_sha256,
     learned_questions,
-    parse_run,
+    parse_trial,
     training_inputs,
 )
 from vestibular.data.folds import deal_folds, plan_repeats
@@ -59,15 +59,15 @@ def test_folds_are_about_equal() -> None:
     assert set(deal_folds(questions, 0)) == {0}
 
 
-def test_what_each_run_learns_and_is_asked(in_folder: Path) -> None:
+def test_what_each_trial_learns_and_is_asked(in_folder: Path) -> None:
     """A fold learns all but itself, training and validation; a seed what the candidate does."""
     train, validation = [asked(0, 0, 1), asked(1, 1, 2)], [asked(2, 2, 3)]
     write_questions(Path("data/prepared"), "train", train)
     write_questions(Path("data/prepared"), "validation", validation)
-    assert learned_and_asked(Run("a")) == (train, validation)
+    assert learned_and_asked(Trial("a")) == (train, validation)
     for name in ("fold-1", "seed-7"):
         with pytest.raises(DataError, match=rf"data/repeats/{name}\.json: .*dvc repro prepare"):
-            Run("a", name).plan()
+            Trial("a", name).plan()
     held_out = {
         "fold-1": HeldOut(train=(0,), validation=(0,)),
         "fold-2": HeldOut(train=(1,), validation=()),
@@ -75,21 +75,21 @@ def test_what_each_run_learns_and_is_asked(in_folder: Path) -> None:
     }
     for name, places in held_out.items():
         Repeat(seed=7, held_out=places).write(repeat_path(name))
-    assert learned_and_asked(Run("a", "seed-7")) == (train, validation)
-    assert learned_and_asked(Run("a", "fold-1")) == ([train[1]], [train[0], validation[0]])
-    assert learned_and_asked(Run("a", "fold-2")) == ([train[0], validation[0]], [train[1]])
+    assert learned_and_asked(Trial("a", "seed-7")) == (train, validation)
+    assert learned_and_asked(Trial("a", "fold-1")) == ([train[1]], [train[0], validation[0]])
+    assert learned_and_asked(Trial("a", "fold-2")) == ([train[0], validation[0]], [train[1]])
     # what the other folds give away is the fold's own
     Repeat(seed=7, held_out=HeldOut(train=(0,), validation=(0,), leaked=(1,))).write(
         repeat_path("fold-1")
     )
-    assert [one.leaked for one in asked_questions(Run("a", "fold-1").plan())] == [False, True]
+    assert [one.leaked for one in asked_questions(Trial("a", "fold-1").plan())] == [False, True]
     # the exam does not depend on the training questions
     Path("data/prepared/train.jsonl").unlink()
-    assert asked_questions(Run("a").plan()) == validation
+    assert asked_questions(Trial("a").plan()) == validation
 
 
-def learned_and_asked(run: Run) -> tuple[list[Question], list[Question]]:
-    repeat = run.plan()
+def learned_and_asked(trial: Trial) -> tuple[list[Question], list[Question]]:
+    repeat = trial.plan()
     return learned_questions(repeat), asked_questions(repeat)
 
 
@@ -140,37 +140,37 @@ def test_what_makes_a_training_is_its_own(in_folder: Path) -> None:
 
 def test_runs_keep_apart() -> None:
     """Each has files and a stage of its own."""
-    runs = [Run("a"), Run("a", "fold-1"), Run("a", "seed-1")]
-    assert [str(run.adapter) for run in runs] == [
+    trials = [Trial("a"), Trial("a", "fold-1"), Trial("a", "seed-1")]
+    assert [str(trial.adapter) for trial in trials] == [
         "models/adapters/a",
         "models/repeats/a-fold-1",
         "models/repeats/a-seed-1",
     ]
-    assert [str(run.predictions) for run in runs] == [
+    assert [str(trial.predictions) for trial in trials] == [
         "metrics/predictions/a.jsonl",
         "metrics/repeats/a-fold-1.jsonl",
         "metrics/repeats/a-seed-1.jsonl",
     ]
-    assert [run.stage("train") for run in runs] == [
+    assert [trial.stage("train") for trial in trials] == [
         "train@a",
         "train_repeat@a-fold-1",
         "train_repeat@a-seed-1",
     ]
-    assert [run.is_own for run in runs] == [True, False, False]
+    assert [trial.is_own for trial in trials] == [True, False, False]
 
 
 @pytest.mark.parametrize(
-    ("arguments", "run"),
+    ("arguments", "trial"),
     [
-        (["opt-tiny"], Run("opt-tiny")),
-        (["opt-tiny", "fold-3"], Run("opt-tiny", "fold-3")),
-        (["opt-tiny", "seed-7"], Run("opt-tiny", "seed-7")),
-        (["opt-tiny", "seed-0"], Run("opt-tiny", "seed-0")),
+        (["opt-tiny"], Trial("opt-tiny")),
+        (["opt-tiny", "fold-3"], Trial("opt-tiny", "fold-3")),
+        (["opt-tiny", "seed-7"], Trial("opt-tiny", "seed-7")),
+        (["opt-tiny", "seed-0"], Trial("opt-tiny", "seed-0")),
     ],
 )
-def test_a_command_line_names_a_run(arguments: list[str], run: Run) -> None:
+def test_a_command_line_names_a_trial(arguments: list[str], trial: Trial) -> None:
     """A candidate, and perhaps a fold or a seed."""
-    assert parse_run(arguments, "stages.train") == run
+    assert parse_trial(arguments, "stages.train") == trial
 
 
 @pytest.mark.parametrize(
@@ -189,7 +189,7 @@ def test_a_command_line_names_a_run(arguments: list[str], run: Run) -> None:
 def test_a_wrong_command_line_is_refused(arguments: list[str], message: str) -> None:
     """In one line."""
     with pytest.raises(ParamsError, match=message) as error:
-        parse_run(arguments, "stages.train")
+        parse_trial(arguments, "stages.train")
     assert "\n" not in str(error.value)
 
 
@@ -198,7 +198,7 @@ def test_a_run_that_the_settings_do_not_name_is_refused(in_folder: Path) -> None
     Repeat(seed=42, held_out=HeldOut(train=(), validation=(0,))).write(repeat_path("fold-1"))
     for name in ("fold-4", "seed-8"):
         with pytest.raises(DataError, match=rf"data/repeats/{name}\.json: not found") as error:
-            Run("opt-tiny", name).plan()
+            Trial("opt-tiny", name).plan()
         assert "\n" not in str(error.value)
     with pytest.raises(ParamsError, match="no such candidate") as fault:
         load_for_candidate(TrainingParams, "absent", ROOT / "params.yaml")

@@ -1,4 +1,4 @@
-"""What the stages before found out about each candidate, read for the choice."""
+"""Results of the earlier stages for each candidate, read for the choice."""
 
 import csv
 from collections.abc import Mapping, Sequence
@@ -25,8 +25,8 @@ from vestibular.core.paths import (
 )
 from vestibular.core.questions import Question, read_questions
 from vestibular.core.repeats import fold_of_each, read_repeat
-from vestibular.core.runs import Run
 from vestibular.core.training_record import TrainingRecord
+from vestibular.core.trials import Trial
 
 
 @dataclass(frozen=True)
@@ -35,22 +35,23 @@ class CandidateResult:
 
     training: TrainingRecord
     base_scores: Scores
-    """The untouched base's means on the validation questions, the better of its two ways."""
+    """The untouched base's mean scores on the validation questions, the better of its two ways."""
     base_details: ExamDetails
-    """Of the untouched base's exam, which holds the training questions too if there are folds."""
+    """Results of the untouched base's exam; it includes the training questions if there are
+    folds."""
     details: ExamDetails
     predictions: Sequence[Prediction]
     """The validation questions with both answers."""
     curve: Sequence[Mapping[str, str]]
-    """The loss curve, a row a logged step, as text."""
+    """The loss curve, one row of texts per logged step."""
     seeds: Mapping[str, Scores]
-    """Mean scores by seed; empty if there is only one."""
+    """Mean scores by seed; empty if there is only one seed."""
     further_answers: Sequence[Sequence[AnsweredQuestion]]
-    """Of each further seed, the answers to the validation questions."""
+    """For each further seed, the answers to the validation questions."""
 
 
 def read_result(name: str, seed: int, seeds: Sequence[str]) -> CandidateResult:
-    """Read what the stages before found out about a candidate.
+    """Read the results of the earlier stages for a candidate.
 
     Args:
         name: the candidate.
@@ -60,21 +61,21 @@ def read_result(name: str, seed: int, seeds: Sequence[str]) -> CandidateResult:
     Raises:
         DataError: the candidate has not been trained or evaluated.
     """
-    # in the order of the stages, so that the first one that is missing is named
-    run, base_stage = Run(name), f"evaluate_base@{name}"
-    training = TrainingRecord.read(_made(ADAPTERS / name / TRAINING_FILE, run.stage("train")))
-    with _made(CURVES / f"{name}.tsv", run.stage("train")).open(
+    # in the order of the stages, so that the first missing one is named
+    trial, base_stage = Trial(name), f"evaluate_base@{name}"
+    training = TrainingRecord.read(_made(ADAPTERS / name / TRAINING_FILE, trial.stage("train")))
+    with _made(CURVES / f"{name}.tsv", trial.stage("train")).open(
         encoding="utf-8", newline=""
     ) as file:
         curve = list(csv.DictReader(file, delimiter="\t"))
-    own = _answers(run)
+    own = _answers(trial)
     predictions = _with_base(name, own)
-    further = {one.removeprefix("seed-"): _answers(Run(name, one)) for one in seeds}
+    further = {one.removeprefix("seed-"): _answers(Trial(name, one)) for one in seeds}
     return CandidateResult(
         training=training,
         base_scores=base_scores([each.before for each in predictions]),
         base_details=ExamDetails.read(_made(BASE_PREDICTIONS / f"{name}.json", base_stage)),
-        details=ExamDetails.read(_made(DETAILS / f"{name}.json", run.stage("evaluate"))),
+        details=ExamDetails.read(_made(DETAILS / f"{name}.json", trial.stage("evaluate"))),
         predictions=predictions,
         curve=curve,
         seeds={key: mean_scores(rows) for key, rows in {str(seed): own, **further}.items()}
@@ -85,28 +86,28 @@ def read_result(name: str, seed: int, seeds: Sequence[str]) -> CandidateResult:
 
 
 def read_out_of_fold(name: str, folds: Sequence[str]) -> list[Prediction]:
-    """Return a candidate's answers to all questions, those of training first.
+    """Return a candidate's answers to all questions, training questions first.
 
     Raises:
-        DataError: a fold has not been evaluated, or on other questions than those prepared.
+        DataError: a fold has not been evaluated, or was evaluated on other questions.
     """
     plans = [read_repeat(fold) for fold in folds]
     counts = [len(read_questions(PREPARED, split)) for split in ("train", "validation")]
-    waiting = [iter(_answers(Run(name, fold))) for fold in folds]
+    waiting = [iter(_answers(Trial(name, fold))) for fold in folds]
     rows = []
     for fold in fold_of_each(plans, *counts):
         row = next(waiting[fold], None)
         if row is None:
             raise DataError(
                 f"{name}: {folds[fold]}: examined on other questions than those prepared; run "
-                f"`dvc repro {Run(name, folds[fold]).stage('evaluate')}`"
+                f"`dvc repro {Trial(name, folds[fold]).stage('evaluate')}`"
             )
         rows.append(row)
     return _with_base(name, rows)
 
 
 def read_all_questions(folds: Sequence[str]) -> list[Question]:
-    """Return the questions that the choice rests on: all if there are folds, else validation."""
+    """Return the questions that decide: all if there are folds, else the validation questions."""
     splits = ("train", "validation") if folds else ("validation",)
     return [question for split in splits for question in read_questions(PREPARED, split)]
 
@@ -121,8 +122,8 @@ def _with_base(name: str, rows: Sequence[AnsweredQuestion]) -> list[Prediction]:
         ) from None
 
 
-def _answers(run: Run) -> list[AnsweredQuestion]:
-    return _read(run.predictions, run.stage("evaluate"))
+def _answers(trial: Trial) -> list[AnsweredQuestion]:
+    return _read(trial.predictions, trial.stage("evaluate"))
 
 
 def _read(path: Path, stage: str) -> list[AnsweredQuestion]:

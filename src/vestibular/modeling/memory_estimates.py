@@ -1,7 +1,7 @@
-"""What a model and its exam take in memory, from the model's configuration alone.
+"""Predicted memory of a model and its exam, from the model's configuration alone.
 
-A pass is rehearsed on torch's meta device, where tensors have shapes but no bytes; what would
-have been alive at a time is counted. No weights are read.
+A pass is rehearsed on torch's meta device, where tensors have shapes but no storage, and the bytes
+alive at a time are counted. No weights are read.
 """
 
 from collections.abc import Callable
@@ -19,23 +19,23 @@ from vestibular.modeling.models import pick_precision, without_weights
 from vestibular.modeling.tensors import logits_at
 
 USABLE_MEMORY = 0.8
-"""Share of the free memory that a plan may fill."""
+"""Share of the free memory that a plan may use."""
 BYTES_PER_WEIGHT = {"8bit": 1.0, "4bit": 0.5}
-"""Of a quantized matrix; its scales come on top and are small."""
+"""Bytes per weight of a quantized matrix; its scales are additional and small."""
 ANSWERING_BUDGETS = (4096, 65536)
-"""Least and most tokens that `evaluate.max_tokens_per_batch: auto` holds at a time."""
+"""Minimum and maximum number of tokens for `evaluate.max_tokens_per_batch: auto`."""
 
 
 def weight_bytes(model: Any, quantization: Quantization, dtype: torch.dtype) -> int:
-    """Return the bytes of a model's weights and buffers, as transformers counts them.
+    """Return the bytes of a model's weights and buffers, as counted by transformers.
 
-    bitsandbytes packs the matrices of all linear modules but the output head's; everything else
+    bitsandbytes packs the matrices of all linear modules except the output head; everything else
     stays in `dtype`.
 
     Args:
         model: a model without an adapter, on any device.
-        quantization: how the matrices are to be stored.
-        dtype: numbers of what is not quantized.
+        quantization: how the matrices are stored.
+        dtype: number format of everything that is not quantized.
     """
     packed = {}
     if quantization != "none":
@@ -54,7 +54,7 @@ def weight_bytes(model: Any, quantization: Quantization, dtype: torch.dtype) -> 
 
 
 def usable_bytes(device: torch.device) -> float:
-    """Return how much of the memory that is free on `device` a plan may fill, in bytes."""
+    """Return how many bytes of the free memory on `device` a plan may use."""
     return available_bytes(device) * USABLE_MEMORY
 
 
@@ -65,33 +65,33 @@ def answering_budget(
 
     Args:
         config: configuration of the model that answers.
-        dtype: numbers that it computes with.
+        dtype: number format of its computation.
         stated: `evaluate.max_tokens_per_batch`.
-        length: longest prompt and answer together, in tokens.
+        length: maximum length of prompt and answer together, in tokens.
         device: where it answers.
     """
     if stated != "auto":
         return stated
     free = usable_bytes(device)
     least, most = ANSWERING_BUDGETS
-    # while a cache grows, so does its copy
+    # while a cache grows, its old copy still exists
     a_token = 2 * cache_bytes(config, dtype) + encoding_bytes(config, dtype, 1, length) / length
     return max(least, min(most, int(free / a_token)))
 
 
 def cache_bytes(config: Any, dtype: torch.dtype) -> int:
-    """Return what one token takes in the cache, in bytes."""
+    """Return the size of one token in the cache, in bytes."""
     return cached_numbers(config.get_text_config(decoder=True)) * dtype.itemsize
 
 
 def encoding_bytes(config: Any, dtype: torch.dtype, rows: int, length: int) -> int:
-    """Return the most bytes that prompts take on their way through a model, their cache included.
+    """Return the peak memory of encoding prompts, including their cache, in bytes.
 
     Args:
         config: the model's configuration.
-        dtype: numbers that it computes with.
-        rows: prompts at a time.
-        length: tokens of each.
+        dtype: number format of its computation.
+        rows: number of prompts at a time.
+        length: number of tokens in each.
     """
 
     def encode(numbers: torch.dtype) -> int:
@@ -106,10 +106,10 @@ def encoding_bytes(config: Any, dtype: torch.dtype, rows: int, length: int) -> i
 
 
 def rehearsed(count: Callable[[torch.dtype], int], dtype: torch.dtype) -> int:
-    """Return the bytes that something takes with numbers of `dtype`, counted without numbers.
+    """Return a number of bytes for numbers of `dtype`, counted on the meta device.
 
-    What cannot be rehearsed in them (the experts of a layer, all in one product) is rehearsed in
-    bfloat16 and taken in proportion.
+    Operations that cannot be rehearsed in this format (all experts of a layer in one product) are
+    rehearsed in bfloat16 and scaled.
     """
     try:
         return count(dtype)
@@ -127,7 +127,7 @@ def answering_bytes(
     max_tokens_per_batch: TokenBudget,
     device: torch.device,
 ) -> int:
-    """Return the most memory that the exam takes, in bytes: weights, cache, one batch's rest."""
+    """Return the exam's peak memory in bytes: weights, cache, and the rest of one batch."""
     dtype = pick_precision(precision, device, folder)
     model = without_weights(folder).to(dtype)
     config = model.config

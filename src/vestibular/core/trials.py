@@ -1,8 +1,9 @@
 """One training and its exam: a candidate's own, or a repeat of it for the choice alone.
 
 A candidate's own adapter learns all training questions and is the one for production. A fold's
-learns all questions, training and validation, except those of the fold, and is examined on these.
-A further seed's learns what the candidate's own does, in another order.
+adapter learns all questions, training and validation, except those of the fold, on which it is
+examined. A further seed's adapter learns the same questions as the candidate's own, in another
+order.
 """
 
 import hashlib
@@ -27,27 +28,27 @@ from vestibular.core.repeats import Repeat, read_repeat
 from vestibular.core.settings import PromptSettings, Settings
 
 FOLD = re.compile(r"fold-[1-9]\d*")
-"""Name of a repeat that holds some documents out."""
+"""Name of a repeat that holds documents out."""
 SEED = re.compile(r"seed-(0|[1-9]\d*)")
-"""Name of a repeat that is trained with another seed."""
+"""Name of a repeat that trains with another seed."""
 
 
 @dataclass(frozen=True)
-class Run:
+class Trial:
     """What is trained and examined."""
 
     candidate: str
     repeat: str | None = None
-    """Name of the repeat, `fold-1` or `seed-7`; None for the candidate's own."""
+    """Name of the repeat, such as `fold-1` or `seed-7`; None for the candidate's own training."""
 
     @property
     def is_own(self) -> bool:
-        """Whether this is the candidate's own training, for production."""
+        """Whether this is the candidate's own training, the one for production."""
         return self.repeat is None
 
     @property
     def name(self) -> str:
-        """The name of its files, and of its DVC stage behind the `@`."""
+        """Name of its files, and of its DVC stage after the `@`."""
         return self.candidate if self.repeat is None else f"{self.candidate}-{self.repeat}"
 
     @property
@@ -61,11 +62,11 @@ class Run:
         return (PREDICTIONS if self.is_own else REPEAT_PREDICTIONS) / f"{self.name}.jsonl"
 
     def stage(self, do: str) -> str:
-        """Return the DVC stage that trains or evaluates this."""
+        """Return the DVC stage that trains or evaluates this trial."""
         return f"{do}{'' if self.is_own else '_repeat'}@{self.name}"
 
     def plan(self) -> Repeat | None:
-        """Return what the repeat changes; None for the candidate's own.
+        """Return what the repeat changes; None for the candidate's own training.
 
         Raises:
             DataError: `prepare` has not run with these settings.
@@ -73,8 +74,8 @@ class Run:
         return None if self.repeat is None else read_repeat(self.repeat)
 
 
-def parse_run(arguments: Sequence[str], module: str) -> Run:
-    """Return what a stage's command line names: `<candidate> [repeat]`.
+def parse_trial(arguments: Sequence[str], module: str) -> Trial:
+    """Parse a stage's command line: `<candidate> [repeat]`.
 
     Raises:
         ParamsError: the command line is malformed.
@@ -84,11 +85,11 @@ def parse_run(arguments: Sequence[str], module: str) -> Run:
         raise ParamsError(f"usage: python -m {module} <candidate> [fold-N | seed-N]")
     if named[1:] and not FOLD.fullmatch(named[1]) and not SEED.fullmatch(named[1]):
         raise ParamsError(f"{named[1]}: must be fold-N or seed-N, as `repeats` names them")
-    return Run(*named)
+    return Trial(*named)
 
 
 def learned_questions(repeat: Repeat | None) -> list[Question]:
-    """Return what a run learns.
+    """Return the questions that a trial learns.
 
     Raises:
         DataError: `prepare` has not run with these settings.
@@ -104,7 +105,7 @@ def learned_questions(repeat: Repeat | None) -> list[Question]:
 
 
 def asked_questions(repeat: Repeat | None) -> list[Question]:
-    """Return what a run is examined on, and read no more than that takes.
+    """Return the questions that a trial is examined on; read no other file.
 
     Raises:
         DataError: `prepare` has not run with these settings.
@@ -122,7 +123,7 @@ def asked_questions(repeat: Repeat | None) -> list[Question]:
 
 
 def data_sha256(repeat: Repeat | None) -> str:
-    """Return a hash of the questions and, for a fold, of those that are held out."""
+    """Return a hash of the questions and, for a fold, of those held out."""
     whole = folder_sha256(PREPARED)
     if repeat is None or repeat.held_out is None:
         return whole
@@ -133,14 +134,14 @@ def data_sha256(repeat: Repeat | None) -> str:
 def training_inputs(
     seed: int, prompt: PromptSettings, train: Settings, base: PinnedBase, data: str
 ) -> dict[str, Any]:
-    """Return what makes a training that training, code and packages left aside.
+    """Return the inputs that define a training, code and packages excluded.
 
     Args:
-        seed: of the order of the questions and of dropout.
+        seed: seed of the order of the questions and of dropout.
         prompt: how a question is put.
         train: the candidate's settings.
         base: the candidate's base model.
-        data: what `data_sha256` says.
+        data: the hash by `data_sha256`.
     """
     return {
         "seed": seed,

@@ -49,7 +49,7 @@ def test_a_folder_without_a_tokenizer_is_refused(tmp_path: Path) -> None:
     from vestibular.core.errors import BaseModelError
     from vestibular.modeling.models import load_tokenizer
 
-    with pytest.raises(BaseModelError, match="it has no words"):
+    with pytest.raises(BaseModelError, match="its vocabulary is empty"):
         load_tokenizer(save_shape("gpt2-small", tmp_path))
 
 
@@ -59,8 +59,8 @@ def test_weight_bytes_are_those_of_the_loaded_model(tmp_path: Path, shape: str) 
     import torch
     from transformers import AutoModelForCausalLM
 
+    from vestibular.modeling.memory_estimates import weight_bytes
     from vestibular.modeling.models import load_base, without_weights
-    from vestibular.modeling.planning import weight_bytes
 
     save_shape(shape, tmp_path / "shape")
     shapes = without_weights(tmp_path / "shape")
@@ -99,11 +99,11 @@ import torch
 from pathlib import Path
 from vestibular.core.logs import silence_libraries
 from vestibular.modeling import memory
-from vestibular.modeling.planning import usable_bytes
+from vestibular.modeling.memory_estimates import usable_bytes
 from vestibular.tracking import metering
 from vestibular.training import adapters, planning
 silence_libraries()
-from tests.unit.modeling.test_planning import TRAIN, configuration, many
+from tests.unit.modeling.test_memory_estimates import TRAIN, configuration, many
 from vestibular.training.training import fine_tune
 from transformers import AutoModelForCausalLM
 
@@ -178,7 +178,7 @@ def test_auto_settings_fit_the_memory(tmp_path: Path, monkeypatch: pytest.Monkey
     import torch
 
     from vestibular.core.errors import BaseModelError
-    from vestibular.modeling import planning as memory_plan
+    from vestibular.modeling import memory_estimates as memory_plan
     from vestibular.training import planning
 
     save_shape("gpt2-small", tmp_path)
@@ -222,9 +222,9 @@ def test_a_forecast_says_what_would_fit(
 
     from vestibular.commands.forecast import forecast
     from vestibular.commands.forecast_text import as_text
-    from vestibular.modeling import planning
+    from vestibular.modeling import memory_estimates
 
-    monkeypatch.setattr(planning, "available_bytes", lambda device: free)
+    monkeypatch.setattr(memory_estimates, "available_bytes", lambda device: free)
     base = {"base_model": str(save_shape("gpt2-small", tmp_path))}
     params = load_params(ROOT / "params.yaml")
     candidate = params.candidate("gpt2-tiny").model_copy(update=base)

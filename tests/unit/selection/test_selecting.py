@@ -18,10 +18,10 @@ from vestibular.scoring.normalization import Normalization
 from vestibular.selection.answer_costs import cost_of
 from vestibular.selection.budgets import unequal_settings
 from vestibular.selection.comparison import Examined
-from vestibular.selection.phrases import probability
+from vestibular.selection.phrases import p_value_words
 from vestibular.selection.result import Estimate, Limit, Selection
+from vestibular.selection.selecting import select_candidate
 from vestibular.selection.settings import Constraints, SelectSettings
-from vestibular.selection.verdict import verdict
 
 PORTUGUESE = Normalization("squad", "pt")
 SETTINGS = load_params(ROOT / "params.yaml").select
@@ -67,7 +67,7 @@ def examined(
 
 def found(candidates: dict[str, Examined], folds: int = 0, **changes: Any) -> Selection:
     settings = SETTINGS.model_copy(update=changes)
-    result = verdict(QUESTIONS, candidates, settings, PORTUGUESE, 1, folds)
+    result = select_candidate(QUESTIONS, candidates, settings, PORTUGUESE, 1, folds)
     # it must be JSON, without infinities, and read as what it was
     again = Selection.parse(json.loads(result.to_text()), Path("selection.json"))
     assert again.to_text() == result.to_text()
@@ -86,8 +86,8 @@ def test_a_surely_better_candidate() -> None:
     assert gap.value == pytest.approx(a.scores.f1.value - b.scores.f1.value, abs=2e-6)
     assert gap.low < gap.lower < gap.value < gap.high < 0
     assert gap.p_value < 0.05
-    assert said.reason.startswith("b is promoted: its F1 0.9")
-    assert said.reason.endswith("and no cheaper one is shown to be within 0.03 of it")
+    assert said.reason.startswith("b is promoted: its F1, 0.9")
+    assert said.reason.endswith("and no cheaper candidate is shown to be within 0.03 of it")
     asked = said.questions
     assert (asked.basis, asked.count, asked.documents) == ("validation", COUNT, 20)
     assert (asked.effective_documents, asked.few, asked.dominated) == (20, False, False)
@@ -124,12 +124,12 @@ def test_a_cheaper_candidate_within_the_margin_is_promoted() -> None:
     gap = said.candidates["a"].against_leader.f1
     assert said.reason == (
         f"a is promoted: within 0.05 F1 of the best, b (difference {gap.value:+.3f}, lower bound "
-        f"{gap.lower:+.3f}), at 40% less floating-point operations an answer"
+        f"{gap.lower:+.3f}), at 40% less floating-point operations per answer"
     )
     assert gap.lower > -0.05
-    assert said.candidates["b"].why == "the best by F1; a is within 0.05 of it, and cheaper"
+    assert said.candidates["b"].why == "the best by F1; a is within 0.05 of it and cheaper"
     assert said.cost_say.has_say
-    assert "Cost has a say" in "\n".join(said.reasons)
+    assert "Cost can decide" in "\n".join(said.reasons)
     worst = said.worst_document
     assert worst.difference <= gap.value
     assert f"a is furthest below b on {worst.name} (6 questions)" in "\n".join(said.reasons)
@@ -142,8 +142,8 @@ def test_where_the_noise_is_wider_than_the_margin_cost_has_no_say() -> None:
     assert not said.cost_say.has_say
     assert said.cost_say.half_width > 0.03
     told = "\n".join(said.reasons)
-    assert "Cost has no say with these data" in told
-    assert f"With a margin of {said.cost_say.margin_needed:.2f} an equal cheaper model" in told
+    assert "Cost cannot decide with these data" in told
+    assert f"With a margin of {said.cost_say.margin_needed:.2f}, an equally good" in told
     assert "dvc exp run -S 'repeats=[fold-1,fold-2,fold-3,fold-4,fold-5]'" in told
     folded = found({"a": examined(0.80, 50), "b": examined(0.81, 100)}, folds=5)
     assert "dvc exp run" not in "\n".join(folded.reasons)
@@ -156,7 +156,7 @@ def test_the_choice_is_corrected_for_its_luck() -> None:
     best = said.score(said.winner).value
     assert said.corrected.measured == pytest.approx(best)
     assert 0 < said.corrected.optimism == pytest.approx(best - said.corrected.corrected, abs=2e-6)
-    assert f"an optimism of {said.corrected.optimism:.3f}" in "\n".join(said.reasons)
+    assert f"optimism {said.corrected.optimism:.3f})" in "\n".join(said.reasons)
 
 
 def test_few_documents_are_named() -> None:
@@ -167,7 +167,7 @@ def test_few_documents_are_named() -> None:
             replace(question, title=f"t{document}", context=f"{question.context} {document}")
             for question, document in zip(QUESTIONS, documents, strict=True)
         ]
-        return verdict(questions, {"a": examined(0.5)}, SETTINGS, PORTUGUESE, 1, 0)
+        return select_candidate(questions, {"a": examined(0.5)}, SETTINGS, PORTUGUESE, 1, 0)
 
     one = asked([0] * COUNT)
     assert one.candidates["a"].scores.f1.low is None
@@ -176,8 +176,8 @@ def test_few_documents_are_named() -> None:
     assert "F1 0.5" in one.reason
     two = asked([place % 2 for place in range(COUNT)])
     assert two.candidates["a"].scores.f1.low is not None
-    assert "There are only 2 documents: every interval rests on few." in two.reasons[2]
-    assert "No corrected score of the choice: there are fewer than five" in "\n".join(two.reasons)
+    assert "There are only 2 documents: every interval is based on few." in two.reasons[2]
+    assert "No corrected score: there are fewer than five documents." in "\n".join(two.reasons)
     giant = asked([max(0, place - 80) for place in range(COUNT)])
     assert giant.reasons[2].startswith("One document holds 68% of the questions")
     assert giant.corrected is None
@@ -191,9 +191,9 @@ def test_nothing_is_detectable_where_it_is_nothing() -> None:
     ]
     both = {"a": examined(0.2), "b": examined(0.3)}
     settings = SETTINGS.model_copy(update={"must_beat": ()})
-    said = verdict(questions, both, settings, PORTUGUESE, 1, 0)
+    said = select_candidate(questions, both, settings, PORTUGUESE, 1, 0)
     assert said.smallest_detectable >= said.score("b").value
-    assert "Nothing can be told apart with these documents" in said.reasons[2]
+    assert "These documents can tell nothing apart" in said.reasons[2]
 
 
 def test_below_a_reference_point_nothing_is_promoted() -> None:
@@ -208,7 +208,7 @@ def test_below_a_reference_point_nothing_is_promoted() -> None:
     allowed = found({"a": examined(0.1), "b": examined(0.05)}, allow_below_reference=True)
     assert (allowed.promoted, allowed.below) == (True, allowed.candidates["a"].below)
     assert "overlap_sentence" in allowed.below
-    assert "lets it pass, although it is not above" in allowed.reason
+    assert "allows it, although it is not above" in allowed.reason
 
 
 def test_above_a_reference_point_within_the_noise() -> None:
@@ -218,11 +218,11 @@ def test_above_a_reference_point_within_the_noise() -> None:
     assert 0.5 < said.score("a").value < 0.53
     assert (said.promoted, said.unclear) == (True, ("overlap_sentence",))
     assert said.reason.startswith(
-        "a is promoted, though not surely above the overlap sentence (0.500): "
+        "a is promoted, though not clearly above the overlap sentence (0.500): "
     )
     refused = found(near, must_beat_clearly=True)
     assert (refused.promoted, refused.leader) == (False, "a")
-    assert "not surely above the overlap sentence (0.500)" in refused.reason
+    assert "not clearly above the overlap sentence (0.500)" in refused.reason
     assert "select.must_beat_clearly: false" in refused.reason
     assert refused.candidates["a"].status == "unclear"
     assert found({"a": examined(0.9)}, must_beat_clearly=True).winner == "a"
@@ -356,7 +356,7 @@ def test_the_published_rule() -> None:
     said = found(both, rule="published", constraints=Constraints(max_model_bytes=1))
     assert (said.winner, said.metric) == ("b", "exact_match")
     assert "plain sort" in said.reason
-    assert said.candidates["a"].why == "the plain sort puts it behind b"
+    assert said.candidates["a"].why == "ranked behind b by the plain sort"
     assert said.cost_say is None
 
 
@@ -370,9 +370,9 @@ def test_unequal_budgets_are_named() -> None:
     )
     assert [one.setting for one in unequal] == ["epochs"]
     both = {"a": examined(0.5), "b": examined(0.9)}
-    said = verdict(QUESTIONS, both, SETTINGS, PORTUGUESE, 1, 0, unequal)
+    said = select_candidate(QUESTIONS, both, SETTINGS, PORTUGUESE, 1, 0, unequal)
     assert (
-        "Unequal budgets: the candidates were not trained with the same settings (epochs 3 (a), "
+        "Unequal budgets: the candidates were trained with different settings (epochs 3 (a), "
         "20 (b))." in said.reasons
     )
     assert unequal_settings({"a": {"epochs": 3}, "b": {"epochs": 3}}) == ()
@@ -423,9 +423,9 @@ def test_annotators_can_be_beaten_only_where_there_are_several() -> None:
     alone = [Question(q.id, q.title, q.context, q.question, q.answers[:1], (0,)) for q in QUESTIONS]
     settings = SETTINGS.model_copy(update={"must_beat": ("annotators",)})
     with pytest.raises(ParamsError, match=r"select\.must_beat: annotators"):
-        verdict(alone, {"a": examined(0.5)}, settings, PORTUGUESE, 1, 0)
+        select_candidate(alone, {"a": examined(0.5)}, settings, PORTUGUESE, 1, 0)
     settings = SETTINGS.model_copy(update={"must_beat": ()})
-    said = verdict(alone, {"a": examined(0.5)}, settings, PORTUGUESE, 1, 0)
+    said = select_candidate(alone, {"a": examined(0.5)}, settings, PORTUGUESE, 1, 0)
     assert "annotators" not in said.reference_points
 
 
@@ -450,5 +450,5 @@ def test_settings_are_as_they_were() -> None:
 
 def test_p_values_are_printed_as_they_are() -> None:
     """In as many places as it takes to tell them from zero, down to a millionth."""
-    said = [probability(value) for value in (0.5, 0.0364, 0.0004, 0.00002, 1e-9)]
+    said = [p_value_words(value) for value in (0.5, 0.0364, 0.0004, 0.00002, 1e-9)]
     assert said == ["p = 0.500", "p = 0.036", "p = 0.0004", "p = 0.00002", "p < 0.000001"]

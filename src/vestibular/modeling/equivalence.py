@@ -1,8 +1,7 @@
-"""A model tried out: whether a way of asking or teaching it equals one question at a time.
+"""Trials of a model: does a way of asking or training equal one question at a time?
 
-All of it runs on a miniature (see `miniature.py`), in float32, where what is equal agrees to about
-1e-6 of the largest logit, and what is not is off by 1e-3 or much more; in float64 where that is
-not clear.
+All trials run on a miniature (see `miniature.py`) in float32, where equal results agree to about
+1e-6 of the largest logit, and others differ by 1e-3 or much more; in float64 if that is unclear.
 """
 
 from collections.abc import Collection, Sequence
@@ -19,37 +18,37 @@ from vestibular.modeling.generation import answer_questions
 from vestibular.modeling.tensors import collate, label_loss
 
 TOLERANCE = 1e-4
-"""Largest error that rounding explains, relative to the largest logit, to the loss, or to the
-norm of the gradients. Rounding in float32 reached 2e-5 in most architectures and 5e-4 in some,
-with twice the digits 3e-7; the smallest fault was 3e-3."""
-TRUNKS = ((41, (3, 20)), (27, (2, 9)))
-"""Tokens of each context, and of what follows it in each question: most are longer than the
-miniature's windows and chunks."""
+"""Largest error attributed to rounding, relative to the largest logit, to the loss, or to the norm
+of the gradients. Rounding in float32 reached 2e-5 in most architectures and 5e-4 in some, in double
+precision 3e-7; the smallest fault was 3e-3."""
+PREFIXES = ((41, (3, 20)), (27, (2, 9)))
+"""Tokens of each context, and of each of its questions: most are longer than the miniature's
+windows and chunks."""
 ANSWER = 6
-"""Tokens of an answer."""
+"""Number of tokens in an answer."""
 ROOM = 100_000
-"""Token budget that all the trial's questions fit in at once."""
+"""Token budget that holds all the trial's questions at once."""
 
 
 def trial_questions(vocabulary: int) -> list[EncodedQuestion]:
-    """Return questions of arbitrary tokens about two contexts, with answers of one length."""
+    """Return questions of random tokens about two contexts, with answers of equal length."""
     draw = torch.Generator().manual_seed(0)
 
     def tokens(count: int) -> tuple[int, ...]:
-        # the first ids are often special ones
+        # the first ids are often special tokens
         drawn = torch.randint(min(8, vocabulary // 2), vocabulary, (count,), generator=draw)
         return tuple(drawn.tolist())
 
     return [
-        EncodedQuestion(f"{length}-{end}", trunk + tokens(end), tokens(ANSWER), str(length), False)
-        for length, ends in TRUNKS
-        for trunk in [tokens(length)]
+        EncodedQuestion(f"{length}-{end}", prefix + tokens(end), tokens(ANSWER), str(length), False)
+        for length, ends in PREFIXES
+        for prefix in [tokens(length)]
         for end in ends
     ]
 
 
 def looks_ahead(model: Any, questions: Sequence[EncodedQuestion]) -> float:
-    """Return how far a token moves the outputs before it, relative to the largest output."""
+    """Return how far a token changes earlier outputs, relative to the largest output."""
     before = torch.tensor([questions[0].prompt])
     after = before.clone()
     after[0, -1] = questions[1].prompt[-1]
@@ -59,23 +58,23 @@ def looks_ahead(model: Any, questions: Sequence[EncodedQuestion]) -> float:
 
 
 def relative_error(found: Tensor, expected: Tensor) -> float:
-    """Return the largest difference, relative to the largest number expected."""
+    """Return the largest difference, relative to the largest expected value."""
     return float((found - expected).abs().max() / expected.abs().max())
 
 
 @dataclass(frozen=True)
 class Exam:
-    """Questions with the right answers: what `generate` says to one at a time."""
+    """Questions with the right answers, by `generate` for one question at a time."""
 
     questions: Sequence[EncodedQuestion]
     ends: Collection[int]
-    """Tokens that end an answer; some answers end early, others never."""
+    """Tokens that end an answer; chosen so that some answers end early, others never."""
     answers: Sequence[Answer]
     logits: Sequence[Tensor]
-    """Of every step, (steps, vocabulary), for each question."""
+    """Logits of every step, (steps, vocabulary), for each question."""
 
 
-def sit(
+def answers_and_logits(
     model: Any, questions: Sequence[EncodedQuestion], ends: Collection[int], way: Way
 ) -> tuple[list[Answer], list[Tensor]]:
     """Let a model answer; return its answers and the logits of their steps."""
@@ -91,8 +90,8 @@ def sit(
 
 
 def right_answers(model: Any, questions: Sequence[EncodedQuestion]) -> Exam:
-    """Ask one question at a time; some answers are then taken to end early."""
-    unending, logits = sit(model, questions, (), "single")
+    """Ask one question at a time; choose end tokens so that some answers end early."""
+    unending, logits = answers_and_logits(model, questions, (), "single")
 
     def ended(end: int) -> list[tuple[int, ...]]:
         return [
@@ -101,7 +100,7 @@ def right_answers(model: Any, questions: Sequence[EncodedQuestion]) -> Exam:
         ]
 
     def worth(end: int) -> tuple[bool, int]:
-        # rows that end at different steps are taken out of a batch at different steps
+        # rows that end at different steps leave the batch at different steps
         return len({len(said) for said in ended(end)}) > 1, len(set(ended(end)))
 
     end = max((token for each in unending for token in each.tokens), key=worth)
@@ -118,8 +117,8 @@ def right_answers(model: Any, questions: Sequence[EncodedQuestion]) -> Exam:
 
 
 def exam_error(model: Any, exam: Exam, way: Way) -> float:
-    """Return how far the logits of a way are from the right ones; infinite if an answer is."""
-    answers, logits = sit(model, exam.questions, exam.ends, way)
+    """Return how far a way's logits are from the right ones; infinite if an answer differs."""
+    answers, logits = answers_and_logits(model, exam.questions, exam.ends, way)
     if [each.tokens for each in answers] != [each.tokens for each in exam.answers]:
         return float("inf")
     return relative_error(torch.cat(logits), torch.cat(list(exam.logits)))
@@ -127,16 +126,16 @@ def exam_error(model: Any, exam: Exam, way: Way) -> float:
 
 @dataclass(frozen=True)
 class Lesson:
-    """What a step of a training computes."""
+    """Results of one training step."""
 
     loss: float
-    """Summed over all labels, in nats."""
+    """Sum over all labels, in nats."""
     gradients: dict[str, Tensor]
-    """Of each trained parameter; without those that have none."""
+    """Gradient of each trained parameter that has one."""
 
 
 def learn(model: Any, batches: Sequence[Sequence[Row]]) -> Lesson:
-    """Compute a step's loss and gradients, some rows at a time."""
+    """Compute a step's loss and gradients, a few rows at a time."""
     model.zero_grad()
     total = 0.0
     for batch in batches:
@@ -154,20 +153,20 @@ def learn(model: Any, batches: Sequence[Sequence[Row]]) -> Lesson:
 
 
 def lesson_rows(questions: Sequence[EncodedQuestion], way: Way) -> list[list[Row]]:
-    """Lay questions out for a step in one of the ways of training."""
+    """Arrange questions for a training step in one of the ways."""
     if way == "single":
         return [[row] for row in rows(questions, "padded", "answer", ROOM)]
     if way == "padded":
         return list(by_length(rows(questions, "padded", "answer", ROOM), ROOM))
     together = list(by_length(rows(questions, "shared_context", "answer", ROOM), ROOM))
-    # a step has rows of one question too, and those lie beside each other without a mask
+    # a step also has rows of one question, which are batched without a mask
     return [*together, *lesson_rows(questions, "padded")]
 
 
 def lesson_error(
     model: Any, questions: Sequence[EncodedQuestion], right: Lesson, way: Way
 ) -> float:
-    """Return how far the loss and gradients of a way are from those of single questions."""
+    """Return how far a way's loss and gradients are from those of single questions."""
     batches = lesson_rows(questions, way)
     times = 2 if way == "shared" else 1
     found = learn(model, batches)
