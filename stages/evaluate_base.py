@@ -11,7 +11,7 @@ import sys
 from vestibular.core.base_models import locate, read_pin
 from vestibular.core.candidates import load_for_candidate
 from vestibular.core.environment import arithmetic_in_force, settle
-from vestibular.core.errors import ParamsError, exit_on_error
+from vestibular.core.errors import exit_on_error
 from vestibular.core.exam_results import AnsweredQuestion
 from vestibular.core.logs import silence_libraries
 from vestibular.core.paths import BASE_EXAM, BASE_PREDICTIONS
@@ -23,9 +23,7 @@ from vestibular.examination.settings import ExamParams
 @exit_on_error
 def main() -> None:
     """Write every answer, and what else the exam found."""
-    trial = parse_trial(sys.argv[1:], "stages.evaluate_base")
-    if not trial.is_own:
-        raise ParamsError("usage: python -m stages.evaluate_base <candidate>")
+    trial = parse_trial(sys.argv[1:], "stages.evaluate_base", has_repeats=False)
     params = load_for_candidate(ExamParams, trial.candidate)
     pinned = read_pin(trial.candidate)
     base = locate(pinned.pin)

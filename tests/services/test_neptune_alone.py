@@ -14,7 +14,7 @@ from urllib.request import urlopen
 import pytest
 
 from tests.support.commands import ROOT, run
-from tests.support.serving import read_until
+from tests.support.patience import read_until
 
 PACKAGE = ROOT / "src/neptune_server"
 
@@ -57,7 +57,7 @@ def test_its_wheel_serves(tmp_path: Path) -> None:
         text=True,
     )
     try:
-        address = read_until(process, "shows the runs").split()[1]
+        address = read_until(process, process.stdout, "shows the runs").split()[1]
         with urlopen(address) as page:  # noqa: S310 - the server's own address
             assert b"page.js" in page.read()
     finally:

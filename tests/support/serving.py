@@ -11,7 +11,6 @@ import signal
 import subprocess
 import sys
 import tarfile
-import threading
 import zipfile
 from pathlib import Path
 from typing import Any, Self
@@ -20,7 +19,7 @@ from urllib.parse import urlencode, urlsplit
 import pytest
 
 from tests.support.commands import ROOT, where_commands_are
-from tests.support.patience import FOREVER
+from tests.support.patience import FOREVER, read_until
 
 LEADERBOARD = "/api/leaderboard/v1"
 
@@ -56,7 +55,10 @@ class Serving:
                 text=True,
                 env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
             )
-        self.greeting = read_until(self._process, "OAUTHLIB") or pytest.fail(self.log)
+        try:
+            self.greeting = read_until(self._process, self._process.stdout, "OAUTHLIB")
+        except AssertionError:
+            pytest.fail(self.log)
         self.address = json.loads(base64.b64decode(self.token))["api_address"]
 
     @property
@@ -184,22 +186,6 @@ class Serving:
             connection.request(method, path, body, headers)
             response = connection.getresponse()
             return response.status, json.loads(response.read())
-
-
-def read_until(process: subprocess.Popen[str], text: str) -> str:
-    """Return what a process prints up to a line with the text; nothing if it ends before."""
-    assert process.stdout is not None
-    killer = threading.Timer(DEADLINE, process.kill)
-    killer.start()
-    lines = []
-    try:
-        for line in iter(process.stdout.readline, ""):
-            lines.append(line)
-            if text in line:
-                return "".join(lines)
-    finally:
-        killer.cancel()
-    return ""
 
 
 def finish(process: subprocess.Popen[str]) -> Any:

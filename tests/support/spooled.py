@@ -6,13 +6,12 @@ import json
 import os
 import shutil
 import subprocess
-import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Any
 
 from tests.support.commands import ROOT, where_commands_are
-from tests.support.patience import FOREVER
+from tests.support.patience import FOREVER, read_until
 from tests.support.results import training_record
 
 DEADLINE = FOREVER
@@ -165,15 +164,4 @@ def hold(path: Path) -> IO[str]:
 
 def wait_for(process: subprocess.Popen[str], text: str) -> str:
     """Return a command's messages up to one that holds the text, within the deadline."""
-    assert process.stderr is not None
-    killer = threading.Timer(DEADLINE, process.kill)
-    killer.start()
-    said = []
-    try:
-        for line in process.stderr:
-            said.append(line)
-            if text in line:
-                return "".join(said)
-    finally:
-        killer.cancel()
-    raise AssertionError(f"ended without {text!r}: {''.join(said)}")
+    return read_until(process, process.stderr, text)

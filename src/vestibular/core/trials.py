@@ -6,6 +6,7 @@ examined. A further seed's adapter learns the same questions as the candidate's 
 order.
 """
 
+import argparse
 import hashlib
 import re
 from collections.abc import Sequence
@@ -14,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 from vestibular.core.base_models import PinnedBase
-from vestibular.core.errors import ParamsError
 from vestibular.core.files import folder_sha256
 from vestibular.core.paths import (
     ADAPTERS,
@@ -74,18 +74,30 @@ class Trial:
         return None if self.repeat is None else read_repeat(self.repeat)
 
 
-def parse_trial(arguments: Sequence[str], module: str) -> Trial:
+def parse_trial(arguments: Sequence[str], module: str, has_repeats: bool = True) -> Trial:
     """Parse a stage's command line: `<candidate> [repeat]`.
 
+    Args:
+        arguments: arguments of the command line.
+        module: the stage's module.
+        has_repeats: whether the stage also runs for repeats.
+
     Raises:
-        ParamsError: the command line is malformed.
+        SystemExit: the command line is malformed.
     """
-    named = [word for word in arguments if not word.startswith("-")]
-    if len(named) != len(arguments) or len(named) not in (1, 2):
-        raise ParamsError(f"usage: python -m {module} <candidate> [fold-N | seed-N]")
-    if named[1:] and not FOLD.fullmatch(named[1]) and not SEED.fullmatch(named[1]):
-        raise ParamsError(f"{named[1]}: must be fold-N or seed-N, as `repeats` names them")
-    return Trial(*named)
+    parser = argparse.ArgumentParser(prog=f"python -m {module}", allow_abbrev=False)
+    parser.add_argument("candidate", help="its name in params.yaml")
+    if has_repeats:
+        parser.add_argument(
+            "repeat", nargs="?", type=_repeat, metavar="fold-N | seed-N", help="one of `repeats`"
+        )
+    return Trial(**vars(parser.parse_args(arguments)))
+
+
+def _repeat(name: str) -> str:
+    if not FOLD.fullmatch(name) and not SEED.fullmatch(name):
+        raise argparse.ArgumentTypeError(f"{name}: must be fold-N or seed-N, as in `repeats`")
+    return name
 
 
 def learned_questions(repeat: Repeat | None) -> list[Question]:

@@ -51,6 +51,22 @@ def run_git(*arguments: str, folder: Path | None = None) -> "subprocess.Complete
     return done
 
 
+def git_output(*arguments: str, folder: Path | None = None) -> str:
+    """Run a git command that should succeed; return its output.
+
+    Args:
+        arguments: arguments of the command.
+        folder: where to run it; by default the current folder.
+
+    Raises:
+        GitError: it fails.
+    """
+    done = run_git(*arguments, folder=folder)
+    if done.returncode:
+        raise GitError(f"git: {last_line(done.stderr)}")
+    return done.stdout
+
+
 def foreign_repository() -> GitError:
     """Return the error for a repository owned by another user."""
     return GitError(
@@ -71,9 +87,7 @@ def check_repository() -> None:
     Raises:
         GitError: it does not.
     """
-    done = run_git("rev-parse", "--git-dir")
-    if done.returncode:
-        raise GitError(f"git: {last_line(done.stderr)}")
+    git_output("rev-parse", "--git-dir")
 
 
 @contextlib.contextmanager
@@ -105,12 +119,9 @@ def folder_in_repository(folder: Path | None = None) -> str:
         GitError: git does not open the repository.
     """
     try:
-        asked = run_git("rev-parse", "--show-prefix", folder=folder)
+        return git_output("rev-parse", "--show-prefix", folder=folder).rstrip("\n").rstrip("/")
     except NoRepositoryError:
         return ""
-    if asked.returncode:
-        raise GitError(f"git: {last_line(asked.stderr)}")
-    return asked.stdout.rstrip("\n").rstrip("/")
 
 
 def missing_identity(folder: Path | None = None) -> bool:
@@ -151,10 +162,7 @@ def head_commit() -> str:
     Raises:
         GitError: there is no commit yet, or git does not open the repository.
     """
-    done = run_git("rev-parse", "--verify", "HEAD^{commit}")
-    if done.returncode:
-        raise GitError(f"git: {last_line(done.stderr)}")
-    return done.stdout.strip()
+    return git_output("rev-parse", "--verify", "HEAD^{commit}").strip()
 
 
 def committed_text(commit: str, path: Path | str) -> str | None:

@@ -13,6 +13,8 @@ from collections import Counter
 from typing import Any
 from urllib.parse import urlsplit
 
+from tabulate import tabulate
+
 from vestibular.core.errors import (
     INTERRUPTED_EXIT_CODE,
     NoGitError,
@@ -241,12 +243,8 @@ def as_text(results: list[Result]) -> str:
             reasons.append(f"{result.target}: no runs yet; `dvc repro` creates them")
     if len(table) == 1:
         return "\n".join(reasons)
-    widths = [max(len(row[column]) for row in table) for column in range(len(table[0]))]
-    lines = [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in table
-    ]
-    return "\n".join([*lines, *reasons])
+    shown = tabulate(table, tablefmt="plain", disable_numparse=True)
+    return "\n".join([shown, *reasons])
 
 
 def _server(target: str) -> str:

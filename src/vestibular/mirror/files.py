@@ -2,10 +2,9 @@
 
 import functools
 from pathlib import Path
-from typing import Any
 
+from vestibular.core.dvc_cache import cached_object
 from vestibular.core.files import file_md5, folder_sha256
-from vestibular.core.version_control import foreign_repositories_named
 from vestibular.mirror.records import File
 
 
@@ -41,19 +40,4 @@ def find_file(file: File) -> Path | None:
     """Return the current place of a run's file: the original or DVC's cache; None if it is gone."""
     if file.path.is_file() and _md5(file.path) == file.md5:
         return file.path
-    cache = _cache(Path.cwd())
-    cached = None if cache is None else Path(cache.oid_to_path(file.md5))
-    return cached if cached is not None and cached.is_file() else None
-
-
-@functools.cache
-def _cache(project: Path) -> Any:
-    """Return DVC's cache of a project, None without one; opening it takes a while."""
-    from dvc.exceptions import DvcException
-    from dvc.repo import Repo
-
-    try:
-        with foreign_repositories_named(), Repo(str(project)) as repo:
-            return repo.cache.local
-    except DvcException:
-        return None
+    return cached_object(file.md5)

@@ -2,11 +2,11 @@
 
 from collections.abc import Callable
 
-from vestibular.core.metrics import METRICS, Metric
+from vestibular.core.metrics import METRIC_NAMES, METRICS, Metric
 from vestibular.registry.changes import CandidateChange, Changes, ScoreChange
 from vestibular.registry.revisions import Interval, Revision
 from vestibular.selection.means import LEVEL
-from vestibular.selection.phrases import METRIC_NAMES, amount, number, p_value_words
+from vestibular.selection.phrases import amount, number, p_value_words
 
 MARKS = {"gained": "+", "lost": "-"}
 NAMED: tuple[tuple[Metric, str], ...] = tuple((metric, METRIC_NAMES[metric]) for metric in METRICS)

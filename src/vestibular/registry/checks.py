@@ -7,17 +7,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from vestibular.core.errors import DataError, GitError, ShallowHistoryError
+from vestibular.core.errors import DataError, ShallowHistoryError
 from vestibular.core.model_file import ModelFile
 from vestibular.core.paths import LEADERBOARD, MODEL_FILE, PRODUCTION, SELECTION, TRAINING_FILE
 from vestibular.core.training_record import TrainingRecord
 from vestibular.core.version_control import (
     committed_text,
+    git_output,
     is_shallow,
     last_line,
     missing_identity,
     run_dvc,
-    run_git,
 )
 from vestibular.core.yaml_files import parse_yaml
 from vestibular.registry.commits import LOCK, UNSHALLOW
@@ -104,10 +104,8 @@ def check_committed() -> None:
     # names as they are, in any script
     own = ("-c", "core.quotePath=false")
     # if the project is a folder of a repository, the rest of the repository does not matter
-    status = run_git(*own, "status", "--porcelain", "--untracked-files=no", "--", ".")
-    if status.returncode:
-        raise GitError(f"git: {last_line(status.stderr)}")
-    if changed := [line[3:] for line in status.stdout.splitlines()]:
+    status = git_output(*own, "status", "--porcelain", "--untracked-files=no", "--", ".")
+    if changed := [line[3:] for line in status.splitlines()]:
         raise DataError(
             f"{_first(changed)}: changed since the last commit, but a version is a commit; run "
             "`git add . && git commit` first"
@@ -141,16 +139,14 @@ def _untracked_results() -> list[str]:
     Raises:
         GitError: git does not open the repository.
     """
-    others = run_git("ls-files", "-z", "--others", "--exclude-standard")
-    if others.returncode:
-        raise GitError(f"git: {last_line(others.stderr)}")
+    others = git_output("ls-files", "-z", "--others", "--exclude-standard")
     lock = Path(LOCK)
     content = parse_yaml(lock.read_text(encoding="utf-8"), lock) if lock.exists() else {}
     stages = (content.get("stages") or {}).values()
     results = [lock, *(Path(out["path"]) for stage in stages for out in stage.get("outs", ()))]
     return [
         name
-        for name in others.stdout.split("\0")
+        for name in others.split("\0")
         if name and any(Path(name).is_relative_to(result) for result in results)
     ]
 

@@ -2,12 +2,11 @@
 
 from pathlib import Path
 
-from vestibular.core.errors import GitError, ShallowHistoryError
+from vestibular.core.errors import ShallowHistoryError
 from vestibular.core.files import file_md5
 from vestibular.core.version_control import (
     committed_text,
-    last_line,
-    run_git,
+    git_output,
     shallow_commits,
 )
 
@@ -28,11 +27,8 @@ def commit_of(path: Path) -> str | None:
         GitError: git is not installed, or does not open a repository here.
     """
     digest = file_md5(path)
-    found = run_git("log", "--format=%H", "-S", digest, "--", LOCK)
-    if found.returncode:
-        raise GitError(f"git: {last_line(found.stderr)}")
     # the newest commit that introduced or removed it
-    commits = found.stdout.split()
+    commits = git_output("log", "--format=%H", "-S", digest, "--", LOCK).split()
     if not commits or digest not in (committed_text(commits[0], LOCK) or ""):
         return None
     if commits[0] in shallow_commits():

@@ -5,7 +5,6 @@ revision needs no checkout. If another machine made the answers and they are not
 remain, which are in git. Nothing here imports torch.
 """
 
-import functools
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
@@ -13,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from vestibular.core.dvc_cache import cached_object
 from vestibular.core.errors import DataError
 from vestibular.core.exam_results import AnsweredQuestion, Scores
 from vestibular.core.metrics import METRICS, Metric
@@ -27,10 +27,6 @@ from vestibular.core.version_control import (
 )
 from vestibular.core.yaml_files import parse_yaml
 from vestibular.registry.commits import LOCK, UNSHALLOW
-
-CACHE = Path(".dvc/cache/files/md5")
-"""Where DVC keeps files, unless its configuration says otherwise."""
-
 
 SCORES_BY_VERSION = {SCORES: "tuned", Path("metrics/candidates"): "after"}
 """Folder of the score files, and the key of the fine-tuned model, in this version and earlier."""
@@ -237,25 +233,9 @@ def _short(name: str) -> str | None:
     return found.stdout.strip() if found.returncode == 0 else None
 
 
-def cached_object(md5: str) -> Path | None:
-    """Return the path of a file, or a folder's list of files, in DVC's cache; None if missing."""
-    place = Path(md5[:2], md5[2:])
-    if (CACHE / place).exists():
-        return CACHE / place
-    elsewhere = _configured_cache()
-    return elsewhere / place if elsewhere and (elsewhere / place).exists() else None
-
-
 def has_remote() -> bool:
     """Return whether DVC has a remote from which answers could be fetched."""
     return bool(run_dvc("remote", "list").stdout.strip())
-
-
-@functools.cache
-def _configured_cache() -> Path | None:
-    """Return DVC's configured cache folder; cached, since this takes a second."""
-    asked = run_dvc("cache", "dir")
-    return Path(asked.stdout.strip(), "files/md5") if asked.returncode == 0 else None
 
 
 def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

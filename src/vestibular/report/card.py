@@ -88,6 +88,7 @@ def model_card(
             asked=selection.questions,
             table=_scores(selection, name),
             articles=_articles(params),
+            in_header=params.data.hub is not None,
             scoring=params.evaluate.normalization,
             reasons=[sentence(reason) for reason in selection.reasons],
             audit=audit.splits(),
@@ -131,11 +132,31 @@ def _notice(selection: Selection) -> str | None:
 
 
 def _metadata(params: Params, selection: Selection, pin: Pin) -> ModelCardData:
-    """Return the header; only what is on the hub is named by its hub id, and thus linked."""
+    """Return the header; only what is on the hub is named, by its hub id.
+
+    The hub would take a folder for the id of a model or dataset, and an entry with scores has to
+    name its dataset: without a hub id of the data, the scores are in the text alone.
+    """
     name = selection.shown
     full = params.candidate(name).train.method == "full"
     found, hub = selection.candidates[name], params.data.hub
-    data = hub.id if hub else params.data.source
+    results = [
+        EvalResult(
+            task_type="question-answering",
+            task_name="Question answering",
+            dataset_type=hub.id,
+            dataset_name=hub.id,
+            dataset_revision=hub.revision,
+            dataset_config=hub.config,
+            dataset_split=selection.questions.basis,
+            metric_type=metric,
+            metric_name=label,
+            # in percent, as on the cards of SQuAD models
+            metric_value=round(100 * found.scores.of(metric).value, 4),
+        )
+        for metric, label in METRICS.items()
+        if hub is not None
+    ]
     return ModelCardData(
         language=params.data.language,
         license=params.data.license,
@@ -144,23 +165,8 @@ def _metadata(params: Params, selection: Selection, pin: Pin) -> ModelCardData:
         library_name="transformers" if full else "peft",
         pipeline_tag="text-generation",
         tags=["question-answering", "extractive-qa", *([] if full else ["lora"]), "vestibular"],
-        model_name=name,
-        eval_results=[
-            EvalResult(
-                task_type="question-answering",
-                task_name="Question answering",
-                dataset_type=data,
-                dataset_name=data,
-                dataset_revision=hub.revision if hub else None,
-                dataset_config=hub.config if hub else None,
-                dataset_split=selection.questions.basis,
-                metric_type=metric,
-                metric_name=label,
-                # in percent, as on the cards of SQuAD models
-                metric_value=round(100 * found.scores.of(metric).value, 4),
-            )
-            for metric, label in METRICS.items()
-        ],
+        model_name=name if hub else None,
+        eval_results=results or None,
     )
 
 

@@ -1,6 +1,6 @@
 """Formatting of figures and facts, the same in the report and in the model card."""
 
-from vestibular.selection.phrases import COST_KEYS
+from vestibular.selection.answer_costs import COSTS
 from vestibular.selection.result import Estimate, Gap, Selection
 
 COLOURS = 8
@@ -15,13 +15,6 @@ EXPLANATIONS = {
     "question mark or semicolon before white space, and at a newline.",
     "annotators": "each reference answer scored against the others, on the questions with several.",
 }
-
-UNITS = {
-    "flops": "operations per answer",
-    "seconds": "seconds per answer",
-    "bytes": "bytes of the base model",
-}
-"""Unit of a candidate's cost, by `select.cost`."""
 
 DASH = "\N{EN DASH}"
 """Shown where there is no interval."""
@@ -114,9 +107,9 @@ def signed_range(difference: Gap) -> str:
 
 def deciding_cost(selection: Selection, name: str) -> float:
     """Return a candidate's deciding cost."""
-    return float(getattr(selection.candidates[name].cost, COST_KEYS[selection.rule.cost]))
+    return float(getattr(selection.candidates[name].cost, COSTS[selection.rule.cost].key))
 
 
 def cost_words(selection: Selection, name: str) -> str:
     """Format a candidate's deciding cost with its unit: `82.0 M operations per answer`."""
-    return f"{figure(deciding_cost(selection, name))} {UNITS[selection.rule.cost]}"
+    return f"{figure(deciding_cost(selection, name))} {COSTS[selection.rule.cost].unit}"

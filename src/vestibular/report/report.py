@@ -20,7 +20,6 @@ from vestibular.report.epochs import epoch_chart
 from vestibular.report.formatting import (
     DASH,
     EXPLANATIONS,
-    UNITS,
     deciding_cost,
     figure,
     plain,
@@ -31,6 +30,7 @@ from vestibular.report.formatting import (
 from vestibular.report.page import as_script_data, write_page
 from vestibular.report.summary import summarize
 from vestibular.scoring.languages import languages
+from vestibular.selection.answer_costs import COSTS
 from vestibular.selection.phrases import p_value_words
 from vestibular.selection.result import Selection
 from vestibular.selection.status import Status
@@ -84,7 +84,7 @@ def write_report(
             "summary": summary,
             "candidates": names,
             "board": board(selection),
-            "cost_title": UNITS[selection.rule.cost].capitalize(),
+            "cost_title": COSTS[selection.rule.cost].unit.capitalize(),
             "leaderboard_note": "Bar: 95 % interval; line: after fine-tuning; ring: the untouched "
             "base. EM is the share of answers that equal a reference, F1 the "
             "overlap in words.",

@@ -20,7 +20,6 @@ from vestibular.report.epochs import epoch_words
 from vestibular.report.formatting import (
     COLOURS,
     NOT_MEASURED,
-    UNITS,
     deciding_cost,
     figure,
     score_words,
@@ -28,9 +27,9 @@ from vestibular.report.formatting import (
     size,
 )
 from vestibular.scoring.languages import languages
+from vestibular.selection.answer_costs import COSTS
 from vestibular.selection.clusters import Clusters
 from vestibular.selection.means import mean_interval
-from vestibular.selection.phrases import COST_NAMES
 from vestibular.selection.result import Selection
 
 Predictions = Mapping[str, Sequence[Prediction]]
@@ -231,7 +230,7 @@ def cost_chart(selection: Selection, costs: Mapping[str, CandidateCosts]) -> dic
                 "low": score.value if score.low is None else score.low,
                 "high": score.value if score.high is None else score.high,
                 "words": f"{name}: {METRICS[metric]} {score_words(score)}, "
-                f"{figure(decisive)} {UNITS[kind]}",
+                f"{figure(decisive)} {COSTS[kind].unit}",
                 "pareto": found.pareto,
             }
         )
@@ -250,7 +249,7 @@ def cost_chart(selection: Selection, costs: Mapping[str, CandidateCosts]) -> dic
             ]
         )
     names = list(selection.candidates)
-    titles = (COST_NAMES[kind], METRICS[metric])
+    titles = (COSTS[kind].name, METRICS[metric])
     return {
         **charts.both_widths(
             "cost",

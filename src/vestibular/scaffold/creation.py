@@ -13,7 +13,13 @@ from pathlib import Path
 
 from vestibular.core.errors import DataError, GitError, NoRepositoryError
 from vestibular.core.installed import library_version
-from vestibular.core.version_control import last_line, missing_identity, run_dvc, run_git
+from vestibular.core.version_control import (
+    git_output,
+    last_line,
+    missing_identity,
+    run_dvc,
+    run_git,
+)
 from vestibular.scaffold.record import (
     RECORD,
     Record,
@@ -82,7 +88,7 @@ def create(folder: Path, demo: bool) -> Created:
     with _undone_on_failure(folder, written):
         folder.mkdir(parents=True, exist_ok=True)
         if top is None:
-            _git(folder, "init", "--quiet", "--initial-branch=main")
+            git_output("init", "--quiet", "--initial-branch=main", folder=folder)
         below = top is not None and top.resolve() != folder.resolve()
         done = run_dvc("init", *(["--subdir"] if below else []), folder=folder)
         if done.returncode:
@@ -91,7 +97,7 @@ def create(folder: Path, demo: bool) -> Created:
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).write_bytes(content)
         write_texts(folder, texts)
-        _git(folder, "add", "--", *written)
+        git_output("add", "--", *written, folder=folder)
     why = _commit(folder, written)
     return Created(inside=top, kept=kept, committed=not why, not_committed=why)
 
@@ -123,12 +129,9 @@ def _repository_above(folder: Path) -> Path | None:
     whole = folder.resolve()
     there = next(each for each in (whole, *whole.parents) if each.is_dir())
     try:
-        asked = run_git("rev-parse", "--show-toplevel", folder=there)
+        return Path(git_output("rev-parse", "--show-toplevel", folder=there).rstrip("\n"))
     except NoRepositoryError:
         return None
-    if asked.returncode:
-        raise GitError(f"git: {there}: {last_line(asked.stderr)}")
-    return Path(asked.stdout.rstrip("\n"))
 
 
 def _check_place(folder: Path, top: Path, names: list[str]) -> None:
@@ -197,9 +200,3 @@ def _commit(folder: Path, names: list[str]) -> str:
     message = f"Start a project of vestibular {library_version()}"
     done = run_git("commit", "--quiet", f"--message={message}", "--", *names, folder=folder)
     return last_line(done.stderr or done.stdout) if done.returncode else ""
-
-
-def _git(folder: Path, *arguments: str) -> None:
-    done = run_git(*arguments, folder=folder)
-    if done.returncode:
-        raise GitError(f"git {arguments[0]}: {last_line(done.stderr)}")

@@ -1,6 +1,7 @@
 """Cost of a candidate's answers, and whether it meets the constraints."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from vestibular.core.costs import ExamCost
 from vestibular.core.errors import DataError
@@ -8,6 +9,28 @@ from vestibular.core.exam_results import ExamDetails
 from vestibular.core.paths import PARAMS
 from vestibular.selection.result import Limit
 from vestibular.selection.settings import SelectSettings
+
+
+@dataclass(frozen=True)
+class CostKind:
+    """A cost that `select.cost` can name."""
+
+    key: str
+    """Its key in a candidate's costs."""
+    name: str
+    """Its name in sentences and titles."""
+    unit: str
+    """Its unit after a number."""
+
+
+COSTS = {
+    "flops": CostKind(
+        "flops_per_answer", "floating-point operations per answer", "operations per answer"
+    ),
+    "seconds": CostKind("seconds_per_answer", "seconds per answer", "seconds per answer"),
+    "bytes": CostKind("model_bytes", "bytes of the base model", "bytes of the base model"),
+}
+"""Costs by their names in `select.cost`."""
 
 CONSTRAINTS = {
     "max_peak_memory_bytes": "peak_memory_bytes",

@@ -2,10 +2,9 @@
 
 from collections.abc import Sequence
 
+from vestibular.core.metrics import METRIC_NAMES
+from vestibular.selection.answer_costs import COSTS
 from vestibular.selection.phrases import (
-    COST_KEYS,
-    COST_NAMES,
-    METRIC_NAMES,
     amount,
     bounded,
     number,
@@ -54,7 +53,7 @@ def why(found: Selection, name: str) -> str:
             return f"the best by {label}; {found.winner} is {within} of it and cheaper"
         case Status.SAVES_TOO_LITTLE:
             return (
-                f"saves {row.saving or 0:.1%} of {found.leader}'s {COST_NAMES[found.rule.cost]}; "
+                f"saves {row.saving or 0:.1%} of {found.leader}'s {COSTS[found.rule.cost].name}; "
                 f"select.minimum_saving requires {found.rule.minimum_saving:.0%}"
             )
         case Status.WITHIN_MARGIN if gap is not None:
@@ -95,7 +94,7 @@ def reason(found: Selection) -> str:
         return (
             f"{promoted}: within {found.rule.margin:g} {label} of the best, {leader} "
             f"({bounded(row.against_leader.of(found.metric))}), at {row.saving or 0:.0%} less "
-            f"{COST_NAMES[found.rule.cost]}"
+            f"{COSTS[found.rule.cost].name}"
         )
     best = scored(found.score(winner))
     if len(found.candidates) == 1:
@@ -171,7 +170,7 @@ def _points(found: Selection, name: str, points: Sequence[str]) -> str:
 
 def _dominator(found: Selection, name: str) -> str:
     """Return the best candidate in the running that outranks `name` and costs no more."""
-    key = COST_KEYS[found.rule.cost]
+    key = COSTS[found.rule.cost].key
     row = found.candidates[name]
     out = (Status.CONSTRAINT, Status.BELOW_REFERENCE)
     return next(

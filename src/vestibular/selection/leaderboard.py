@@ -1,7 +1,9 @@
 """The table of all candidates, as a file and for the terminal."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
+
+from tabulate import tabulate
 
 from vestibular.core.errors import DataError
 from vestibular.core.exam_results import ExamDetails, Parameters
@@ -110,22 +112,11 @@ def as_text(board: Leaderboard) -> str:
         for metric in METRICS:
             line += ["", *_score(point.of(metric))]
         table.append([*line, "", "", "reference"])
-    return _aligned(table)
+    aligned = ("left", "left", *["right"] * (len(table[0]) - 3), "left")
+    return tabulate(table, tablefmt="plain", colalign=aligned, disable_numparse=True)
 
 
 def _score(score: Estimate) -> list[str]:
     if score.low is None or score.high is None:
         return [f"{score.value:.3f}", DASH]
     return [f"{score.value:.3f}", f"{score.low:.3f} - {score.high:.3f}"]
-
-
-def _aligned(table: Sequence[Sequence[str]]) -> str:
-    widths = [max(len(row[column]) for row in table) for column in range(len(table[0]))]
-    last = len(widths) - 1
-    return "\n".join(
-        "  ".join(
-            cell.ljust(width) if column in (0, 1, last) else cell.rjust(width)
-            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in table
-    )

@@ -4,14 +4,6 @@ from collections.abc import Sequence
 
 from vestibular.selection.result import Estimate, Gap
 
-METRIC_NAMES = {"exact_match": "exact match", "f1": "F1"}
-COST_NAMES = {
-    "flops": "floating-point operations per answer",
-    "seconds": "seconds per answer",
-    "bytes": "bytes of the base model",
-}
-COST_KEYS = {"flops": "flops_per_answer", "seconds": "seconds_per_answer", "bytes": "model_bytes"}
-"""Key of each `select.cost` in a candidate's costs."""
 LEAST_P = 1e-6
 """Smallest p-value that is written out."""
 

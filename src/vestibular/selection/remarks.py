@@ -1,6 +1,7 @@
 """Remarks on the choice that every reader needs besides its reason, in sentences."""
 
-from vestibular.selection.phrases import METRIC_NAMES, counted, number
+from vestibular.core.metrics import METRIC_NAMES
+from vestibular.selection.phrases import counted, number
 from vestibular.selection.result import Selection
 
 FOLDS = "dvc exp run -S 'repeats=[fold-1,fold-2,fold-3,fold-4,fold-5]'"

@@ -11,7 +11,7 @@ from vestibular.core.metrics import Metric
 from vestibular.core.paths import PARAMS
 from vestibular.core.questions import Question
 from vestibular.scoring.normalization import Normalization
-from vestibular.selection.answer_costs import LASTING, known, limits_of, met, pareto_front
+from vestibular.selection.answer_costs import COSTS, LASTING, known, limits_of, met, pareto_front
 from vestibular.selection.choice import Choice, Standing, choose
 from vestibular.selection.clusters import Clusters
 from vestibular.selection.comparison import Comparison, Examined, rounded
@@ -21,7 +21,6 @@ from vestibular.selection.decision import Rule
 from vestibular.selection.detection import POWER
 from vestibular.selection.explanation import explained
 from vestibular.selection.means import LEVEL
-from vestibular.selection.phrases import COST_KEYS
 from vestibular.selection.reference_points import ANNOTATORS, UNTOUCHED_BASE
 from vestibular.selection.result import (
     Basis,
@@ -82,7 +81,7 @@ def select_candidate(
     limits = {name: limits_of(name, each.cost, settings) for name, each in candidates.items()}
     names = list(candidates)
     costs = {
-        name: known(name, each.cost, COST_KEYS[settings.cost], "select.cost")
+        name: known(name, each.cost, COSTS[settings.cost].key, "select.cost")
         for name, each in candidates.items()
     }
     contest = Contest(
@@ -171,7 +170,7 @@ def _finding(
         for point in settings.must_beat
     }
     below = tuple(point for point, gap in gaps.items() if gap.value <= 0)
-    cost = {key: examined.cost[key] for key in (*LASTING, COST_KEYS[settings.cost])}
+    cost = {key: examined.cost[key] for key in (*LASTING, COSTS[settings.cost].key)}
     return CandidateFinding(
         rank=0,
         status=standing.status,

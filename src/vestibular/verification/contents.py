@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from vestibular.core.dvc_cache import cached_object
 from vestibular.core.files import file_md5
-from vestibular.registry.revisions import cached_object
 
 FOLDER = ".dir"
 """Suffix of a folder's hash."""

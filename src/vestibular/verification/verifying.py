@@ -7,11 +7,11 @@ from pathlib import Path
 
 from vestibular.clones.clone import Clone, temporary_clone
 from vestibular.core.costs import CandidateCosts, Costs
-from vestibular.core.errors import DataError, GitError, LaunchError
+from vestibular.core.errors import DataError, LaunchError
 from vestibular.core.files import file_md5
 from vestibular.core.installed import CODE, differing, library_version
 from vestibular.core.paths import COSTS
-from vestibular.core.version_control import committed_text, head_commit, last_line, run_git
+from vestibular.core.version_control import committed_text, git_output, head_commit, run_git
 from vestibular.registry.commits import LOCK
 from vestibular.registry.revisions import Revision, has_remote, read_revision
 from vestibular.verification import commit_checks
@@ -93,10 +93,7 @@ def verify(name: str, cells: Sequence[str] | None, run: bool, tell: Tell) -> Ver
 
 
 def _full(short: str) -> str:
-    asked = run_git("rev-parse", "--verify", f"{short}^{{commit}}")
-    if asked.returncode:
-        raise GitError(f"git: {last_line(asked.stderr)}")
-    return asked.stdout.strip()
+    return git_output("rev-parse", "--verify", f"{short}^{{commit}}").strip()
 
 
 def _check_library(clone: Clone) -> None:

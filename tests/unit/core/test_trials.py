@@ -11,7 +11,7 @@ from tests.support.commands import ROOT
 from vestibular.core.base_models import PinnedBase
 from vestibular.core.candidates import load_for_candidate
 from vestibular.core.documents import document_numbers
-from vestibular.core.errors import DataError, ParamsError
+from vestibular.core.errors import EXIT_CODE, DataError, ParamsError
 from vestibular.core.questions import Question, write_questions
 from vestibular.core.repeats import HeldOut, Repeat, fold_of_each, read_repeat, repeat_path
 from vestibular.core.trials import (
@@ -176,21 +176,34 @@ def test_a_command_line_names_a_trial(arguments: list[str], trial: Trial) -> Non
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "usage: python -m stages.train <candidate>"),
-        (["--fold", "1"], "usage"),
-        (["opt-tiny", "--fold"], "usage"),
-        (["opt-tiny", "fold-1", "seed-7"], "usage"),
+        ([], "arguments are required: candidate"),
+        (["--fold", "1"], "unrecognized arguments: --fold"),
+        (["opt-tiny", "--fold"], "unrecognized arguments: --fold"),
+        (["opt-tiny", "fold-1", "seed-7"], "unrecognized arguments: seed-7"),
         (["opt-tiny", "fold"], "fold: must be fold-N or seed-N"),
         (["opt-tiny", "fold-0"], "fold-0: must be fold-N or seed-N"),
         (["opt-tiny", "seed-07"], "seed-07: must be fold-N or seed-N"),
     ],
     ids=" ".join,
 )
-def test_a_wrong_command_line_is_refused(arguments: list[str], message: str) -> None:
-    """In one line."""
-    with pytest.raises(ParamsError, match=message) as error:
+def test_a_wrong_command_line_is_refused(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With the exit status of every other mistake, and how the stage is called."""
+    with pytest.raises(SystemExit) as error:
         parse_trial(arguments, "stages.train")
-    assert "\n" not in str(error.value)
+    assert error.value.code == EXIT_CODE
+    said = capsys.readouterr().err
+    assert message in said
+    assert said.startswith("usage: python -m stages.train [-h] candidate [fold-N | seed-N]\n")
+
+
+def test_a_base_has_no_repeats(capsys: pytest.CaptureFixture[str]) -> None:
+    """Its stage takes a candidate alone."""
+    assert parse_trial(["a"], "stages.evaluate_base", has_repeats=False) == Trial("a")
+    with pytest.raises(SystemExit):
+        parse_trial(["a", "fold-1"], "stages.evaluate_base", has_repeats=False)
+    assert "unrecognized arguments: fold-1" in capsys.readouterr().err
 
 
 def test_a_run_that_the_settings_do_not_name_is_refused(in_folder: Path) -> None:

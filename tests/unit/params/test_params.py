@@ -7,7 +7,7 @@ import pytest
 from tests.support.commands import ROOT
 from vestibular.core.candidates import load_for_candidate
 from vestibular.core.errors import ParamsError
-from vestibular.core.yaml_files import read_yaml, replace_values
+from vestibular.core.yaml_files import parse_yaml, read_yaml, replace_values
 from vestibular.examination.settings import ExamParams
 from vestibular.params.project import load_params
 from vestibular.training.settings import TrainingParams
@@ -44,8 +44,10 @@ def test_exponents_are_numbers_as_for_dvc(tmp_path: Path, text: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["no", "Off", "yes", "true", "017", "0o17", "0x1F", "1_000", "1:30", "~", "1e3", ".5", "+.inf"]
-    + ["2001-01-01", "'1'", "1.0", "''", "|\n  x\n", "{x: no}", "[on, 08]", "!!str 1"],
+    [
+        *("no", "Off", "yes", "true", "017", "0o17", "0x1F", "1_000", "1:30", "~", "1e3", ".5"),
+        *("+.inf", "2001-01-01", "'1'", "1.0", "''", "|\n  x\n", "{x: no}", "[on, 08]", "!!str 1"),
+    ],
 )
 def test_a_value_is_what_it_is_for_dvc(text: str) -> None:
     """DVC hashes and interpolates what its own parser reads."""

@@ -40,13 +40,6 @@ def test_the_header_is_what_the_hub_reads() -> None:
     assert (data.language, data.license, data.library_name) == ("pt", "cc-by-4.0", "peft")
     assert data.base_model == "owner/name"
     assert "question-answering" in data.tags
-    assert data.model_name == "a"
-    scores = made.selection.candidates["a"].scores
-    # SQuAD's cards write them from 0 to 100
-    assert {result.metric_type: result.metric_value for result in data.eval_results} == {
-        "exact_match": pytest.approx(100 * scores.exact_match.value, abs=1e-4),
-        "f1": pytest.approx(100 * scores.f1.value, abs=1e-4),
-    }
 
 
 def test_only_a_base_on_the_hub_is_linked() -> None:
@@ -116,14 +109,34 @@ def test_mlqas_rules_are_named() -> None:
 
 
 def test_a_dataset_on_the_hub_is_linked() -> None:
-    """With its revision; a folder's name would be taken for a dataset of that name."""
+    """With its revision, and with the scores, which have to name a dataset."""
     made = exam({"a": 0.9})
     hub = HubDataset(id="owner/data", revision="cd" * 20, splits=Files(train="train"))
     data = made.params.data.model_copy(update={"hub": hub})
-    header = ModelCard(card(made, made.params.model_copy(update={"data": data}))).data
+    text = card(made, made.params.model_copy(update={"data": data}))
+    header = ModelCard(text).data
     assert header.datasets == ["owner/data"]
+    assert header.model_name == "a"
     assert header.eval_results[0].dataset_revision == "cd" * 20
-    assert ModelCard(card(made)).data.get("datasets") is None
+    assert {result.dataset_type for result in header.eval_results} == {"owner/data"}
+    scores = made.selection.candidates["a"].scores
+    # SQuAD's cards write them from 0 to 100
+    assert {result.metric_type: result.metric_value for result in header.eval_results} == {
+        "exact_match": pytest.approx(100 * scores.exact_match.value, abs=1e-4),
+        "f1": pytest.approx(100 * scores.f1.value, abs=1e-4),
+    }
+    assert "The header has\nthe same scores" in text
+
+
+def test_a_folder_of_data_is_no_dataset_of_the_hub() -> None:
+    """The hub would link `data/mine` to somebody's dataset of that name."""
+    made = exam({"a": 0.9})
+    text = card(made)
+    header = ModelCard(text).data
+    assert header.get("datasets") is None
+    assert header.eval_results is None
+    assert made.params.data.source not in text.split("---")[1]
+    assert "The header has" not in text
 
 
 def changed(made: Exam, **train: Any) -> Params:
