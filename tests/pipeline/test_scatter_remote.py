@@ -8,6 +8,7 @@ import pytest
 from tests.support.commands import run
 from tests.support.repositories import commit_all
 from tests.support.scattered import STAGES, Scattered
+from vestibular.scatter import remote
 
 pytestmark = pytest.mark.slow
 
@@ -60,7 +61,7 @@ def test_what_the_remote_does_not_take_is_said_and_sent_again(
     said = project.scatter("--through", "store", "--jobs", "2", status=2)
     assert "evaluate_repeat@gpt2-mini-seed-7: failed with status 2" in said
     assert f"    {prefix}: " in said
-    assert "objects were not transferred" in said
+    assert "objects were not transferred: " in said
     assert "1 of 6 cells have no result: evaluate_repeat@gpt2-mini-seed-7." in said
     assert (project.folder / "models/repeats/gpt2-tiny-seed-7.txt").exists()
     (prefix / cell.name).unlink()
@@ -70,17 +71,29 @@ def test_what_the_remote_does_not_take_is_said_and_sent_again(
     assert store(project) == []
 
 
+def test_a_folder_of_a_remote_is_addressed_by_the_name_of_that(
+    project: Scattered, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As those in the cloud are: what it takes to reach one stands in DVC's configuration alone."""
+    run(project.folder, "dvc", "repro", "--quiet", "prepare")
+    monkeypatch.chdir(project.folder)
+    remote.push_inputs(Path(), "remote://store/scatter/ab", ["prepare"])
+    (sent,) = store(project)
+    assert sent.is_relative_to(tmp_path / "store/scatter/ab/inputs/files/md5")
+    assert sent.read_text() == "questions\n"
+    remote.remove(Path(), "remote://store/scatter/ab")
+    assert list((tmp_path / "store/scatter").iterdir()) == []
+
+
 @pytest.mark.parametrize(
-    ("remote", "message"),
+    ("name", "message"),
     [
         ("other", "--through other: config file error: remote 'other' doesn't exist"),
         ("page", "--through page: DVC keeps no run-cache behind HTTP; name another"),
     ],
 )
-def test_a_remote_that_cannot_do_it_is_refused(
-    project: Scattered, remote: str, message: str
-) -> None:
+def test_a_remote_that_cannot_do_it_is_refused(project: Scattered, name: str, message: str) -> None:
     """Before anything runs."""
     run(project.folder, "dvc", "remote", "add", "--quiet", "page", "http://127.0.0.1/store")
-    assert project.scatter("--through", remote, status=2).strip() == message
+    assert project.scatter("--through", name, status=2).strip() == message
     assert project.ran() == []

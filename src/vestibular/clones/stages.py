@@ -16,7 +16,7 @@ from vestibular.core.version_control import foreign_repositories_named
 GRAPH = "dvc.yaml"
 """The project's own stages; others may stand in files of that name elsewhere."""
 LAST = "select"
-"""The stage that rests on all others of the project."""
+"""The stage that depends on all others of the project."""
 
 
 @contextlib.contextmanager

@@ -141,11 +141,13 @@ def _fetch_cell(repo: Any, address: str, cell: str) -> None:
 def _transfer(way: Any, objects: Mapping[Any, set[Any]], address: str) -> None:
     """Push or pull objects, and make sure that all have gone."""
     for some in objects.values():
-        failed = way(some, remote=NAME).failed
+        try:
+            failed = len(way(some, remote=NAME).failed)
+            why = "as DVC says above"
+        except OSError as error:
+            failed, why = len(some), first_line(error)
         if failed:
-            raise ScatterError(
-                f"{address}: {len(failed)} of {len(some)} objects were not transferred, as DVC says"
-            )
+            raise ScatterError(f"{address}: {failed} objects were not transferred: {why}")
 
 
 def _made_by(repo: Any, stages: Sequence[str]) -> Mapping[Any, set[Any]]:
