@@ -178,8 +178,9 @@ def cluster_of(way: str) -> Iterator[Entered]:
         else:
             from tests.support.ray_cluster import RayCluster
 
-            # its jobs have the variables of its daemons
-            cluster = RayCluster(Path(state), {"HF_HUB_OFFLINE": "1"})
+            # its jobs have the variables of its daemons; one that waits for long is not given up
+            variables = {"HF_HUB_OFFLINE": "1", "RAY_JOB_START_TIMEOUT_SECONDS": "86400"}
+            cluster = RayCluster(Path(state), variables)
         try:
             yield Entered(cluster.enter, cluster.variables)
         finally:
