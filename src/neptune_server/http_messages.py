@@ -51,7 +51,7 @@ class Request:
         return self.query.get(name)
 
     def texts(self, name: str) -> list[str]:
-        """Return a parameter of the query that may be there several times."""
+        """Return all values of a repeatable query parameter."""
         return self.query.getlist(name)
 
     def integer(self, name: str) -> int:

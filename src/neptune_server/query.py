@@ -107,7 +107,7 @@ class Parser:
         return lambda fields: any(condition(fields) for condition in conditions)
 
     def all_of(self) -> Condition:
-        """Read conditions that must all hold."""
+        """Parse conditions joined by AND."""
         conditions = [self.one()]
         while self.take_word("AND"):
             conditions.append(self.one())

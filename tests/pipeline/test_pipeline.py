@@ -337,7 +337,11 @@ def test_other_ways_of_training_learn_and_answer(project: Path, changes: dict[st
     ("setting", "value", "message"),
     [
         ("train.precision", "float16", "train.precision: float16 needs a CUDA GPU"),
-        ("train.lora.options", {"rank": 3}, "train.lora.options: rank: not options of peft"),
+        (
+            "train.lora.options",
+            {"rank": 3},
+            "train.lora.options: rank: peft's LoraConfig has no such option",
+        ),
         ("prompt.chat", True, "prompt.chat: the model's tokenizer has no chat template"),
     ],
 )

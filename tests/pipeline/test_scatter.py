@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.commands import run
+from tests.support.patience import FOREVER
 from tests.support.repositories import git
 from tests.support.scattered import STAGES, Scattered, send
 
@@ -121,7 +122,7 @@ def test_it_goes_on_in_the_background_and_is_looked_in_on(project: Scattered) ->
     time.sleep(2)
     assert command.poll() is None
     held.unlink()
-    said, _ = command.communicate(timeout=300)
+    said, _ = command.communicate(timeout=FOREVER)
     assert "evaluate@gpt2-tiny: done" in said
     assert len(project.ran()) == STAGES
     assert project.result()

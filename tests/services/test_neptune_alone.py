@@ -14,7 +14,7 @@ from urllib.request import urlopen
 import pytest
 
 from tests.support.commands import ROOT, run
-from tests.support.patience import read_until
+from tests.support.patience import FOREVER, read_until
 
 PACKAGE = ROOT / "src/neptune_server"
 
@@ -62,5 +62,5 @@ def test_its_wheel_serves(tmp_path: Path) -> None:
             assert b"page.js" in page.read()
     finally:
         process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=20)
+        process.communicate(timeout=FOREVER)
     assert process.returncode == 0

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tests.support.commands import PYTHON, ROOT, RUN_SECONDS, environment, run
+from tests.support.patience import FOREVER
 from tests.support.repositories import commit_all
 
 GRAPH = """
@@ -220,7 +221,7 @@ class Scattered:
 
     def wait_for(self, stage: str, count: int = 1) -> None:
         """Wait until a stage has begun."""
-        deadline = time.monotonic() + 300
+        deadline = time.monotonic() + FOREVER
         while self.ran().count(stage) < count:
             assert time.monotonic() < deadline, self.ran()
             time.sleep(0.1)
@@ -248,5 +249,5 @@ class Scattered:
 def send(command: "subprocess.Popen[str]", number: int) -> str:
     """Send a signal to a command's group, as a terminal does; return all that it has said."""
     os.killpg(command.pid, number)
-    said, _ = command.communicate(timeout=120)
+    said, _ = command.communicate(timeout=FOREVER)
     return said

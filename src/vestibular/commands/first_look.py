@@ -111,10 +111,10 @@ def _files(wanted: Wanted) -> tuple[str, str, str | None]:
         raise DataError(
             f"{wanted.source}: no such folder; name the one with the files of questions"
         )
+    # a format that is stated may have any of the endings
     kinds = {path.name: FORMATS.get(path.suffix) for path in wanted.source.iterdir()}
-    names = sorted(
-        name for name, kind in kinds.items() if kind is not None and wanted.format in (None, kind)
-    )
+    named_so = {name for name, kind in kinds.items() if kind == (wanted.format or kind) and kind}
+    names = sorted(named_so or {name for name, kind in kinds.items() if kind and wanted.format})
     train, validation = wanted.train, wanted.validation
     if train is None:
         rest = [name for name in names if name != validation]
@@ -122,7 +122,9 @@ def _files(wanted: Wanted) -> tuple[str, str, str | None]:
         chosen = rest if len(rest) == 1 else named
         if not rest:
             ends = ", ".join(FORMATS)
-            raise DataError(f"{wanted.source}: contains no file of questions ({ends})")
+            raise DataError(
+                f"{wanted.source}: contains no file of questions ({ends}); name one with --train"
+            )
         if len(chosen) != 1:
             raise LaunchError(
                 f"{wanted.source}: contains several files ({', '.join(rest)}); name the training "

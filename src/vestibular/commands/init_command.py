@@ -124,9 +124,8 @@ def run_init(arguments: argparse.Namespace) -> None:
         columns = found.settings.columns
         missing = [what for what in usual_columns() if columns and getattr(columns, what) is None]
         print(
-            f"unused columns: {', '.join(found.unread)}. If one of them is the "
-            f"{' or the '.join(missing).replace('_', ' ')}, name it: "
-            f"{' '.join(f'{column_option(what)} NAME' for what in missing)}"
+            f"unused columns: {', '.join(found.unread)}. To use one of them: "
+            f"{', '.join(f'{column_option(what)} NAME' for what in missing)}"
         )
     if rows := list(found.dataset.audit_rows()):
         print(f"{summary(rows)}\nAfter `dvc repro`, `vestibular data` shows every row.")

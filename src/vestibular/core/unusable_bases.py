@@ -27,10 +27,10 @@ def read_configuration(folder: Path) -> dict[str, Any]:
         content = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise BaseModelError(
-            f"{path}: not JSON: {error}; copy the model's own file there"
+            f"{path}: not JSON: {error}; restore the model's original file"
         ) from None
     if not isinstance(content, dict):
-        raise BaseModelError(f"{path}: must be a JSON object; copy the model's own file there")
+        raise BaseModelError(f"{path}: must be a JSON object; restore the model's original file")
     return content
 
 

@@ -132,6 +132,8 @@ class CellReader:
             ]
         elif isinstance(cell, dict) and not cell:
             cell = []
+        if isinstance(cell, int | float) and not isinstance(cell, bool):
+            raise CellError(f'must be text, not a number; write "{cell}"')
         if not isinstance(cell, list):
             what = f"must be text or a list of answers, not {_kind(cell)}"
             raise CellError(f"{what}; {SEVERAL_ANSWERS}")

@@ -4,6 +4,7 @@ import csv
 import io
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from json import JSONDecodeError
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -105,7 +106,13 @@ def _json_lines(
         except RepeatedKeyError as error:
             raise refusal("repeated_key", origin, str(error)) from None
         except ValueError as error:
-            raise refusal("not_json", origin, f"not JSON: {error}") from None
+            where = (
+                f"{error.msg} (column {error.colno})"
+                if isinstance(error, JSONDecodeError)
+                else error
+            )
+            said = f"not JSON: {where}; correct the line or remove it"
+            raise refusal("not_json", origin, said) from None
         if not isinstance(row, dict):
             raise refusal("not_json", origin, "must be a JSON object")
         names |= row.keys()

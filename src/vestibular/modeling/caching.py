@@ -159,7 +159,9 @@ def fill(cache: DynamicCache, rows: int, places: Sequence[int], text: DynamicCac
     """
     for layer, one in zip(_buffered(cache), text.layers, strict=True):
         if not isinstance(one, DynamicLayer):
-            raise TypeError(f"{type(one).__name__}: does not come from buffered_cache")
+            raise TypeError(
+                f"text: must have a DynamicLayer for each layer, not {type(one).__name__}"
+            )
         # layers that share another layer's keys hold none
         if one.keys is not None and one.values is not None:
             layer.put(rows, places, one.keys, one.values)

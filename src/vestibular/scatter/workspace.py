@@ -31,10 +31,10 @@ def follow_dvc(project: Path, *arguments: str) -> int:
 
 
 def run_trunk(project: Path, trunk: Sequence[str]) -> None:
-    """Bring up to date what all cells rest on.
+    """Run the stages that all cells depend on.
 
     Raises:
-        ScatterError: a stage of it has failed; DVC has said why.
+        ScatterError: one failed; DVC has printed why.
     """
     if trunk and follow_dvc(project, "repro", *trunk):
         raise ScatterError(f"{', '.join(trunk)}: failed, as DVC says above; no cell was started")

@@ -53,7 +53,7 @@ def add_adapter(model: Any, lora: LoraSettings, quantization: Quantization) -> P
     known = {field.name for field in dataclasses.fields(LoraConfig)} - own
     if unknown := sorted(set(lora.options) - known):
         raise BaseModelError(
-            f"train.lora.options: {', '.join(unknown)}: not options of peft's LoraConfig "
+            f"train.lora.options: {', '.join(unknown)}: peft's LoraConfig has no such option "
             f"({', '.join(sorted(known))})"
         )
     start = str(lora.options.get("init_lora_weights")).lower()

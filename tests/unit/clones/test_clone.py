@@ -11,6 +11,7 @@ import pytest
 
 from tests.support.clones import MadeOnce
 from tests.support.commands import has_ended
+from tests.support.patience import FOREVER
 from tests.support.repositories import commit_all, git
 from vestibular.clones.clone import make_clone, temporary_clone
 from vestibular.core.errors import DataError
@@ -186,7 +187,7 @@ def test_nothing_is_left_of_an_ended_process(tiny: Path, number: signal.Signals)
     assert process.stdout is not None
     sleeping = int(process.stdout.readline())
     process.send_signal(number)
-    process.communicate(timeout=60)
+    process.communicate(timeout=FOREVER)
     assert process.returncode not in (0, None)
     assert list((tiny / ".vestibular/clones").iterdir()) == []
     assert has_ended(sleeping)

@@ -310,7 +310,7 @@ def test_a_mistake_in_one_candidates_adapter_is_refused_before_training(tmp_path
     }
     change(tmp_path, {f"candidates.{name}.lora": lora for name, lora in adapters.items()})
     said = run(tmp_path, sys.executable, "-m", "stages.prepare", status=2).stderr
-    assert "params.yaml: candidates.gpt2-tiny: train.lora.options: use_doraa: not an opt" in said
+    assert "params.yaml: candidates.gpt2-tiny: train.lora.options: use_doraa: peft's" in said
     assert "params.yaml: candidates.gpt2-mini: train.lora" in said
     assert "demo/bases/opt-tiny" in said
     assert "c_attn" in said

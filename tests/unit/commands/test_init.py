@@ -283,10 +283,10 @@ def test_columns_that_are_left_out_are_said(
     write_csv(mine / "data/mine/fragen.csv", named)
     init(monkeypatch, *OPTIONS)
     printed = capsys.readouterr().out
-    assert "unused columns: Stelle. If one of them is the answer start or the" in printed
+    assert "unused columns: Stelle. To use one of them: --answer-start-column NAME, " in printed
     assert "--title-column NAME" in printed
     init(monkeypatch, *OPTIONS, "--title-column", "Stelle")
-    assert "not read" not in capsys.readouterr().out
+    assert "unused" not in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("base", ["models/bases/gpt2-tinny", "models/none", "/nowhere/at/all"])

@@ -164,7 +164,7 @@ def test_a_missing_column_is_named(tmp_path: Path, kind: str) -> None:
     [
         ({"texto": None}, "row 2: column texto: is missing"),
         ({"texto": 3}, "row 2: column texto: must be text, not a number"),
-        ({"respostas": 3}, "row 2: column respostas: must be text or a list of answers"),
+        ({"respostas": 3}, 'row 2: column respostas: must be text, not a number; write "3"'),
         ({"respostas": [3]}, "row 2: column respostas: an answer must be text, or an object"),
         (
             {"respostas": {"text": ["a", "b"], "answer_start": [0]}},

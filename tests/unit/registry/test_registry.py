@@ -366,7 +366,7 @@ def test_what_select_refused_is_promoted_only_by_force(
     refused = registry(repository, "promote", "v0.1.0", status=2)
     assert "`select` promoted nothing at this commit: below the overlap sentence" in refused.stderr
     silent = registry(repository, "promote", "v0.1.0", "--force", status=2)
-    assert "say why" in silent.stderr
+    assert "give a reason" in silent.stderr
     assert git(repository, "tag", "--list").split() == ["qa-model@v0.1.0"]
     registry(repository, "promote", "v0.1.0", "--force", "--reason", "a first trial")
     message = git(repository, "cat-file", "tag", "qa-model#production#1")
@@ -390,7 +390,7 @@ def test_only_a_commit_that_others_can_have_is_registered(
     assert "make.py: changed since the last commit" in dirty.stderr
     git(repository, "commit", "--all", "--quiet", "--message=Change")
     stale = registry(repository, "register", status=2)
-    assert "make.py (modified): not as in dvc.lock" in stale.stderr
+    assert "make.py (modified): differs from dvc.lock" in stale.stderr
     git(repository, "reset", "--quiet", "--hard", "HEAD~1")
 
     (repository / "models/production/weights").unlink()

@@ -8,6 +8,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.support.patience import FOREVER
 from vestibular.scatter.cells import Cell
 from vestibular.scatter.engine import Engine, Resources, Task
 from vestibular.scatter.folders import CellFolder
@@ -117,11 +118,11 @@ def test_jobs_of_an_earlier_command_are_followed_and_not_started_again(tmp_path:
 def test_cancelled_jobs_end_with_all_that_they_have_started(tmp_path: Path) -> None:
     """Even those that do not listen."""
     pids = tmp_path / "pids"
-    mild = f"sleep 60 & echo $! >> {pids}; wait"
+    mild = f"sleep {FOREVER} & echo $! >> {pids}; wait"
     tasks = [task(tmp_path, "deaf", f"trap '' TERM; {mild}"), task(tmp_path, "mild", mild)]
     engine = Local(2, PLENTY, 0)
     jobs = engine.submit(tasks)
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + FOREVER
     while not pids.exists() or len(pids.read_text().split()) < 2:
         assert time.monotonic() < deadline
         time.sleep(0.02)

@@ -11,11 +11,11 @@ import psutil
 import pytest
 
 from tests.support.commands import ROOT
+from tests.support.patience import FOREVER
 from vestibular.core.errors import LaunchError
 from vestibular.training import launching
 
 RANK = "import os, sys, time; rank = int(os.environ['RANK']); "
-WAIT_SECONDS = 60
 
 
 @pytest.fixture(autouse=True)
@@ -57,7 +57,7 @@ def test_all_have_a_place_and_leave_nothing(
 @pytest.mark.parametrize("rank", [0, 1])
 def test_a_fault_is_told_once(rank: int, capfd: pytest.CaptureFixture[str]) -> None:
     """By the first process itself, for another one by the launcher; the status is the fault's."""
-    others = "time.sleep(100)" if rank else "sys.exit(75)"
+    others = f"time.sleep({FOREVER})" if rank else "sys.exit(75)"
     script = f"sys.stderr.write('no room\\n') and sys.exit(2) if rank == {rank} else {others}"
     with pytest.raises(SystemExit) as ended:
         launch(script)
@@ -81,7 +81,7 @@ def test_what_others_say_of_their_work_is_not_shown(capfd: pytest.CaptureFixture
 @pytest.mark.parametrize("rank", [0, 1])
 def test_a_process_that_is_killed_is_named(rank: int) -> None:
     """The other ones are ended, who leave the word to the launcher or are stuck."""
-    others = "time.sleep(100)" if rank else "sys.exit(75)"
+    others = f"time.sleep({FOREVER})" if rank else "sys.exit(75)"
     with pytest.raises(LaunchError) as ended:
         launch(f"os.kill(os.getpid(), 9) if rank == {rank} else {others}")
     said = str(ended.value)
@@ -118,7 +118,7 @@ settings = train.model_copy(update=dict(processes=2))
 assert take_place(os.environ, settings).count == 2
 open(sys.argv[1] + f"/{{rank}}-{{os.getpid()}}", "w")
 try:
-    time.sleep(1000)
+    time.sleep({FOREVER})
 except KeyboardInterrupt:
     open(sys.argv[1] + f"/interrupted-{{rank}}", "w")
     sys.exit(130)
@@ -137,14 +137,14 @@ def test_no_process_outlives_its_launcher(tmp_path: Path, how: int, status: int)
     with subprocess.Popen(
         [sys.executable, "-c", LAUNCHER, str(tmp_path)], stderr=subprocess.PIPE, text=True
     ) as process:
-        end = time.monotonic() + WAIT_SECONDS
+        end = time.monotonic() + FOREVER
         while len(list(tmp_path.iterdir())) < 2 and time.monotonic() < end:
             time.sleep(0.05)
         process.send_signal(how)
-        _, said = process.communicate(timeout=WAIT_SECONDS)
+        _, said = process.communicate(timeout=FOREVER)
     pids = [int(path.name.split("-")[1]) for path in tmp_path.glob("[01]-*")]
     assert len(pids) == 2, said
-    end = time.monotonic() + WAIT_SECONDS
+    end = time.monotonic() + FOREVER
     while any(map(psutil.pid_exists, pids)) and time.monotonic() < end:
         time.sleep(0.05)
     assert not any(map(psutil.pid_exists, pids))

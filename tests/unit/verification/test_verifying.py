@@ -12,6 +12,7 @@ import pytest
 
 from tests.support.clones import MadeOnce
 from tests.support.commands import environment, has_ended, run
+from tests.support.patience import FOREVER
 from tests.support.repositories import commit_all, git
 from vestibular.core.errors import DataError, LaunchError
 from vestibular.core.version_control import run_dvc
@@ -320,7 +321,7 @@ def test_ctrl_c_leaves_nothing(tiny: Path, tmp_path: Path) -> None:
         assert process.poll() is None
         time.sleep(0.1)
     process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=60)
+    _, said = process.communicate(timeout=FOREVER)
     assert process.returncode == 130
     assert said.endswith(b"interrupted\n")
     assert list((tiny / ".vestibular/clones").iterdir()) == []
