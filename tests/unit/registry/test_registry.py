@@ -302,7 +302,7 @@ def test_what_the_note_names_ends_the_double(two_clones: tuple[Path, Path]) -> N
     one, _ = two_clones
     registry(one, "promote", "v0.2.0")
     note = registry(one, "list").stderr
-    assert "To keep v0.2.0 alone" in note
+    assert "To keep only v0.2.0" in note
     for command in re.findall(r"git (?:push|tag) [^,\n]*'", note):
         run(one, *shlex.split(command))
     assert registry(one, "list").stderr == ""
@@ -405,7 +405,7 @@ def test_only_a_commit_that_others_can_have_is_registered(
     assert "v0.2.0: no such version (v0.1.0)" in again.stderr
     registry(repository, "promote", "v0.1.0")
     held = registry(repository, "promote", "v0.1.0", status=2)
-    assert "is in production already" in held.stderr
+    assert "is already in production" in held.stderr
     odd = registry(repository, "promote", "v0.1.0", "--stage", "Pro Duction", status=2)
     assert odd.stderr.count("\n") == 1
 
