@@ -28,7 +28,7 @@ from typing import Any
 
 from bench.kills import MEASURED
 from bench.machine import load, machine
-from bench.scale import ROOT, copy_project
+from bench.scale import ROOT, commit_all, copy_project
 from vestibular.core.files import file_sha256, write_json
 from vestibular.core.yaml_files import read_yaml
 
@@ -112,14 +112,7 @@ def make(project: Path, documents: int | None) -> None:
     params["repeats"] = FOLDS
     params["candidates"] = {name: {"base_model": f"demo/bases/{name}"} for name in (*SMALL, LARGE)}
     (project / "params.yaml").write_text(json.dumps(params), encoding="utf-8")
-    for command in (
-        ("init", "--quiet", "--initial-branch=main"),
-        ("config", "user.name", "Bench"),
-        ("config", "user.email", "bench@example.org"),
-        ("add", "--all"),
-        ("commit", "--quiet", "--message=Start"),
-    ):
-        subprocess.run(["git", *command], cwd=project, check=True)
+    commit_all(project)
 
 
 def measured(way: str, project: Path, folder: Path) -> tuple[dict[str, Any], dict[str, str]]:

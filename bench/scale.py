@@ -61,6 +61,18 @@ def copy_project(folder: Path, *left_out: str) -> None:
             shutil.copy2(ROOT / name, folder / name)
 
 
+def commit_all(folder: Path) -> None:
+    """Make a folder a git repository with one commit."""
+    for command in (
+        ("init", "--quiet", "--initial-branch=main"),
+        ("config", "user.name", "Bench"),
+        ("config", "user.email", "bench@example.org"),
+        ("add", "--all"),
+        ("commit", "--quiet", "--message=Start"),
+    ):
+        subprocess.run(["git", *command], cwd=folder, check=True)
+
+
 def timed(folder: Path, *command: str) -> dict[str, float]:
     """Run a command; return its seconds by the processor and by the clock, and its most memory.
 

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from bench.scale import copy_project, dvc, settings, size_of, timed
+from bench.scale import commit_all, copy_project, dvc, settings, size_of, timed
 
 RUN = 3
 """Cells that are really run: DVC adds the same to each of one project."""
@@ -60,14 +60,7 @@ def measure(cells: int, folder: Path) -> dict[str, Any]:
         (folder / f"stages/{stage}.py").write_text(STUB, encoding="utf-8")
     (folder / "stages/__init__.py").write_text("", encoding="utf-8")
     (folder / "params.yaml").write_text(settings(candidates), encoding="utf-8")
-    for command in (
-        ("init", "--quiet", "--initial-branch=main"),
-        ("config", "user.name", "Bench"),
-        ("config", "user.email", "bench@example.org"),
-        ("add", "--all"),
-        ("commit", "--quiet", "--message=Start"),
-    ):
-        subprocess.run(["git", *command], cwd=folder, check=True)
+    commit_all(folder)
     dvc(folder, "repro", "--single-item", "prepare")
     names = [f"c{number:04d}" for number in range(candidates)]
     ran = names[: min(RUN, candidates)]

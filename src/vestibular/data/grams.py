@@ -23,8 +23,7 @@ from vestibular.core.characters import words
 MOST_HOLDERS = 500
 """Maximum number of texts that a gram proposes: the first ones."""
 MOST_COMPARED = 2000
-"""Maximum number of texts that one text is compared with: those that share most of its rare
-grams."""
+"""Maximum number of texts that one is compared with: those that share most of its rare grams."""
 COMPARED_AT_ONCE = 128
 MANY = 1024
 FEW = 16

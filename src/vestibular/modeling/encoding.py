@@ -189,8 +189,15 @@ def encode_for_answering(
 
 
 def windows(tokenizer: Tokenizer, context: str, room: int, overlap: float) -> list[str]:
-    """Cut a context into overlapping pieces of whole words of at most `room` tokens each."""
-    units = [match.span() for match in UNIT.finditer(context)]
+    """Cut a context into overlapping pieces of at most `room` tokens each.
+
+    Words stay whole, except those that are too long for a piece.
+    """
+    units = [
+        unit
+        for match in UNIT.finditer(context)
+        for unit in _fitting(tokenizer, context, match.span(), room)
+    ]
     pieces = []
     first = 0
     while True:
@@ -207,6 +214,23 @@ def windows(tokenizer: Tokenizer, context: str, room: int, overlap: float) -> li
         if low == len(units) - 1:
             return pieces
         first = max(first + 1, low + 1 - round(overlap * (low + 1 - first)))
+
+
+def _fitting(
+    tokenizer: Tokenizer, context: str, word: tuple[int, int], room: int
+) -> list[tuple[int, int]]:
+    """Return a word's place, or the places of its characters if it takes more tokens than `room`.
+
+    Otherwise the end of such a word, a link for example, would be in no window.
+    """
+    start, end = word
+    text = context[start:end]
+    # no token is less than a byte
+    if len(text.encode()) > room:
+        spelled = Spellings(tokenizer, [text])
+        if len(spelled.encode(spelled.texts[0], add_special_tokens=False)) > room:
+            return [(place, place + 1) for place in range(start, end)]
+    return [word]
 
 
 def _check_room(needed: int, room: int, question: str) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.support.commands import ROOT
@@ -76,8 +76,14 @@ def test_a_long_context_is_cut_around_the_answer(before: int, length: int, limit
     st.integers(30, 120),
     st.sampled_from([0, 0.25, 0.5, 0.9]),
 )
+@example("a" * 21, 30, 0)
 def test_windows_hold_the_whole_context(context: str, limit: int, overlap: float) -> None:
-    """Every word of a long context stands in a window, in order, and each window fits."""
+    """Every letter of a long context stands in a window, in order, and each window fits."""
+    # each letter another one, so that a window can stand in one place alone
+    context = "".join(
+        letter if letter.isspace() else chr(ord("Ā") + place)
+        for place, letter in enumerate(context)
+    )
     question = asked(context, "qu?", "")
     ((*pieces,),) = encode_for_answering(Letters(), SHORT, [question], limit, overlap)
     assert all(len(piece.prompt) <= limit for piece in pieces)
@@ -90,6 +96,14 @@ def test_windows_hold_the_whole_context(context: str, limit: int, overlap: float
         start = context.index(piece.context, start)
         covered[start : start + len(piece.context)] = [True] * len(piece.context)
     assert all(done or letter.isspace() for done, letter in zip(covered, context, strict=True))
+
+
+def test_the_end_of_a_word_that_no_window_holds_is_asked_about() -> None:
+    """A link, in a prompt that leaves few tokens: its last letters may be the answer."""
+    link = "abcdefghijklmnopqrst"
+    pieces = windows(Letters(), f"Em {link} há {link.upper()}.", 8, 0)
+    assert "".join(pieces).replace(" ", "") == f"Em{link}há{link.upper()}."
+    assert all(len(piece) <= 8 for piece in pieces)
 
 
 def test_windows_overlap_by_the_fraction_that_is_asked_for() -> None:

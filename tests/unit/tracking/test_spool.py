@@ -298,7 +298,7 @@ def test_no_fault_of_the_spool_reaches_the_stage(
         raise RuntimeError("the driver is gone")
 
     if when == "at its start":
-        monkeypatch.setattr(spooling, "machine", fail)
+        monkeypatch.setattr(spooling, "capacities", fail)
     spool = Spool("train")
     spool.open("x", "opt-tiny", settings)
     spool.record("model", configuration={"name": "\ud800"})
