@@ -313,7 +313,8 @@ def test_ctrl_c_leaves_nothing(tiny: Path, tmp_path: Path) -> None:
     awake = tmp_path / "awake"
     process = subprocess.Popen(
         [sys.executable, "-m", "vestibular", "verify", "--cells", "a"],
-        env={**environment(), "SLEEP": "train", "AWAKE": str(awake)},
+        # real processes: a warm one has no group of its own that a signal could end
+        env={**environment(cold=True), "SLEEP": "train", "AWAKE": str(awake)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
