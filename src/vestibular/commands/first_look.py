@@ -111,10 +111,13 @@ def _files(wanted: Wanted) -> tuple[str, str, str | None]:
         raise DataError(
             f"{wanted.source}: no such folder; name the one with the files of questions"
         )
-    # a format that is stated may have any of the endings
-    kinds = {path.name: FORMATS.get(path.suffix) for path in wanted.source.iterdir()}
-    named_so = {name for name, kind in kinds.items() if kind == (wanted.format or kind) and kind}
-    names = sorted(named_so or {name for name, kind in kinds.items() if kind and wanted.format})
+    kinds = {
+        path.name: FORMATS[path.suffix]
+        for path in sorted(wanted.source.iterdir())
+        if path.suffix in FORMATS
+    }
+    # if no file has the ending of the stated format, they are of this format all the same
+    names = [name for name, kind in kinds.items() if kind == wanted.format] or list(kinds)
     train, validation = wanted.train, wanted.validation
     if train is None:
         rest = [name for name in names if name != validation]

@@ -289,6 +289,20 @@ def test_columns_that_are_left_out_are_said(
     assert "unused" not in capsys.readouterr().out
 
 
+def test_a_stated_format_takes_files_of_another_ending(
+    mine: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """JSON Lines are often called `.json`; a file with the format's own ending comes first."""
+    (mine / "data/mine/fragen.csv").unlink()
+    lines = "\n".join(json.dumps(row) for row in rows())
+    (mine / "data/mine/fragen.json").write_text(lines, encoding="utf-8")
+    init(monkeypatch, *OPTIONS, "--format", "jsonl")
+    assert (load_params().data.format, load_params().data.train) == ("jsonl", "fragen.json")
+    (mine / "data/mine/mehr.jsonl").write_text(lines, encoding="utf-8")
+    init(monkeypatch, *OPTIONS, "--format", "jsonl")
+    assert load_params().data.train == "mehr.jsonl"
+
+
 @pytest.mark.parametrize("base", ["models/bases/gpt2-tinny", "models/none", "/nowhere/at/all"])
 def test_a_folder_that_is_not_there_is_no_name_of_the_hub(
     mine: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], base: str

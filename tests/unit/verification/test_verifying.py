@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.clones import MadeOnce
-from tests.support.commands import environment, has_ended, run
+from tests.support.commands import PYTHON, environment, has_ended, run
 from tests.support.patience import FOREVER
 from tests.support.repositories import commit_all, git
 from vestibular.core.errors import DataError, LaunchError
@@ -312,7 +312,7 @@ def test_ctrl_c_leaves_nothing(tiny: Path, tmp_path: Path) -> None:
     """Neither a clone nor a stage that goes on."""
     awake = tmp_path / "awake"
     process = subprocess.Popen(
-        [sys.executable, "-m", "vestibular", "verify", "--cells", "a"],
+        [PYTHON, "-m", "vestibular", "verify", "--cells", "a"],
         # real processes: a warm one has no group of its own that a signal could end
         env={**environment(cold=True), "SLEEP": "train", "AWAKE": str(awake)},
         stdout=subprocess.PIPE,
