@@ -179,7 +179,7 @@ def check_pushed() -> None:
             f"the DVC remote: no answer within {REMOTE_SECONDS:g} s; `dvc status --cloud` shows "
             "whether it answers again"
         ) from None
-    if missing and _lies_here():
+    if missing and _remote_is_in_project():
         print(
             f"note: {PRODUCTION}: not in the DVC remote yet, which is a folder of this project; "
             "run `dvc push` and commit what it adds, or set up a remote of your own, so that "
@@ -193,8 +193,8 @@ def check_pushed() -> None:
         )
 
 
-def _lies_here() -> bool:
-    """Return whether the remote that DVC uses is a folder of this project."""
+def _remote_is_in_project() -> bool:
+    """Return whether DVC's default remote is a folder inside this project."""
     name = run_dvc("config", "core.remote").stdout.strip()
     address = run_dvc("config", f"remote.{name}.url").stdout.strip() if name else ""
     if not address or "://" in address:
