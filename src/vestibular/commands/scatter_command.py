@@ -76,7 +76,14 @@ def add_command(commands: Any) -> None:
         help="with local: processes at a time (default: one a processor or GPU, as memory allows)",
     )
     parser.add_argument(
-        "--detach", action="store_true", help="go on in the background; the same command looks in"
+        "--detach",
+        action="store_const",
+        const="start",
+        help="go on in the background; the same command looks in",
+    )
+    # what goes on there is told so, whatever stands before this word
+    parser.add_argument(
+        "--detached", dest="detach", action="store_const", const="started", help=argparse.SUPPRESS
     )
     parser.add_argument(
         "--through",
@@ -109,11 +116,13 @@ def run_scatter(arguments: argparse.Namespace) -> None:
     load_params()
     from vestibular.scatter import background
 
-    if arguments.detach:
-        background.start([word for word in sys.argv[1:] if word != "--detach"])
+    if arguments.detach == "start":
+        background.start([*sys.argv[1:], "--detached"])
         return
     try:
         with exclusive_lock(background.lock_file(), background.WORK, wait=False):
+            if arguments.detach:
+                background.announce()
             _scatter(arguments)
     except BusyError:
         if not background.is_under_way():

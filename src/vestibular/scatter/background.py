@@ -8,6 +8,7 @@ from pathlib import Path
 
 from vestibular.core.errors import BusyError
 from vestibular.core.work_folder import exclusive_lock
+from vestibular.scatter.errors import ScatterError
 from vestibular.scatter.folders import scatter_folder
 
 WORK = "a scatter of this project"
@@ -22,13 +23,13 @@ def start(words: Sequence[str]) -> None:
     """Start a command in the background, and say how to look in.
 
     Args:
-        words: the command's, behind `vestibular`.
+        words: the command's, behind `vestibular`; it calls `announce` once it holds the lock.
 
     Raises:
         BusyError: a scatter is under way.
     """
     with exclusive_lock(lock_file(), WORK, wait=False):
-        pass
+        _number().unlink(missing_ok=True)
     with _log().open("w", encoding="utf-8") as file:
         child = subprocess.Popen(  # noqa: S603
             [sys.executable, "-m", "vestibular", *words],
@@ -37,15 +38,27 @@ def start(words: Sequence[str]) -> None:
             stderr=file,
             start_new_session=True,
         )
-    _number().write_text(f"{child.pid}\n", encoding="utf-8")
     # whoever types the same command at once is to find it
-    while not is_under_way() and child.poll() is None:
+    while True:
+        status = child.poll()
+        if _number().exists():
+            break
+        if status is not None:
+            raise ScatterError(f"it ended with status {status}; {_log()} says why")
         time.sleep(0.1)
+    number = _number().read_text(encoding="utf-8").strip()
     print(
-        f"Goes on in the background as process {child.pid}; its words are in {_log()}.\n"
+        f"Goes on in the background as process {number}; its words are in {_log()}.\n"
         "The same command without --detach follows it, or takes over its jobs should it be gone; "
-        f"`kill {child.pid}` ends it and its jobs."
+        f"`kill {number}` ends it and its jobs."
     )
+
+
+def announce() -> None:
+    """Say, in a process that was started in the background and holds the lock, that it does."""
+    half = _number().with_suffix(".half")
+    half.write_text(lock_file().read_text(encoding="utf-8"), encoding="utf-8")
+    half.replace(_number())
 
 
 def is_under_way() -> bool:
