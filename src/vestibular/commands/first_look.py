@@ -55,12 +55,12 @@ class FirstLook:
         """Number of training questions."""
         return len(self.dataset.questions["train"])
 
-    def longest(self, what: str) -> int:
-        """Return the number of characters of the longest context, or the longest answer."""
+    def longest(self, what: str) -> str:
+        """Return the longest of the contexts, or of the answers."""
         questions = [one for split in self.dataset.questions.values() for one in split]
         if what == "context":
-            return max(len(one.context) for one in questions)
-        return max(len(answer) for one in questions for answer in one.answers)
+            return max((one.context for one in questions), key=len)
+        return max((answer for one in questions for answer in one.answers), key=len)
 
 
 def look(wanted: Wanted, rules: Normalization) -> FirstLook:

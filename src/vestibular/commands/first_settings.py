@@ -9,6 +9,7 @@ from pathlib import Path
 from string import Template
 
 from vestibular.commands.first_look import FirstLook
+from vestibular.core.errors import BaseModelError
 from vestibular.modeling.batching import steps_per_epoch
 from vestibular.scoring.languages import NONE, languages
 from vestibular.selection.remarks import FOLDS
@@ -24,7 +25,8 @@ MOST_BETWEEN = 500
 WARM_UP = 0.06
 """Share of the steps used for warm-up."""
 CHARACTERS_OF_A_TOKEN = 2.5
-"""A cautious estimate; languages that the tokenizer does not know take more tokens."""
+"""A cautious estimate where no tokenizer is here; in languages that it does not know a token holds
+fewer."""
 LENGTHS = (128, 256, 512, 1024, 2048)
 PROMPT_TOKENS = 100
 ANSWERS = (16, 32, 64, 128)
@@ -96,9 +98,7 @@ def first_settings(
     words = known.prompt if known else languages()["en"].prompt
     chosen = schedule(found.learned)
     rate, reason = learning_rate(candidates)
-    context, answer = (
-        math.ceil(found.longest(what) / CHARACTERS_OF_A_TOKEN) for what in ("context", "answer")
-    )
+    context, answer = (tokens(found.longest(what), candidates) for what in ("context", "answer"))
     documents = found.dataset.metrics().validation.documents
     few = f"Only {documents} documents are in the exam. All questions compare with"
     enough = "To compare on all questions:"
@@ -149,6 +149,34 @@ def learning_rate(candidates: Mapping[str, str]) -> tuple[str, str]:
         for folder in folders
     )
     return next(((rate, why) for most, rate, why in RATES if size < most), RATE_OF_THE_REST)
+
+
+def tokens(text: str, candidates: Mapping[str, str]) -> int:
+    """Return how many tokens a text takes, at most, by the tokenizers of the bases that are here.
+
+    Args:
+        text: a context or an answer.
+        candidates: base models by candidate name. A base without the file `tokenizer.json`, or on
+            the hub, is estimated.
+
+    Raises:
+        BaseModelError: a tokenizer cannot be read.
+    """
+    # imported here: what prints a help text needs none
+    from tokenizers import Tokenizer
+
+    counts = []
+    for base in candidates.values():
+        file = Path(base) / "tokenizer.json"
+        if not file.is_file():
+            counts.append(math.ceil(len(text) / CHARACTERS_OF_A_TOKEN))
+            continue
+        try:
+            tokenizer = Tokenizer.from_file(str(file))
+        except Exception as error:  # the library raises no class of its own
+            raise BaseModelError(f"{file}: cannot be read as a tokenizer ({error})") from None
+        counts.append(len(tokenizer.encode(text, add_special_tokens=False).ids))
+    return max(counts)
 
 
 def _held_out(found: FirstLook) -> str:

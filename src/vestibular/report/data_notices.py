@@ -33,4 +33,4 @@ def data_notices(audit: DataMetrics) -> list[str]:
     leaks = audit.leaks
     if leaks.given_away >= LEAST_LEAKED * leaks.questions and not leaks.dropped_from_train:
         said.append(leaks.sentence())
-    return [" ".join(said).replace("`", "")] if said else []
+    return [" ".join(said)] if said else []

@@ -8,13 +8,14 @@ import base64
 import functools
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import jinja2
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from vestibular.core.files import atomic_file
 from vestibular.report.formatting import COLOURS
@@ -31,12 +32,19 @@ def template_text(name: str) -> str:
 @functools.cache
 def templates() -> jinja2.Environment:
     """Return the templates; HTML is escaped, and a missing value is an error."""
-    return jinja2.Environment(
+    environment = jinja2.Environment(
         loader=jinja2.FunctionLoader(template_text),
         autoescape=jinja2.select_autoescape((".html.jinja",)),
         undefined=jinja2.StrictUndefined,
         keep_trailing_newline=True,
     )
+    environment.filters["with_code"] = with_code
+    return environment
+
+
+def with_code(text: str) -> Markup:
+    """Return a sentence as HTML, in which what stands between backticks is code."""
+    return Markup(re.sub("`([^`]+)`", r"<code>\1</code>", str(escape(text))))  # noqa: S704
 
 
 def as_script_data(value: object) -> Markup:

@@ -40,9 +40,9 @@ def summarize(selection: Selection, costs: Mapping[str, CandidateCosts]) -> dict
             f"{permission(selection)} is set."
         )
     weak = [weakness(selection), too_few(selection)]
-    notices += [said.replace("`", "") for said in weak if said is not None]
+    notices += [said for said in weak if said is not None]
     if selection.cost_say is not None and not selection.cost_say.has_say:
-        notices.append((cost_remark(selection) or "").replace("`", ""))
+        notices.append(cost_remark(selection) or "")
     return {
         "title": f"{name} is chosen" if selection.promoted else "no model is chosen",
         "headline": headline(selection, costs),

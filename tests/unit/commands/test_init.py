@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from tests.support.commands import ROOT
 from tests.support.settings import change
 from vestibular.commands.cli import main
-from vestibular.commands.first_settings import schedule
+from vestibular.commands.first_settings import schedule, tokens
+from vestibular.core.errors import BaseModelError
 from vestibular.core.settings import PromptSettings
 from vestibular.params.project import Params, load_params
 from vestibular.training import schedule as training_schedule
@@ -355,3 +356,21 @@ def test_all_settings_are_written(mine: Path, monkeypatch: pytest.MonkeyPatch) -
     left = {"validation", "sha256", "urls", "hub"}
     unset = set(type(written.data).model_fields) - written.data.model_fields_set
     assert unset == left
+
+
+@pytest.mark.slow
+def test_the_longest_texts_are_counted_by_the_bases_tokenizers(tmp_path: Path) -> None:
+    """By whichever takes most; a base without one here is estimated; a broken one is named."""
+    from transformers import AutoTokenizer
+
+    text = "Das Haus 7 baute Jörg Müller; es steht in Köln."
+    local = {name: str(ROOT / "demo/bases" / name) for name in ("gpt2-tiny", "opt-tiny")}
+    lengths = [
+        len(AutoTokenizer.from_pretrained(base).encode(text, add_special_tokens=False))
+        for base in local.values()
+    ]
+    assert tokens(text, local) == max(lengths)
+    assert tokens(text, {"far": "openai-community/gpt2"}) == 19
+    (tmp_path / "tokenizer.json").write_text("{", encoding="utf-8")
+    with pytest.raises(BaseModelError, match=r"tokenizer\.json: cannot be read as a tokenizer"):
+        tokens(text, {"broken": str(tmp_path)})

@@ -43,7 +43,7 @@ def audited(leaked: int = 0, dropped: int = 0, left_out: int = 0, **faults: int)
         ({}, []),
         ({"answer_not_in_context": 3, "special_token": 90, "wrong_answer_start": 90}, []),
         ({"answer_not_in_context": 4}, ["4 of 400 questions have an answer that is not in their"]),
-        ({"left_out": 1}, ["1 of 401 questions were left out. vestibular data shows every row."]),
+        ({"left_out": 1}, ["1 of 401 questions were left out. `vestibular data` shows every row."]),
         ({"answers_in_one_text": 40}, ["40 of 400 questions contain several answers in one text"]),
         ({"leaked": 9}, []),
         ({"leaked": 10}, ["reveal the answers to 10 of 200 validation questions"]),
