@@ -18,7 +18,7 @@ install: $(VENV)/installed ## Make .venv with the pinned packages
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed; name one with make PYTHON=...")'
-	@echo "Installing the pinned packages into $(VENV): 2 GB, more where torch brings CUDA; some minutes."
+	@echo "Installing the pinned packages into $(VENV): 2.5 GB, more where torch brings CUDA; some minutes."
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
 	$(BIN)/python -m vestibular.commands.plot_page

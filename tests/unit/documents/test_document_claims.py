@@ -23,6 +23,7 @@ PAGES = sorted(
 OTHER_FILES = ("new-stage.md", "CHANGELOG.md")
 """Pages that name files which are to be made, or were there once."""
 PATH = re.compile(r"(src|stages|bench|docs|tests|params|demo|\.ci|\.github)/[\w./-]+")
+MODULE = re.compile(r"[\w./-]+\.(py|jinja)")
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
 TARGETS = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
 BLOCK = re.compile(r"^ *```(?:text)?\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
@@ -125,10 +126,21 @@ def test_settings_that_are_set_are_settings() -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_files_that_are_named_exist(page: Path) -> None:
-    """Paths of the source, quoted as code."""
+    """Paths of the source, quoted as code: from the top, within a package, or a module's name."""
     named = QUOTED.findall(page.read_text(encoding="utf-8")) if page.name not in OTHER_FILES else []
     missing = [each for each in named if PATH.fullmatch(each) and not (ROOT / each).exists()]
+    modules = [each for each in named if MODULE.fullmatch(each) and not (ROOT / each).exists()]
+    missing += [each for each in modules if not PATH.fullmatch(each) and not is_module(each)]
     assert missing == []
+
+
+def is_module(path: str) -> bool:
+    """Whether a module ends with this path, below the folder of the sources or the benches."""
+    return any(
+        found.as_posix().endswith(f"/{path}")
+        for folder in ("src", "stages", "bench", "tests")
+        for found in (ROOT / folder).rglob(Path(path).name)
+    )
 
 
 def test_every_error_is_explained() -> None:
