@@ -1,8 +1,11 @@
 """Forecasts as text for a terminal."""
 
+from tabulate import tabulate
+
 from vestibular.commands.forecast import Forecast
 from vestibular.modeling.answers import Way
 from vestibular.modeling.memory_estimates import USABLE_MEMORY
+from vestibular.report.formatting import size
 
 HOW: dict[Way, str] = {
     "shared": "the questions of a context together",
@@ -27,26 +30,20 @@ def as_text(found: dict[str, Forecast], free: int, repeats: int) -> str:
                 name,
                 f"{each.parameters:,}",
                 f"{each.trained_share:.2%}",
-                _bytes(each.weights),
-                _bytes(each.training_peak),
-                _bytes(each.answering_peak),
-                _duration(each.training_seconds),
+                size(each.weights),
+                size(each.training_peak),
+                size(each.answering_peak),
+                _rough_duration(each.training_seconds),
                 "yes" if each.fits else "NO",
             ]
         )
-    widths = [max(len(row[column]) for row in table) for column in range(len(table[0]))]
-    lines = [
-        "  ".join(
-            cell.ljust(width) if column == 0 else cell.rjust(width)
-            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in table
-    ]
+    aligned = ["left", *["right"] * (len(table[0]) - 1)]
+    lines = [tabulate(table, tablefmt="plain", colalign=aligned, disable_numparse=True)]
     lines.append(
         "\nparameters: including the adapter's. train and exam: peak memory of each, program "
         "included, accurate to about a tenth. time: rough time of one training's steps; "
         "start-up, validations and the exam are additional. fits: neither takes, apart from the "
-        f"program, more than {USABLE_MEMORY:.0%} of the {_bytes(free)} that are free now."
+        f"program, more than {USABLE_MEMORY:.0%} of the {size(free)} that are free now."
     )
     if repeats:
         lines.append(f"repeats: each candidate is trained and examined {repeats} times more")
@@ -81,11 +78,7 @@ def _ways(each: Forecast) -> str:
     return f"{said}{why}{adapter}"
 
 
-def _bytes(count: float) -> str:
-    return f"{count / 1e9:.2f} GB" if count >= 1e9 else f"{count / 1e6:.0f} MB"
-
-
-def _duration(seconds: float) -> str:
+def _rough_duration(seconds: float) -> str:
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
