@@ -1,9 +1,14 @@
 """A value's type in words, from the JSON schema that pydantic gives."""
 
-from collections.abc import Mapping
+import ast
+import inspect
+import textwrap
+from collections.abc import Iterator, Mapping
+from itertools import pairwise
 from typing import Any
 
 from pydantic import BaseModel
+from pydantic.json_schema import GenerateJsonSchema
 
 Schema = Mapping[str, Any]
 """JSON schema of a value."""
@@ -24,9 +29,46 @@ NAMES = {
 MINIMUM_LENGTH = ("minLength", "minItems")
 
 
+class Described(GenerateJsonSchema):
+    """Describes each field by the docstring below it.
+
+    Pydantic does so itself with `use_attribute_docstrings`, but then in every process that imports
+    the classes: beside torch, half a second of each command.
+    """
+
+    def model_schema(self, schema: Any) -> dict[str, Any]:
+        """Return a group's schema with its fields' descriptions."""
+        made = super().model_schema(schema)
+        model = schema["cls"]
+        for name, text in docstrings(model):
+            if (field := model.model_fields.get(name)) is not None:
+                made["properties"][field.alias or name]["description"] = text
+        return made
+
+
+def docstrings(model: type[BaseModel]) -> Iterator[tuple[str, str]]:
+    """Yield each attribute that a docstring follows, with it; those of the bases first."""
+    for each in reversed(model.__mro__):
+        of = getattr(each, "__pydantic_generic_metadata__", {"origin": each})
+        # neither pydantic's own, nor a generic group with its types filled in: it has no source
+        if each is BaseModel or of["origin"] is not None or not issubclass(each, BaseModel):
+            continue
+        definition: Any = ast.parse(textwrap.dedent(inspect.getsource(each))).body[0]
+        for attribute, after in pairwise(definition.body):
+            if not (isinstance(attribute, ast.AnnAssign) and isinstance(after, ast.Expr)):
+                continue
+            target, text = attribute.target, after.value
+            if (
+                isinstance(target, ast.Name)
+                and isinstance(text, ast.Constant)
+                and isinstance(text.value, str)
+            ):
+                yield target.id, inspect.cleandoc(text.value)
+
+
 def schema_of(model: type[BaseModel]) -> Schema:
     """Return a model's schema; groups within it stand below `$defs`."""
-    return model.model_json_schema(by_alias=True)
+    return model.model_json_schema(by_alias=True, schema_generator=Described)
 
 
 def reference(schema: Schema) -> str | None:

@@ -21,7 +21,6 @@ class Part(BaseModel):
     model_config = ConfigDict(
         frozen=True,
         extra="forbid",
-        use_attribute_docstrings=True,
         populate_by_name=True,
         # allow field names such as model_bytes
         protected_namespaces=(),
