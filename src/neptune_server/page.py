@@ -55,8 +55,8 @@ SUMMARY_FIELDS = [
     "run/ended",
     "run/seconds",
 ]
-"""Fields listed for every container. A client that pushes a run after its end, as a mirror does, sets
-the last four itself: times in ISO 8601, and the total seconds that the run worked."""
+"""Fields listed for every container. Clients that push a run after its end, as a mirror does, set
+the last four themselves: times in ISO 8601, and the total seconds that the run worked."""
 
 STATES = ("running", "finished", "failed", "killed")
 """Values of `run/state` that the page knows."""
