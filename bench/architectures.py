@@ -175,7 +175,7 @@ def as_markdown(found: dict[str, dict[str, Any]], types: int) -> str:
         "once, with masks by kind of layer and by position), in one batch with their whole "
         "prompts (`padded`), or one at a time (`single`). In training, a row holds a context's "
         "questions (`shared`), one question (`padded`), or one question that is alone in its "
-        "batch (`single`). Answers and learned weights are the same in each way.",
+        "batch (`single`). The answers and the training result are the same in each way.",
         "",
         "| | shared | padded | single | refused | not buildable | not checked |",
         "|---|---|---|---|---|---|---|",

@@ -40,7 +40,7 @@ def square(rows: int, width: int, outputs: int) -> Work:
 
 
 def of_rows(rows: Iterable[Row]) -> Work:
-    """Return the work of our rows: a segment sees the prefix and itself, the head runs on labels."""
+    """Return the work of our rows: segments see prefix and themselves; the head runs on labels."""
     total = NOTHING
     for row in rows:
         total += causal(len(row.prefix), 0)

@@ -59,7 +59,7 @@ def many_contexts() -> list[Question]:
 
 
 def one_template() -> list[Question]:
-    """Return questions that differ in one word, with different contexts and answers."""
+    """Return questions that differ in one word, with contexts that differ in two, and answers."""
     return [
         _question(
             number,
