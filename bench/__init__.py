@@ -1,1 +1,1 @@
-"""How fast, and against what: see bench/README.md."""
+"""Benchmarks, described in bench/README.md."""

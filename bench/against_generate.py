@@ -1,13 +1,13 @@
-"""Whether a real model answers in the pipeline's exam as transformers' own generate lets it.
+"""Compare a real model's answers in the pipeline's exam with those of transformers' `generate`.
 
     python -m bench.against_generate --base DIR --data data/faquad [--precision bfloat16]
 
-The questions with the longest prompts are asked, in the way that the check finds for the model's
-architecture, and one at a time by `generate`. With `--least 600` a context is first joined with
-those that follow it in its document, until it has so many tokens. In float32 every answer has to be
-the same. In bfloat16 two answers may part where two tokens are as likely within rounding: the gap
-between them, in nats, is printed, and how far neighbouring numbers of the size of their logits are
-apart.
+The questions with the longest prompts are answered twice: in the way that the check finds for the
+model's architecture, and one at a time by `generate`. With `--least 600`, a context is joined with
+those that follow it in its document until it has that many tokens. In float32, all answers must be
+equal. In bfloat16, two answers may differ where two tokens are equally likely within rounding. Then
+the gap between the tokens, in nats, is printed, with the distance between neighbouring numbers of
+the size of their logits.
 """
 
 import argparse
@@ -29,7 +29,7 @@ from vestibular.modeling.models import load_base, load_tokenizer, pick_device
 
 
 def main() -> None:
-    """Ask both ways and print what differs."""
+    """Answer the questions in both ways and print the differences."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -38,7 +38,7 @@ def main() -> None:
     parser.add_argument("--precision", choices=["float32", "bfloat16"], default="float32")
     parser.add_argument("--questions", type=int, default=24)
     parser.add_argument("--new-tokens", type=int, default=16)
-    parser.add_argument("--least", type=int, default=0, help="tokens of a context, at least")
+    parser.add_argument("--least", type=int, default=0, help="fewest tokens of a context")
     options = parser.parse_args()
     silence_libraries()
     device = pick_device()
@@ -61,7 +61,7 @@ def main() -> None:
         equal += answer.tokens == theirs
         if answer.tokens != theirs:
             print(
-                f"{question.id}: parts with a gap of {gap:.3g} nats, numbers {step:.3g} apart: "
+                f"{question.id}: differs with a gap of {gap:.3g} nats, numbers {step:.3g} apart: "
                 f"{tokenizer.decode(answer.tokens)!r}, generate {tokenizer.decode(theirs)!r}"
             )
     print(f"generate, one at a time: {time.perf_counter() - started:.0f} s")
@@ -93,9 +93,9 @@ def generate(
     new_tokens: int,
     ours: tuple[int, ...],
 ) -> tuple[tuple[int, ...], float, float]:
-    """Return generate's answer, and how much likelier its token is where it parts with ours.
+    """Return generate's answer, and how much likelier its token is where the answers differ.
 
-    And how far neighbouring numbers of that logit's size are apart.
+    The third value is the distance between neighbouring numbers of that logit's size.
     """
     ids = torch.tensor([question.prompt], device=model.device)
     output = model.generate(

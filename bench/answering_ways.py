@@ -1,4 +1,4 @@
-"""Ways of answering: one question at a time, and a context once for all its questions."""
+"""Ways of answering: one question at a time, and each context once for all its questions."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -23,7 +23,7 @@ Answers = list[list[int]]
 def generate(model: Any, question: EncodedQuestion, end: int | None, new_tokens: int) -> list[int]:
     """Answer greedily with transformers' own `generate`; return the tokens before the end.
 
-    Without an `end` every answer has `new_tokens`.
+    Without an `end`, every answer has `new_tokens` tokens.
     """
     ids = torch.tensor([question.prompt], device=model.device)
     output = model.generate(
@@ -38,7 +38,7 @@ def generate(model: Any, question: EncodedQuestion, end: int | None, new_tokens:
 
 
 def grown(question: EncodedQuestion, answer: Sequence[int], shared: int) -> Work:
-    """Return the work of a question whose first `shared` tokens have been encoded already."""
+    """Return the work of a question whose first `shared` tokens are already encoded."""
     length = len(question.prompt) + len(answer)
     whole, before = causal(length, len(answer) + 1), causal(shared, 0)
     return Work(whole.tokens - before.tokens, whole.keys - before.keys, whole.outputs)
@@ -51,7 +51,7 @@ def way(
     once: bool,
     findings: Callable[[Any, list[EncodedQuestion]], dict[str, Any]] = lambda model, asked: {},
 ) -> Way:
-    """Return a way of answering the exam; `once` says that contexts are encoded once."""
+    """Return a way of answering the exam; with `once`, each context is encoded only once."""
     tokenizer = load_tokenizer(settings)
     questions = exam(settings, tokenizer)
     model = load_model(settings).eval()
@@ -68,7 +68,7 @@ def way(
     groups: dict[str, list[EncodedQuestion]] = {}
     for question in questions:
         groups.setdefault(question.context if once else question.id, []).append(question)
-    # answers are at most this long; how long they are is known afterwards only
+    # the largest length of an answer; the actual length is only known afterwards
     longest = [0] * settings.new_tokens
     needed = NOTHING
     for group in groups.values():
@@ -89,16 +89,16 @@ def way(
 
 
 def one_at_a_time(settings: Settings) -> Way:
-    """Return `generate`, a question after the other."""
+    """Return the way of transformers' `generate`, one question at a time."""
 
     def answer(model: Any, questions: list[EncodedQuestion], end: int) -> Answers:
         return [generate(model, question, end, settings.new_tokens) for question in questions]
 
-    return way(settings, answer, "transformers' generate, one question a batch", once=False)
+    return way(settings, answer, "transformers' generate, one question per batch", once=False)
 
 
 def shared_context(settings: Settings) -> Way:
-    """Return the pipeline's own answering."""
+    """Return the pipeline's own way of answering."""
     given: list[Answer] = []
 
     def answer(model: Any, questions: list[EncodedQuestion], end: int) -> Answers:

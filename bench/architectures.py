@@ -1,13 +1,13 @@
-"""Which ways are right for each causal architecture of transformers, as a table for the docs.
+"""Find the correct ways for each causal architecture of transformers, as a table for the docs.
 
-    python -m bench.architectures            check what has no result yet, and write the table
+    python -m bench.architectures            check those without a result, and write the table
     python -m bench.architectures NAME ...   check these again, and write the table
 
-The check is the one that the pipeline makes (`vestibular/modeling/proving.py`), on the default
-configuration of each type of model in transformers' list of causal language models, with a few
-values of published models. Each is checked in a process of its own. All take some hours of one
-core; a result is kept as soon as it is there, and counts as long as the versions of the packages
-and the code of the check are the same.
+The check is the pipeline's own (`vestibular/modeling/proving.py`). It runs on the default
+configuration of each model type in transformers' list of causal language models, with a few values
+of published models, and each in a process of its own. All of them take several hours of one core. A
+result is stored immediately, and is valid as long as the versions of the packages and the code of
+the check stay the same.
 """
 
 import argparse
@@ -33,13 +33,13 @@ def _hybrid(usual: str, number: int, attention: tuple[int, ...]) -> list[str]:
 RESULTS = Path("bench/results/architectures.json")
 TABLE = Path("docs/architectures.md")
 SECONDS = 600
-"""After which a check is given up."""
+"""Time limit of a check."""
 CODE = Path("src/vestibular/modeling")
 CHECK = (
     *("answers", "attention", "batching", "configuration", "generation", "miniature", "proving"),
     *("equivalence", "sharing", "targets", "tensors"),
 )
-"""Modules there that decide what the check finds."""
+"""Modules in that folder that decide the check's result."""
 PUBLISHED: dict[str, dict[str, Any]] = {
     "bamba": {"attn_layer_indices": [9, 18, 27]},
     "deepseek_v2": {"num_experts_per_tok": 6},
@@ -50,23 +50,23 @@ PUBLISHED: dict[str, dict[str, Any]] = {
     "lfm2_moe": {"layer_types": _hybrid("conv", 24, (2, 6, 10, 14, 18, 21))},
     "nemotron": {"num_key_value_heads": 8},
 }
-"""Values of published models, where the default configuration has none, or lacks kinds of layers
-that the architecture is made for."""
+"""Values of published models for default configurations that lack them, or that lack kinds of
+layers that the architecture is made for."""
 NOT_BUILT = "cannot be built"
-"""How the check's reason begins where the default configuration makes no model."""
+"""Start of the check's reason if no model can be built from the default configuration."""
 REASON = 160
-"""Characters of a reason in the table."""
+"""Largest number of characters of a reason in the table."""
 
 
 def main() -> None:
-    """Check the architectures named, or all, and write the table of all that are known."""
+    """Check the named architectures, or all without a result; write the table of all results."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("names", nargs="*", help="types of models, as transformers calls them")
     arguments = parser.parse_args()
     every = causal_types()
     found = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
     now = made_by()
-    # what has no result at all comes first
+    # architectures without any result come first
     for name in arguments.names or sorted(every, key=lambda name: name in found):
         if arguments.names or found.get(name, {}).get("made_by") != now:
             found[name] = {**checked_apart(name), "made_by": now}
@@ -77,28 +77,28 @@ def main() -> None:
 
 
 def made_by() -> dict[str, str]:
-    """Return what a result depends on beside the architecture: packages, and the check's code."""
+    """Return what a result depends on besides the architecture: packages and the check's code."""
     code = hashlib.sha256(b"".join((CODE / f"{name}.py").read_bytes() for name in CHECK))
     return {**{name: version(name) for name in PACKAGES}, "check": code.hexdigest()[:16]}
 
 
 def causal_types() -> list[str]:
-    """Return the types of models that transformers knows as causal language models."""
+    """Return the model types that transformers lists as causal language models."""
     from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
     return list(MODEL_FOR_CAUSAL_LM_MAPPING_NAMES)
 
 
 def checked_apart(name: str) -> dict[str, Any]:
-    """Check one architecture in a process of its own, which may take all memory or hang."""
+    """Check one architecture in a process of its own, since it may use up the memory or hang."""
     apart = multiprocessing.get_context("forkserver")
-    # imported once, in the process that the others are copies of
+    # imported once, in the process from which the others are forked
     apart.set_forkserver_preload(["vestibular.modeling.proving"])
     receiver, sender = apart.Pipe(duplex=False)
     process = apart.Process(target=send_check, args=(name, sender))
     started = time.monotonic()
     process.start()
-    # without this copy the pipe ends with the process
+    # close this end, so that the pipe closes when the process ends
     sender.close()
     try:
         if receiver.poll(SECONDS):
@@ -114,10 +114,10 @@ def checked_apart(name: str) -> dict[str, Any]:
 
 
 def send_check(name: str, sender: Connection) -> None:
-    """Check one architecture and send the result, or the error, to the process that waits."""
+    """Check one architecture and send the result or the error to the waiting process."""
     try:
         result = check(name)
-    except Exception as error:  # whatever it is: the table shows it
+    except Exception as error:  # of any type, since the table shows it
         result = {"refused": f"the check failed: {type(error).__name__}: {first_line(error)}"}
     sender.send(result)
 
@@ -144,7 +144,7 @@ def check(name: str) -> dict[str, Any]:
 
 
 def kind(row: dict[str, Any]) -> str:
-    """Return in which group an architecture is: by its exam, or refused."""
+    """Return an architecture's group: its way in the exam, or why it has none."""
     if not row["refused"]:
         return str(row["exam"])
     if row["refused"].startswith("the check"):
@@ -153,7 +153,7 @@ def kind(row: dict[str, Any]) -> str:
 
 
 def as_markdown(found: dict[str, dict[str, Any]], types: int) -> str:
-    """Return the page of the docs, given how many types there are in all."""
+    """Return the page of the docs, given the number of all types."""
     counts = Counter(kind(row) for row in found.values())
     trained = Counter(row["training"] for row in found.values() if not row["refused"])
     packages = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
@@ -163,19 +163,19 @@ def as_markdown(found: dict[str, dict[str, Any]], types: int) -> str:
         "",
         "<!-- written by `python -m bench.architectures`; do not edit -->",
         "",
-        "Nobody looks up an architecture's name: before a model is used, a small one of the same "
-        "configuration is asked and taught in the fastest way, and what it says is compared with "
-        "one question at a time (`src/vestibular/modeling/proving.py`). `vestibular plan` prints "
-        "the result for each candidate. This is what comes of the default configuration "
-        f"(of {', '.join(PUBLISHED)} with values of published models) of "
-        f"{len(found)} of the {types} types of causal language models of transformers "
+        "The pipeline does not rely on an architecture's name. Before a model is used, a small "
+        "model of the same configuration is trained and asked in the fastest way, and its results "
+        "are compared with one question at a time (`src/vestibular/modeling/proving.py`). "
+        "`vestibular plan` prints the result for each candidate. This page has the results for "
+        f"the default configurations (of {', '.join(PUBLISHED)} with values of published models) "
+        f"of {len(found)} of the {types} types of causal language models in transformers "
         f"({packages}); {earlier or 'none'} of these results come from earlier code or packages.",
         "",
-        "In the exam a context's questions go through a model together (`shared`: the context "
-        "once, with masks by kind of layer and by position), beside each other with their whole "
-        "prompts (`padded`), or one at a time (`single`). In training a row holds a context's "
-        "questions (`shared`), one question (`padded`), or one question and no other row beside "
-        "it (`single`). The answers and what is learned are the same in each.",
+        "In the exam, a context's questions go through the model together (`shared`: the context "
+        "once, with masks by kind of layer and by position), in one batch with their whole "
+        "prompts (`padded`), or one at a time (`single`). In training, a row holds a context's "
+        "questions (`shared`), one question (`padded`), or one question that is alone in its "
+        "batch (`single`). The answers and the training result are the same in each way.",
         "",
         "| | shared | padded | single | refused | not buildable | not checked |",
         "|---|---|---|---|---|---|---|",
@@ -183,10 +183,10 @@ def as_markdown(found: dict[str, dict[str, Any]], types: int) -> str:
         f"{counts['refused']} | {counts['not buildable']} | {counts['not checked']} |",
         f"| training | {trained['shared']} | {trained['padded']} | {trained['single']} | | | |",
         "",
-        "Refused: encoders, whose tokens see what follows them, encoder-decoders, and what needs "
+        "Refused: encoders, whose tokens see later tokens, encoder-decoders, and models that need "
         "more than text. Not buildable: the default configuration lacks something, or a package "
-        "that is not installed; a real model's own configuration may well work. Not checked: the "
-        f"check took more than {SECONDS} s of two busy cores, or failed.",
+        "is not installed; a real model's own configuration may work. Not checked: the check took "
+        f"more than {SECONDS} s on two busy cores, or failed.",
         "",
         "| architecture | training | exam | adapter (`auto`) | reason |",
         "|---|---|---|---|---|",

@@ -1,4 +1,4 @@
-"""How many floating-point operations (FLOPs) a way asks for. Nothing here imports torch."""
+"""Number of floating-point operations (FLOPs) of a way. Nothing here imports torch."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -11,14 +11,14 @@ LORA_RANK = 8
 
 @dataclass(frozen=True)
 class Work:
-    """What goes through a model: (positions) each."""
+    """Work of a model, as numbers of positions."""
 
     tokens: int
-    """Positions of the blocks."""
+    """Positions that pass through the blocks."""
     keys: int
-    """Keys seen, summed over those positions."""
+    """Keys seen, summed over these positions."""
     outputs: int
-    """Positions of the output head."""
+    """Positions that pass through the output head."""
 
     def __add__(self, other: "Work") -> "Work":
         return Work(
@@ -35,12 +35,12 @@ def causal(length: int, outputs: int) -> Work:
 
 
 def square(rows: int, width: int, outputs: int) -> Work:
-    """Return the work of a padded batch, with the masked half of attention counted."""
+    """Return the work of a padded batch; the masked half of attention counts too."""
     return Work(rows * width, rows * width * width, outputs)
 
 
 def of_rows(rows: Iterable[Row]) -> Work:
-    """Return the work of our rows: a segment sees prefix and itself; the head runs on labels."""
+    """Return the work of our rows: segments see prefix and themselves; the head runs on labels."""
     total = NOTHING
     for row in rows:
         total += causal(len(row.prefix), 0)
@@ -52,11 +52,11 @@ def of_rows(rows: Iterable[Row]) -> Work:
 
 
 def forward_flops(shape: str, work: Work) -> float:
-    """Return the FLOPs of a forward pass, two for each multiply-and-add.
+    """Return the FLOPs of a forward pass; a multiply-and-add counts as two.
 
-    2 N a token for the N weights of L blocks (12 L d^2 at GPT-2's proportions of width d), 4 L q a
-    key that a token sees (once for the score, once for the weighted sum; q is the width of all
-    heads' queries), 2 d V an output over V words.
+    They are 2 N per token for the N weights of L blocks (12 L d^2 at GPT-2's proportions of width
+    d), 4 L q per key that a token sees (for the score and for the weighted sum; q is the width of
+    all heads' queries), and 2 d V per output over V words.
 
     Source: Kaplan et al. 2020, Scaling laws for neural language models (arXiv:2001.08361),
     table 1; Chowdhery et al. 2022, PaLM (arXiv:2204.02311), appendix B.
@@ -71,14 +71,14 @@ def forward_flops(shape: str, work: Work) -> float:
 def training_flops(shape: str, work: Work, recomputed: bool = False) -> float:
     """Return the FLOPs of a forward and a backward pass with an adapter on frozen weights.
 
-    PaLM's 6 N a token are 2 N forward, 2 N for the gradients of what goes in, and 2 N for those
-    of the weights. Frozen weights have none, so that 4 N remain, and 4 d V an output; attention
-    has no weights, its backward pass costs twice its forward pass: 12 L q a key. The adapter's
-    own P weights (4 L r d at rank r on GPT-2's projection to queries, keys and values) take 6 P.
-    Recomputed activations cost the blocks' forward pass once more.
+    PaLM's 6 N per token are 2 N for the forward pass, 2 N for the gradients of the inputs, and 2 N
+    for those of the weights. Frozen weights have no gradients, so 4 N remain, and 4 d V per output.
+    Attention has no weights; its backward pass costs twice its forward pass: 12 L q per key. The
+    adapter's own P weights (4 L r d at rank r on GPT-2's projection to queries, keys and values)
+    take 6 P. Recomputing activations costs the blocks' forward pass once more.
 
-    Source: Chowdhery et al. 2022 (arXiv:2204.02311), appendix B, less the weights' gradients
-    that Hu et al. 2021 (LoRA, arXiv:2106.09685) do without.
+    Source: Chowdhery et al. 2022 (arXiv:2204.02311), appendix B, without the weights' gradients,
+    which Hu et al. 2021 (LoRA, arXiv:2106.09685) do not need.
     """
     blocks = Work(work.tokens, 0, 0)
     attention = Work(0, work.keys, 0)
@@ -97,10 +97,10 @@ def training_flops(shape: str, work: Work, recomputed: bool = False) -> float:
 def utilization(flops: float, seconds: float, peak: float) -> float:
     """Return the share of the machine's measured peak, in [0, 1].
 
-    Model FLOPs utilization (MFU) is `flops` / `seconds` / `peak` with the FLOPs that a model's
-    mathematics needs for the tokens at hand: neither padding nor recomputation counts.
-    Hardware FLOPs utilization counts all that is run. PaLM divides by the maker's figure; here
-    the peak is the best of this machine's own matrix products, in the same precision.
+    Model FLOPs utilization (MFU) is `flops` / `seconds` / `peak` with the FLOPs that the model's
+    mathematics needs for the tokens: padding and recomputation do not count. Hardware FLOPs
+    utilization counts everything that runs. PaLM divides by the manufacturer's figure; here the
+    peak is the best of this machine's own matrix products, in the same precision.
 
     Source: Chowdhery et al. 2022, PaLM (arXiv:2204.02311), appendix B.
     """

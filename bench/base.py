@@ -1,4 +1,4 @@
-"""The model that all ways train and ask: a shape with random weights and an adapter."""
+"""The model that all ways use: a shape with random weights and an adapter."""
 
 import contextlib
 from typing import Any
@@ -19,7 +19,7 @@ GRADIENT_NORM = 1.0
 
 
 def pick_device(settings: Settings) -> torch.device:
-    """Return the device to run on, and set how it multiplies float32 matrices."""
+    """Return the device, and set the precision of its float32 matrix products."""
     torch.set_float32_matmul_precision("high" if settings.precision == "tf32" else "highest")
     if settings.device != "auto":
         return torch.device(settings.device)
@@ -27,24 +27,24 @@ def pick_device(settings: Settings) -> torch.device:
 
 
 def autocast(settings: Settings, device: torch.device) -> Any:
-    """Return the context in which forward passes run."""
+    """Return the context manager for forward passes."""
     if settings.precision == "bfloat16":
         return torch.autocast(device.type, dtype=torch.bfloat16)
     return contextlib.nullcontext()
 
 
 def load_tokenizer(settings: Settings) -> Any:
-    """Load the tokenizer; padding takes the end-of-sequence token, as is usual for GPT-2."""
+    """Load the tokenizer; it pads with the end-of-sequence token, as is usual for GPT-2."""
     tokenizer = AutoTokenizer.from_pretrained(settings.tokenizer, local_files_only=True)
     tokenizer.pad_token = tokenizer.eos_token
     return tokenizer
 
 
 def make_base(settings: Settings) -> str:
-    """Write a shape with random weights, the same ones each time, to `settings.base`.
+    """Write a shape with random weights, always the same ones, to `settings.base`.
 
     Returns:
-        the type of the device that all will run on.
+        the type of the device that all ways will use.
     """
     transformers.utils.logging.disable_progress_bar()
     torch.manual_seed(0)
@@ -55,7 +55,7 @@ def make_base(settings: Settings) -> str:
 
 
 def load_base(settings: Settings, checkpointing: bool = False) -> Any:
-    """Load the base as the pipeline does: float32, or quantized and made ready for training."""
+    """Load the base as the pipeline does: in float32, or quantized and prepared for training."""
     options: dict[str, Any] = {}
     if settings.quantization == "8bit":
         options["quantization_config"] = BitsAndBytesConfig(load_in_8bit=True)

@@ -20,17 +20,17 @@ COLOURS = {
 _COMMON_AXES = {
     "model": "model's shape",
     "context_tokens": "tokens of the context",
-    "questions_per_context": "questions a context",
+    "questions_per_context": "questions per context",
 }
 AXES = {
     "training": _COMMON_AXES,
     "answering": {**_COMMON_AXES, "answer_tokens": "tokens of the answer"},
 }
-"""What the cost grows along, and how a chart names it."""
+"""Variables of the growth measurements, with their titles in the charts."""
 
 
 def colour(legend: list[str]) -> dict[str, Any]:
-    """Return the encoding of a way as its colour; `legend` names the ways that it lists."""
+    """Return the encoding of ways as colours; `legend` lists the ways that it shows."""
     return {
         "field": "way",
         "type": "nominal",
@@ -44,7 +44,7 @@ def colour(legend: list[str]) -> dict[str, Any]:
 def bars(
     rows: list[dict[str, Any]], field: str, title: str, number: str = ".3~g"
 ) -> dict[str, Any]:
-    """Return a bar a way, its figure at its end."""
+    """Return a bar for each way, with its figure at its end."""
     y = {"field": "way", "type": "nominal", "sort": None, "title": None}
     axis = {"format": number, "tickCount": 5}
     x = {"field": field, "type": "quantitative", "title": title, "axis": axis}
@@ -63,7 +63,7 @@ def bars(
 
 
 def table(task: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return a row a way that was run, memory in GiB."""
+    """Return a row for each way that was run, with memory in GiB."""
     return [
         {
             "way": name,
@@ -77,7 +77,7 @@ def table(task: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def lines(rows: list[dict[str, Any]], axis: str, title: str) -> dict[str, Any]:
-    """Return seconds a question along an axis of growth, a line a way."""
+    """Return a chart of seconds per question along an axis of growth, with a line for each way."""
     kind = "ordinal" if axis == "model" else "quantitative"
     measured = [row for row in rows if row["axis"] == axis]
     return {
@@ -90,7 +90,9 @@ def lines(rows: list[dict[str, Any]], axis: str, title: str) -> dict[str, Any]:
             "y": {
                 "field": "seconds_per_question",
                 "type": "quantitative",
-                "title": "seconds a question (log)" if axis == "model" else "seconds a question",
+                "title": "seconds per question (log)"
+                if axis == "model"
+                else "seconds per question",
                 "scale": {"type": "log"} if axis == "model" else {"zero": True},
             },
             "color": colour(list(dict.fromkeys(row["way"] for row in rows))),
@@ -108,7 +110,7 @@ def specification(result: dict[str, Any]) -> dict[str, Any]:
             {
                 "title": {"text": task, "anchor": "start"},
                 "hconcat": [
-                    bars(rows, "questions_per_second", "questions a second"),
+                    bars(rows, "questions_per_second", "questions per second"),
                     bars(rows, "memory", memory),
                     bars(rows, "utilization", "model FLOPs utilization", ".3~p"),
                 ],
@@ -133,7 +135,7 @@ def specification(result: dict[str, Any]) -> dict[str, Any]:
         },
         "background": "white",
         "vconcat": parts,
-        # bars have their names beside them: the legend belongs to the lines below
+        # bars have labels, so that only the line charts need a legend
         "resolve": {"scale": {"color": "independent"}, "legend": {"color": "independent"}},
     }
 

@@ -1,11 +1,11 @@
-"""Say whether two clones of the project have the same results, output by output.
+"""Compare the results of two clones of the project, output by output.
 
     python -m bench.compare_clones BEFORE AFTER
 
-Run `dvc repro` in both first, on one machine: last bits differ between machines. A change that
-should change no result is checked so. What is compared is the content, not the files' format:
-weights bit by bit, every answer with its scores, every curve, the choice. Exit status 1 where
-something differs.
+Run `dvc repro` in both first, on one machine, since last bits differ between machines. Use it to
+check a change that should not change any result. It compares the content, not the files' format:
+weights bit by bit, every answer with its scores, every curve, the choice. It ends with status 1 if
+anything differs.
 """
 
 import argparse
@@ -20,7 +20,7 @@ from vestibular.core.files import file_sha256
 
 
 def main() -> None:
-    """Print a line an output, and end with status 1 if one differs."""
+    """Print a line for each output, and end with status 1 if one differs."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("before", type=Path, help="a clone with a finished `dvc repro`")
     parser.add_argument("after", type=Path, help="another one")
@@ -34,7 +34,7 @@ def main() -> None:
 
 
 def results(project: Path) -> Iterator[tuple[str, Any]]:
-    """Yield each result's name and its content in a form that does not depend on its format."""
+    """Yield each result's name, and its content independently of the file's format."""
     adapters = sorted((project / "models/adapters").glob("*/*.safetensors"))
     for path in adapters:
         yield f"weights of {path.parent.name}", file_sha256(path)
@@ -56,10 +56,10 @@ def _curve(path: Path) -> list[dict[str, str]]:
 
 
 def _answers(project: Path, name: str) -> list[tuple[Any, ...]]:
-    """Return each question's id with the base's and the tuned model's answer and scores."""
+    """Return each question's ID with the base's and the tuned model's answer and scores."""
     rows = _rows(project / f"metrics/predictions/{name}.jsonl")
     if "before" in rows[0]:
-        # before the base had an exam of its own, a row held both answers
+        # in older versions the base had no exam of its own, and a row held both answers
         return [(row["id"], _scored(row["before"]), _scored(row["after"])) for row in rows]
     base = {row["id"]: _scored(row) for row in _rows(project / f"metrics/bases/{name}.jsonl")}
     return [(row["id"], base[row["id"]], _scored(row)) for row in rows]
@@ -70,13 +70,13 @@ def _scored(row: dict[str, Any]) -> tuple[str, float, float]:
 
 
 def _rows(path: Path) -> list[dict[str, Any]]:
-    # not splitlines: a text may hold other line ends than the file's
+    # not splitlines, because a text may hold other line separators than the file's
     with path.open(encoding="utf-8") as file:
         return [json.loads(line) for line in file]
 
 
 def _scores(project: Path, name: str) -> list[float]:
-    """Return exact match and F1, of the base and of the tuned model."""
+    """Return exact match and F1 of the base and of the tuned model."""
     older = project / f"metrics/candidates/{name}.json"
     path = older if older.exists() else project / f"metrics/exam/{name}.json"
     content = json.loads(path.read_text(encoding="utf-8"))

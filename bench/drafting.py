@@ -1,10 +1,10 @@
-"""What guessing an answer's tokens from its prompt gains on a fine-tuned model.
+"""Measure what a fine-tuned model gains by guessing an answer's tokens from its prompt.
 
     python -m bench.drafting CANDIDATE [--questions 24] [--repeats 3]
 
-In a project whose candidate is trained (`dvc repro train@CANDIDATE`): asks its questions one at a
-time, and all together, with and without guesses, in turn. Prints seconds a question, tokens that a
-pass behind the prompt gives, and how many answers are equal.
+Run it in a project whose candidate is trained (`dvc repro train@CANDIDATE`). It answers the
+questions one at a time and all together, with and without guesses, in turn. It prints the seconds
+per question, the tokens per pass after the prompt, and the number of equal answers.
 """
 
 import argparse
@@ -89,7 +89,7 @@ def main() -> None:
                 a.tokens == b.tokens for a, b in zip(answers[name], plain, strict=True)
             ),
         }
-    # a prompt alone takes as many passes with guesses as without
+    # the prompt itself takes as many passes with guesses as without
     before = passes["one at a time, 0 guesses"] - tokens
     behind = passes["one at a time, 7 guesses"] - before
     result["tokens_a_pass"] = round(tokens / behind, 2)
@@ -98,7 +98,7 @@ def main() -> None:
 
 @contextmanager
 def guessing(most: int) -> Iterator[None]:
-    """Let at most so many tokens be guessed for a row."""
+    """Allow at most this many guessed tokens for a row."""
     from vestibular.modeling import drafting
 
     before = drafting.LONGEST
@@ -111,7 +111,7 @@ def guessing(most: int) -> Iterator[None]:
 
 @contextmanager
 def counted(model: Any) -> Iterator[list[int]]:
-    """Count the passes through a model."""
+    """Count the forward passes of a model."""
     count = [0]
     decoder = model.get_base_model() if hasattr(model, "get_base_model") else model
 

@@ -1,11 +1,11 @@
-"""Five families of models, small and with random weights: are training and exam right here?
+"""Check training and exam on this machine with small random models of five families.
 
 python -m bench.families [--precision bfloat16] [--output FILE]
 
-For each the check says how it may be taught and asked. Questions of shared contexts are learned
-together and one a row, whose losses have to agree, and answered together and by transformers'
-`generate`, whose answers have to. In bfloat16 a difference within rounding is no fault: losses
-may differ by a hundredth, and answers where two tokens are as likely (see `against_generate.py`).
+For each family, the check finds the ways of training and answering. Questions with shared contexts
+are trained together and one per row, and the losses must agree. They are answered together and by
+transformers' `generate`, and the answers must agree. In bfloat16, rounding may cause differences:
+losses by one hundredth, and answers where two tokens are equally likely (`against_generate.py`).
 """
 
 import argparse
@@ -59,7 +59,7 @@ NEW_TOKENS = 12
 
 
 def main() -> None:
-    """Print a line a family, and write all of it."""
+    """Print a line for each family, and write all results to a file."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -77,7 +77,7 @@ def main() -> None:
 
 
 def examine(name: str, dtype: torch.dtype, contexts: int) -> dict[str, Any]:
-    """Return what was seen of one family."""
+    """Return the results of one family."""
     set_seed(0)
     device = pick_device()
     config = AutoConfig.for_model(name, **FAMILIES[name])
@@ -113,7 +113,7 @@ def examine(name: str, dtype: torch.dtype, contexts: int) -> dict[str, Any]:
 
 
 def draw(contexts: int) -> list[EncodedQuestion]:
-    """Return four questions a context, of random tokens."""
+    """Return four questions of random tokens for each context."""
     source = random.Random(0)
 
     def tokens(count: int) -> tuple[int, ...]:

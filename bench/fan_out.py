@@ -1,15 +1,15 @@
-"""The demo with five folds, one stage after the other and through each engine of `scatter`.
+"""Run the demo with five folds, one stage after the other and with each engine of `scatter`.
 
     python -m bench.fan_out [alone] [local] [slurm] [ray] [--documents 170]
 
-Three candidates, six trainings and exams each: two of the demo's bases, and one of five million
-parameters that the demo's own builder makes. Each way begins with a clone of its own in which
-nothing has been run, and an empty run-cache. `alone` is `dvc repro`; the others are `vestibular
-scatter`, with two cells at a time. Slurm and Ray are started in namespaces of their own, as the
-tests start them, before the clock runs. Every output's bytes are compared with those of the way
-that was run first, costs and the report that shows them aside. All compute with one thread a
-process, so that each way has the same sums. Figures go to `bench/results/fan-out.json`; a way that
-is asked for again takes the place of its figures there.
+There are three candidates with six trainings and exams each: two of the demo's bases, and one of
+five million parameters, made by the demo's own builder. Each way starts with a fresh clone and an
+empty run-cache. `alone` is `dvc repro`; the others are `vestibular scatter` with two cells at a
+time. Slurm and Ray are started in namespaces of their own, as in the tests, before the measured
+time starts. The bytes of every output are compared with those of the first way, except costs and
+the report, which shows costs. All processes compute on one thread, so that all ways add numbers in
+the same order. Figures go to `bench/results/fan-out.json`; running a way again replaces its figures
+there.
 """
 
 import argparse
@@ -49,27 +49,27 @@ LARGE_BASE = {
     "matrix_learning_rate": 0.02,
     "learning_rate": 0.003,
 }
-"""5.1 million parameters. Twenty steps: what it answers is of no matter here."""
+"""5.1 million parameters. Twenty steps are enough, since its answers do not matter here."""
 FOLDS = [f"fold-{number}" for number in range(1, 6)]
 
 
 @dataclass(frozen=True)
 class Entered:
-    """Where commands are typed."""
+    """The place where commands run."""
 
     enter: Sequence[str] = ()
-    """What they are typed behind: the way into another namespace."""
+    """Words before each command, which enter another namespace."""
     variables: Mapping[str, str] = field(default_factory=dict)
 
 
 def main() -> None:
-    """Run the ways that are asked for, and end with status 1 if a byte differs."""
+    """Run the requested ways, and end with status 1 if any byte differs."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("ways", nargs="*", metavar="way", help=f"{', '.join(ENGINES)} (all)")
-    parser.add_argument("--documents", type=int, help="of the training data (all 170)")
-    parser.add_argument("--folder", type=Path, help="for the project, kept if it is there already")
+    parser.add_argument("--documents", type=int, help="documents of training data (all 170)")
+    parser.add_argument("--folder", type=Path, help="for the project; kept if it exists")
     arguments = parser.parse_args()
     ways = arguments.ways or list(ENGINES)
     if unknown := set(ways) - set(ENGINES):
@@ -93,19 +93,19 @@ def main() -> None:
 
 
 def make(project: Path, documents: int | None) -> None:
-    """Make the project, with its larger base, as a repository of its own in which nothing ran."""
+    """Make the project with its larger base, as a repository of its own without any results."""
     copy_project(project)
     demo = project / "demo"
     settings = read_yaml(demo / "params.yaml")
     settings["bases"] = {LARGE: LARGE_BASE}
-    # JSON is YAML, too
+    # JSON is valid YAML
     (demo / "params.yaml").write_text(json.dumps(settings), encoding="utf-8")
     subprocess.run([sys.executable, "-m", "pretrain", LARGE], cwd=demo, check=True)
     training = demo / "data/train.json"
     content = json.loads(training.read_text(encoding="utf-8"))
     content["data"] = content["data"][:documents]
     training.write_text(json.dumps(content), encoding="utf-8")
-    # what it says how to make is made already, with other settings than it names
+    # they describe how to make the demo's files, which here were made with other settings
     for name in ("dvc.yaml", "dvc.lock"):
         (demo / name).unlink()
     params = read_yaml(project / "params.yaml")
@@ -116,7 +116,7 @@ def make(project: Path, documents: int | None) -> None:
 
 
 def measured(way: str, project: Path, folder: Path) -> tuple[dict[str, Any], dict[str, str]]:
-    """Run one way in a clone; return its figures, and the hash of each file that it has made."""
+    """Run one way in a clone; return its figures, and the hash of each file that it made."""
     shutil.rmtree(folder, ignore_errors=True)
     subprocess.run(["git", "clone", "--quiet", str(project), str(folder)], check=True)
     command = ["dvc", "repro"] if way == "alone" else ["vestibular", "scatter", "--on", way]
@@ -143,7 +143,7 @@ def measured(way: str, project: Path, folder: Path) -> tuple[dict[str, Any], dic
 
 
 def environment(folder: Path) -> dict[str, str]:
-    """Return variables with which a clone's own library and this Python run, on one thread."""
+    """Return variables for running a clone's own library with this Python, on one thread."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     site = str(folder.parent / f"{folder.name}-site")
     return {
@@ -157,11 +157,11 @@ def environment(folder: Path) -> dict[str, str]:
 
 @contextmanager
 def cluster_of(way: str) -> Iterator[Entered]:
-    """Start the cluster that a way needs, two nodes of one processor each; none for the others."""
+    """Start the cluster that a way needs, if any: two nodes with one CPU each."""
     if way not in ("slurm", "ray"):
         yield Entered()
         return
-    # short, since Ray puts sockets there
+    # a short path, since Ray puts sockets there
     with TemporaryDirectory(prefix=way) as state:
         cluster: Any
         if way == "slurm":
@@ -171,7 +171,7 @@ def cluster_of(way: str) -> Iterator[Entered]:
         else:
             from tests.support.ray_cluster import RayCluster
 
-            # its jobs have the variables of its daemons; one that waits for long is not given up
+            # Ray's jobs inherit its daemons' variables; it must not give up on jobs that wait long
             variables = {"HF_HUB_OFFLINE": "1", "RAY_JOB_START_TIMEOUT_SECONDS": "86400"}
             cluster = RayCluster(Path(state), variables)
         try:
@@ -181,7 +181,7 @@ def cluster_of(way: str) -> Iterator[Entered]:
 
 
 def hashes(project: Path) -> Iterator[tuple[str, str]]:
-    """Yield each file that a stage has made, with its content's hash."""
+    """Yield each file that a stage made, with the hash of its content."""
     for stage in read_yaml(project / "dvc.lock")["stages"].values():
         for output in stage["outs"]:
             path = project / output["path"]

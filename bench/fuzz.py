@@ -1,11 +1,11 @@
-"""Damages data files and settings at random, and sees that each is read or refused by name.
+"""Damage data files and settings at random, and check that each is read or properly refused.
 
 python -m bench.fuzz --inputs 100000
 
-Every input is a SQuAD, JSON Lines, CSV, Parquet or settings file that was right before a few
-values or bytes of it were changed. It holds if it is read with its rows accounted for, or refused
-with one of our messages; a traceback is a failure, printed with the seed that makes it again.
-Writes `results/fuzz.json`.
+Every input is a valid SQuAD, JSON Lines, CSV, Parquet or settings file of which a few values or
+bytes were changed. An input passes if it is read with all rows accounted for, or refused with one
+of our messages. A traceback is a failure, and is printed with the seed that reproduces it. The
+result goes to `results/fuzz.json`.
 """
 
 import argparse
@@ -84,7 +84,7 @@ VALUES: tuple[Any, ...] = (
     *(["Ana 1"], {"text": "Ana 1"}, {"text": ["Ana 1"], "answer_start": [0]}, {"text": [1]}),
     *([{"text": "Ana 1", "answer_start": "0"}], {"text": ["a"], "answer_start": 3}, b"bytes"),
 )
-"""What a value is replaced by."""
+"""Replacements of values."""
 BYTES = (
     *(
         b'"',
@@ -115,11 +115,11 @@ BYTES = (
     ),
     *(b"*a", b"!!python/object:os.system", b"<<: *a", b"0x1", b"1_000", b"2001-01-01", b"|", b">"),
 )
-"""What bytes are replaced by."""
+"""Replacements of bytes."""
 
 
 def questions() -> list[dict[str, Any]]:
-    """Return the rows of a table that is right."""
+    """Return the rows of a valid table."""
     rows = []
     for place in range(QUESTIONS):
         context = f"O programa P{place} começou em {1990 + place}; é dirigido por Ana {place}."
@@ -170,7 +170,7 @@ def squad(rows: list[dict[str, Any]]) -> Any:
 
 
 def damage(content: Any, draw: random.Random) -> Any:
-    """Replace, remove, repeat or rename a value somewhere in a JSON value, which is changed."""
+    """Replace, remove, repeat or rename a value somewhere in a JSON value, in place."""
     place = content
     while isinstance(place, dict | list) and place:
         keys: list[Any] = list(place) if isinstance(place, dict) else list(range(len(place)))
@@ -255,7 +255,7 @@ def make_csv(draw: random.Random) -> bytes:
 
 
 def make_parquet(draw: random.Random) -> bytes:
-    """Return a damaged Parquet file; values that it cannot hold become text."""
+    """Return a damaged Parquet file; values that Parquet cannot hold become text."""
     rows = [row for row in _rows(draw) if isinstance(row, dict)]
     columns: dict[str, Any] = {}
     for name in dict.fromkeys(name for row in rows for name in row):
@@ -293,7 +293,7 @@ def read(kind: str, data: bytes, folder: Path, draw: random.Random) -> str:
     """Read a file as `prepare` does; return `read` or `refused`.
 
     Raises:
-        ValueError: rows are not accounted for; any other exception is a traceback, too.
+        ValueError: some rows are not accounted for; any other exception is a failure too.
     """
     path = folder / f"input.{kind}"
     path.write_bytes(data)
@@ -316,35 +316,33 @@ def read(kind: str, data: bytes, folder: Path, draw: random.Random) -> str:
         metrics = dataset.metrics()
     except VestibularError as error:
         if not str(error).strip():
-            raise ValueError("a message says nothing") from error
+            raise ValueError("an error message is empty") from error
         return "refused"
     counts = Counter((row.split, row.kind) for row in dataset.audit_rows())
     for split, found in metrics.splits().items():
         if found.rows is None or found.rows.read != len(dataset.questions[split]):
-            raise ValueError(f"{split}: the questions are not the rows that were read")
+            raise ValueError(f"{split}: the number of questions is not the number of rows read")
         sums = {**found.left_out.model_dump(), **found.faults.model_dump()}
         for name, count in {**sums, **found.converted.model_dump()}.items():
             if counts[split, name] != count:
-                raise ValueError(f"{split}: {name} is {count} and not {counts[split, name]}")
+                raise ValueError(f"{split}: {name} is {count}, not {counts[split, name]}")
     return "read"
 
 
 def check(seed: int, folder: Path) -> tuple[str, str]:
-    """Make the input of a seed and read it; return its kind and what became of it."""
+    """Make the input of a seed and read it; return its kind and the outcome."""
     draw = random.Random(seed)
     kind = draw.choice(list(MAKERS))
     return kind, read(kind, MAKERS[kind](draw), folder, draw)
 
 
 def main() -> None:
-    """Read as many inputs as asked for, and count what became of them."""
+    """Read the requested number of inputs, and count the outcomes."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument(
-        "--inputs", type=int, default=100_000, help="how many (default: %(default)s)"
+        "--inputs", type=int, default=100_000, help="number of inputs (default: %(default)s)"
     )
-    parser.add_argument(
-        "--first", type=int, default=0, help="the first seed (default: %(default)s)"
-    )
+    parser.add_argument("--first", type=int, default=0, help="first seed (default: %(default)s)")
     parser.add_argument("--output", type=Path, default=RESULT)
     arguments = parser.parse_args()
     counts: Counter[tuple[str, str]] = Counter()
@@ -354,7 +352,7 @@ def main() -> None:
         seeds = range(arguments.first, arguments.first + arguments.inputs)
         for seed in tqdm(seeds, desc="inputs", mininterval=10, disable=None):
             try:
-                # what the readers print is not theirs to print
+                # capture the readers' output, to find tracebacks that they print
                 with contextlib.redirect_stderr(io.StringIO()) as said:
                     counts[check(seed, Path(folder))] += 1
                 if "Traceback" in said.getvalue():

@@ -1,8 +1,8 @@
-"""Sixty German questions about fifteen short invented texts, as a first dataset of one's own is.
+"""Sixty German questions about fifteen short invented texts, like a user's first own dataset.
 
-A CSV file with semicolons, umlauts and several answers in a cell, and four rows as people write
-them: two answers in one text, a question without words, a question asked twice, an answer that the
-text has not.
+The CSV file has semicolons, umlauts, several answers in a cell, and four typical faulty rows: two
+answers in one text, a question without words, a question asked twice, and an answer that is not in
+the text.
 """
 
 import csv
@@ -72,7 +72,7 @@ class Row:
 
 
 def questions(seed: int) -> list[Row]:
-    """Return sixty sound questions; another seed asks of other people, places and years."""
+    """Return sixty valid questions; another seed gives other people, places and years."""
     draw = random.Random(seed)
     names = draw.sample([(kind, name) for kind in KINDS for name in NAMES], TEXTS)
     rows = []
@@ -96,7 +96,7 @@ def questions(seed: int) -> list[Row]:
 
 
 def write_table(path: Path, seed: int) -> None:
-    """Write the questions, with the rows that are not sound, to a CSV file."""
+    """Write the questions, including the faulty rows, to a CSV file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, delimiter=";")

@@ -1,12 +1,12 @@
-"""Whether a random model is ever chosen by somebody who begins with sixty questions of their own.
+"""Check that a user who starts with sixty own questions never gets a random model promoted.
 
     python -m bench.german_trial [--seeds 20] [--folder .vestibular/german-trial]
 
-For each seed sixty German questions are written (`bench/german_questions.py`), `vestibular init`
+For each seed, sixty German questions are written (`bench/german_questions.py`), `vestibular init`
 writes the settings, and the pipeline's stages compare two of the demo's base models with a smaller
-model of random weights, which costs least. Printed are each seed's scores; the random model should
-rank last in at least 19 of 20 seeds, and be promoted in none. A seed takes about a minute; what was
-done before is not done again. Needs the demo's base models (`dvc pull`).
+model of random weights, which costs least. Each seed's scores are printed. The random model should
+rank last in at least 19 of 20 seeds, and be promoted in none. A seed takes about a minute; finished
+seeds are not run again. Needs the demo's base models (`dvc pull`).
 """
 
 import argparse
@@ -35,28 +35,28 @@ SOURCE = "data/mine"
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one seed came to."""
+    """The outcome of one seed."""
 
     seed: int
     winner: str | None
     order: tuple[str, ...]
     """Candidates by rank."""
     f1: dict[str, float]
-    """After fine-tuning."""
+    """F1 of each candidate after fine-tuning."""
 
     @property
     def last(self) -> bool:
-        """Whether no candidate scores less than the random one."""
+        """Whether the random model ranks last."""
         return self.order[-1] == RANDOM
 
     @property
     def promoted(self) -> bool:
-        """Whether the random one is in production."""
+        """Whether the random model is in production."""
         return self.winner == RANDOM
 
 
 def main() -> None:
-    """Run the seeds that have no result yet; end with status 1 if the random model fooled us."""
+    """Run the seeds without a result; end with status 1 if the random model does too well."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -71,9 +71,9 @@ def main() -> None:
 
 
 def trial(folder: Path, seeds: Sequence[int]) -> list[Outcome]:
-    """Return the outcomes of all seeds, those of before from the file."""
+    """Return the outcomes of all seeds; earlier ones are read from the file."""
     folder.mkdir(parents=True, exist_ok=True)
-    # what was tried out of an architecture holds for all seeds
+    # share the results of the architecture checks between all seeds
     os.environ["DVC_ROOT"] = str(folder)
     path = folder / RESULTS
     done = {each.seed: each for each in _read(path)}
@@ -97,7 +97,7 @@ def _read(path: Path) -> list[Outcome]:
 
 
 def one_seed(folder: Path, seed: int) -> Outcome:
-    """Make a project, run its stages in this process, and return what came of it."""
+    """Make a project, run its stages in this process, and return the outcome."""
     make_project(folder, seed)
     with in_folder(folder), (folder / "log").open("w", encoding="utf-8") as log:
         with contextlib.redirect_stdout(log), contextlib.redirect_stderr(log):
@@ -124,9 +124,9 @@ def make_project(folder: Path, seed: int) -> None:
 
 
 def write_random_base(folder: Path) -> None:
-    """Write a model of random weights, of half the width of the demo's and one layer."""
+    """Write a model of random weights with half the demo's width and one layer."""
     settle("portable")
-    # behind what sets variables that they read
+    # imported after `settle`, which sets variables that they read
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM
 
@@ -139,7 +139,7 @@ def write_random_base(folder: Path) -> None:
 
 
 def first_settings() -> None:
-    """Type what a user would."""
+    """Write the settings with the command that a user would run."""
     from vestibular.commands.cli import main as vestibular
 
     names = (*DEMO_BASES, RANDOM)
@@ -148,7 +148,7 @@ def first_settings() -> None:
 
 
 def set_seed(seed: int) -> None:
-    """Take another split, order and start of the adapters."""
+    """Set the seed of the split, the order of questions and the adapters' initial weights."""
     params = Path("params.yaml")
     text = params.read_text(encoding="utf-8")
     params.write_text(text.replace("seed: 42\n", f"seed: {seed}\n"), encoding="utf-8")
@@ -170,7 +170,7 @@ def _call(command: Any, *arguments: str) -> None:
     """Call a command with its arguments as if they had been typed.
 
     Raises:
-        VestibularError: it ended with another status than 0.
+        VestibularError: the command ended with a status other than 0.
     """
     before, sys.argv = sys.argv, list(arguments)
     try:
@@ -184,7 +184,7 @@ def _call(command: Any, *arguments: str) -> None:
 
 @contextlib.contextmanager
 def in_folder(folder: Path) -> Iterator[None]:
-    """Work in a folder, and come back."""
+    """Change to a folder, and back at the end."""
     before = Path.cwd()
     os.chdir(folder)
     try:

@@ -1,12 +1,13 @@
-"""A quarter of an hour on a GPU: what the project promises there, seen once.
+"""Check the project's claims about GPUs in a quarter of an hour on a GPU.
 
     python -m bench.gpu --data data/faquad --tokenizer DIR [--minutes N] [--small]
 
-Families of models in bfloat16, the demo, memory against its plan, two trainings for equal bytes,
-speed against the published recipe, TRL, one at a time and lm-evaluation-harness, without a network.
-Each part is a command of its own with a limit; what is missing (a package, the demo's files) is
-said and left out. The result is written after each part, so that nothing is lost when time is up.
-The demo is run in place: use a clone of its own. `--small` tries all parts on toys, on a CPU too.
+The parts are: families of models in bfloat16; the demo, with its memory compared to the plan; two
+trainings for equal bytes; speed against the published recipe, TRL, one at a time and
+lm-evaluation-harness. None needs a network. Each part is a command with a time limit; parts for
+which something is missing (a package, the demo's files) are reported and left out. The result is
+written after each part, so that nothing is lost when the time is up. The demo runs in place, so use
+a separate clone. `--small` tries all parts on toy shapes, also on a CPU.
 """
 
 import argparse
@@ -25,7 +26,7 @@ from bench.machine import machine
 
 PYTHON = sys.executable
 GPU_MINUTES = 8
-"""What all parts are given; their limits below are shares of it."""
+"""Default time for all parts; their limits below are shares of it."""
 DEMO = ("gpt2-tiny", "gpt2-mini", "opt-tiny")
 
 
@@ -34,17 +35,17 @@ class LeftOutError(Exception):
 
 
 def main() -> None:
-    """Run all parts that time allows; write one JSON file."""
+    """Run all parts for which there is time; write one JSON file."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--data", type=Path, required=True, help="folder with FaQuAD's two files")
     parser.add_argument("--tokenizer", type=Path, required=True, help="folder with GPT-2's")
     parser.add_argument("--minutes", type=float, help="for all parts (default: 8; with --small 60)")
-    parser.add_argument("--small", action="store_true", help="toys in place of real shapes")
+    parser.add_argument("--small", action="store_true", help="toy shapes instead of real ones")
     parser.add_argument("--output", type=Path, default=Path("bench/results/gpu.json"))
     options = parser.parse_args()
-    # what is lent by the minute is a GPU
+    # only a GPU is short of time
     options.minutes = options.minutes or (60 if options.small else GPU_MINUTES)
     ends = time.monotonic() + 60 * options.minutes
     result: dict[str, Any] = {"machine": {**machine(), "device": device()}, "parts": {}}
@@ -62,7 +63,7 @@ def main() -> None:
 
 
 def parts(options: argparse.Namespace) -> dict[str, Callable[[float], dict[str, Any]]]:
-    """Return the parts, the most telling first."""
+    """Return the parts, the most important first."""
     large = ["toy"] if options.small else ["gpt2-large", "--quantization", "8bit"]
     gemma = "toy-gemma3" if options.small else "gemma-3-270m"
     contexts = ["--contexts", "2" if options.small else "8"]
@@ -90,11 +91,11 @@ def run(command: list[str], seconds: float) -> str:
     """Return what a command prints.
 
     Raises:
-        LeftOutError: it fails, or time is up.
+        LeftOutError: the command fails, or the time is up.
     """
     if seconds <= 0:
         raise LeftOutError("time was up")
-    # the libraries are not asked to reach a network
+    # keep the libraries from using the network
     environment = {**os.environ, "HF_HUB_OFFLINE": "1", "PYTHONPATH": "src"}
     try:
         done = subprocess.run(
@@ -103,13 +104,13 @@ def run(command: list[str], seconds: float) -> str:
     except subprocess.TimeoutExpired:
         raise LeftOutError(f"took longer than {seconds:.0f} s") from None
     if done.returncode:
-        lines = done.stderr.strip().splitlines() or ["without a word"]
+        lines = done.stderr.strip().splitlines() or ["no message"]
         raise LeftOutError(f"ended with {done.returncode}: {lines[-1]}")
     return done.stdout
 
 
 def written(module: str, arguments: list[str], left: float, limit: float) -> dict[str, Any]:
-    """Return the JSON that a module writes to the file of its `--output`."""
+    """Return the JSON that a module writes to its `--output` file."""
     file = Path(".vestibular/bench-gpu.json")
     file.parent.mkdir(exist_ok=True)
     file.unlink(missing_ok=True)
@@ -121,7 +122,7 @@ def written(module: str, arguments: list[str], left: float, limit: float) -> dic
 def speed(
     options: argparse.Namespace, shape: list[str], left: float, limit: float
 ) -> dict[str, Any]:
-    """Return the bench of one shape, three repeats."""
+    """Return the result of `bench.speed` for one shape, with three repeats."""
     given = ["--data", str(options.data), "--tokenizer", str(options.tokenizer), "--shape", *shape]
     few = ["--train-questions", "16", "--published-questions", "4", "--exam-questions", "6"]
     return written(
@@ -134,9 +135,9 @@ def speed(
 
 
 def demo(left: float, limit: float) -> dict[str, Any]:
-    """Run the demo's stages without DVC; return scores, and memory beside its plan."""
+    """Run the demo's stages without DVC; return scores, and measured and planned memory."""
     if not Path("demo/bases/gpt2-tiny").is_dir():
-        raise LeftOutError("demo/bases is not there: `dvc pull` it, or carry it")
+        raise LeftOutError("demo/bases: not found; fetch it with `dvc pull`, or copy it here")
     ends = time.monotonic() + min(left, limit)
 
     def stage(*words: str) -> None:
@@ -163,9 +164,9 @@ def demo(left: float, limit: float) -> dict[str, Any]:
 
 
 def two_trainings(left: float, limit: float) -> dict[str, Any]:
-    """Train one candidate twice; say whether the bytes are equal."""
+    """Train one candidate twice; return whether the bytes are equal."""
     if not Path("data/prepared").is_dir():
-        raise LeftOutError("the demo's questions are not prepared")
+        raise LeftOutError("data/prepared: not found; the part `demo` makes it")
     adapter = Path("models/adapters/gpt2-tiny")
     ends = time.monotonic() + min(left, limit)
     hashes = []

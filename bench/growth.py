@@ -1,4 +1,4 @@
-"""How the cost of a question grows: with the model, context, questions a context, and answer."""
+"""Growth of a question's cost with the model, context, questions per context, and answer."""
 
 import random
 import statistics
@@ -20,28 +20,28 @@ from vestibular.modeling.encoding import EncodedQuestion
 from vestibular.modeling.generation import answer_questions
 
 Ways = dict[str, Callable[[list[EncodedQuestion]], int]]
-"""By name: go through questions, and return how many were gone through."""
+"""Functions by name; each processes questions and returns the number of those processed."""
 
 REPEATS = 3
 QUESTION_TOKENS = 24
 ANSWER_TOKENS = 8
 CONTEXT_TOKENS = 384
 QUESTIONS = 4
-"""What is not varied is about as in FaQuAD, whose prompts have 370 tokens and contexts 4
-questions."""
+"""Values that are not varied are close to FaQuAD's, with prompts of 370 tokens and 4 questions per
+context."""
 CONTEXT_LENGTHS = (128, 256, 512, 960)
 QUESTIONS_A_CONTEXT = (1, 2, 4, 8, 16)
 ANSWER_LENGTHS = (8, 16, 32, 64)
 ASKED = 32
-"""Questions of an exam."""
+"""Number of questions in an exam."""
 ASKED_ALONE = 4
-"""Those of them that are asked one at a time: each costs the same."""
+"""Number of them that are asked one at a time; fewer are enough, since each costs the same."""
 SHAPES_ON_CPU = ("tiny", "mini", "small")
 SHAPES_ON_GPU = ("small", "gpt2", "gpt2-medium")
 
 
 def draw(context_tokens: int, questions: int, contexts: int = 1) -> list[EncodedQuestion]:
-    """Return questions of random tokens, as many on each context."""
+    """Return questions of random tokens, the same number for each context."""
     source = random.Random(0)
 
     def tokens(count: int) -> tuple[int, ...]:
@@ -64,7 +64,7 @@ def draw(context_tokens: int, questions: int, contexts: int = 1) -> list[Encoded
 
 
 def training_ways(settings: Settings) -> Ways:
-    """Return ways of taking one optimizer step, all with one model in memory."""
+    """Return ways of taking one optimizer step; all share one model in memory."""
     model = load_model(settings)
     optimizer = optimizer_of(model)
     recipe = published_backward(model, settings)
@@ -95,7 +95,7 @@ def training_ways(settings: Settings) -> Ways:
 
 
 def answering_ways(settings: Settings) -> Ways:
-    """Return ways of answering, all with one model in memory; every answer is of full length."""
+    """Return ways of answering; all share one model in memory, and answers have full length."""
     model = load_model(settings).eval()
 
     def one_at_a_time(questions: list[EncodedQuestion]) -> int:
@@ -114,7 +114,7 @@ def answering_ways(settings: Settings) -> Ways:
 
 
 def seconds_a_question(ways: Ways, questions: list[EncodedQuestion]) -> dict[str, float]:
-    """Return the median seconds a question of each way, measured in turn after a warm-up."""
+    """Return each way's median seconds per question, measured in turn after a warm-up."""
     times: dict[str, list[float]] = {name: [] for name in ways}
     for repeat in range(REPEATS + 1):
         for name, way in ways.items():
@@ -128,17 +128,17 @@ def seconds_a_question(ways: Ways, questions: list[EncodedQuestion]) -> dict[str
 
 
 def growth(settings: Settings) -> list[dict[str, Any]]:
-    """Measure each axis; the published recipe, which pads all alike, along the model's size only.
+    """Measure each axis; the published recipe, which pads to one length, only for the model's size.
 
     Returns:
-        a row a measurement: `task`, `axis`, `value` (of the model: its shape's name), `way`, and
-        `seconds_per_question`.
+        a row for each measurement: `task`, `axis`, `value` (for the model, its shape's name), `way`
+        and `seconds_per_question`.
     """
     found: list[dict[str, Any]] = []
 
     def measure(task: str, axis: str, value: int | str, ways: Ways, *drawn: int) -> None:
         for way, seconds in seconds_a_question(ways, draw(*drawn)).items():
-            print(f"growth  {task} {axis} {value}  {way}  {seconds:.3f} s a question", flush=True)
+            print(f"growth  {task} {axis} {value}  {way}  {seconds:.3f} s/question", flush=True)
             found.append(
                 {
                     "task": task,
@@ -163,7 +163,7 @@ def growth(settings: Settings) -> list[dict[str, Any]]:
     del taught["published"]
     for length in CONTEXT_LENGTHS:
         measure("training", "context_tokens", length, taught, length, QUESTIONS)
-        # room for the question and the answer
+        # leave room for the question and the answer
         length = min(length, PUBLISHED_LENGTH - QUESTION_TOKENS - settings.new_tokens)
         measure("answering", "context_tokens", length, asked, length, QUESTIONS, contexts)
     for count in QUESTIONS_A_CONTEXT:

@@ -1,12 +1,12 @@
-"""Whether a run that is killed at any moment ends with the same bytes when it is typed again.
+"""Check that a run killed at any moment gives the same bytes when it is run again.
 
     python -m bench.kills [--kills 50]
 
-Stages of the demo, cut down to few questions, are killed by SIGKILL at a random moment: DVC alone,
-the stage alone, and the whole process group, so many times each. Then the same command is run
-again. Every output has to have the bytes of an undisturbed run (measured costs, and the report that
-shows them, left aside), and no file may be left behind that such a run does not leave. Takes about
-half a minute a kill; a run that was cut off goes on. Needs the demo's base models (`dvc pull`).
+Stages of the demo, reduced to few questions, are killed by SIGKILL at random moments: DVC alone,
+the stage alone, and the whole process group, each as often as `--kills` says. Then the same command
+runs again. Every output must have the bytes of an undisturbed run, except measured costs and the
+report that shows them, and there may be no files that such a run does not leave. A kill takes about
+half a minute; an interrupted bench continues. Needs the demo's base models (`dvc pull`).
 """
 
 import argparse
@@ -34,17 +34,17 @@ from vestibular.core.yaml_files import read_yaml
 ROOT = Path(__file__).parents[1]
 RESULT = Path("bench/results/kills.json")
 WAYS = ("dvc", "stage", "group")
-"""Who is killed: DVC alone, the stage's process alone, or all of them at once."""
+"""What is killed: DVC alone, the stage's process alone, or all of them at once."""
 NAME = "gpt2-tiny"
 STAGES = ("prepare", f"evaluate_base@{NAME}", f"train@{NAME}", f"evaluate@{NAME}", "select")
 WEIGHTS = (1, 1, 3, 1, 1)
-"""How often each stage is chosen: a training has the most that can be left half done."""
+"""How often each stage is chosen; a training has the most work that can be interrupted."""
 DOCUMENTS = {"train": 12, "dev": 3}
 MEASURED = ("metrics/costs.json", "metrics/report.html")
-"""Results that differ from run to run, since they hold what was measured."""
+"""Results that differ between runs, since they hold measurements."""
 NOT_LOOKED_INTO = (".git", ".dvc", ".vestibular", "__pycache__", ".venv")
 WAIT = 600
-"""Seconds that anything may take."""
+"""Time limit of any step, in seconds."""
 
 
 def main() -> None:
@@ -67,7 +67,7 @@ def main() -> None:
             so_far = [row for row in rows if row["way"] == way]
             if bar.n == bar.total:
                 break
-            # a stage that had ended before it was to be killed counts for nothing
+            # a stage that ended before the kill does not count
             if sum(row["killed"] for row in so_far) == options.kills:
                 continue
             chance = random.Random(f"{options.seed} {way} {len(so_far)}")
@@ -80,7 +80,7 @@ def main() -> None:
 
 
 def done_before(path: Path, seed: int) -> list[dict[str, Any]]:
-    """Return what a run that was cut off has found."""
+    """Return the results of an interrupted bench."""
     if not path.exists():
         return []
     content = read_json(path)
@@ -88,7 +88,7 @@ def done_before(path: Path, seed: int) -> list[dict[str, Any]]:
 
 
 def one(project: Path, way: str, stage: str, after: float, calm: dict[str, str]) -> dict[str, Any]:
-    """Kill a stage, run it again, and return what differs from the calm run."""
+    """Kill a stage, run it again, and return the differences to the undisturbed run."""
     killed = kill(project, stage, way, after)
     again = start(project, stage)
     said = again.communicate(timeout=WAIT)[1].decode(errors="replace")
@@ -97,7 +97,7 @@ def one(project: Path, way: str, stage: str, after: float, calm: dict[str, str])
     if again.returncode:
         faults.append(f"exit status {again.returncode}: {said.strip()[-300:]}")
     if faults:
-        # the next kill begins with the calm run's results
+        # the next kill starts with the undisturbed run's results
         subprocess.run(["dvc", "checkout", "--quiet"], cwd=project, check=False)
         subprocess.run(["git", "clean", "-fdq"], cwd=project, check=True)
     row = {"way": way, "stage": stage, "after": round(after, 2), "killed": killed}
@@ -105,7 +105,7 @@ def one(project: Path, way: str, stage: str, after: float, calm: dict[str, str])
 
 
 def write(path: Path, seed: int, rows: list[dict[str, Any]]) -> None:
-    """Write what has been found so far, with a summary."""
+    """Write the results so far, with a summary."""
 
     def outcome(row: dict[str, Any]) -> str:
         if row["faults"]:
@@ -120,7 +120,7 @@ def write(path: Path, seed: int, rows: list[dict[str, Any]]) -> None:
 
 
 def make(project: Path) -> None:
-    """Make a clone with one candidate and few questions, and run all of it."""
+    """Make a clone with one candidate and few questions, and run the whole pipeline."""
     subprocess.run(["git", "clone", "--quiet", str(ROOT), str(project)], check=True)
     for name in ("bases", "data"):
         shutil.copytree(ROOT / "demo" / name, project / "demo" / name, dirs_exist_ok=True)
@@ -135,7 +135,7 @@ def make(project: Path) -> None:
     params["candidates"] = {NAME: params["candidates"][NAME]}
     params["train"] |= {"checkpoint_steps": 5, "epochs": 2}
     params["select"]["allow_below_reference"] = True
-    # JSON is YAML, too
+    # JSON is valid YAML
     (project / "params.yaml").write_text(json.dumps(params), encoding="utf-8")
     subprocess.run(["dvc", "repro", "--quiet"], cwd=project, check=True, env=environment(project))
 
@@ -147,7 +147,7 @@ def environment(project: Path) -> dict[str, str]:
 
 
 def start(project: Path, stage: str) -> subprocess.Popen[bytes]:
-    """Run one stage, as somebody types it who wants it run anew."""
+    """Start one stage with the command that forces it to run again."""
     return subprocess.Popen(
         ["dvc", "repro", "--force", "--single-item", stage],
         cwd=project,
@@ -159,12 +159,12 @@ def start(project: Path, stage: str) -> subprocess.Popen[bytes]:
 
 
 def timed(project: Path, stage: str) -> float:
-    """Run a stage undisturbed; return the seconds."""
+    """Run a stage undisturbed; return its seconds."""
     started = time.monotonic()
     done = start(project, stage)
     said = done.communicate(timeout=WAIT)[1].decode(errors="replace")
     if done.returncode:
-        sys.exit(f"{stage} does not even run undisturbed: {said}")
+        sys.exit(f"{stage}: fails even without a kill: {said}")
     return time.monotonic() - started
 
 
@@ -173,7 +173,7 @@ def kill(project: Path, stage: str, way: str, after: float) -> bool:
 
     Args:
         project: the clone.
-        stage: as DVC names it.
+        stage: DVC's name of the stage.
         way: one of `WAYS`.
         after: seconds from the start.
     """
@@ -203,7 +203,7 @@ def kill(project: Path, stage: str, way: str, after: float) -> bool:
 
 
 def is_stage(process: psutil.Process) -> bool:
-    """Say whether a process is one of the stages."""
+    """Return whether a process is one of the stages."""
     try:
         return any(word.startswith("stages.") for word in process.cmdline())
     except psutil.Error:
@@ -211,7 +211,7 @@ def is_stage(process: psutil.Process) -> bool:
 
 
 def wait_for_orphans(project: Path) -> None:
-    """Wait until no stage of the clone is running any more."""
+    """Wait until no stage of the clone is running."""
     orphans = []
     for process in psutil.process_iter():
         try:
@@ -225,9 +225,9 @@ def wait_for_orphans(project: Path) -> None:
 
 
 def state(project: Path) -> dict[str, str]:
-    """Return the hash of every file of the clone, hidden ones too, but for those measured.
+    """Return the hash of every file of the clone, hidden ones included, except measurements.
 
-    Of `.vestibular` only what may be left half done counts: checkpoints.
+    Of `.vestibular`, only checkpoints count, since an interruption may leave them behind.
     """
     found = {}
     for folder, folders, files in os.walk(project):
@@ -243,7 +243,7 @@ def state(project: Path) -> dict[str, str]:
 
 
 def differences(before: dict[str, str], after: dict[str, str]) -> list[str]:
-    """Return what differs between two states, a line a file."""
+    """Return the differences between two states, with a line for each file."""
     left, gone = after.keys() - before.keys(), before.keys() - after.keys()
     changed = {name for name in before.keys() & after.keys() if before[name] != after[name]}
     kinds = (("left behind", left), ("gone", gone), ("other bytes", changed))

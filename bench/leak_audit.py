@@ -1,4 +1,4 @@
-"""How long the leak audit takes, and how much memory, where its work could grow with the square.
+"""Measure time and memory of the leak audit on data for which its work could grow quadratically.
 
 python -m bench.leak_audit
 """
@@ -26,7 +26,7 @@ QUESTIONS = 100_000
 CONTEXTS = 20_000
 TEMPLATED = 8_000
 HELD_OUT = 10
-"""One question in so many is in validation."""
+"""One question in this many is in validation."""
 TEMPLATE = (
     "Destaque as partes deste contrato que um advogado deve revisar: qual é a parte contratante "
     "do contrato número {} e quem a representa?"
@@ -36,7 +36,7 @@ TEMPLATE = (
 def many_contexts() -> list[Question]:
     """Return questions about contexts drawn by Zipf's law; one context in fifty is a copy.
 
-    The copy has one word in twelve replaced.
+    In a copy, one word in twelve is replaced.
     """
     draw = random.Random(1)
     weights = list(itertools.accumulate(1 / rank for rank in range(1, WORDS + 1)))
@@ -59,7 +59,7 @@ def many_contexts() -> list[Question]:
 
 
 def one_template() -> list[Question]:
-    """Return questions that differ in one word, of contexts that differ in two, each answered."""
+    """Return questions that differ in one word, with contexts that differ in two, and answers."""
     return [
         _question(
             number,
@@ -73,7 +73,7 @@ def one_template() -> list[Question]:
 
 
 def one_template_one_answer() -> list[Question]:
-    """Return the same questions with one answer, so that each gives all others away."""
+    """Return the same questions with one answer, so that each is a leak of all others."""
     return [
         _question(number, f"Contrato {number}.", TEMPLATE.format(number), "sem resposta")
         for number in range(TEMPLATED)

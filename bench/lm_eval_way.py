@@ -1,4 +1,4 @@
-"""lm-evaluation-harness's Hugging Face backend, at the batch size that is fastest here."""
+"""lm-evaluation-harness's Hugging Face backend, with the batch size that is fastest here."""
 
 import time
 
@@ -36,7 +36,7 @@ class Harness:
                 doc={},
                 arguments=(
                     self.tokenizer.decode(question.prompt),
-                    # the end of sequence is the only stop
+                    # the end-of-sequence token is the only stop
                     {"until": [], "max_gen_toks": settings.new_tokens, "do_sample": False},
                 ),
                 idx=index,
@@ -53,7 +53,7 @@ class Harness:
 
 
 Choice = tuple[int, str]
-"""Questions a batch, and what was tried, in words."""
+"""Questions per batch, and a description of what was tried."""
 
 
 def trial(settings: Settings) -> Choice:
@@ -73,9 +73,9 @@ def trial(settings: Settings) -> Choice:
 
 
 def lm_eval(settings: Settings, choice: Choice) -> Way:
-    """Return the harness's `generate_until`, greedy, in batches of the chosen size.
+    """Return the way of the harness's `generate_until`, greedy, in batches of the chosen size.
 
-    It sorts by length, pads on the left and lets a batch run until all have ended.
+    It sorts by length, pads on the left and runs a batch until all its answers have ended.
     """
     batch, notes = choice
     harness = Harness(settings)

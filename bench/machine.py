@@ -1,4 +1,4 @@
-"""What a result was measured on. Nothing here imports torch."""
+"""Description of the machine that a result was measured on. Nothing here imports torch."""
 
 import importlib.metadata
 import os
@@ -25,7 +25,7 @@ def machine() -> dict[str, Any]:
 
 
 def load() -> float:
-    """Return the processes that have wanted to run, the mean over the last minute."""
+    """Return the mean number of runnable processes over the last minute."""
     return round(os.getloadavg()[0], 2)
 
 

@@ -1,4 +1,4 @@
-"""The machine's peak: matrix products, as large as they are fast."""
+"""The machine's peak speed, measured with large matrix products."""
 
 import torch
 
@@ -10,7 +10,7 @@ PRODUCTS = 8
 
 
 def matrix_products(settings: Settings) -> Way:
-    """Return the way that multiplies square matrices, one after the other."""
+    """Return the way that multiplies square matrices one after the other."""
     device = pick_device(settings)
     size = 2048 if device.type == "cpu" else 8192
     left, right = (torch.randn(size, size, device=device) for _ in range(2))

@@ -1,10 +1,11 @@
-"""How soon the Neptune server's page opens, and finds a run, among very many runs.
+"""Measure how fast the Neptune server's page opens, and finds a run, with very many runs.
 
 python -m bench.page [--runs 10000]
 
-Fills a server with runs of two dozen fields and a curve, and opens its page in Chromium again and
-again: from the address to the newest runs and their curves, and from a word in the search to the
-one run that has it. Writes `results/page.json`. Needs the packages chromium and chromium-driver.
+Fills a server with runs of two dozen fields and a curve each, and opens its page in Chromium
+repeatedly. It measures the time until the newest runs and their curves are drawn, and the time from
+a search until its only match is shown. The result goes to `results/page.json`. Needs the packages
+chromium and chromium-driver.
 """
 
 import argparse
@@ -33,20 +34,20 @@ from vestibular.core.files import write_json
 
 RESULT = Path(__file__).parent / "results" / "page.json"
 DRAWN = 6
-"""Curves that the page draws at first."""
+"""Number of curves that the page draws at first."""
 FIELDS = 20
-"""Parameters that all runs share, besides those that differ."""
+"""Number of parameters with equal values in all runs, besides those that differ."""
 STEPS = 10
 WAIT_SECONDS = 120
 POLL_SECONDS = 0.01
 
 
 def fill(root: Path, runs: int) -> None:
-    """Make a server's folder, and write finished runs into its database.
+    """Create a server's folder, and write finished runs into its database.
 
     Args:
-        root: the folder, which is not there yet.
-        runs: how many; number n is called `trial n`.
+        root: the folder, which does not exist yet.
+        runs: number of runs; run n is named `trial n`.
     """
     with (
         open_root(root) as folder,
@@ -88,7 +89,7 @@ def fill(root: Path, runs: int) -> None:
 
 @contextlib.contextmanager
 def serving(root: Path) -> Iterator[str]:
-    """Run a server; give its address."""
+    """Run a server, and yield its address."""
     command = [sys.executable, "-m", "neptune_server", "--root", str(root), "--port", "0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
@@ -118,7 +119,7 @@ def browsing(folder: Path) -> Iterator[webdriver.Chrome]:
 
 
 def seconds_until(browser: webdriver.Chrome, act: Callable[[], None], script: str) -> float:
-    """Do something, and return the seconds until a script finds what it looks for."""
+    """Perform an action, and return the seconds until a script's condition is true."""
     start = time.monotonic()
     act()
     WebDriverWait(browser, WAIT_SECONDS, POLL_SECONDS).until(
@@ -128,7 +129,7 @@ def seconds_until(browser: webdriver.Chrome, act: Callable[[], None], script: st
 
 
 def measure(browser: webdriver.Chrome, address: str, wanted: str) -> dict[str, float]:
-    """Open the page, and look for a run by its name."""
+    """Open the page, and search for a run by its name."""
     browser.get("about:blank")
     opened = seconds_until(
         browser,
@@ -144,12 +145,14 @@ def measure(browser: webdriver.Chrome, address: str, wanted: str) -> dict[str, f
 
 
 def main() -> None:
-    """Fill a server, look at it, and write the result."""
+    """Fill a server, measure its page, and write the result."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--runs", type=int, default=10_000, help="how many (default: %(default)s)")
-    parser.add_argument("--repeats", type=int, default=7, help="how often (default: %(default)s)")
+    parser.add_argument(
+        "--runs", type=int, default=10_000, help="number of runs (default: %(default)s)"
+    )
+    parser.add_argument("--repeats", type=int, default=7, help="repeats (default: %(default)s)")
     arguments = parser.parse_args()
     wanted = f"trial {arguments.runs - 5}"
     with tempfile.TemporaryDirectory(prefix="page-") as name:

@@ -1,9 +1,9 @@
-"""What `arithmetic: portable` costs: our training and answering in it and in `native`, in turn.
+"""Measure the cost of `arithmetic: portable`: training and answering with it and with `native`.
 
 python -m bench.portable --data data/faquad --tokenizer DIR [--shape small] [--repeats 5]
 
-Each runs on one thread. Processor seconds are compared, which vary less than seconds on a machine
-that others use too; the median of the ratios within each repeat counts.
+Both run in turn, each on one thread. CPU seconds are compared, which vary less than wall time on a
+shared machine. The result is the median of the ratios within each repeat.
 """
 
 import argparse
@@ -21,11 +21,11 @@ from vestibular.core import processor
 from vestibular.core.environment import PORTABLE
 
 ARITHMETICS: dict[str, Mapping[str, str]] = {"native": {}, "portable": PORTABLE}
-"""The variables of each, the one first that others are compared with."""
+"""Environment variables of each arithmetic; the others are compared with the first."""
 
 
 def main() -> None:
-    """Measure both in turn; print processor seconds and their ratio."""
+    """Measure both in turn; print CPU seconds and their ratio."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -42,14 +42,14 @@ def main() -> None:
 
 
 def compare(task: str, options: argparse.Namespace, base: Path) -> None:
-    """Print what a task takes in each arithmetic."""
+    """Print the cost of a task in each arithmetic."""
     settings = given(options, base, "float32", "cpu")
     apart("bench.base:make_base", settings)
     workers = {}
     for name, variables in ARITHMETICS.items():
         for variable in PORTABLE:
             os.environ.pop(variable, None)
-        # read when the process starts
+        # the libraries read them when the process starts
         os.environ.update(variables)
         workers[name] = Worker(name, WAYS[task]["shared_context"], settings)
     for _ in range(options.repeats):
@@ -58,7 +58,7 @@ def compare(task: str, options: argparse.Namespace, base: Path) -> None:
     native, *others = workers.values()
     for worker in workers.values():
         seconds = statistics.median(worker.processor_times)
-        print(f"{task}  {worker.name}  {seconds:.2f} processor seconds", flush=True)
+        print(f"{task}  {worker.name}  {seconds:.2f} CPU seconds", flush=True)
     for other in others:
         ratios = sorted(
             slow / fast

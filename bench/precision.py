@@ -1,8 +1,8 @@
-"""Whether bfloat16 pays on this machine: our training and answering in it and in float32, in turn.
+"""Measure whether bfloat16 is faster than float32 here, for our training and answering, in turn.
 
 python -m bench.precision --data data/faquad --tokenizer DIR [--shape small] [--repeats 5]
 
-Autocast is used, as in the pipeline. The medians count, and the ratio within each repeat.
+Autocast is used, as in the pipeline. Results are medians, and the ratios within each repeat.
 """
 
 import argparse
@@ -18,7 +18,7 @@ from bench.workers import Worker, apart
 
 
 def main() -> None:
-    """Measure both precisions in turn; print questions a second and their ratio."""
+    """Measure both precisions in turn; print questions per second and their ratio."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -33,7 +33,7 @@ def main() -> None:
 
 
 def compare(task: str, options: argparse.Namespace, base: Path) -> None:
-    """Print what a task takes in both precisions."""
+    """Print the speed of a task in both precisions."""
     device = apart("bench.base:make_base", given(options, base, "float32", "cpu"))
     workers = {}
     for precision in ("float32", "bfloat16"):
@@ -63,7 +63,7 @@ def given(
     precision: Literal["float32", "bfloat16"],
     device: str,
 ) -> Settings:
-    """Return the bench's own settings in a precision."""
+    """Return this bench's settings for a precision."""
     return Settings(
         data=options.data,
         tokenizer=options.tokenizer,

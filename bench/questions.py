@@ -1,4 +1,4 @@
-"""The questions that are trained on and answered. Nothing here imports torch."""
+"""Questions for training and answering. Nothing here imports torch."""
 
 import json
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ SEED = 42
 
 @dataclass(frozen=True)
 class Prompt:
-    """The settings' prompt, without the settings."""
+    """The prompt of the settings, without the settings."""
 
     template: str
     answer_prefix: str = " "
@@ -49,7 +49,7 @@ def read_questions(path: Path, tokenizer: Any) -> list[EncodedQuestion]:
 
 
 def training_steps(settings: Settings, tokenizer: Any) -> list[list[EncodedQuestion]]:
-    """Return the optimizer steps of one repeat, in the order that the pipeline deals them."""
+    """Return the optimizer steps of one repeat, in the pipeline's order."""
     questions = read_questions(settings.data / "train.json", tokenizer)
     steps = epoch_batches(questions, settings.batch, SEED, epoch=0)
     return steps[: -(-settings.train_questions // settings.batch)]

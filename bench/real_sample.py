@@ -1,8 +1,8 @@
-"""A part of FaQuAD's training file, by whole documents: recipes are tried on it in minutes.
+"""Draw whole documents from FaQuAD's training file, for trying recipes in minutes.
 
 python -m bench.real_sample [--questions 280]
 
-The questions of the exam (dev.json) are not looked at.
+The questions of the exam (dev.json) are not used.
 """
 
 import argparse
@@ -19,7 +19,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--questions", type=int, default=280, help="at least so many")
+    parser.add_argument("--questions", type=int, default=280, help="smallest number of questions")
     options = parser.parse_args()
     whole = json.loads((FOLDER / "train.json").read_text(encoding="utf-8"))
     drawn = sample(whole["data"], options.questions)
@@ -40,7 +40,7 @@ def sample(documents: list[dict[str, Any]], wanted: int) -> list[dict[str, Any]]
 
 
 def questions(document: dict[str, Any]) -> int:
-    """Return how many questions a document of a SQuAD file has."""
+    """Return the number of questions in a document of a SQuAD file."""
     return sum(len(paragraph["qas"]) for paragraph in document["paragraphs"])
 
 

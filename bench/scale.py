@@ -1,13 +1,13 @@
-"""What many cells and many questions cost in each part: DVC, git, `prepare`, `select`, the report.
+"""Measure the cost of many cells and many questions: DVC, git, `prepare`, `select`, the report.
 
     python -m bench.scale cells 10 100 1000
     python -m bench.scale questions 1000 10000 100000
 
-`cells`: a project whose candidates' stages write empty results, so that what is measured is what
-DVC and git add. `questions`: invented questions through the real `prepare`, and invented answers of
-three candidates through the real `select`. Each size is measured by itself; figures are kept in
-`bench/results/scale.json`, one a size. Seconds are the processor's, so that a busy machine counts
-little; the wall clock stands beside them.
+`cells` uses a project whose stages write empty results, so that only the cost of DVC and git is
+measured. `questions` runs the real `prepare` on invented questions, and the real `select` on
+invented answers of three candidates. Each size is measured separately, and its figures are stored
+in `bench/results/scale.json`. CPU seconds are given, which a busy machine affects little, together
+with wall-clock seconds.
 """
 
 import argparse
@@ -30,12 +30,12 @@ PARTS = {"cells": "bench.scale_cells", "questions": "bench.scale_questions"}
 
 
 def main() -> None:
-    """Measure the sizes that are asked for, and keep the figures."""
+    """Measure the requested sizes, and store the figures."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("part", choices=PARTS)
     parser.add_argument("sizes", type=int, nargs="+")
     arguments = parser.parse_args()
-    # imported here: each takes what the other does not need
+    # imported here, because each needs packages that the other does not
     if arguments.part == "cells":
         from bench.scale_cells import measure
     else:
@@ -50,7 +50,7 @@ def main() -> None:
 
 
 def copy_project(folder: Path, *left_out: str) -> None:
-    """Copy what git tracks of this project, except its results and some more."""
+    """Copy the files of this project that git tracks, except results and `left_out` folders."""
     listed = subprocess.run(
         ["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True, text=True
     )
@@ -74,10 +74,10 @@ def commit_all(folder: Path) -> None:
 
 
 def timed(folder: Path, *command: str) -> dict[str, float]:
-    """Run a command; return its seconds by the processor and by the clock, and its most memory.
+    """Run a command; return its CPU seconds, wall-clock seconds and peak memory.
 
     Raises:
-        RuntimeError: it failed.
+        RuntimeError: the command failed.
     """
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     variables = {**os.environ, "PATH": path, "DVC_SITE_CACHE_DIR": str(folder / ".site")}
@@ -87,9 +87,9 @@ def timed(folder: Path, *command: str) -> dict[str, float]:
         process = subprocess.Popen(
             command, cwd=folder, env=variables, stdout=output, stderr=subprocess.STDOUT
         )
-        # of the process and of those that it has waited for
+        # covers the process and the children that it has waited for
         _, status, usage = os.wait4(process.pid, 0)
-    # `Popen` would wait once more
+    # set, because `Popen` would wait once more
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         raise RuntimeError(f"{' '.join(command[:6])}: {log.read_text(encoding='utf-8')[-2000:]}")
@@ -101,16 +101,16 @@ def timed(folder: Path, *command: str) -> dict[str, float]:
 
 
 def dvc(folder: Path, *arguments: str) -> dict[str, float]:
-    """Run a DVC command as `timed` does."""
+    """Run a DVC command with `timed`."""
     return timed(folder, sys.executable, "-m", "dvc", *arguments)
 
 
 def settings(candidates: int, **replaced: Any) -> str:
-    """Return the demo's settings with so many candidates of one base.
+    """Return the demo's settings with this number of candidates, all of one base.
 
     Args:
-        candidates: how many.
-        replaced: texts of the demo's settings, by what takes their place, as pairs.
+        candidates: number of candidates.
+        replaced: `texts`, pairs of a text in the demo's settings and its replacement.
     """
     text, _, _ = (ROOT / "params.yaml").read_text(encoding="utf-8").partition("\ncandidates:\n")
     for old, new in replaced.get("texts", ()):
@@ -124,7 +124,7 @@ def settings(candidates: int, **replaced: Any) -> str:
 
 
 def size_of(path: Path) -> tuple[int, int]:
-    """Return how many files lie below a folder, and their bytes."""
+    """Return the number of files below a folder, and their total bytes."""
     files = [each for each in path.rglob("*") if each.is_file()]
     return len(files), sum(each.stat().st_size for each in files)
 

@@ -1,7 +1,7 @@
-"""What DVC and git add to a project of many cells, whose stages write empty results.
+"""Cost of DVC and git in a project of many cells, whose stages write empty results.
 
-A cell is an untouched base's exam, or a candidate's training and exam: half as many candidates as
-cells.
+A cell is an untuned base's exam, or a candidate's training and exam, so that there are half as many
+candidates as cells.
 """
 
 import contextlib
@@ -14,7 +14,7 @@ from typing import Any
 from bench.scale import commit_all, copy_project, dvc, settings, size_of, timed
 
 RUN = 3
-"""Cells that are really run: DVC adds the same to each of one project."""
+"""Number of candidates whose stages DVC runs; its cost is the same for each in a project."""
 STUB = '''"""Writes a stage's outputs, as good as empty, for each name."""
 import sys
 from pathlib import Path
@@ -53,7 +53,7 @@ STAGES = ("prepare", "evaluate_base", "train", "evaluate", "select")
 
 
 def measure(cells: int, folder: Path) -> dict[str, Any]:
-    """Measure one number of cells in an empty folder."""
+    """Measure a project with this number of cells in an empty folder."""
     candidates = max(1, cells // 2)
     copy_project(folder, "src/neptune_server/")
     for stage in STAGES:
@@ -95,7 +95,7 @@ def _targets(names: list[str]) -> list[str]:
 def _each(
     one: dict[str, float], several: dict[str, float], first: int, more: int
 ) -> dict[str, float]:
-    """Return what one more stage takes in one command; nothing where there is but one cell."""
+    """Return the cost of one more stage in a command; nothing if there is only one candidate."""
     if more == first:
         return {}
     return {
@@ -105,7 +105,7 @@ def _each(
 
 
 def _finish(folder: Path, names: list[str]) -> None:
-    """Leave what a run of all stages leaves, without 1,500 commands: DVC's own words for each."""
+    """Write the results of all stages and DVC's own entries for them, without 1,500 commands."""
     from dvc.repo import Repo, lock_repo
     from dvc.stage.serialize import to_lockfile
     from dvc.utils.serialize import dump_yaml
@@ -114,7 +114,7 @@ def _finish(folder: Path, names: list[str]) -> None:
         subprocess.run([sys.executable, "-m", f"stages.{do}", *of], cwd=folder, check=True)
     entries: dict[str, Any] = {}
     site = {"core": {"site_cache_dir": str(folder / ".site")}}
-    # it names files from the current folder
+    # DVC resolves the names of files from the current folder
     with (
         contextlib.chdir(folder),
         Repo(str(folder), config=site) as repository,
@@ -129,7 +129,7 @@ def _finish(folder: Path, names: list[str]) -> None:
 
 
 def _restored(folder: Path, targets: list[str]) -> dict[str, float]:
-    """Return what it takes to restore a stage from the run-cache, as a scatter's head does."""
+    """Return the cost of restoring a stage from the run-cache, as a scatter does at its end."""
     from dvc.utils.serialize import dump_yaml
 
     from vestibular.core.yaml_files import read_yaml

@@ -1,4 +1,4 @@
-"""What many questions cost: the real `prepare`, and the real `select` on invented answers."""
+"""Cost of many questions: the real `prepare`, and the real `select` on invented answers."""
 
 import itertools
 import json
@@ -29,13 +29,13 @@ CONTEXT_WORDS = 120
 QUESTIONS_A_CONTEXT = 5
 CONTEXTS_A_DOCUMENT = 20
 LEARNED = 10
-"""One training question for so many that are asked: what is asked goes through every part."""
+"""Validation questions per training question; only validation questions pass through all parts."""
 SHARES = (0.62, 0.6, 0.45)
-"""Of the answers that each candidate has right."""
+"""Share of correct answers of each candidate."""
 
 
 def measure(questions: int, folder: Path) -> dict[str, Any]:
-    """Measure one number of validation questions in an empty folder."""
+    """Measure this number of validation questions in an empty folder."""
     copy_project(folder, "src/neptune_server/")
     data = folder / "data/many"
     data.mkdir(parents=True)
@@ -56,7 +56,7 @@ def measure(questions: int, folder: Path) -> dict[str, Any]:
 
 
 def documents(questions: int, prefix: str) -> Iterator[dict[str, Any]]:
-    """Yield SQuAD's documents, whose words are drawn by Zipf's law."""
+    """Yield documents in SQuAD's format, with words drawn by Zipf's law."""
     draw = random.Random(prefix)
     weights = list(itertools.accumulate(1 / rank for rank in range(1, WORDS + 1)))
 
@@ -84,7 +84,7 @@ def documents(questions: int, prefix: str) -> Iterator[dict[str, Any]]:
 
 
 def write_answers(folder: Path) -> None:
-    """Write what trainings and exams of every candidate would leave."""
+    """Write the results that the trainings and exams of all candidates would leave."""
     questions = read_question_file(folder / "data/base_exam.jsonl")
     for number, share in enumerate(SHARES):
         name, draw = f"c{number:04d}", random.Random(number)

@@ -1,4 +1,4 @@
-"""The models that are measured: sizes of published ones, with random weights.
+"""The models that are measured: sizes of published models, with random weights.
 
 Nothing here imports torch until a configuration is made.
 """
@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 PUBLISHED_LENGTH = 1024
-"""Tokens that the published recipe pads every prompt to."""
+"""Length in tokens to which the published recipe pads every prompt."""
 END = 50256
-"""GPT-2's end-of-sequence token, whose tokenizer all shapes take."""
+"""End-of-sequence token of GPT-2's tokenizer, which all shapes use."""
 
 
 @dataclass(frozen=True)
@@ -21,10 +21,10 @@ class Shape:
     width: int
     heads: int
     key_heads: int
-    """Heads of keys and values, each of them shared by several heads of queries."""
+    """Heads of keys and values, each shared by several query heads."""
     head_width: int
     hidden: int
-    """Width between the two halves of a block's second part."""
+    """Width of the hidden layer in a block's feed-forward part."""
     vocabulary: int = 50257
 
     @property
@@ -45,7 +45,7 @@ class Shape:
         return attention + (3 if gated else 2) * self.width * self.hidden
 
     def adapted_weights(self, rank: int) -> int:
-        """Return the weights of a block's adapter, on the modules that peft takes by itself."""
+        """Return the weights of a block's adapter on the modules that peft adapts by default."""
         if self.family == "gpt2":
             return rank * (self.width + self.queries + 2 * self.keys)
         return rank * (2 * self.width + self.queries + self.keys)
@@ -81,7 +81,7 @@ class Shape:
 
 
 def gpt2(layers: int, width: int, heads: int) -> Shape:
-    """Return a shape of GPT-2's proportions."""
+    """Return a shape with GPT-2's proportions."""
     return Shape("gpt2", layers, width, heads, heads, width // heads, 4 * width)
 
 
@@ -98,4 +98,4 @@ SHAPES = {
     "toy-llama": Shape("llama", 2, 32, 4, 2, 8, 48),
     "toy-gemma3": Shape("gemma3", 2, 32, 4, 1, 8, 48),
 }
-"""By name; those from `gpt2` on, but for the toys, are published ones."""
+"""Shapes by name; those from `gpt2` on, except the toys, are published ones."""

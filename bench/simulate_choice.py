@@ -1,10 +1,10 @@
-"""How often the choice is wrong, on a million datasets whose truth is known.
+"""Simulate how often the choice is wrong, on a million datasets whose true scores are known.
 
 python -m bench.simulate_choice [--studies means differences ...]
 
-Prints a table a study and, for every promise that the project makes, the figure that comes nearest
-to breaking it; ends with exit code 1 if one is broken. Takes some minutes. With `--page FILE` the
-tables are written into that page, between its two marks.
+Prints a table for each study and, for every promise of the project, the figure that comes nearest
+to breaking it. It ends with status 1 if a promise is broken. It takes some minutes. With `--page
+FILE`, the tables are written into that page, between its two marks.
 """
 
 import argparse
@@ -32,9 +32,9 @@ def run(chosen: Sequence[Cell], sets: int, seed: int, processes: int) -> list[Ro
 
     Args:
         chosen: the cells.
-        sets: datasets a cell.
-        seed: of all draws.
-        processes: cells measured at a time.
+        sets: datasets per cell.
+        seed: seed of all draws.
+        processes: number of cells measured at a time.
     """
     tasks = [(cell, sets, seed) for cell in chosen]
     with ProcessPoolExecutor(processes) as pool:
@@ -188,10 +188,10 @@ def write_into(page: Path, text: str) -> None:
 
 
 def main() -> None:
-    """Run the studies asked for."""
+    """Run the requested studies."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
     parser.add_argument("--studies", nargs="+", choices=STUDIES, default=STUDIES)
-    parser.add_argument("--sets", type=int, default=1000, help="datasets a cell")
+    parser.add_argument("--sets", type=int, default=1000, help="datasets per cell")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--page", type=Path, help="page to write the tables into")

@@ -1,4 +1,4 @@
-"""What the choice promises, and whether the simulated datasets keep it."""
+"""The promises about the choice, and whether they hold on the simulated datasets."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,13 +19,13 @@ class Bound:
     holds: bool
 
     def __str__(self) -> str:
-        """Return it as a row of a table."""
+        """Return the promise as a row of a table."""
         word = "holds" if self.holds else "BROKEN"
         return f"| {self.promise} | {self.limit:g} | {self.figure:.4f} | {self.where} | {word} |"
 
 
 def bounds(rows: Sequence[Row]) -> list[Bound]:
-    """Return every promise about the studies that the rows are of."""
+    """Return every promise about the studies of these rows."""
     coverage = _column(rows, "means", "coverage")
     alarms = _column(rows, "differences", "false alarms")
     lower = _column(rows, "differences", "lower bound wrong")

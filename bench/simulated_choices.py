@@ -1,4 +1,4 @@
-"""How often the product's own statistics are wrong on datasets whose truth is known."""
+"""How often the project's own statistics are wrong on datasets whose true scores are known."""
 
 import zlib
 from collections.abc import Iterator
@@ -26,12 +26,12 @@ from vestibular.selection.mixtures import Totals, posterior
 
 MINIMUM_SAVING = 0.1
 LADDER = tuple(round(0.6 - 0.05 * step, 2) for step in range(10))
-"""True scores of ten candidates, the dearest the best."""
+"""True scores of ten candidates; the most expensive one is the best."""
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One kind of dataset: what it is called in the tables, and how it is drawn."""
+    """One kind of dataset: its names in the tables, and how it is drawn."""
 
     study: str
     design: str
@@ -40,11 +40,11 @@ class Cell:
     correlation: float = 0.0
     likeness: str = "base"
     worse: float = 0.0
-    """How much less the cheaper model scores in truth."""
+    """How much lower the cheaper model's true score is."""
     candidates: int = 2
 
     def __str__(self) -> str:
-        """Return what tells it from the other cells of its study."""
+        """Return a text that distinguishes it from the other cells of its study."""
         parts = [self.design, self.metric]
         if self.study in ("means", "differences"):
             parts += [f"score {self.score:g}", f"correlation {self.correlation:g}"]
@@ -55,12 +55,12 @@ class Cell:
         return ", ".join([*parts, *([f"worse by {self.worse:g}"] if self.worse else [])])
 
     def random(self, seed: int) -> np.random.Generator:
-        """Return the source of the cell's draws: of its own, whatever else is drawn."""
+        """Return the cell's own random generator, which does not depend on other cells."""
         return np.random.default_rng([seed, zlib.crc32(repr(self).encode())])
 
 
 def measure(cell: Cell, sets: int, seed: int) -> dict[str, float]:
-    """Draw the cell's datasets and return what became of them."""
+    """Draw the cell's datasets and return the study's figures for them."""
     return {
         "means": means,
         "differences": differences,
@@ -72,7 +72,7 @@ def measure(cell: Cell, sets: int, seed: int) -> dict[str, float]:
 
 
 def means(cell: Cell, sets: int, random: np.random.Generator) -> dict[str, float]:
-    """Return how often the interval of a mean holds the true score, and its mean width."""
+    """Return how often the interval of a mean contains the true score, and its mean width."""
     clusters = Clusters(documents_of(cell.design))
     covered = width = 0.0
     for _ in range(sets):
@@ -86,7 +86,7 @@ def means(cell: Cell, sets: int, random: np.random.Generator) -> dict[str, float
 
 
 def differences(cell: Cell, sets: int, random: np.random.Generator) -> dict[str, float]:
-    """Return how often interval and bound of a difference miss the truth, and the half width."""
+    """Return how often a difference's interval and bound miss the truth, and the half width."""
     clusters = Clusters(documents_of(cell.design))
     likeness = LIKENESSES[cell.likeness]
     if cell.study == "differences":
@@ -108,7 +108,7 @@ def differences(cell: Cell, sets: int, random: np.random.Generator) -> dict[str,
 
 
 def contest_of(scores: Numbers, clusters: Clusters) -> Contest:
-    """Return a contest of models of which each costs less than the one before, by a fifth."""
+    """Return a contest of models, each a fifth cheaper than the one before."""
     none = np.zeros((0, clusters.questions))
     return Contest(
         [
@@ -137,7 +137,7 @@ def rule(cell: Cell, sets: int, random: np.random.Generator) -> dict[str, float]
 
 
 def ladder(cell: Cell, sets: int, random: np.random.Generator) -> dict[str, float]:
-    """Return what ten candidates lose: by the rule, and by choosing the best score alone."""
+    """Return the expected loss with ten candidates: by the rule, and by the best score alone."""
     clusters = Clusters(documents_of(cell.design))
     found = {"best score": 0.0, "rule 0.03": 0.0, "rule 0.05": 0.0, "worst wins": 0.0}
     for _ in range(sets):
@@ -152,7 +152,7 @@ def ladder(cell: Cell, sets: int, random: np.random.Generator) -> dict[str, floa
 
 
 def correction(cell: Cell, sets: int, random: np.random.Generator) -> dict[str, float]:
-    """Return how far measured and corrected scores of the chosen are from the truth."""
+    """Return how far the chosen model's measured and corrected scores are from the truth."""
     clusters = Clusters(documents_of(cell.design))
     true = (cell.score, *(cell.score - cell.worse,) * (cell.candidates - 1))
     chosen_by = Rule(0.03, MINIMUM_SAVING)

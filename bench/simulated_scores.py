@@ -1,7 +1,7 @@
-"""Scores of models that do not exist, whose true scores on new documents are therefore known.
+"""Scores of invented models, whose true scores on new documents are therefore known.
 
 A design is a list of document sizes. Scores are drawn so that every question has the same true mean
-in advance of its document and its difficulty, whatever the size of its document.
+before its document and its difficulty are drawn, independently of its document's size.
 """
 
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ DESIGNS: dict[str, tuple[int, ...]] = {
     "FaQuAD, 63": FAQUAD_DEV,
     "FaQuAD, 900": FAQUAD,
 }
-"""Documents' sizes. A giant holds half of the questions, of two documents three quarters."""
+"""Sizes of documents. A giant holds half of the questions; with two documents, three quarters."""
 
 
 def documents_of(design: str) -> NDArray[np.intp]:
@@ -48,13 +48,13 @@ def f1_shares(score: Numbers | float) -> tuple[Numbers, Numbers]:
 def beta_binomial(
     random: np.random.Generator, design: str, mean: float, correlation: float, metric: str
 ) -> Numbers:
-    """Return the scores of one model, each document with a share of right answers of its own.
+    """Return the scores of one model; each document has its own share of right answers.
 
     Args:
-        random: source of the draws.
+        random: random generator.
         design: key of `DESIGNS`.
         mean: true score.
-        correlation: between two questions of a document, in [0, 1).
+        correlation: correlation between two questions of a document, in [0, 1).
         metric: "EM" or "F1".
     """
     sizes = DESIGNS[design]
@@ -67,9 +67,9 @@ def beta_binomial(
 
 
 def by_quantile(places: Numbers, score: Numbers | float, metric: str) -> Numbers:
-    """Return scores by their places in their distribution, uniform in [0, 1].
+    """Return scores by their places in the distribution, which are uniform in [0, 1].
 
-    The distribution has the mean `score`: of EM 0 and 1, of F1 with values between as well.
+    The distribution has the mean `score`. EM is 0 or 1; F1 also has values between.
     """
     wrong = 1 - np.asarray(score)
     if metric == "EM":
@@ -83,22 +83,22 @@ def by_quantile(places: Numbers, score: Numbers | float, metric: str) -> Numbers
 
 @dataclass(frozen=True)
 class Likeness:
-    """How alike models and documents are."""
+    """How similar models and documents are."""
 
     common: float = 0.6
     """Share of a question's difficulty that all models have in common."""
     correlation: float = 0.1
-    """Of two questions of a document, in a model's own part: how much its advantage differs from
-    document to document."""
+    """Correlation between two questions of a document in a model's own part: how much the model's
+    advantage differs between documents."""
 
     shared: float = 0.1
-    """Of two questions of a document, in the common part: how much difficulty differs."""
+    """The same correlation in the common part: how much difficulty differs between documents."""
     failing: float = 0.0
     """Share of the documents on which the first model scores less by `FAILURE`."""
 
 
 FAILURE = 0.4
-"""How much less a model scores on a document on which it fails."""
+"""How much lower a model's score is on a document on which it fails."""
 LIKENESSES = {
     "base": Likeness(),
     "documents differ more": Likeness(correlation=0.3),
@@ -118,14 +118,14 @@ def models(
 ) -> Numbers:
     """Return the scores of several models on the same questions, (models, questions).
 
-    A question's difficulty and a model's own part of it are normal, each the sum of a document's
-    and a question's part.
+    A question's difficulty and a model's own part of it are normally distributed; each is the sum
+    of a document's and a question's part.
 
     Args:
-        random: source of the draws.
+        random: random generator.
         design: key of `DESIGNS`.
         scores: true score of each model.
-        likeness: of models and documents.
+        likeness: similarity of models and documents.
         metric: "EM" or "F1".
     """
     index = documents_of(design)

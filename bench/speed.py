@@ -1,4 +1,4 @@
-"""Questions a second, memory and utilization of all ways of training and answering.
+"""Measure speed, memory and utilization of all ways of training and answering.
 
 python -m bench.speed --data data/faquad --tokenizer DIR
 python -m bench.speed --data data/faquad --tokenizer DIR --shape gpt2-large --quantization 8bit
@@ -20,11 +20,11 @@ from bench.summary import add_ceiling, add_equal_answers, add_memory_shares, pea
 from bench.workers import WayError, apart, measure
 
 AGAINST = {"training": ("published", "trl"), "answering": ("one_at_a_time", "lm_eval")}
-"""The tasks, and the ways that all others are compared with."""
+"""The tasks, each with the ways that all others are compared with."""
 
 
 def arguments() -> argparse.ArgumentParser:
-    """Return the options."""
+    """Return the parser of the options."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -32,28 +32,28 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--tokenizer", type=Path, required=True, help="folder with GPT-2's")
     parser.add_argument("--shape", choices=SHAPES, default="small")
     parser.add_argument("--quantization", choices=("none", "8bit", "4bit"), default="none")
-    parser.add_argument("--device", default="auto", help="cpu, cuda, ...; default the fastest")
+    parser.add_argument("--device", default="auto", help="cpu, cuda, ... (default: the fastest)")
     parser.add_argument(
         "--precision",
         choices=("float32", "tf32", "bfloat16"),
         default="float32",
-        help="float32 proper, a GPU's TF32 for float32, or autocast to bfloat16",
+        help="full float32, a GPU's TF32 for float32, or autocast to bfloat16",
     )
-    parser.add_argument("--batch", type=int, default=16, help="questions an optimizer step")
+    parser.add_argument("--batch", type=int, default=16, help="questions per optimizer step")
     parser.add_argument("--micro-batch", type=int, default=4, help="rows of the published recipe")
-    parser.add_argument("--max-tokens", type=int, help="tokens a forward pass; default by device")
+    parser.add_argument("--max-tokens", type=int, help="tokens per pass (default: by device)")
     parser.add_argument("--answering-tokens", type=int, default=32768, help="tokens held at a time")
-    parser.add_argument("--train-questions", type=int, default=32, help="a repeat's")
+    parser.add_argument("--train-questions", type=int, default=32, help="per repeat")
     parser.add_argument(
-        "--published-questions", type=int, default=8, help="a repeat's, of the published recipe"
+        "--published-questions", type=int, default=8, help="per repeat of the published recipe"
     )
     parser.add_argument(
         "--exam-file",
         choices=("train.json", "dev.json"),
         default="train.json",
-        help="FaQuAD's training file has four questions a context, as a fold's exam; dev.json two",
+        help="train.json has four questions per context, like a fold's exam; dev.json has two",
     )
-    parser.add_argument("--exam-questions", type=int, default=48, help="a repeat's")
+    parser.add_argument("--exam-questions", type=int, default=48, help="per repeat")
     parser.add_argument("--new-tokens", type=int, default=16, help="longest answer")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument(
@@ -63,13 +63,15 @@ def arguments() -> argparse.ArgumentParser:
         default=list(AGAINST),
         help="what to measure",
     )
-    parser.add_argument("--no-growth", action="store_true", help="leave out how the cost grows")
+    parser.add_argument(
+        "--no-growth", action="store_true", help="do not measure the growth of the cost"
+    )
     parser.add_argument("--output", type=Path, help="default: bench/results/speed-SHAPE.json")
     return parser
 
 
 def run(options: argparse.Namespace, base: Path) -> dict[str, Any]:
-    """Run everything; return the result."""
+    """Measure everything; return the result."""
     given = vars(options)
     settings = Settings(
         base=base,
@@ -107,7 +109,7 @@ def run(options: argparse.Namespace, base: Path) -> dict[str, Any]:
 
 
 def report(result: dict[str, Any]) -> None:
-    """Print a table, and the reason of each row that is not in it."""
+    """Print a table, with a reason for each way that was not run."""
     for task in (task for task in AGAINST if task in result):
         print(f"\n{task:16}{'questions/s':>12}{'x first':>9}{'MFU':>7}{'peak MiB':>10}{'equal':>7}")
         for name, way in result[task].items():
@@ -122,10 +124,10 @@ def report(result: dict[str, Any]) -> None:
                 f"{way['model_flops_utilization']:7.1%}{memory:10}{equal}"
             )
     if not result["growth"]:
-        print("growth not run: left out by --no-growth")
+        print("growth not run: --no-growth was given")
     if result["machine"]["device"] == "CPU":
         print(
-            "on a GPU not run: there is none here, or --device cpu was given. There:\n"
+            "GPU not run: there is none here, or --device cpu was given. On a GPU:\n"
             "  make bench DATA=... TOKENIZER=... "
             "OPTIONS='--shape gpt2-large --quantization 8bit'"
         )
@@ -137,9 +139,9 @@ def main() -> None:
     options = parser.parse_args()
     for path in (options.data / "train.json", options.data / "dev.json", options.tokenizer):
         if not path.exists():
-            parser.error(f"{path}: not found; data/README.md says where FaQuAD is to be had")
+            parser.error(f"{path}: not found; data/README.md says where to get FaQuAD")
     if options.precision == "tf32" and options.device == "cpu":
-        parser.error("--precision tf32: a GPU's; a CPU has float32 and bfloat16")
+        parser.error("--precision tf32: needs a GPU; a CPU has float32 and bfloat16")
     output = options.output or Path(f"bench/results/speed-{options.shape}.json")
     with TemporaryDirectory(prefix="bench-") as folder:
         try:
@@ -153,8 +155,8 @@ def main() -> None:
         chart.draw(result, output.with_suffix(".png"))
     except ModuleNotFoundError as error:
         print(
-            f"no chart: {error.name} is not installed; `python -m bench.chart {output}` draws it "
-            "where it is",
+            f"no chart: {error.name} is not installed; install it, and draw the chart with "
+            f"`python -m bench.chart {output}`",
             file=sys.stderr,
         )
 

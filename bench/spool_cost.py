@@ -1,10 +1,10 @@
-"""What the spool costs: the same training with and without it, in turn.
+"""Measure the cost of the spool: the same training with and without it, in turn.
 
 python -m bench.spool_cost [--candidate gpt2-tiny] [--repeats 5]
 
-Run it in the project's folder, after `dvc repro prepare`. Two figures: how much longer the
-training takes, which other work on the machine blurs, and the time that passes within the spool's
-own calls together with its watching thread's processor time, which nothing blurs downwards.
+Run it in the project's folder, after `dvc repro prepare`. There are two figures. The extra time of
+the training varies with other work on the machine. The time in the spool's own calls plus the CPU
+time of its watching thread is an upper bound, since other work can only increase it.
 """
 
 import argparse
@@ -33,7 +33,7 @@ from vestibular.training.settings import TrainingParams
 
 
 class TimedSpool(Spool):
-    """A spool that adds up what it takes: seconds in its calls, and of its thread's work."""
+    """A spool that adds up its own cost: seconds in its calls, and CPU seconds of its thread."""
 
     def __init__(self) -> None:
         super().__init__("train")
@@ -42,19 +42,19 @@ class TimedSpool(Spool):
     def open(
         self, run: str, candidate: str, settings: Mapping[str, object], **facts: object
     ) -> None:
-        """Open, and take the time."""
+        """Open the spool, and measure the time."""
         began = time.perf_counter()
         super().open(run, candidate, settings, **facts)
         self.seconds += time.perf_counter() - began
 
     def point(self, step: int, values: Mapping[str, float]) -> None:
-        """Record, and take the time."""
+        """Record a point, and measure the time."""
         began = time.perf_counter()
         super().point(step, values)
         self.seconds += time.perf_counter() - began
 
     def close(self, error: BaseException | None) -> None:
-        """Close, and take the time."""
+        """Close the spool, and measure the time."""
         began = time.perf_counter()
         super().close(error)
         self.seconds += time.perf_counter() - began
@@ -66,7 +66,7 @@ class TimedSpool(Spool):
 
 
 def train(name: str, spool: TimedSpool | None) -> tuple[float, float]:
-    """Train a candidate; return wall-clock and processor seconds of the training alone."""
+    """Train a candidate; return wall-clock and CPU seconds of the training alone."""
     params = load_for_candidate(TrainingParams, name)
     settings = params.train
     set_seed(params.seed)
@@ -87,7 +87,7 @@ def train(name: str, spool: TimedSpool | None) -> tuple[float, float]:
         base,
         settings.quantization,
         device,
-        # what is trained stays in full precision
+        # trained weights stay in full precision
         torch.float32 if settings.method == "full" else dtype,
     )
     model = adapters.make_trainable(model, settings, bool(settings.gradient_checkpointing))
@@ -106,13 +106,13 @@ def train(name: str, spool: TimedSpool | None) -> tuple[float, float]:
         if spool is not None:
             spool.close(None)
         taken = time.perf_counter() - wall, time.process_time() - processor
-        # it is no run of the user's, for `vestibular mirror` to show
+        # not a run of the user's, so `vestibular mirror` must not show it
         shutil.rmtree(spool_folder() / run, ignore_errors=spool is None)
         return taken
 
 
 def main() -> None:
-    """Train in turn with and without, and write one JSON file."""
+    """Train with and without a spool in turn, and write one JSON file."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--candidate", default="gpt2-tiny")
     parser.add_argument("--repeats", type=int, default=5)
@@ -122,7 +122,7 @@ def main() -> None:
     train(options.candidate, None)
     pairs, shares = [], []
     for repeat in range(options.repeats):
-        # the order changes, so that what slows a machine down slows both
+        # the order alternates, so that other work on the machine slows both alike
         spool = TimedSpool()
         ways = [None, spool] if repeat % 2 else [spool, None]
         taken = {way is not None: train(options.candidate, way) for way in ways}

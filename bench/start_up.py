@@ -1,10 +1,10 @@
-"""How soon `python -m stages.train` takes its first step, against the bare import.
+"""Measure the time to the first step of `python -m stages.train`, against the bare import.
 
 python -m bench.start_up [--candidate gpt2-tiny] [--repeats 5]
 
-Both are started anew in turn; the medians count. The bare import is of torch, transformers and
-peft. The stage runs as it is, in a copy of the working tree whose settings are prepared; it is
-stopped where the Trainer says that its first step begins.
+Both are started in turn, each in a new process; the results are medians. The bare import is that of
+torch, transformers and peft. The stage runs unchanged in a copy of the working tree after
+`prepare`, and is stopped when the Trainer announces its first step.
 """
 
 import argparse
@@ -47,7 +47,7 @@ runpy.run_module("stages.train", run_name="__main__", alter_sys=True)
 
 
 def copy_tree(folder: Path) -> None:
-    """Copy the working tree, without what git ignores."""
+    """Copy the working tree, except ignored files."""
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         cwd=ROOT,
@@ -62,7 +62,7 @@ def copy_tree(folder: Path) -> None:
 
 
 def seconds(folder: Path, *command: str) -> tuple[float, str]:
-    """Return how long a command of Python's takes, and what it prints."""
+    """Return how long a Python command takes, and its output."""
     environment = {**os.environ, "PYTHONPATH": f"{folder / 'src'}", "HF_HUB_OFFLINE": "1"}
     start = time.perf_counter()
     result = subprocess.run(
@@ -81,7 +81,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--candidate", default="gpt2-tiny", help="one that params.yaml names")
+    parser.add_argument("--candidate", default="gpt2-tiny", help="a candidate in params.yaml")
     parser.add_argument("--repeats", type=int, default=5)
     options = parser.parse_args()
     bare, stage = [], []
@@ -94,7 +94,7 @@ def main() -> None:
             whole, printed = seconds(folder, "-c", UNTIL_FIRST_STEP, options.candidate)
             if not printed.endswith("first step"):
                 sys.exit("the training ended without a step of transformers' Trainer")
-            # the first round fills the caches of bytecode and of the disk
+            # the first round does not count, since it fills the bytecode and disk caches
             if repeat:
                 bare.append(plain)
                 stage.append(whole)

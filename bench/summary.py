@@ -1,4 +1,4 @@
-"""From what was measured to what is reported. Nothing here imports torch."""
+"""Conversion of measurements into reported figures. Nothing here imports torch."""
 
 import statistics
 from typing import Any
@@ -17,7 +17,7 @@ def peak_flops(*tasks: dict[str, dict[str, Any]]) -> float:
 
 
 def times(way: dict[str, Any], other: dict[str, Any]) -> dict[str, float] | dict[str, str]:
-    """Return how many times the questions/s of `other` a way does: the ratio in each repeat."""
+    """Return a way's questions/s as a multiple of those of `other`: the ratio in each repeat."""
     if "not_run" in other:
         return {"not_run": other["not_run"]}
     ratios = [
@@ -34,7 +34,7 @@ def times(way: dict[str, Any], other: dict[str, Any]) -> dict[str, float] | dict
 def row(
     way: dict[str, Any], task: dict[str, dict[str, Any]], against: tuple[str, ...], peak: float
 ) -> dict[str, Any]:
-    """Return what is reported of one way."""
+    """Return the reported figures of one way."""
     if "not_run" in way:
         return {"not_run": way["not_run"]}
     about, end = way["about"], way["end"]
@@ -63,14 +63,14 @@ def row(
 def rows(
     task: dict[str, dict[str, Any]], against: tuple[str, ...], peak: float
 ) -> dict[str, dict[str, Any]]:
-    """Return what is reported of all ways of a task."""
+    """Return the reported figures of all ways of a task."""
     return {name: row(way, task, against, peak) for name, way in task.items() if name != PEAK}
 
 
 def add_ceiling(way: dict[str, Any], first: dict[str, Any], peak: float) -> None:
-    """Add how many times the first way's questions/s matrix products alone would allow a way.
+    """Add a way's highest possible speed as a multiple of the first way's questions/s.
 
-    That is what is left if the mathematics that the way needs ran as fast as this machine's best
+    It would be reached if the mathematics that the way needs ran as fast as this machine's best
     matrix products, and nothing else took any time.
     """
     allowed = peak / way["model_flops_per_question"]
@@ -78,7 +78,7 @@ def add_ceiling(way: dict[str, Any], first: dict[str, Any], peak: float) -> None
 
 
 def add_memory_shares(reported: dict[str, dict[str, Any]]) -> None:
-    """Add each way's share of the first way's peak memory, all of it and what the work adds."""
+    """Add each way's peak memory as a share of the first way's, in total and beyond the start."""
     first = next(iter(reported.values()))
     for way in reported.values():
         if "not_run" in way:
@@ -92,7 +92,7 @@ def add_memory_shares(reported: dict[str, dict[str, Any]]) -> None:
 
 
 def add_equal_answers(reported: dict[str, dict[str, Any]], task: dict[str, dict[str, Any]]) -> None:
-    """Add the share of each way's answers that are the first way's, and how many differ at all."""
+    """Add each way's share of answers equal to the first way's, and its number of distinct ones."""
     first = task[next(iter(reported))]["end"]["answers"]
     for name, way in reported.items():
         if "not_run" in way:

@@ -1,4 +1,4 @@
-"""Ways of training: the published recipe, a row a question, a context once."""
+"""Ways of training: the published recipe, one row per question, each context once."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -41,11 +41,11 @@ def train(
 
 
 Backward = Callable[[Sequence[EncodedQuestion]], None]
-"""Adds the gradients of one optimizer step."""
+"""Function that adds the gradients of one optimizer step."""
 
 
 def published_backward(model: Any, settings: Settings) -> Backward:
-    """Return the published recipe's: all rows padded, the loss on all of their tokens."""
+    """Return the published recipe's function: all rows padded, the loss on all their tokens."""
 
     def backward(batch: Sequence[EncodedQuestion]) -> None:
         for start in range(0, len(batch), settings.micro_batch):
@@ -76,7 +76,7 @@ def passes(
 
 
 def own_backward(model: Any, settings: Settings, batching: Batching) -> Backward:
-    """Return the pipeline's own."""
+    """Return the pipeline's own function."""
 
     def backward(step: Sequence[EncodedQuestion]) -> None:
         labels = sum(len(question.answer) for question in step)
@@ -92,7 +92,7 @@ def own_backward(model: Any, settings: Settings, batching: Batching) -> Backward
 
 
 def published(settings: Settings) -> Way:
-    """Return the published recipe: all padded, all logits, activations recomputed."""
+    """Return the published recipe: all rows padded, all logits, activations recomputed."""
     model = load_model(settings, checkpointing=True)
     optimizer = optimizer_of(model)
     backward = published_backward(model, settings)
@@ -104,7 +104,7 @@ def published(settings: Settings) -> Way:
     return Way(
         questions=len(questions),
         tokens=sum(one.length for one in questions),
-        configuration=f"{micro} rows of {PUBLISHED_LENGTH} tokens a pass, activations recomputed",
+        configuration=f"{micro} rows of {PUBLISHED_LENGTH} tokens per pass, activations recomputed",
         warm_up=lambda: train(model, optimizer, [questions[:micro]], backward),
         run=lambda: train(model, optimizer, [questions], backward),
         model_flops=training_flops(settings.shape, needed),
@@ -113,7 +113,7 @@ def published(settings: Settings) -> Way:
 
 
 def own(settings: Settings, batching: Batching) -> Way:
-    """Return the pipeline's own way with a batching."""
+    """Return the pipeline's own way with the given batching."""
     model = load_model(settings)
     optimizer = optimizer_of(model)
     backward = own_backward(model, settings, batching)
@@ -127,7 +127,7 @@ def own(settings: Settings, batching: Batching) -> Way:
     return Way(
         questions=sum(len(step) for step in steps),
         tokens=sum(one.length for step in steps for one in step),
-        configuration=f"at most {settings.max_tokens} tokens a pass",
+        configuration=f"at most {settings.max_tokens} tokens per pass",
         warm_up=lambda: train(model, optimizer, steps[:1], backward),
         run=lambda: train(model, optimizer, steps, backward),
         model_flops=training_flops(settings.shape, needed),
@@ -136,10 +136,10 @@ def own(settings: Settings, batching: Batching) -> Way:
 
 
 def padded(settings: Settings) -> Way:
-    """Return ours with a row for each question."""
+    """Return our way with one row for each question."""
     return own(settings, "padded")
 
 
 def shared_context(settings: Settings) -> Way:
-    """Return ours with a context once for all its questions."""
+    """Return our way with each context once for all its questions."""
     return own(settings, "shared_context")

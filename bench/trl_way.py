@@ -20,21 +20,21 @@ from bench.ways import Way
 from vestibular.modeling.encoding import EncodedQuestion
 
 EXACT = 1e-5
-"""Relative difference of losses that rounding in float32 explains."""
+"""Largest relative difference of losses that counts as rounding in float32."""
 
 
 class Clock(TrainerCallback):
-    """Seconds from the first optimizer step to the last: the Trainer's set-up is left out."""
+    """Measures the seconds from the first optimizer step to the last, without the set-up."""
 
     def __init__(self) -> None:
         self.start = self.seconds = 0.0
 
     def on_train_begin(self, *_: Any, **__: Any) -> None:
-        """Start."""
+        """Start the clock."""
         self.start = time.perf_counter()
 
     def on_train_end(self, *_: Any, **__: Any) -> None:
-        """Stop."""
+        """Stop the clock."""
         if torch.cuda.is_available():
             torch.cuda.synchronize()
         self.seconds = time.perf_counter() - self.start
@@ -56,10 +56,10 @@ def dataset(questions: Sequence[EncodedQuestion], tokenizer: Any) -> Dataset:
 def trainer(
     settings: Settings, questions: Sequence[EncodedQuestion], rows: int, padding_free: bool
 ) -> tuple[SFTTrainer, Clock]:
-    """Build a trainer with `rows` sequences a forward pass, of similar length.
+    """Build a trainer with `rows` sequences of similar length per forward pass.
 
     Raises:
-        ValueError: TRL has made other tokens of the questions than the pipeline.
+        ValueError: TRL and the pipeline have tokenized a question differently.
     """
     disable_progress_bar()
     tokenizer = load_tokenizer(settings)
@@ -98,12 +98,12 @@ def trainer(
     made.remove_callback(PrinterCallback)
     for row, question in zip(made.train_dataset, questions, strict=True):
         if tuple(row["input_ids"]) != question.prompt + question.answer:
-            raise ValueError(f"TRL has made other tokens of question {question.id}")
+            raise ValueError(f"TRL and the pipeline tokenize question {question.id} differently")
     return made, clock
 
 
 def loss_of(made: SFTTrainer, rows: int) -> float:
-    """Return the loss of the first `rows` questions without dropout."""
+    """Return the loss of the first `rows` questions, without dropout."""
     batch = made.data_collator([made.train_dataset[row] for row in range(rows)])
     inputs = {name: value.to(made.model.device) for name, value in _tensors(batch).items()}
     made.model.eval()
@@ -116,14 +116,14 @@ def _tensors(batch: dict[str, Any]) -> dict[str, torch.Tensor]:
 
 
 Choice = tuple[int, bool, str]
-"""Rows a pass, whether they lie without padding, and what was tried, in words."""
+"""Rows per pass, whether padding-free, and a description of what was tried."""
 
 
 def trial(settings: Settings) -> Choice:
     """Return the fastest of TRL's exact configurations, each tried on a step after a short one.
 
-    Sequences lie padded, some of similar length a pass, or one behind the other without padding
-    where the attention at hand keeps them apart (which TRL promises of FlashAttention alone).
+    Sequences are padded, several of similar length per pass, or concatenated without padding if the
+    attention at hand keeps them apart (TRL guarantees this only for FlashAttention).
     """
     questions = training_steps(settings, load_tokenizer(settings))[0]
     several = max(1, settings.batch // 4)
@@ -136,12 +136,12 @@ def trial(settings: Settings) -> Choice:
         (1, False),
         (several, True),
     ):
-        label = f"{rows} rows a pass{', padding-free' if padding_free else ''}"
+        label = f"{rows} rows per pass{', padding-free' if padding_free else ''}"
         made, clock = trainer(settings, questions, rows, padding_free)
         losses[padding_free] = loss_of(made, several)
         if padding_free and abs(losses[True] / losses[False] - 1) > EXACT:
             notes.append(
-                f"{label}: not exact here (loss {losses[True]:.6f} for {losses[False]:.6f})"
+                f"{label}: not exact here (loss {losses[True]:.6f}, not {losses[False]:.6f})"
             )
             continue
         made.train()
@@ -152,7 +152,7 @@ def trial(settings: Settings) -> Choice:
 
 
 def trl(settings: Settings, choice: Choice) -> Way:
-    """Return TRL's trainer in a configuration."""
+    """Return the way of TRL's trainer in a configuration."""
     rows, padding_free, notes = choice
     steps = training_steps(settings, load_tokenizer(settings))
     questions = [question for step in steps for question in step]
@@ -162,7 +162,7 @@ def trl(settings: Settings, choice: Choice) -> Way:
         made.train()
         return clock.seconds
 
-    # neither the order nor the groups are known from outside; each row is counted unpadded
+    # neither order nor groups are known here, so that each row counts without padding
     labels = sum(len(question.answer) for question in questions)
     needed = sum((causal(one.length, len(one.answer)) for one in questions), NOTHING)
     head_on_all = pick_device(settings).type == "cpu"
@@ -178,7 +178,7 @@ def trl(settings: Settings, choice: Choice) -> Way:
         questions=len(questions),
         tokens=sum(one.length for one in questions),
         configuration=(
-            f"{rows} rows a pass x {settings.batch // rows}, grouped by length, "
+            f"{rows} rows per pass x {settings.batch // rows}, grouped by length, "
             f"{'padding-free' if padding_free else 'dynamic padding'}, loss on the completion, "
             f"no checkpointing; {notes}"
         ),

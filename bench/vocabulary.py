@@ -1,8 +1,8 @@
-"""The output head's product in parts against one product, in turn.
+"""Compare the output head's matrix product in parts with one product, in turn.
 
 python -m bench.vocabulary [--repeats 7]
 
-The medians are in milliseconds; the ratio is formed within each repeat.
+It prints medians in milliseconds, and the ratio within each repeat.
 """
 
 import argparse
@@ -21,9 +21,9 @@ SHAPES = {
     "SmolLM2-135M": (48, 576, 49152),
     "Gemma-3-270M": (24, 640, 262144),
 }
-"""Rows of a pass, numbers of a hidden state and tokens of the vocabulary, by model."""
+"""Rows of a pass, width of the hidden states and size of the vocabulary, by model."""
 CALLS = 5
-"""Products of a repeat."""
+"""Number of products in a repeat."""
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""What a way of doing the work is, and the ways there are. Nothing here imports torch."""
+"""Definition of a way of doing the work, and the list of ways. Nothing here imports torch."""
 
 import importlib
 from collections.abc import Callable
@@ -13,23 +13,23 @@ class Way:
     """One way of doing the work, ready to run in a process of its own."""
 
     questions: int
-    """Questions that a repeat goes through."""
+    """Number of questions in a repeat."""
     tokens: int
-    """Their tokens, each question counted alone and without padding."""
+    """Number of their tokens; each question counts alone and without padding."""
     configuration: str
-    """What it is set to, in words."""
+    """Description of its configuration."""
     warm_up: Callable[[], object]
-    """Do a little of the work."""
+    """Does a small part of the work."""
     run: Callable[[], float | None]
-    """Do the work once; may return the seconds that count, if not all do."""
+    """Does the work once; may return the seconds that count, if not all of them do."""
     model_flops: float
-    """FLOPs of a repeat that the mathematics needs."""
+    """FLOPs of a repeat that the model's mathematics needs."""
     hardware_flops: float
-    """FLOPs of a repeat with padding and recomputation; 0 where they are not known."""
+    """FLOPs of a repeat with padding and recomputation; 0 if unknown."""
     answers: Callable[[], list[str]] = list
-    """The answers of the last repeat."""
+    """Returns the answers of the last repeat."""
     findings: Callable[[], dict[str, Any]] = dict
-    """What else is reported, found once the measuring is over."""
+    """Returns further reported figures, computed after all measurements."""
 
 
 WAYS = {
@@ -45,13 +45,12 @@ WAYS = {
         "shared_context": "bench.answering_ways:shared_context",
     },
 }
-"""The ways of each task, and the function that makes each. The first is what others are
-compared with."""
+"""Ways of each task, with the function that makes each. The others are compared with the first."""
 
 TRIALS = {"trl": "bench.trl_way:trial", "lm_eval": "bench.lm_eval_way:trial"}
-"""Functions that find out a way's fastest configuration, which its maker is given then. They run
-in processes of their own, so that the memory of what was tried is not the way's. These ways need
-a package that the bench can do without."""
+"""Functions that find a way's fastest configuration, which is then passed to the way's maker. They
+run in processes of their own, so that the memory of the trials does not count for the way. These
+ways need packages that are optional for the bench."""
 
 MATRIX_PRODUCTS = "bench.matrix_products:matrix_products"
 

@@ -1,7 +1,7 @@
-"""Each way in a process of its own, all of them measured in turn.
+"""Processes of the ways, one for each, measured in turn.
 
-A process's peak memory is then that of its way alone. The parent imports neither torch nor
-anything large: a child's peak resident set starts at what its parent held.
+A process's peak memory is then that of its way alone. The parent does not import torch or anything
+large, because a child's peak resident set starts with the parent's memory.
 """
 
 import resource
@@ -22,18 +22,18 @@ PEAK = "matrix_products"
 
 
 class WayError(Exception):
-    """A way whose packages are there could not be run."""
+    """A way failed although its packages are installed."""
 
 
 def resident_bytes() -> int:
-    """Return what this process holds now, in bytes."""
+    """Return the present resident memory of this process in bytes."""
     import psutil
 
     return int(psutil.Process().memory_info().rss)
 
 
 def peak_resident_bytes() -> int:
-    """Return the most that this process has held, in bytes."""
+    """Return the peak resident memory of this process in bytes."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
 
@@ -43,7 +43,7 @@ def apart(place: str, settings: Settings, *given: Any) -> Any:
 
     Raises:
         ModuleNotFoundError: the function needs a package that is not installed.
-        WayError: it failed.
+        WayError: the function failed.
     """
     context = get_context("spawn")
     connection, theirs = context.Pipe()
@@ -58,31 +58,31 @@ def apart(place: str, settings: Settings, *given: Any) -> Any:
 
 
 def answer(connection: Connection, place: str, settings: Settings, *given: Any) -> None:
-    """Call a function and send what it returns."""
+    """Call a function and send its result."""
     hush()
     try:
         reply = {"value": call(place, settings, *given)}
     except ModuleNotFoundError as error:
         reply = {"missing": error.name}
     except Exception:
-        # whatever it is, the parent has to know
+        # any error, since the parent has to report it
         reply = {"traceback": traceback.format_exc()}
     connection.send(reply)
 
 
 def receive(name: str, connection: Connection, process: BaseProcess) -> dict[str, Any]:
-    """Return what a process sends.
+    """Return a process's reply.
 
     Raises:
-        WayError: it failed, or ended without a word.
+        WayError: the process failed, or ended without a reply.
     """
     try:
         reply: dict[str, Any] = connection.recv()
     except EOFError:
         process.join()
         raise WayError(
-            f"{name}: the process ended with status {process.exitcode}, as it does when memory is "
-            "short"
+            f"{name}: the process ended with status {process.exitcode}; perhaps the memory was "
+            "exhausted"
         ) from None
     if "traceback" in reply:
         raise WayError(f"{name}: {reply['traceback']}")
@@ -90,19 +90,19 @@ def receive(name: str, connection: Connection, process: BaseProcess) -> dict[str
 
 
 def hush() -> None:
-    """Keep the libraries' notes off the bench's own lines."""
+    """Silence the libraries, so that only the bench's own lines are printed."""
     silence_libraries()
     warnings.filterwarnings("ignore", category=FutureWarning)
 
 
 def serve(connection: Connection, place: str, settings: Settings, *given: Any) -> None:
-    """Make a way, and run it whenever the parent asks."""
+    """Make a way, and run it when the parent requests it."""
     hush()
     try:
         way: Way = call(place, settings, *given)
         _serve(connection, way, settings)
     except Exception:
-        # whatever it is, the parent has to know
+        # any error, since the parent has to report it
         connection.send({"traceback": traceback.format_exc()})
 
 
@@ -112,7 +112,7 @@ def _serve(connection: Connection, way: Way, settings: Settings) -> None:
     cuda = torch.cuda.is_available() and settings.device != "cpu"
     before = resident_bytes()
     if cuda:
-        # what the trials of configurations took is not this way's
+        # do not count memory that was used before this way
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats()
     way.warm_up()
@@ -151,7 +151,7 @@ def _serve(connection: Connection, way: Way, settings: Settings) -> None:
 
 
 class Worker:
-    """The parent's end of a way's process."""
+    """A way's process, as seen from the parent."""
 
     def __init__(self, name: str, place: str, settings: Settings, *given: Any) -> None:
         self.name = name
@@ -167,7 +167,7 @@ class Worker:
         self.about = self._receive()
 
     def run(self) -> float:
-        """Run the way once; return the seconds."""
+        """Run the way once; return its seconds."""
         self._connection.send("run")
         reply = self._receive()
         self.times.append(reply["seconds"])
@@ -175,7 +175,7 @@ class Worker:
         return float(reply["seconds"])
 
     def finish(self) -> dict[str, Any]:
-        """End the process; return its peaks and its answers."""
+        """End the process; return its peak memory, answers and findings."""
         self._connection.send("end")
         reply = self._receive()
         self._process.join()
@@ -188,11 +188,11 @@ class Worker:
 def measure(task: str, settings: Settings) -> dict[str, dict[str, Any]]:
     """Measure all ways of a task, and the machine's matrix products, in turn.
 
-    Each repeat begins with another way, so that none always runs behind the same one.
+    Each repeat starts with another way, so that none always runs after the same one.
 
     Returns:
         for each way `about`, `seconds` and `processor_seconds` of each repeat, and `end`; or
-        `not_run`, the reason.
+        `not_run` with the reason.
 
     Raises:
         WayError: a way failed.
@@ -223,5 +223,5 @@ def measure(task: str, settings: Settings) -> dict[str, dict[str, Any]]:
             "processor_seconds": worker.processor_times,
             "end": worker.finish(),
         }
-    # in their order: the first is what others are compared with
+    # in the original order, since the others are compared with the first
     return {name: found[name] for name in (*WAYS[task], PEAK)}

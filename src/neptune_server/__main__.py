@@ -6,7 +6,7 @@ EXIT_CODE = 2
 
 
 def main() -> None:
-    """Serve until told to stop."""
+    """Serve until a signal stops the server."""
     try:
         from neptune_server.command import main as run
     except ModuleNotFoundError as error:

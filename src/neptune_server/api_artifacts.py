@@ -19,7 +19,7 @@ LISTING = ("artifactFilesDTO", "ArtifactFiles")
     answer="Artifact",
 )
 def create_new_artifact(service: Service, request: Request) -> Answer:
-    """Note an artifact."""
+    """Record an artifact."""
     size = request.integer("size") if request.optional("size") else None
     with service.store.change() as change:
         project = find_project(change.connection, request.text("projectIdentifier"))
@@ -30,7 +30,7 @@ def create_new_artifact(service: Service, request: Request) -> Answer:
     "artifacts", "uploadArtifactFilesMetadata", "POST", *ARTIFACT, body=LISTING, answer="Artifact"
 )
 def upload_artifact_files_metadata(service: Service, request: Request) -> Answer:
-    """Keep the list of an artifact's files."""
+    """Store the list of an artifact's files."""
     listing = request.json_object()
     with service.store.change() as change:
         project = find_project(change.connection, request.text("projectIdentifier"))

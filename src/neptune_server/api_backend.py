@@ -11,7 +11,7 @@ from neptune_server.interface import Answer, Service, operation
 
 @operation("backend", "getClientConfig", "GET", "alpha", answer="ClientConfig", open=True)
 def get_client_config(service: Service, _: Request) -> Answer:
-    """Tell the client where everything is and how large parts of files may be."""
+    """Return the server's addresses and the size limits for parts of files."""
     return {
         "apiUrl": service.address,
         "applicationUrl": service.address,
@@ -30,13 +30,13 @@ def get_client_config(service: Service, _: Request) -> Answer:
 
 @operation("backend", "exchangeApiToken", "GET", answer="Tokens", open=True)
 def exchange_api_token(service: Service, request: Request) -> Answer:
-    """Give an access token for the API token."""
+    """Return an access token for the API token."""
     return service.tokens.exchange(request.headers.get("X-Neptune-Api-Token", ""))
 
 
 @operation("backend", "getProject", "GET", "projectIdentifier", answer="Project")
 def get_project(service: Service, request: Request) -> Answer:
-    """Describe a project, made now if need be."""
+    """Describe a project; create it if it does not exist."""
     name = request.text("projectIdentifier")
     if PROJECT_NAME.fullmatch(name):
         with service.store.change() as change:
@@ -75,14 +75,14 @@ def list_projects(service: Service, request: Request) -> Answer:
 
 @operation("backend", "listOrganizations", "GET", answer="Workspace[]")
 def list_organizations(service: Service, _: Request) -> Answer:
-    """List the workspaces: whatever stands before the slash in a project's name."""
+    """List the workspaces: the parts of project names before the slash."""
     with service.store.read() as connection:
         rows = connection.execute("SELECT DISTINCT workspace FROM project ORDER BY 1").fetchall()
     return [{"id": name, "name": name} for (name,) in rows]
 
 
 def describe(project: sqlite3.Row) -> dict[str, Any]:
-    """Return what the client wants to know of a project."""
+    """Return a project's description for the client."""
     return {
         "id": project["id"],
         "name": project["name"],

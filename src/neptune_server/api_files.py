@@ -15,13 +15,13 @@ from neptune_server.interface import FIELD, Answer, Service, operation
 
 DOWNLOAD_PATH = "/api/leaderboard/v1/downloadFileSetAttributeZip"
 
-# the client says experimentIdentifier where it uploads and experimentId elsewhere
+# the client uses experimentIdentifier for uploads and experimentId elsewhere
 FILE = ("experimentIdentifier", "attribute", "ext")
 SET_FILE = ("experimentIdentifier", "attribute", "subPath")
 
 
 def answer_errors(action: Callable[[], dict[str, Any] | None]) -> Answer:
-    """Return what an action gives, and what was wrong with its field as the client reads it."""
+    """Return an action's result, or its field error in the form that the client reads."""
     try:
         return {"errors": []} | (action() or {})
     except FieldError as error:
@@ -29,7 +29,7 @@ def answer_errors(action: Callable[[], dict[str, Any] | None]) -> Answer:
 
 
 def whole(service: Service, request: Request) -> Answer:
-    """Take a file in one piece."""
+    """Receive a whole file."""
     return answer_errors(
         lambda: file_sets.upload(
             service.store,
@@ -43,7 +43,7 @@ def whole(service: Service, request: Request) -> Answer:
 
 
 def begin(service: Service, request: Request) -> Answer:
-    """Begin a file that comes in parts."""
+    """Start the upload of a file in parts."""
     return answer_errors(
         lambda: {
             "uploadId": uploads.start(
@@ -59,7 +59,7 @@ def begin(service: Service, request: Request) -> Answer:
 
 
 def receive(service: Service, request: Request) -> Answer:
-    """Take a part of a file."""
+    """Receive a part of a file."""
     uploads.receive_part(
         service.store,
         request.text("uploadId"),
@@ -70,7 +70,7 @@ def receive(service: Service, request: Request) -> Answer:
 
 
 def end(service: Service, request: Request) -> Answer:
-    """Put the parts of a file together."""
+    """Join the parts of a file."""
     return answer_errors(lambda: uploads.finish(service.store, request.text("uploadId")))
 
 
@@ -107,7 +107,7 @@ for _prefix, _parameters in (("fileAtom", FILE), ("fileSetFile", SET_FILE)):
     "leaderboard", "uploadFileSetAttributeTar", "POST", *FIELD, "reset", answer="UploadErrors"
 )
 def upload_tar(service: Service, request: Request) -> Answer:
-    """Take many small files at once."""
+    """Receive many small files at once."""
     return answer_errors(
         lambda: file_sets.unpack(
             service.store,
@@ -140,7 +140,7 @@ def download_attribute(service: Service, request: Request) -> Answer:
 
 @operation("leaderboard", "prepareForDownloadFileSetAttributeZip", "GET", *FIELD, answer="Download")
 def prepare_download(service: Service, request: Request) -> Answer:
-    """Say where a set's archive will be: it is made while it is sent, there is no waiting."""
+    """Return the address of a set's archive; it needs no preparation, as it is made when sent."""
     name = request.text("attribute")
     with service.store.read() as connection:
         container = find_container(connection, request.text("experimentId"))
@@ -152,7 +152,7 @@ def prepare_download(service: Service, request: Request) -> Answer:
 
 @operation("leaderboard", "getDownloadPrepareRequest", "GET", "id", answer="Download")
 def get_download(service: Service, request: Request) -> Answer:
-    """Say the same again: the id is the query."""
+    """Return the same address again: the ID is the query."""
     query = request.text("id")
     return {"id": query, "downloadUrl": f"{service.address}{DOWNLOAD_PATH}?{query}"}
 

@@ -14,7 +14,7 @@ from neptune_server.series import SERIES_OPERATIONS, image_type, read_points
 ALL_OPERATIONS = SIMPLE_OPERATIONS | SERIES_OPERATIONS | FILE_OPERATIONS
 
 LONGEST_PAGE = 10_000
-"""Points of a series in one answer."""
+"""Largest number of points of a series in one answer."""
 
 
 @operation(
@@ -25,7 +25,7 @@ LONGEST_PAGE = 10_000
     answer="Experiment",
 )
 def create_experiment(service: Service, request: Request) -> Answer:
-    """Make a run, a model or a version of one."""
+    """Create a run, a model or a model version."""
     wanted = request.json_object()
     kind = member(wanted, "type", str)
     with service.store.change() as change:
@@ -59,7 +59,7 @@ def get_experiment(service: Service, request: Request) -> Answer:
 
 @operation("leaderboard", "ping", "POST", "experimentId", answer="Anything")
 def ping(service: Service, request: Request) -> Answer:
-    """Note that a container's client lives."""
+    """Record that a container's client is alive."""
     with service.store.change() as change:
         row = containers.find_container(change.connection, request.text("experimentId"))
         change.connection.execute(
@@ -101,7 +101,7 @@ def read_field(service: Service, request: Request, kind: str) -> Field:
     """Return the field that a request names.
 
     Raises:
-        RequestError: there is none of this type.
+        RequestError: there is no field of this name and type.
     """
     name = request.text("attribute")
     with service.store.read() as connection:
@@ -113,7 +113,7 @@ def read_field(service: Service, request: Request, kind: str) -> Field:
 
 
 def add_reader(name: str, kind: str, answer: str) -> None:
-    """Make an operation that returns the fields of one type."""
+    """Add an operation that returns fields of one type."""
 
     @operation("leaderboard", name, "GET", *FIELD, answer=answer)
     def get_field(service: Service, request: Request) -> Answer:
@@ -177,7 +177,7 @@ def get_string_series_values(service: Service, request: Request) -> Answer:
 
 @operation("leaderboard", "getImageSeriesValues", "GET", *PAGE, answer="ImagePoints")
 def get_image_series_values(service: Service, request: Request) -> Answer:
-    """Tell how many images a series has."""
+    """Return the number of images in a series."""
     return {"totalItemCount": read_series(service, request, "imageSeries")["totalItemCount"]}
 
 
@@ -238,7 +238,7 @@ CHOICE = ("projectIdentifier", "experimentIdentifiers:[]")
 
 @operation("leaderboard", "trashExperiments", "POST", *CHOICE, answer="ExperimentUpdate")
 def trash_experiments(service: Service, request: Request) -> Answer:
-    """Throw containers away; tables leave them out."""
+    """Move containers to the trash; tables leave them out."""
     with service.store.change() as change:
         chosen = request.texts("experimentIdentifiers")
         for name in chosen:
@@ -248,13 +248,13 @@ def trash_experiments(service: Service, request: Request) -> Answer:
 
 @operation("leaderboard", "deleteExperiments", "POST", *CHOICE, answer="ExperimentUpdate")
 def delete_experiments(service: Service, request: Request) -> Answer:
-    """Delete containers that have been thrown away."""
+    """Delete containers that are in the trash."""
     with service.store.change() as change:
         chosen = request.texts("experimentIdentifiers")
         for name in dict.fromkeys(chosen):
             row = containers.find_container(change.connection, name)
             if not row["trashed"]:
-                raise bad_request(f"{name}: only what has been trashed can be deleted")
+                raise bad_request(f"{name}: not in the trash; trash it before you delete it")
             containers.delete(change, row["id"])
     return {"errors": [], "updatedExperimentIdentifiers": chosen}
 
@@ -263,7 +263,7 @@ def delete_experiments(service: Service, request: Request) -> Answer:
     "leaderboard", "deleteAllExperiments", "POST", "projectIdentifier", answer="ExperimentUpdate"
 )
 def delete_all_experiments(service: Service, request: Request) -> Answer:
-    """Delete everything in a project that has been thrown away."""
+    """Delete everything in a project's trash."""
     with service.store.change() as change:
         project = containers.find_project(change.connection, request.text("projectIdentifier"))
         rows = change.connection.execute(

@@ -1,4 +1,4 @@
-"""HTTP around the operations: addresses, tokens, limits, errors, answers."""
+"""The HTTP layer around the operations: addresses, tokens, limits, errors, answers."""
 
 import json
 import logging
@@ -19,7 +19,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
 from starlette.types import ExceptionHandler
 
-# importing a module of operations makes them known
+# importing a module registers its operations
 from neptune_server import api_artifacts, api_backend, api_files, api_leaderboard, page
 from neptune_server.errors import RequestError, bad_request, is_disk_full, not_found
 from neptune_server.http_messages import Body, Request, Stream
@@ -31,13 +31,14 @@ from neptune_server.uploads import LARGEST_PART
 __all__ = ["api_artifacts", "api_backend", "api_files", "api_leaderboard", "application"]
 
 LARGEST_JSON = 128 * 1024 * 1024
-"""Bytes: a thousand texts of the client's longest, none of them ASCII."""
+"""Largest JSON body in bytes: room for a thousand texts of the client's maximum, none ASCII."""
 
 SMALL_BODY = 1024 * 1024
-"""Bytes, where nothing but words is sent; also what is written at a time."""
+"""Largest body in bytes of requests that send no data; also the size of a write to the disk."""
 
 KEPT_IN_MEMORY = 8 * 1024 * 1024
-"""Bytes of a body; a larger one goes to the disk. The client's parts of files have five million."""
+"""Bytes of a body kept in memory; larger bodies go to the disk. The client sends files in parts of
+five million bytes."""
 
 LONGEST_QUERY = 64 * 1024
 
@@ -45,7 +46,7 @@ REFRESH_PATH = f"{REALM}/protocol/openid-connect/token"
 SIGNALS_PATH = "/api/notifications/v1/runs/{rest:path}"
 
 SHOWN_BY_CLIENT = (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
-"""Refusals that nobody expects: a header makes the client print them."""
+"""Unexpected refusals, which get a header that makes the client print them."""
 
 log = logging.getLogger(__name__)
 
@@ -56,8 +57,8 @@ def application(service: Service, page_hosts: frozenset[str]) -> Starlette:
     """Return the whole server as an application.
 
     Args:
-        service: what the operations work with.
-        page_hosts: names under which the page is open to all; none if it asks for the token.
+        service: data and tokens for the operations.
+        page_hosts: host names for which the page asks for no token; none if it always asks.
     """
     guard = Middleware(PageGuard, page_hosts, service.tokens)
     small = Middleware(BodyLimit, SMALL_BODY)
@@ -72,7 +73,7 @@ def application(service: Service, page_hosts: frozenset[str]) -> Starlette:
         Route(SIGNALS_PATH, no_signals, methods=["GET", "POST"]),
     ]
     routes += [page_route(path) for path in (*page.FILES, *page.VIEWS)]
-    # one wants exactly the errors of its class, the other those of every exception
+    # `Any`, because each handler accepts another type of exception
     handlers: dict[Any, ExceptionHandler] = {
         RequestError: refuse,
         HTTPException: refuse_by_status,
@@ -86,7 +87,7 @@ def application(service: Service, page_hosts: frozenset[str]) -> Starlette:
         exception_handlers=handlers,
         middleware=[Middleware(SafeHeaders), Middleware(Deadlines)],
     )
-    # an address means one thing
+    # each page has one address only
     made.router.redirect_slashes = False
     return made
 
@@ -95,7 +96,7 @@ def application(service: Service, page_hosts: frozenset[str]) -> Starlette:
 
 
 def operation_route(service: Service, operation: Operation) -> Route:
-    """Return the address of an operation; its token is looked at before its body is read."""
+    """Return an operation's route; it checks the token before it reads the body."""
 
     def check(request: HTTPRequest) -> None:
         if not operation.open:
@@ -111,7 +112,7 @@ def operation_route(service: Service, operation: Operation) -> Route:
 
 
 def document_route(part: str) -> Route:
-    """Return the address of a document that the client builds itself from."""
+    """Return the route of a Swagger document, from which the client builds its methods."""
 
     async def document(_: HTTPRequest) -> Response:
         return JSONResponse(swagger(part))
@@ -120,7 +121,7 @@ def document_route(part: str) -> Route:
 
 
 def page_route(path: str) -> Route:
-    """Return the address of one of the page's files."""
+    """Return the route of one of the page's files."""
 
     def file(request: HTTPRequest) -> Response:
         return respond(page.read_file(path, request.path_params))
@@ -129,17 +130,17 @@ def page_route(path: str) -> Route:
 
 
 async def no_signals(_: HTTPRequest) -> Response:
-    """Refuse to connect: the client then goes on without, nobody stops runs from here."""
+    """Refuse the connection; the client then continues without stop signals."""
     raise RequestError(HTTPStatus.FORBIDDEN, "this server sends no signals")
 
 
 def refresh(service: Service, request: Request) -> Answer:
-    """Give a new access token, in the words of RFC 6749."""
+    """Return a new access token in the format of RFC 6749."""
     form = parse_qs(request.body.read().decode("latin-1"))
     try:
         return service.tokens.refresh(form.get("refresh_token", [""])[-1])
     except RequestError:
-        # the client then exchanges its API token anew
+        # the client then exchanges its API token again
         raise bad_request("invalid_grant") from None
 
 
@@ -149,8 +150,8 @@ def refresh(service: Service, request: Request) -> Answer:
 def endpoint(
     service: Service, act: Act, check: Callable[[HTTPRequest], None] | None = None
 ) -> Callable[[HTTPRequest], Awaitable[Response]]:
-    """Return what answers requests by an action, in a thread once all of a request is here."""
-    # on the disk of the data, where there is room for files or the server says so
+    """Return a handler that runs an action in a thread once the whole request has arrived."""
+    # on the disk that holds the data: if it is full, the server reports that
     folder = str(service.store.contents.folder)
 
     async def answer(request: HTTPRequest) -> Response:
@@ -167,10 +168,10 @@ def endpoint(
 
 
 def check_query(query: bytes) -> None:
-    """Refuse a query that cannot be read.
+    """Check that a query can be read.
 
     Raises:
-        RequestError: it is too long, or not UTF-8.
+        RequestError: the query is too long, or not UTF-8.
     """
     if len(query) > LONGEST_QUERY:
         raise RequestError(HTTPStatus.REQUEST_URI_TOO_LONG, "the query is too long")
@@ -181,9 +182,9 @@ def check_query(query: bytes) -> None:
 
 
 async def receive(stream: AsyncIterator[bytes], file: IO[bytes]) -> int:
-    """Write a body to a file, ready to be read, and return its bytes.
+    """Write a body to a file, ready to be read, and return its size in bytes.
 
-    Slow clients are waited for here, where they hold no thread.
+    Waiting for slow clients happens here, where it blocks no thread.
     """
     size, waiting = 0, bytearray()
     async for data in stream:
@@ -198,7 +199,7 @@ async def receive(stream: AsyncIterator[bytes], file: IO[bytes]) -> int:
 
 
 def respond(answer: Answer) -> Response:
-    """Return an answer as what is sent."""
+    """Return an answer as an HTTP response."""
     if not isinstance(answer, Stream):
         return Response(as_json(answer), media_type="application/json")
     headers = {}
@@ -210,7 +211,7 @@ def respond(answer: Answer) -> Response:
 
 
 def as_json(answer: Any) -> bytes:
-    """Return JSON; a number that is not finite, which JSON does not know, is null."""
+    """Return JSON; numbers that are not finite, which JSON does not have, become null."""
     try:
         return json.dumps(answer, allow_nan=False).encode()
     except ValueError:
@@ -219,7 +220,7 @@ def as_json(answer: Any) -> bytes:
 
 
 def told(pieces: Iterator[bytes]) -> Iterator[bytes]:
-    """Yield an answer's pieces; the client notices by the missing end that one cannot be had."""
+    """Yield an answer's pieces; on a failure the answer is cut short, which the client notices."""
     try:
         yield from pieces
     except FileNotFoundError:
@@ -234,7 +235,7 @@ def told(pieces: Iterator[bytes]) -> Iterator[bytes]:
 
 
 async def refuse(_: HTTPRequest, error: Exception) -> Response:
-    """Answer with what an operation refused."""
+    """Answer with an operation's refusal."""
     if not isinstance(error, RequestError):
         raise error
     content: dict[str, Any] = {"code": error.status.value, "title": error.title}
@@ -247,7 +248,7 @@ async def refuse(_: HTTPRequest, error: Exception) -> Response:
 
 
 async def refuse_by_status(request: HTTPRequest, error: Exception) -> Response:
-    """Answer with what Starlette refused, in the words of this server."""
+    """Answer with Starlette's refusal, in the format of this server."""
     if not isinstance(error, HTTPException):
         raise error
     status = HTTPStatus(error.status_code)
@@ -260,7 +261,7 @@ async def refuse_by_failure(request: HTTPRequest, error: Exception) -> Response:
     """Answer that the disk or the database cannot be used."""
     log.error("a request failed", exc_info=error)
     if isinstance(error, OSError | sqlite3.Error) and is_disk_full(error):
-        # the client tries again for as long as it was told to, and keeps its data
+        # the client retries for as long as it was configured to, and keeps its data
         title, status = "no space left on the server's disk", HTTPStatus.SERVICE_UNAVAILABLE
     else:
         title, status = "the server cannot use its files", HTTPStatus.INTERNAL_SERVER_ERROR
@@ -268,12 +269,12 @@ async def refuse_by_failure(request: HTTPRequest, error: Exception) -> Response:
 
 
 async def refuse_by_defect(request: HTTPRequest, error: Exception) -> Response:
-    """Answer that something happened which nobody thought of."""
+    """Answer that the server has a defect."""
     log.error("a request failed", exc_info=error)
-    title = "a defect of the server; see what it printed"
+    title = "a defect of the server; see its output"
     return await refuse(request, RequestError(HTTPStatus.INTERNAL_SERVER_ERROR, title))
 
 
 async def say_nothing(_: HTTPRequest, __: Exception) -> Response:
-    """Return what nobody receives: the client went away."""
+    """Return an answer that nobody receives: the client has disconnected."""
     return Response(status_code=HTTPStatus.BAD_REQUEST)

@@ -1,4 +1,4 @@
-"""Compressed tar archives on their way in, whoever made them."""
+"""Reading of compressed tar archives from clients, which may be malicious."""
 
 import gzip
 import tarfile
@@ -11,28 +11,28 @@ from neptune_server.errors import RequestError, bad_request
 from neptune_server.paths import check_path
 
 LARGEST_TAR = 64 * 1024 * 1024
-"""Bytes that an archive of small files may unpack to; the client packs five million."""
+"""Largest unpacked size of an archive in bytes; the client packs five million."""
 
 MOST_ENTRIES = 1000
-"""Files, folders and whatever else an archive holds; the client packs five hundred."""
+"""Largest number of entries of any kind in an archive; the client packs five hundred."""
 
 BROKEN = (tarfile.TarError, EOFError, zlib.error, ValueError, OverflowError, MemoryError)
-"""What Python's own reading of headers and sizes that make no sense ends in."""
+"""Exceptions that Python raises for invalid headers and sizes."""
 
 
 END: type[tarfile.HeaderError] = vars(tarfile)["EOFHeaderError"]
-"""What Python finds at an archive's end; it has no stub."""
+"""Python's exception at an archive's end; it has no type stub."""
 
 
 class StrictHeader(tarfile.TarInfo):
-    """A header that makes no sense is no end of an archive: what follows it would be lost."""
+    """Header whose errors do not count as an archive's end, so that later files are not lost."""
 
     @classmethod
     def fromtarfile(cls, archive: tarfile.TarFile) -> Self:
         """Read the next header.
 
         Raises:
-            tarfile.ReadError: there is none, and no end either.
+            tarfile.ReadError: there is neither a valid header nor the archive's end.
         """
         try:
             return super().fromtarfile(archive)
@@ -43,17 +43,17 @@ class StrictHeader(tarfile.TarInfo):
 
 
 class Bounded:
-    """A stream that breaks off where an archive unpacks to too much, headers and all."""
+    """A stream that stops when the unpacked archive, headers included, becomes too large."""
 
     def __init__(self, source: Readable) -> None:
         self._source = source
         self._left = LARGEST_TAR
 
     def read(self, size: int, /) -> bytes:
-        """Return up to so many bytes.
+        """Return up to `size` bytes.
 
         Raises:
-            RequestError: they are too many, all together.
+            RequestError: the archive is too large.
         """
         data = self._source.read(min(size, self._left + 1))
         self._left -= len(data)
@@ -63,13 +63,13 @@ class Bounded:
 
 
 class Entry:
-    """A file of an archive, whose reading may find the archive broken."""
+    """A file of an archive that may turn out to be broken while it is read."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
 
     def read(self, size: int, /) -> bytes:
-        """Return up to so many bytes.
+        """Return up to `size` bytes.
 
         Raises:
             RequestError: the archive is broken.
@@ -81,11 +81,11 @@ class Entry:
 
 
 def small_files(packed: IO[bytes]) -> Iterator[tuple[str, Readable]]:
-    """Give an archive's files with their paths, each to be read before the next.
+    """Yield an archive's files with their paths; each must be read before the next.
 
     Raises:
-        FieldError: a path is impossible.
-        RequestError: it is no such archive, or too large.
+        FieldError: a path is invalid.
+        RequestError: the data are not such an archive, or it is too large.
     """
     try:
         with (
@@ -97,7 +97,7 @@ def small_files(packed: IO[bytes]) -> Iterator[tuple[str, Readable]]:
             for number, entry in enumerate(archive, 1):
                 if number > MOST_ENTRIES:
                     raise bad_request(f"the archive has more than {MOST_ENTRIES:,} entries")
-                # a sparse file is larger than what the archive holds of it
+                # a sparse file is larger than its data in the archive
                 if entry.size < 0 or entry.size > LARGEST_TAR or entry.issparse():
                     raise bad_request("a file of the archive has an impossible size")
                 file = archive.extractfile(entry) if entry.isreg() else None
@@ -106,12 +106,12 @@ def small_files(packed: IO[bytes]) -> Iterator[tuple[str, Readable]]:
     except BROKEN:
         raise no_archive() from None
     except OSError as error:
-        # gzip's, of the format; the disk's have a number
+        # gzip's format errors have no number, the disk's errors have one
         if error.errno is not None:
             raise
         raise no_archive() from None
 
 
 def no_archive() -> RequestError:
-    """Return the refusal of what cannot be unpacked."""
+    """Return the refusal of data that cannot be unpacked."""
     return bad_request("not a compressed tar archive")

@@ -1,4 +1,4 @@
-"""Tracked files: the client's list of names and hashes, kept under one common hash."""
+"""Tracked files: the client's lists of names and hashes, each stored under one common hash."""
 
 import hashlib
 import json
@@ -12,11 +12,11 @@ from neptune_server.store import Change
 
 SIZE_BYTES = 8
 LENGTH_BYTES = 4
-"""Of numbers within a hash, the highest byte first."""
+"""Lengths of numbers in the hashed data, in bytes; the highest byte comes first."""
 
 
 def create(change: Change, project: sqlite3.Row, name: str, size: int | None) -> dict[str, Any]:
-    """Note an artifact by its hash, if it is new, and describe it."""
+    """Record an artifact by its hash if it is new, and describe it."""
     change.connection.execute(
         "INSERT OR IGNORE INTO artifact (project, hash, size) VALUES (?, ?, ?)",
         (project["id"], name, size),
@@ -27,10 +27,10 @@ def create(change: Change, project: sqlite3.Row, name: str, size: int | None) ->
 def write_files(
     change: Change, project: sqlite3.Row, name: str, listing: dict[str, Any]
 ) -> dict[str, Any]:
-    """Keep the list of an artifact's files and describe the artifact.
+    """Store the list of an artifact's files and describe the artifact.
 
     Raises:
-        RequestError: there is no such artifact, or the list is not one.
+        RequestError: there is no such artifact, or the list is malformed.
     """
     find(change.connection, project, name)
     files = check_files(listing)
@@ -44,10 +44,10 @@ def write_files(
 def create_version(
     change: Change, project: sqlite3.Row, name: str, listing: dict[str, Any]
 ) -> dict[str, Any]:
-    """Describe the artifact that an older one becomes when these files are added or replaced.
+    """Add files to an artifact, or replace them, and describe the resulting new artifact.
 
     Raises:
-        RequestError: there is no such artifact, or the list is not one.
+        RequestError: there is no such artifact, or the list is malformed.
     """
     old = read_files(change.connection, project, name)
     files = {file["filePath"]: file for file in [*old, *check_files(listing)]}
@@ -59,10 +59,10 @@ def create_version(
 
 
 def common_hash(files: list[dict[str, Any]]) -> str:
-    """Return the hash that the client computes of these files, which lie in order of their paths.
+    """Return the client's hash of these files, which are sorted by path.
 
     Source: neptune 1.14, `FileHasher.get_artifact_hash_without_metadata`
-    (neptune/internal/artifacts), which it uses where the artifacts' `apiVersion` is 2.
+    (neptune/internal/artifacts), which it uses if the artifacts' `apiVersion` is 2.
     """
     digest = hashlib.sha256()
     for file in files:
@@ -73,14 +73,14 @@ def common_hash(files: list[dict[str, Any]]) -> str:
 
 
 def with_length(text: str) -> bytes:
-    """Return a text with the number of its letters in front, as the client hashes it."""
+    """Return a text after its number of characters, as the client hashes it."""
     return len(text).to_bytes(LENGTH_BYTES) + text.encode()
 
 
 def read_files(
     connection: sqlite3.Connection, project: sqlite3.Row, name: str
 ) -> list[dict[str, Any]]:
-    """Return the list of an artifact's files, empty before it has been received.
+    """Return the list of an artifact's files; empty until it has been received.
 
     Raises:
         RequestError: there is no such artifact.
@@ -93,7 +93,7 @@ def find(connection: sqlite3.Connection, project: sqlite3.Row, name: str) -> sql
     """Return an artifact's row.
 
     Raises:
-        RequestError: there is none.
+        RequestError: there is no such artifact.
     """
     row: sqlite3.Row | None = connection.execute(
         "SELECT * FROM artifact WHERE project = ? AND hash = ?", (project["id"], name)
@@ -104,7 +104,7 @@ def find(connection: sqlite3.Connection, project: sqlite3.Row, name: str) -> sql
 
 
 def describe(row: sqlite3.Row) -> dict[str, Any]:
-    """Return what the client wants to know of an artifact."""
+    """Return an artifact's description for the client."""
     return {
         "artifactHash": row["hash"],
         "size": row["size"],
@@ -116,7 +116,7 @@ def check_files(listing: dict[str, Any]) -> list[dict[str, Any]]:
     """Return the files of a list.
 
     Raises:
-        RequestError: it is not a list of files.
+        RequestError: the list is malformed.
     """
     files = member(listing, "files", list)
     if files is None:
@@ -125,13 +125,13 @@ def check_files(listing: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def check_file(given: Any) -> dict[str, Any]:
-    """Return what is said of a file, and nothing else.
+    """Return the known members of a file's description, without any others.
 
     Raises:
-        RequestError: it is not formed so.
+        RequestError: the description is malformed.
     """
     if not isinstance(given, dict) or not isinstance(given.get("filePath"), str):
-        raise bad_request("a file is an object with a filePath")
+        raise bad_request("a file must be an object with a filePath")
     size = member(given, "size", int)
     if size is not None and not 0 <= size <= MOST_INTEGER:
         raise bad_request(f"{shown(size)}: not a file's size")
@@ -140,7 +140,7 @@ def check_file(given: Any) -> dict[str, Any]:
         if not isinstance(item, dict) or not all(
             isinstance(item.get(name), str) for name in ("key", "value")
         ):
-            raise bad_request("metadata are objects with a key and a value, both texts")
+            raise bad_request("metadata must be objects with a key and a value, both texts")
     return {
         "filePath": given["filePath"],
         "fileHash": member(given, "fileHash", str) or "",

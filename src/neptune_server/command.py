@@ -1,4 +1,4 @@
-"""The command that starts the server, its arguments, and what it says."""
+"""The command that starts the server, its arguments and its output."""
 
 import argparse
 import logging
@@ -19,7 +19,7 @@ from neptune_server.store import Store
 from neptune_server.tokens import Tokens, api_token
 
 EXIT_CODE = 2
-"""Exit status where the server could not start."""
+"""Exit status if the server cannot start."""
 
 ROOT = Path(".vestibular/neptune")
 HOST = "127.0.0.1"
@@ -32,10 +32,10 @@ PROJECT = "local/vestibular"
 
 
 def main() -> None:
-    """Serve until told to stop."""
+    """Serve until a signal stops the server."""
     arguments = parser().parse_args()
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s")
-    # nobody else reads what is written
+    # only the owner may read the files that are written
     os.umask(0o077)
     try:
         with open_root(arguments.root) as root:
@@ -52,34 +52,34 @@ def parser() -> argparse.ArgumentParser:
     """Build the parser."""
     top = argparse.ArgumentParser(
         prog="vestibular neptune-server",
-        description="Serve runs and models to the `neptune` client and to a browser. All data lie "
-        "in one folder; address and token stay the same when the server is started again.",
+        description="Serve runs and models to the `neptune` client and to a browser. All data are "
+        "in one folder; address and token stay the same when the server restarts.",
     )
     top.add_argument(
-        "--root", type=Path, default=ROOT, metavar="DIR", help="folder of all data (%(default)s)"
+        "--root", type=Path, default=ROOT, metavar="DIR", help="folder for all data (%(default)s)"
     )
     top.add_argument(
         "--port",
         type=port_number,
         metavar="N",
-        help=f"port; 0 for any that is free (the last one used, at first {PORT})",
+        help=f"port; 0 for any free one (default: the last one used, at first {PORT})",
     )
     top.add_argument(
         "--host",
         default=HOST,
         metavar="NAME",
-        help="address to listen at (%(default)s); the connection is not encrypted, and at any "
-        "other address the page asks for the token",
+        help="address to listen on (%(default)s); the connection is not encrypted; on any other "
+        "address than this machine's, the page asks for the token",
     )
     top.add_argument(
-        "--new-token", action="store_true", help="make a new token; the old one is refused then"
+        "--new-token", action="store_true", help="make a new token; the old one becomes invalid"
     )
     top.add_argument(
         "--access-seconds",
         type=positive,
         default=ACCESS_SECONDS,
         metavar="N",
-        help="how long a client is let in before it must renew its access (%(default)s)",
+        help="seconds after which a client must renew its access token (%(default)s)",
     )
     top.add_argument("--version", action="version", version=f"neptune_server {__version__}")
     return top
@@ -88,7 +88,7 @@ def parser() -> argparse.ArgumentParser:
 def port_number(text: str) -> int:
     """Return a port."""
     if not text.isascii() or not text.isdigit() or int(text) > MOST_PORT:
-        raise argparse.ArgumentTypeError(f"a port is a number from 0 to {MOST_PORT}")
+        raise argparse.ArgumentTypeError(f"must be a number from 0 to {MOST_PORT}")
     return int(text)
 
 
@@ -100,7 +100,7 @@ def positive(text: str) -> int:
 
 
 def serve(root: RootFolder, arguments: argparse.Namespace) -> None:
-    """Answer requests until a signal comes.
+    """Answer requests until a signal stops the server.
 
     Raises:
         StartError: the port or the data cannot be used.
@@ -125,22 +125,22 @@ def serve(root: RootFolder, arguments: argparse.Namespace) -> None:
             answer(made, listening, lambda: greet(address, root))
             print("stopped", file=sys.stderr)
         finally:
-            # waits for the change that is being written
+            # waits for a change that is being written
             store.close()
 
 
 def address_of(host: str, port: int) -> str:
-    """Return the address that clients are told."""
+    """Return the server's address for clients."""
     if host in EVERYWHERE:
         host = socket.gethostname()
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def greet(address: str, root: RootFolder) -> None:
-    """Say where the server is, and what to export; the token itself stays in its file."""
-    print(f"# {address}/ shows the runs; all data lie in {root.path}; Ctrl-C stops the server")
+    """Print the server's address and the variables to export; the token stays in its file."""
+    print(f"# {address}/ shows the runs; all data are in {root.path}; Ctrl-C stops the server")
     print("# in another terminal:")
     print(f'export NEPTUNE_API_TOKEN="$(cat {shlex.quote(str(root.token))})"')
     print(f"export NEPTUNE_PROJECT={PROJECT}")
-    print("# scripts of your own that use the client also need, since this is plain http:")
+    print("# your own scripts that use the client also need this, since this is plain http:")
     print("export OAUTHLIB_INSECURE_TRANSPORT=1", flush=True)

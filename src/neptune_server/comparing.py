@@ -1,4 +1,4 @@
-"""What a comparison in a query means for a field: by its type, and within bounds."""
+"""Comparisons of fields with values in a query, by the field's type and within limits."""
 
 import operator
 import re
@@ -43,20 +43,20 @@ TYPE_NAMES = {
     "stringSeries": ("stringSeries",),
     "artifact": ("artifact",),
 }
-"""The types of fields that a query means by its word for a type."""
+"""Types of fields by the name of a type in a query."""
 
 STATES = {"active": "running", "running": "running", "inactive": "idle", "idle": "idle"}
 UNITS = {"h": "hours", "d": "days", "w": "weeks"}
 RELATIVE_TIME = re.compile(r"-(\d{1,5})([hdw])")
 
 LONGEST_PATTERN = 1000
-"""Characters of a regular expression."""
+"""Largest number of characters in a regular expression."""
 
 MOST_REPEATS = 1000
-"""RE2's own bound; what is above it, RE2 takes for plain text."""
+"""RE2's own limit for repetitions; RE2 reads a larger count as plain text."""
 
 PATTERN_BYTES = 8 * 1024 * 1024
-"""What a regular expression may take once it is compiled."""
+"""Memory limit of a compiled regular expression in bytes."""
 
 REPEAT = re.compile(r"\{(\d+)(?:,(\d*))?\}")
 
@@ -84,7 +84,7 @@ class Comparison:
         self._pattern = compiled(text) if relation == "MATCHES" else None
 
     def holds(self, field: Field | None) -> bool | None:
-        """Tell whether a field is as it says; None where there is no such field."""
+        """Return whether a field satisfies the comparison; None if there is no such field."""
         if field is None or field.value is None:
             return None
         if self._types is not None and field.type not in self._types:
@@ -103,8 +103,8 @@ class Comparison:
             return self._relation == "CONTAINS"
         if self._relation in TEXT_RELATIONS:
             return isinstance(field.value, str)
-        # a number in a query is no text to be put in order, unless it says so: the client does,
-        # to go on where a long table was cut
+        # texts have no order unless the query names the type string; the client does that to
+        # continue a long table at the place where it was cut
         in_order = self._relation in ORDER_RELATIONS and field.type not in ORDERED
         return not in_order or (self._types == ("string",) and field.type == "string")
 
@@ -115,7 +115,7 @@ class Comparison:
 
 
 def read_value(kind: str, text: str) -> Any:
-    """Return what a query's word means beside a field of a type; None if it means nothing there."""
+    """Return a query's value as a field's type; None if it is not a value of this type."""
     if kind == "bool":
         return {"true": True, "false": False}.get(text.lower())
     if kind == "experimentState":
@@ -131,7 +131,7 @@ def read_value(kind: str, text: str) -> Any:
 
 
 def read_time(text: str) -> datetime | None:
-    """Return a time written as ISO 8601, or as `-2d`: two days ago; None if it is neither."""
+    """Return a time written as ISO 8601 or as `-2d` (two days ago); None if it is neither."""
     relative = RELATIVE_TIME.fullmatch(text)
     try:
         if relative is not None:
@@ -143,14 +143,14 @@ def read_time(text: str) -> datetime | None:
 
 
 def compiled(pattern: str) -> Any:
-    """Return a regular expression that takes a time linear in the text, whatever it says.
+    """Return a regular expression whose matching time is always linear in the text.
 
     Raises:
-        RequestError: it is none, or too large.
+        RequestError: the pattern is not a regular expression, or too large.
     """
     counts = [int(count) for pair in REPEAT.findall(pattern) for count in pair if count]
     if len(pattern) > LONGEST_PATTERN or any(count > MOST_REPEATS for count in counts):
-        raise bad_request(f"{shown(pattern)}: too large a regular expression")
+        raise bad_request(f"{shown(pattern)}: the regular expression is too large")
     options = re2.Options()
     options.max_mem = PATTERN_BYTES
     options.log_errors = False

@@ -1,4 +1,4 @@
-"""Projects, and what they contain: runs, models and versions of models."""
+"""Projects, and the containers in them: runs, models and model versions."""
 
 import json
 import re
@@ -12,22 +12,22 @@ from neptune_server.http_messages import member
 from neptune_server.store import Change
 
 OWNER = "local"
-"""Whom everything belongs to: there is one token, and so one user."""
+"""Owner of everything: there is one token, and so one user."""
 
 STAGES = ("none", "staging", "production", "archived")
 
 PROJECT_NAME = re.compile(r"(\w[\w.-]{0,99})/(\w[\w.-]{0,99})")
 MODEL_KEY = re.compile(r"(?!\d+\Z)\w{1,100}", re.ASCII)
-"""Not of digits alone: the model's identifier would be that of a run."""
+"""A model's key; with digits only, the model's identifier could be that of a run."""
 KEY_LENGTH = 4
-"""Letters of a project's key, which begins the identifiers of what it contains."""
+"""Letters of a project's key, with which the identifiers of its containers begin."""
 
 
 def find_project(connection: sqlite3.Connection, identifier: str) -> sqlite3.Row:
-    """Return a project by its id or by `workspace/name`.
+    """Return a project by its ID or by `workspace/name`.
 
     Raises:
-        RequestError: there is none.
+        RequestError: there is no such project.
     """
     row: sqlite3.Row | None = connection.execute(
         "SELECT * FROM project WHERE id = ? OR workspace || '/' || name = ?",
@@ -39,10 +39,10 @@ def find_project(connection: sqlite3.Connection, identifier: str) -> sqlite3.Row
 
 
 def open_project(change: Change, name: str) -> sqlite3.Row:
-    """Return the project `workspace/name`, made now if need be: this server asks for no forms.
+    """Return the project `workspace/name`; create it if it does not exist.
 
     Raises:
-        RequestError: the name is not one.
+        RequestError: the name is malformed.
     """
     parts = PROJECT_NAME.fullmatch(name)
     if parts is None:
@@ -65,7 +65,7 @@ def open_project(change: Change, name: str) -> sqlite3.Row:
 
 
 def new_project_key(connection: sqlite3.Connection, title: str) -> str:
-    """Return a key that no other project has: the title's first letters, and a number."""
+    """Return a key that no other project has: the title's first letters, if need be a number."""
     letters = re.sub("[^A-Z]", "", title.upper())[:KEY_LENGTH] or "P"
     keys = {key for (key,) in connection.execute("SELECT key FROM project")}
     key, number = letters, 1
@@ -76,16 +76,16 @@ def new_project_key(connection: sqlite3.Connection, title: str) -> str:
 
 
 def find_container(connection: sqlite3.Connection, identifier: str) -> sqlite3.Row:
-    """Return a container by its id or by `workspace/project/SHORT-ID`.
+    """Return a container by its ID or by `workspace/project/SHORT-ID`.
 
     Raises:
-        RequestError: there is none.
+        RequestError: there is no such container.
     """
     row: sqlite3.Row | None = connection.execute(
         "SELECT * FROM container WHERE id = ?", (identifier,)
     ).fetchone()
     if row is None:
-        # no index knows these names; clients ask by name once, when they begin
+        # no index has these names, but clients only ask by name once, at their start
         row = connection.execute(
             "SELECT container.* FROM container JOIN project ON project.id = project "
             "WHERE workspace || '/' || name || '/' || short_id = :identifier "
@@ -100,7 +100,7 @@ def find_container(connection: sqlite3.Connection, identifier: str) -> sqlite3.R
 
 
 def describe(connection: sqlite3.Connection, container: sqlite3.Row) -> dict[str, Any]:
-    """Return what the client wants to know of a container when it opens it."""
+    """Return a container's description for the client that opens it."""
     project = find_project(connection, container["project"])
     return {
         "id": container["id"],
@@ -115,7 +115,7 @@ def describe(connection: sqlite3.Connection, container: sqlite3.Row) -> dict[str
 def create_run(
     change: Change, project: sqlite3.Row, custom_id: str | None, git: dict[str, Any] | None
 ) -> str:
-    """Return the id of a new run, or of the run that bears the client's own id already."""
+    """Return the ID of a new run, or of the existing run with the client's own ID."""
     known = change.connection.execute(
         "SELECT id FROM container WHERE project = ? AND type = 'run' AND custom_id = ?",
         (project["id"], custom_id),
@@ -137,10 +137,10 @@ def create_run(
 
 
 def check_git(given: dict[str, Any]) -> dict[str, Any]:
-    """Return what a client says of the commit that a run was made from, and nothing else.
+    """Return the known members of a client's description of a run's commit, without any others.
 
     Raises:
-        RequestError: it is not formed so.
+        RequestError: the description is malformed.
     """
     commit = member(given, "commit", dict) or {}
     names = ("commitId", "message", "authorName", "authorEmail", "commitDate")
@@ -156,19 +156,17 @@ def check_git(given: dict[str, Any]) -> dict[str, Any]:
 
 
 def create_model(change: Change, project: sqlite3.Row, key: str) -> str:
-    """Return the id of a new model.
+    """Return the ID of a new model.
 
     Raises:
         RequestError: the key is malformed or taken.
     """
     if MODEL_KEY.fullmatch(key) is None:
-        raise bad_request(
-            f"{key!r}: a model's key is of letters, digits and _, not of digits alone"
-        )
+        raise bad_request(f"{key!r}: a model's key has letters, digits and _, and not only digits")
     short_id = f"{project['key']}-{key}"
     for table, reason in (
-        ("container", "there is one already"),
-        ("gone", "there was one, and names of what was deleted are not given again"),
+        ("container", "exists already"),
+        ("gone", "was deleted, and names of deleted models are not used again"),
     ):
         taken = change.connection.execute(
             f"SELECT 1 FROM {table} WHERE project = ? AND short_id = ?",  # noqa: S608 - see above
@@ -183,10 +181,10 @@ def create_model(change: Change, project: sqlite3.Row, key: str) -> str:
 
 
 def create_model_version(change: Change, project: sqlite3.Row, model: sqlite3.Row) -> str:
-    """Return the id of a model's next version.
+    """Return the ID of a model's next version.
 
     Raises:
-        RequestError: the parent is no model of this project.
+        RequestError: the parent is not a model of this project.
     """
     if model["type"] != "model" or model["project"] != project["id"]:
         raise bad_request(f"{model['short_id']}: not a model of {project['name']}")
@@ -199,7 +197,7 @@ def create_model_version(change: Change, project: sqlite3.Row, model: sqlite3.Ro
 
 
 def common_fields(short_id: str) -> dict[str, tuple[str, object]]:
-    """Return the fields that everything but a project starts with."""
+    """Return the initial fields of every container that is not a project."""
     return {
         "sys/group_tags": ("stringSet", "[]"),
         "sys/name": ("string", short_id),
@@ -209,7 +207,7 @@ def common_fields(short_id: str) -> dict[str, tuple[str, object]]:
 
 
 def next_short_id(connection: sqlite3.Connection, parent: str, prefix: str) -> str:
-    """Return an identifier that none of a parent's children has, or ever had."""
+    """Return an identifier that no child of the parent has or ever had."""
     (number,) = connection.execute(
         "INSERT INTO last_number (parent, number) VALUES (?, 1) "
         "ON CONFLICT DO UPDATE SET number = number + 1 RETURNING number",
@@ -227,7 +225,7 @@ def insert_container(
     parent: str,
     custom_id: str | None = None,
 ) -> None:
-    """Write a new container's row."""
+    """Insert a new container's row."""
     change.connection.execute(
         "INSERT INTO container "
         "(id, project, type, short_id, parent, custom_id, created, modified, pinged) "
@@ -245,7 +243,7 @@ def insert_container(
 
 
 def set_fields(change: Change, container: str, fields: dict[str, tuple[str, object]]) -> None:
-    """Write a new container's own fields, given as type and stored value."""
+    """Insert a new container's fields, given as type and stored value."""
     change.connection.executemany(
         "INSERT INTO attribute (container, name, type, value) VALUES (?, ?, ?, ?)",
         [(container, name, kind, value) for name, (kind, value) in fields.items()],
@@ -253,7 +251,7 @@ def set_fields(change: Change, container: str, fields: dict[str, tuple[str, obje
 
 
 def touch(change: Change, container: str) -> None:
-    """Note that a container has changed and that its client lives."""
+    """Record that a container has changed and that its client is alive."""
     change.connection.execute(
         "UPDATE container SET modified = ?, pinged = ? WHERE id = ?",
         (change.time, change.time, container),
@@ -261,22 +259,22 @@ def touch(change: Change, container: str) -> None:
 
 
 def trash(change: Change, container: sqlite3.Row) -> None:
-    """Mark a container as thrown away; its data stay until `delete`.
+    """Move a container to the trash; its data stay until `delete`.
 
-    The client's own id for it is free then: who comes with it again means a new run.
+    The client's own ID of a run is then free: the next run with this ID is a new run.
 
     Raises:
-        RequestError: it is a project, which holds all the others.
+        RequestError: the container is a project.
     """
     if container["type"] == "project":
-        raise bad_request(f"{container['short_id']}: a project cannot be thrown away")
+        raise bad_request(f"{container['short_id']}: a project cannot be trashed")
     change.connection.execute(
         "UPDATE container SET trashed = 1, custom_id = NULL WHERE id = ?", (container["id"],)
     )
 
 
 def delete(change: Change, container: str) -> None:
-    """Remove a container with all it holds, and a model's versions with it."""
+    """Remove a container with all its data, and a model's versions with it."""
     children = change.connection.execute(
         "SELECT id FROM container WHERE parent = ? AND type = 'modelVersion'", (container,)
     ).fetchall()

@@ -1,4 +1,4 @@
-"""Files' bytes on the disk, under names that the server draws itself."""
+"""The bytes of files on the disk, under random names that the server chooses."""
 
 import contextlib
 import errno
@@ -12,17 +12,17 @@ CHUNK_BYTES = 1024 * 1024
 
 
 class Readable(Protocol):
-    """What bytes can be read from, a part at a time."""
+    """A source of bytes that is read piece by piece."""
 
     def read(self, size: int, /) -> bytes:
-        """Return up to so many bytes, none at the end."""
+        """Return up to `size` bytes, none at the end."""
 
 
 class Contents:
-    """A folder of contents. What a client calls its files stays in the database.
+    """A folder of contents; a client's own names of its files are stored only in the database.
 
-    So no name that a client sends can lead outside the folder. The folder itself is opened once:
-    neither a link in its place nor one within it is followed.
+    No name that a client sends can therefore lead outside the folder. The folder itself is opened
+    once: neither a link in its place nor a link within it is followed.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -40,7 +40,7 @@ class Contents:
         return self._open(name, os.O_RDONLY, "rb")
 
     def update(self, name: str) -> BinaryIO:
-        """Return a content's file, open for writing at any place."""
+        """Return a content's file, open for writing at any offset."""
         return self._open(name, os.O_RDWR, "r+b")
 
     def _open(self, name: str, flags: int, mode: str) -> BinaryIO:
@@ -49,7 +49,7 @@ class Contents:
         return cast(BinaryIO, os.fdopen(descriptor, mode))
 
     def receive(self, source: Readable) -> tuple[str, int]:
-        """Write all of a source and return the content's name and size in bytes."""
+        """Store all bytes of a source; return the content's name and size in bytes."""
         name, file = self.create()
         try:
             with file:
@@ -61,14 +61,14 @@ class Contents:
         return name, size
 
     def keep(self, file: BinaryIO) -> None:
-        """Close a content's file once its bytes and its name are on the disk."""
+        """Close a content's file after its bytes and its name are safely on the disk."""
         file.flush()
         os.fsync(file.fileno())
         file.close()
         os.fsync(self._handle)
 
     def remove(self, name: str) -> None:
-        """Remove a content; who is reading it still reads to its end."""
+        """Remove a content; readers that have it open can still read to its end."""
         with contextlib.suppress(FileNotFoundError):
             os.unlink(checked(name), dir_fd=self._handle)
 
@@ -76,7 +76,7 @@ class Contents:
         """Remove what a killed server left behind: contents that no row names.
 
         Returns:
-            how many files there are that the server cannot have written; they stay.
+            number of files that the server cannot have written; they stay.
         """
         foreign = 0
         with os.scandir(self._handle) as entries:
@@ -89,12 +89,12 @@ class Contents:
         return foreign
 
     def close(self) -> None:
-        """Let go of the folder."""
+        """Close the folder."""
         os.close(self._handle)
 
 
 def is_drawn(name: str) -> bool:
-    """Tell whether a name is one that `Contents.create` draws."""
+    """Return whether `Contents.create` could have chosen a name."""
     try:
         drawn = uuid.UUID(name)
     except ValueError:
@@ -106,7 +106,7 @@ def checked(name: str) -> str:
     """Return the name of a content.
 
     Raises:
-        FileNotFoundError: it is none, whoever wrote it into the database.
+        FileNotFoundError: the database holds a name that the server cannot have chosen.
     """
     if not is_drawn(name):
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), name)
@@ -114,7 +114,7 @@ def checked(name: str) -> str:
 
 
 def copy(source: Readable, target: BinaryIO) -> int:
-    """Copy to the end and return the bytes that were copied."""
+    """Copy all bytes and return their number."""
     size = 0
     while data := source.read(CHUNK_BYTES):
         target.write(data)

@@ -1,4 +1,4 @@
-"""The SQLite database: what can be seen from outside, and transactions from many threads."""
+"""The SQLite database: checks before it is opened, and transactions from many threads."""
 
 import contextlib
 import os
@@ -14,16 +14,16 @@ from neptune_server.schema import SCHEMA_VERSION, TABLES, create, migrate
 
 HEADER = b"SQLite format 3\0"
 VERSION_PLACE = slice(60, 64)
-"""Of a database's own version number, within its first page."""
+"""Place of a database's user version within its first page."""
 LOG_HEADER_BYTES = 32
 FRAME_HEADER_BYTES = 24
 
 
 def stored_version(path: Path, log: Path) -> int:
-    """Return a database's version number without opening it: SQLite would change its files.
+    """Return a database's version number without opening it, since SQLite would change its files.
 
     Returns:
-        the highest that its file or its log of changes has, 0 where there is no database.
+        the highest version in its file or its write-ahead log; 0 if there is no database.
 
     Raises:
         StartError: the file is not a database.
@@ -51,7 +51,7 @@ def stored_version(path: Path, log: Path) -> int:
 
 
 def is_own(path: Path) -> bool:
-    """Tell whether a file is a database of this server, by its tables."""
+    """Return whether a file is a database of this server, judged by its tables."""
     if not path.is_file():
         return False
     wanted = set(re.findall(r"CREATE TABLE (\w+)", TABLES))
@@ -64,13 +64,13 @@ def is_own(path: Path) -> bool:
 
 
 class Database:
-    """One writer at a time, any number of readers, each seeing one state of the data."""
+    """One writer at a time and any number of readers, each with a consistent view of the data."""
 
     def __init__(self, path: Path) -> None:
         """Open or create the database.
 
         Raises:
-            StartError: the file is not such a database, or is damaged.
+            StartError: the file is not a database of this server, or is damaged.
         """
         self._path = path
         self._write_lock = threading.Lock()
@@ -83,9 +83,9 @@ class Database:
 
     @contextlib.contextmanager
     def write(self) -> Iterator[sqlite3.Connection]:
-        """Change the data: all of it or, on an exception, nothing.
+        """Change the data in a transaction; an exception rolls it back.
 
-        When the block has been left, the change is on the disk.
+        After the block, the change is on the disk.
         """
         with self._write_lock:
             self._writer.execute("BEGIN IMMEDIATE")
@@ -93,14 +93,14 @@ class Database:
                 yield self._writer
                 self._writer.execute("COMMIT")
             except BaseException:
-                # a full disk makes SQLite roll back by itself
+                # on a full disk, SQLite rolls back by itself
                 if self._writer.in_transaction:
                     self._writer.execute("ROLLBACK")
                 raise
 
     @contextlib.contextmanager
     def read(self) -> Iterator[sqlite3.Connection]:
-        """Look at the data as they are at this moment, undisturbed by writers."""
+        """Read the data in their present state, unaffected by writers."""
         try:
             connection = self._readers.get_nowait()
         except queue.Empty:
@@ -114,7 +114,7 @@ class Database:
             self._readers.put(connection)
 
     def close(self) -> None:
-        """Close every connection that is not in use; the last one tidies the log away."""
+        """Close all idle connections; closing the last one removes the write-ahead log."""
         with contextlib.suppress(queue.Empty):
             while True:
                 self._readers.get_nowait().close()
@@ -125,7 +125,7 @@ class Database:
         connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
         connection.row_factory = sqlite3.Row
         connection.execute("PRAGMA journal_mode = WAL")
-        # a commit returns when the log is on the disk: not even a power cut takes it back
+        # a commit returns when the log is on the disk, and so survives a power failure
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")
         return connection

@@ -1,4 +1,4 @@
-"""Files on their way out: one as it is, or a set as a zip archive that is made while it is sent."""
+"""Downloads: a single file as it is, or a set as a zip archive that is made while it is sent."""
 
 import io
 import sqlite3
@@ -14,47 +14,47 @@ FIRST_ZIP_YEAR = 1980
 LAST_ZIP_YEAR = 2107
 
 FOLDER_ATTRIBUTES = 0o40755 << 16 | 0x10
-"""A folder to Unix and to MS-DOS."""
+"""Attributes of a folder for Unix and for MS-DOS."""
 
 
 class Pieces(io.RawIOBase):
-    """A file to be written whose bytes are taken away piece by piece."""
+    """A writable file whose bytes are collected piece by piece."""
 
     def __init__(self) -> None:
         self._pieces: list[bytes] = []
 
     def writable(self) -> bool:
-        """It can be written, and neither read nor wound back."""
+        """Return true; it can be neither read nor rewound."""
         return True
 
     def write(self, data: Any, /) -> int:
-        """Take bytes in."""
+        """Append bytes."""
         self._pieces.append(bytes(data))
         return len(self._pieces[-1])
 
     def take(self) -> bytes:
-        """Return what was written since the last time."""
+        """Return the bytes written since the last call."""
         data = b"".join(self._pieces)
         self._pieces.clear()
         return data
 
 
 def file_pieces(file: BinaryIO) -> Iterator[bytes]:
-    """Yield an open file's bytes and close it."""
+    """Yield an open file's bytes, then close it."""
     with file:
         while data := file.read(CHUNK_BYTES):
             yield data
 
 
 def zip_pieces(contents: Contents, files: list[sqlite3.Row], modified: int) -> Iterator[bytes]:
-    """Yield a zip archive of a set's files, uncompressed: weights do not shrink.
+    """Yield a zip archive of a set's files, uncompressed because weights do not compress.
 
     As in the hosted service's archives, each folder has an entry, and `/` stands for the set.
 
     Args:
-        contents: where the files' bytes are.
+        contents: the files' bytes.
         files: rows of `file`.
-        modified: when the set was changed last, in milliseconds since 1970, for the folders.
+        modified: when the set was last changed, in milliseconds since 1970, for the folders.
     """
     pieces = Pieces()
     folders = {f"{folder}/" for row in files for folder in paths_above(row["path"])}
@@ -75,7 +75,7 @@ def zip_pieces(contents: Contents, files: list[sqlite3.Row], modified: int) -> I
 
 
 def zip_time(milliseconds: int) -> tuple[int, int, int, int, int, int]:
-    """Return a time as zip archives have it."""
+    """Return a time in the format of zip archives."""
     moment = datetime.fromtimestamp(milliseconds / 1000, UTC)
     return (
         min(max(moment.year, FIRST_ZIP_YEAR), LAST_ZIP_YEAR),

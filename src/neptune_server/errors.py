@@ -1,24 +1,24 @@
-"""What goes wrong at start, and what a request is refused for."""
+"""Errors at the server's start, and refusals of requests."""
 
 import errno
 import sqlite3
 from http import HTTPStatus
 
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-"""What the system says when a file cannot grow: no room, no quota, a limit on its size."""
+"""The system's errors when a file cannot grow: no space, no quota, or a limit on its size."""
 
 
 class StartError(Exception):
-    """The server cannot start; the text says where, what and what to do."""
+    """The server cannot start; the text names the place, the fault and the remedy."""
 
 
 class RequestError(Exception):
     """A request is refused.
 
     Attributes:
-        status: HTTP's status.
-        title: one line for whoever reads the client's output.
-        error_type: a word that the client acts on, as in `EXPERIMENT_NOT_FOUND`.
+        status: the HTTP status.
+        title: one line of text, for the client's output.
+        error_type: a code that the client acts on, such as `EXPERIMENT_NOT_FOUND`.
     """
 
     def __init__(self, status: HTTPStatus, title: str, error_type: str | None = None) -> None:
@@ -29,29 +29,29 @@ class RequestError(Exception):
 
 
 def bad_request(title: str) -> RequestError:
-    """Return the refusal of a request that makes no sense."""
+    """Return the refusal of an invalid request."""
     return RequestError(HTTPStatus.BAD_REQUEST, title)
 
 
 def not_found(title: str) -> RequestError:
-    """Return the refusal of a request for something that is not there."""
+    """Return the refusal of a request for something that does not exist."""
     return RequestError(HTTPStatus.NOT_FOUND, title)
 
 
 def request_timeout() -> RequestError:
-    """Return the refusal of a request that does not come to its end."""
-    return RequestError(HTTPStatus.REQUEST_TIMEOUT, "the request stands still")
+    """Return the refusal of a request that stops before its end."""
+    return RequestError(HTTPStatus.REQUEST_TIMEOUT, "the request body stopped arriving in time")
 
 
 def too_large(limit: int) -> RequestError:
-    """Return the refusal of a body that is too long."""
+    """Return the refusal of a body that is too large."""
     return RequestError(
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the body is larger than {limit:,} bytes"
     )
 
 
 def is_disk_full(error: OSError | sqlite3.Error) -> bool:
-    """Tell whether a failure means that the disk has no room left."""
+    """Return whether a failure means that the disk is full."""
     if isinstance(error, OSError):
         return error.errno in DISK_FULL
     return getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL

@@ -1,4 +1,4 @@
-"""Fields of runs and models as the client reads them: simple values, series, files, sets."""
+"""Fields of runs and models in the client's format: simple values, series, files, sets."""
 
 import datetime
 import json
@@ -11,7 +11,7 @@ from neptune_server.checks import TIMES
 from neptune_server.store import now
 
 FIRST_MOMENT = datetime.datetime(1970, 1, 1)
-"""In UTC, as all times here; times that do not say so are written in half the time."""
+"""In UTC, like all times here; times without a time zone are written twice as fast."""
 
 SIMPLE_TYPES = ("float", "int", "bool", "string", "datetime", "experimentState")
 SERIES_TYPES = ("floatSeries", "stringSeries", "imageSeries")
@@ -28,13 +28,14 @@ SYSTEM_FIELDS = {
     "sys/trashed": "bool",
     "sys/visibility": "string",
 }
-"""What the server itself knows of a container, with the types; nobody else writes them."""
+"""Fields that only the server itself writes, with their types."""
 
 VISIBILITY = "priv"
-"""Of every project, in Neptune's word for it: there is one token, and nobody else to see it."""
+"""Neptune's visibility of every project: there is one token, and so no other user."""
 
 ACTIVE_MILLISECONDS = 30_000
-"""A client that lives says so every ten seconds; there is no word of farewell."""
+"""Milliseconds after which a silent client counts as gone: a live one pings every ten seconds,
+and clients do not sign off."""
 
 FIELDS_QUERY = """
 SELECT id, container, name, type, value,
@@ -56,7 +57,7 @@ WHERE container IN (SELECT value FROM json_each(?)) GROUP BY container
 
 @dataclass(frozen=True)
 class Field:
-    """A field's name, type and what the client calls its properties."""
+    """A field's name, type and what the client calls properties."""
 
     name: str
     type: str
@@ -64,14 +65,14 @@ class Field:
 
     @property
     def value(self) -> Any:
-        """What the field is searched and sorted by; None where it has nothing of the kind."""
+        """The value for searching and sorting; None if the field has none."""
         key = {"stringSet": "values", "artifact": "hash"}.get(self.type)
         if key is None:
             key = "last" if self.type in SERIES_TYPES else "value"
         return self.properties.get(key)
 
     def as_entry(self) -> dict[str, Any]:
-        """Return the field as lists of fields hold it."""
+        """Return the field in the format of a list of fields."""
         properties = {
             "attributeName": self.name,
             "attributeType": self.type,
@@ -88,7 +89,7 @@ def read_fields(
     Args:
         connection: the database.
         container: a row of `container`.
-        names: the fields that are wanted; the others are not read.
+        names: fields to read; None for all.
     """
     return read_many(connection, [container], names)[container["id"]]
 
@@ -96,7 +97,7 @@ def read_fields(
 def read_many(
     connection: sqlite3.Connection, containers: list[sqlite3.Row], names: list[str] | None = None
 ) -> dict[str, dict[str, Field]]:
-    """Return the fields of several containers, as `read_fields` does, by the containers' ids."""
+    """Return the fields of several containers, as `read_fields` does, by the containers' IDs."""
     ids = json.dumps([container["id"] for container in containers])
     query, values = FIELDS_QUERY, [ids]
     if names is not None:
@@ -108,7 +109,7 @@ def read_many(
     sizes: dict[str, float] = {}
     if names is None or "sys/size" in names:
         sizes = dict(connection.execute(SIZES_QUERY, (ids,)).fetchall())
-    # of thousands of containers no value is worked out that nobody wants
+    # with thousands of containers, computing unwanted values would take long
     wanted = [name for name in SYSTEM_VALUES if names is None or name in names]
     for container in containers:
         fields = found[container["id"]]
@@ -121,7 +122,7 @@ def read_many(
 
 
 def as_field_or_none(row: sqlite3.Row) -> Field:
-    """Return a stored field; one that makes no sense has no value, and hides no other field."""
+    """Return a stored field; an invalid one gets no value, so that the others can be read."""
     try:
         return as_field(row)
     except (ValueError, TypeError, OverflowError):
@@ -129,7 +130,7 @@ def as_field_or_none(row: sqlite3.Row) -> Field:
 
 
 def as_field(row: sqlite3.Row) -> Field:
-    """Return a stored field as the client reads it."""
+    """Return a stored field in the client's format."""
     name, kind, value = row["name"], row["type"], row["value"]
     properties: dict[str, Any]
     if kind == "bool":
@@ -151,32 +152,32 @@ def as_field(row: sqlite3.Row) -> Field:
     elif kind == "artifact":
         properties = {"hash": value}
     else:
-        # a reference to a commit
+        # a reference to a git commit
         properties = json.loads(value)
     return Field(name, kind, properties)
 
 
 def alive_milliseconds(container: sqlite3.Row) -> int:
-    """Return how long a container's clients have said that they live."""
-    # a clock may have been set back since
+    """Return the time from a container's creation to its clients' last ping."""
+    # the clock may have been set back since
     return max(int(container["pinged"]) - int(container["created"]), 0)
 
 
 def state(container: sqlite3.Row) -> str:
-    """Tell whether a container's clients live."""
+    """Return whether a container is running, judged by its clients' last ping."""
     idle = abs(now() - container["pinged"]) > ACTIVE_MILLISECONDS
     return "idle" if idle else "running"
 
 
 def as_date(milliseconds: int) -> str:
-    """Return a time as the client parses it: ISO 8601 with milliseconds, UTC."""
+    """Return a time in the client's format: ISO 8601 with milliseconds, UTC."""
     milliseconds = min(max(milliseconds, TIMES.start), TIMES.stop - 1)
     moment = FIRST_MOMENT + datetime.timedelta(milliseconds=milliseconds)
     return f"{moment.isoformat(timespec='milliseconds')}Z"
 
 
 def file_name(field: str, extension: str) -> str:
-    """Return the name that a field's file is downloaded under: safe in any folder."""
+    """Return the name of a field's file for a download; it is safe in any folder."""
     last = field.rpartition("/")[2]
     name = f"{last}.{extension}" if extension else last
     safe = "".join(
@@ -186,7 +187,7 @@ def file_name(field: str, extension: str) -> str:
 
 
 def is_project(container: sqlite3.Row) -> bool:
-    """Tell whether a container holds the others."""
+    """Return whether a container is a project."""
     return bool(container["type"] == "project")
 
 
@@ -202,5 +203,5 @@ SYSTEM_VALUES: dict[str, Callable[[sqlite3.Row, float], Any]] = {
     "sys/trashed": lambda row, _: None if is_project(row) else bool(row["trashed"]),
     "sys/visibility": lambda row, _: VISIBILITY if is_project(row) else None,
 }
-"""How the server knows them of a container's row and the bytes of its files; None where the
-container has no such field."""
+"""Functions that compute them from a container's row and the size of its files in bytes; None if
+the container has no such field."""

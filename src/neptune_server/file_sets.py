@@ -1,4 +1,4 @@
-"""Files and sets of files: taking them in, removing them, listing them."""
+"""Files and sets of files: storing, removing and listing them."""
 
 import json
 import sqlite3
@@ -23,10 +23,10 @@ def upload(
     extension: str | None = None,
     path: str | None = None,
 ) -> None:
-    """Keep a whole file: a single one with its extension, or one of a set with its path.
+    """Store a whole file: a single one with its extension, or one of a set with its path.
 
     Raises:
-        FieldError: the field or path is impossible.
+        FieldError: the field or path is invalid.
         RequestError: there is no such container.
     """
     with store.read() as connection:
@@ -47,7 +47,7 @@ def place(
     extension: str | None,
     path: str | None,
 ) -> None:
-    """Give a content its place in a field, instead of what was there."""
+    """Put a content into a field, replacing an earlier one."""
     container = find_container(change.connection, identifier)
     field = open_field(change, container, attribute, "file" if path is None else "fileSet")
     if path is None:
@@ -66,10 +66,10 @@ def place(
 
 
 def refuse_nesting(connection: sqlite3.Connection, field: int, path: str) -> None:
-    """Refuse a path that would make a file a folder too.
+    """Check that a path does not make a file a folder too.
 
     Raises:
-        FieldError: it would.
+        FieldError: the path does.
     """
     blocking = connection.execute(
         "SELECT path FROM file WHERE attribute = ? "
@@ -77,21 +77,21 @@ def refuse_nesting(connection: sqlite3.Connection, field: int, path: str) -> Non
         (field, json.dumps(paths_above(path)), *range_below(path)),
     ).fetchone()
     if blocking is not None:
-        raise FieldError(f"{path}: there is a file {blocking['path']}; one cannot be within it")
+        raise FieldError(f"{path}: {blocking['path']} is a file; a file cannot contain another")
 
 
 def unpack(
     store: Store, identifier: str, attribute: str, source: IO[bytes], *, reset: bool
 ) -> None:
-    """Keep the files of a compressed tar archive as a set, or with `reset` as the whole set.
+    """Add the files of a compressed tar archive to a set; with `reset`, they replace the set.
 
     Raises:
-        FieldError: the field or a path is impossible.
-        RequestError: it is no such archive, or there is no such container.
+        FieldError: the field or a path is invalid.
+        RequestError: the data are not such an archive, or there is no such container.
     """
     with store.read() as connection:
         find_container(connection, identifier)
-    # neither a slow client nor the disk must hold up the others' changes: contents come first
+    # write the contents before the transaction, so that a slow disk does not block other changes
     written: list[str] = []
     places = []
     try:
@@ -113,7 +113,7 @@ def unpack(
 
 
 def delete_files(change: Change, container: sqlite3.Row, path: str, given: dict[str, Any]) -> None:
-    """Remove files and folders from a set; removing what is not there is no mistake."""
+    """Remove files and folders from a set; missing ones are not an error."""
     field = open_field(change, container, path, "fileSet")
     for name in check_list(path, given, "filePaths"):
         within = check_text(path, name)
@@ -132,7 +132,7 @@ FILE_OPERATIONS: dict[str, Operation] = {"deleteFiles": delete_files}
 def read_files(
     connection: sqlite3.Connection, container: sqlite3.Row, attribute: str, kind: str
 ) -> list[sqlite3.Row] | None:
-    """Return the rows of a field's files by path; None without such a field."""
+    """Return the rows of a field's files, sorted by path; None if there is no such field."""
     field = find_field(connection, container, attribute)
     if field is None or field["type"] != kind:
         return None

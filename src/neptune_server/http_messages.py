@@ -1,4 +1,4 @@
-"""What a handler is given of a request, and what it may answer besides JSON."""
+"""The request that a handler gets, and the answer that it may return instead of JSON."""
 
 import json
 import math
@@ -12,12 +12,12 @@ from starlette.datastructures import Headers, QueryParams
 from neptune_server.errors import RequestError, bad_request
 
 LONGEST_WHOLE_NUMBER = 400
-"""Digits; a longer one is no number that anything here is counted in."""
+"""Largest number of digits of a whole number; longer ones count as infinite."""
 
 
 @dataclass(frozen=True)
 class Body:
-    """The bytes that followed a request's headers, all of them received."""
+    """The body of a request, fully received."""
 
     file: IO[bytes]
     size: int
@@ -47,7 +47,7 @@ class Request:
         return value
 
     def optional(self, name: str) -> str | None:
-        """Return a parameter of the query, None where it is missing."""
+        """Return a parameter of the query; None if it is missing."""
         return self.query.get(name)
 
     def texts(self, name: str) -> list[str]:
@@ -58,39 +58,39 @@ class Request:
         """Return a parameter that is a whole number of at least 0.
 
         Raises:
-            RequestError: it is missing, or no such number.
+            RequestError: it is missing, or not such a number.
         """
         value = self.text(name)
-        # more digits than a size or an offset can have
+        # no size or offset has more than 18 digits
         if not (value.isascii() and value.isdigit() and len(value) <= 18):
             raise bad_request(f"the parameter {name} must be a whole number")
         return int(value)
 
     def json(self) -> Any:
-        """Return the body as JSON, as strict as the standard: no NaN, no half characters.
+        """Return the body as strict JSON: without NaN and lone surrogates.
 
         Raises:
-            RequestError: it is not JSON.
+            RequestError: the body is not such JSON.
         """
         content = parse(self._text(), refuse_number)
         if has_surrogates(content):
-            raise bad_request("the body has half of a character")
+            raise bad_request("the body has half of a character (a lone surrogate)")
         return content
 
     def lenient_json(self) -> Any:
-        """Return the body as JSON whose parts are checked one by one.
+        """Return the body as JSON whose parts the caller checks one by one.
 
-        It may hold numbers that are not finite, and texts that are not Unicode.
+        It may hold numbers that are not finite, and texts that are not valid Unicode.
 
         Raises:
-            RequestError: it is not JSON.
+            RequestError: the body is not JSON.
         """
         text = self._text()
         try:
-            # many times as fast as with a look at each number
+            # many times faster than checking each number
             return json.loads(text)
         except ValueError:
-            # perhaps for a number of too many digits alone
+            # the cause may be a number with too many digits, which `parse` accepts
             return parse(text, float)
         except RecursionError:
             raise not_json() from None
@@ -105,7 +105,7 @@ class Request:
         """Return the body as a JSON object.
 
         Raises:
-            RequestError: it is not one.
+            RequestError: the body is not a JSON object.
         """
         content = self.json()
         if not isinstance(content, dict):
@@ -121,14 +121,14 @@ class Stream:
     media_type: str
     file_name: str | None = None
     length: int | None = None
-    """Bytes in all, where known."""
+    """Total number of bytes, if known."""
 
 
 def member(content: dict[str, Any], name: str, kind: type) -> Any:
-    """Return a member of a JSON object, None where it is missing.
+    """Return a member of a JSON object; None if it is missing.
 
     Raises:
-        RequestError: it is of another type.
+        RequestError: the member is of another type.
     """
     value = content.get(name)
     if value is not None and (not isinstance(value, kind) or (kind is int and value is True)):
@@ -137,10 +137,10 @@ def member(content: dict[str, Any], name: str, kind: type) -> Any:
 
 
 def parse(text: str, odd_number: Callable[[str], float]) -> Any:
-    """Return JSON whose numbers that are not finite, or beyond all bounds, are read as is said.
+    """Parse JSON; `odd_number` reads numbers that are not finite or have too many digits.
 
     Raises:
-        RequestError: it is not JSON.
+        RequestError: the text is not JSON.
     """
 
     def whole(text: str) -> float:
@@ -174,7 +174,7 @@ SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def has_surrogates(content: Any) -> bool:
-    """Tell whether JSON holds a text, as key or value, that is not valid Unicode."""
+    """Return whether JSON holds a text, as key or value, that is not valid Unicode."""
     waiting = [content]
     while waiting:
         item = waiting.pop()

@@ -1,6 +1,6 @@
-"""Neptune's operations as the client finds them: it builds itself from Swagger documents.
+"""Neptune's operations and the Swagger documents from which the client builds its methods.
 
-An operation is named once, where it is defined; its address and its description follow from that.
+An operation is declared once, where it is defined; its address and its description are derived.
 """
 
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from neptune_server.store import Store
 from neptune_server.tokens import Tokens
 
 PARTS = ("backend", "leaderboard", "artifacts")
-"""The documents; each describes the operations of one part."""
+"""Parts of the interface; each has a document that describes its operations."""
 
 FIELD = ("experimentId", "attribute")
 """The parameters that name a field."""
@@ -22,12 +22,12 @@ CLIENT_HEADERS = ("X-Neptune-Api-Token", "X-Neptune-CliVersion", "X-Neptune-Arti
 
 @dataclass(frozen=True)
 class Service:
-    """What the operations work with."""
+    """Data, tokens and address for the operations."""
 
     store: Store
     tokens: Tokens
     address: str
-    """The server's own, as in `http://127.0.0.1:5959`."""
+    """The server's own address, such as `http://127.0.0.1:5959`."""
 
 
 Answer = dict[str, Any] | list[Any] | Stream
@@ -39,14 +39,14 @@ class Operation:
     """One operation of the interface.
 
     Attributes:
-        part: the document that describes it.
-        name: as the client calls it.
-        method: HTTP's.
-        handler: what answers it.
+        part: the part of the interface whose document describes it.
+        name: the client's name of it.
+        method: the HTTP method.
+        handler: the function that answers it.
         query: parameters of the query, each a name or `name:type`; `[]` for a list of texts.
-        body: the body's name and its definition, where it is JSON.
-        answer: the answer's definition; `[]` after it for a list; None where it is not JSON.
-        open: whether it is done for whoever asks.
+        body: the body's name and definition; None if there is no JSON body.
+        answer: the answer's definition, with `[]` after it for a list; None if it is not JSON.
+        open: whether it needs no token.
     """
 
     part: str
@@ -60,7 +60,7 @@ class Operation:
 
     @property
     def path(self) -> str:
-        """Where the operation is found."""
+        """The operation's path on the server."""
         return f"/api/{self.part}/v1/{self.name}"
 
 
@@ -75,9 +75,9 @@ def operation(
     *query: str,
     answer: str | None,
     body: tuple[str, str] | None = None,
-    open: bool = False,  # noqa: A002 - reads as what it is
+    open: bool = False,  # noqa: A002 - the clearest word at the call
 ) -> Callable[[Handler], Handler]:
-    """Make a function answer an operation."""
+    """Register a function as the handler of an operation."""
 
     def add(handler: Handler) -> Handler:
         added = Operation(part, name, method, handler, query, body, answer, open)
@@ -88,7 +88,7 @@ def operation(
 
 
 def swagger(part: str) -> dict[str, Any]:
-    """Return the document of one part, in the format of Swagger 2.0."""
+    """Return the Swagger 2.0 document of one part."""
     paths: dict[str, dict[str, Any]] = {}
     for item in OPERATIONS.values():
         if item.part == part:
@@ -130,7 +130,7 @@ def parameter(text: str) -> dict[str, Any]:
 
 
 def schema(name: str) -> dict[str, Any]:
-    """Return the description of a type: a plain one, a definition, or with `[]` a list."""
+    """Return the description of a type: a plain type, a definition, or a list (`[]`)."""
     if name.endswith("[]"):
         return {"type": "array", "items": schema(name.removesuffix("[]"))}
     if name in DEFINITIONS:
@@ -141,8 +141,8 @@ def schema(name: str) -> dict[str, Any]:
 
 
 def define(members: dict[str, dict[str, str]]) -> None:
-    """Describe objects whose members are given as types."""
-    # the names first: they refer to each other
+    """Add definitions of objects, given by the types of their members."""
+    # add all names first, since definitions refer to each other
     DEFINITIONS.update({name: {"type": "object"} for name in members})
     for name, types in members.items():
         DEFINITIONS[name]["properties"] = {key: schema(kind) for key, kind in types.items()}

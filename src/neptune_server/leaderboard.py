@@ -1,4 +1,4 @@
-"""Tables of runs, models and versions: searched, sorted, a page at a time."""
+"""Tables of runs, models and model versions: searched, sorted and returned page by page."""
 
 import json
 import sqlite3
@@ -18,10 +18,10 @@ ALL_TYPES = ["run", "model", "modelVersion"]
 def search_entries(
     connection: sqlite3.Connection, project: sqlite3.Row, types: list[str], wanted: dict[str, Any]
 ) -> dict[str, Any]:
-    """Return a page of the containers that a query means, and how many it means in all.
+    """Return a page of the containers that match a query, and the number of all matches.
 
     Raises:
-        RequestError: the query, the order or the page is not formed as one.
+        RequestError: the query, the order or the page is malformed.
     """
     query = parse(member(member(wanted, "query", dict) or {}, "query", str) or "")
     sort_name, descending = read_order(member(wanted, "sorting", dict) or {})
@@ -52,19 +52,19 @@ def read_order(sorting: dict[str, Any]) -> tuple[str, bool]:
     """Return the field that a table is sorted by, and whether its highest value comes first.
 
     Raises:
-        RequestError: it is not formed as an order.
+        RequestError: the order is malformed.
     """
     name = member(member(sorting, "sortBy", dict) or {}, "name", str) or "sys/creation_time"
     direction = member(sorting, "dir", str) or "descending"
     if direction not in DIRECTIONS:
-        raise bad_request(f"{shown(direction)}: neither of {' and '.join(DIRECTIONS)}")
+        raise bad_request(f"{shown(direction)}: must be {' or '.join(DIRECTIONS)}")
     return name, direction == "descending"
 
 
 def containers(
     connection: sqlite3.Connection, project: sqlite3.Row, types: list[str]
 ) -> list[sqlite3.Row]:
-    """Return a project's containers of these types, or without types of all."""
+    """Return a project's containers of these types; of all types if none is given."""
     chosen = types or ALL_TYPES
     return connection.execute(
         "SELECT * FROM container WHERE project = ? AND type IN (SELECT value FROM json_each(?)) "
@@ -76,7 +76,7 @@ def containers(
 def in_order(
     found: list[tuple[sqlite3.Row, dict[str, Field]]], name: str, *, descending: bool
 ) -> list[tuple[sqlite3.Row, dict[str, Field]]]:
-    """Sort by a field; what lacks it comes last, and equals stay in the order of creation."""
+    """Sort by a field; containers without it come last, equal ones in the order of creation."""
 
     def value(item: tuple[sqlite3.Row, dict[str, Field]]) -> Any:
         field = item[1].get(name)
@@ -84,13 +84,13 @@ def in_order(
 
     known = [item for item in found if value(item) is not None]
     unknown = [item for item in found if value(item) is None]
-    # a field may be a number here and a text there
+    # a field may be a number in one container and a text in another
     known.sort(key=lambda item: sort_key(value(item)), reverse=descending)
     return known + unknown
 
 
 def sort_key(value: Any) -> tuple[bool, float, str]:
-    """Return what numbers are sorted by as numbers, and texts, after them, as texts."""
+    """Return a key that sorts numbers by value, and texts after them in alphabetical order."""
     if isinstance(value, str):
         return True, 0.0, value
     return False, float(value), ""
@@ -100,7 +100,7 @@ def check_size(page: dict[str, Any], name: str) -> int:
     """Return a page's limit or offset.
 
     Raises:
-        RequestError: it is not a whole number of at least 0.
+        RequestError: it is not a whole number within the range.
     """
     value = member(page, name, int) or 0
     if value < 0 or (name == "limit" and value > LONGEST_PAGE):
@@ -112,19 +112,19 @@ def column_name(item: Any) -> str:
     """Return the field that a filter names.
 
     Raises:
-        RequestError: it names none.
+        RequestError: the filter names no field.
     """
     if not isinstance(item, dict) or not isinstance(item.get("path"), str):
-        raise bad_request(f"{shown(item)}: a filter is an object with a path")
+        raise bad_request(f"{shown(item)}: a filter must be an object with a path")
     return str(item["path"])
 
 
 def search_names(
     connection: sqlite3.Connection, project: sqlite3.Row, types: list[str], part: str
 ) -> list[dict[str, str]]:
-    """Return the fields whose names contain a text, or the one of exactly this name, with types.
+    """Return the field with exactly this name, or else all whose names contain it, with types.
 
-    The client asks before it sorts; told of similar names too, it would sort numbers as texts.
+    The client asks before it sorts. If it got similar names too, it would sort numbers as texts.
     """
     chosen = types or ALL_TYPES
     rows = connection.execute(

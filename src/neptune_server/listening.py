@@ -1,4 +1,4 @@
-"""The port: uvicorn, with deadlines for what comes before a request's body, and a quiet end."""
+"""The port: uvicorn with deadlines for everything but a request's body, and a graceful shutdown."""
 
 import asyncio
 import contextlib
@@ -17,74 +17,74 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from neptune_server.errors import StartError
 
 HEAD_SECONDS = 30.0
-"""How long a client may take to say what it wants."""
+"""Time limit for a request's first line and headers."""
 
 DRAIN_SECONDS = 10.0
-"""How long the rest of a refused body is read, so that the client comes to read the refusal."""
+"""How long the rest of a refused body is read, so that the client gets to read the refusal."""
 
 TAKING_SECONDS = 60.0
-"""How long a client may take nothing of its answer."""
+"""How long a client may read nothing of its answer."""
 
 KEPT_SECONDS = 120
-"""How long a connection is kept for the next request."""
+"""How long an idle connection is kept open for the next request."""
 
 END_SECONDS = 10
-"""How long requests that are being answered are waited for at the end."""
+"""How long a shutdown waits for requests that are being answered."""
 
 LARGEST_HEAD = 128 * 1024
-"""Bytes of a request's first line and headers."""
+"""Largest size of a request's first line and headers in bytes."""
 
 BACKLOG = 128
 STOPPING = (signal.SIGTERM, signal.SIGINT)
 
 
 class Connection(H11Protocol):
-    """A connection that is let go where uvicorn would wait for ever.
+    """A connection with deadlines where uvicorn would wait forever.
 
-    uvicorn itself waits without end for the first line and the headers of a request, for the rest
-    of a body that nobody wants, and for a client that takes nothing of its answer.
+    uvicorn itself sets no time limit for the first line and the headers of a request, for the rest
+    of a refused body, and for a client that does not read its answer.
     """
 
     _deadline: TimerHandle | None = None
     _taking: TimerHandle | None = None
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
-        """Begin to wait."""
+        """Start the deadline for the first request."""
         super().connection_made(transport)
         self._watch()
 
     def data_received(self, data: bytes) -> None:
-        """Take what has come."""
+        """Handle received data."""
         super().data_received(data)
         self._watch()
 
     def on_response_complete(self) -> None:
-        """Wait for what follows an answer."""
+        """Start the deadline for the rest of a refused body."""
         super().on_response_complete()
         if self.conn.their_state is not h11.IDLE:
             self._watch()
 
     def pause_writing(self) -> None:
-        """Wait until the client has taken what is under way."""
+        """Start the deadline for the client to read what was sent."""
         super().pause_writing()
         self._taking = self.loop.call_later(TAKING_SECONDS, self.transport.abort)
 
     def resume_writing(self) -> None:
-        """Go on."""
+        """Cancel this deadline."""
         super().resume_writing()
         if self._taking is not None:
             self._taking.cancel()
             self._taking = None
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Wait no longer."""
+        """Cancel all deadlines."""
         self._forget()
         if self._taking is not None:
             self._taking.cancel()
         super().connection_lost(exc)
 
     def _watch(self) -> None:
-        """Set a deadline where a request has not begun, or has been answered before its end."""
+        """Set a deadline if no request has begun, or one was answered before its end."""
         beginning = self.conn.their_state is h11.IDLE
         unwanted = self.conn.their_state is h11.SEND_BODY and self.conn.our_state is h11.DONE
         if not beginning and not unwanted:
@@ -100,20 +100,20 @@ class Connection(H11Protocol):
 
 
 class Listener(uvicorn.Server):
-    """uvicorn's server, which says that it is ready and ends by a signal without dying of it."""
+    """uvicorn's server, with a call when it is ready and a normal exit after a signal."""
 
     def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
         super().__init__(config)
         self._ready = ready
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Begin to answer."""
+        """Start to answer requests."""
         await super().startup(sockets)
         self._ready()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """End once: a second signal must not break off what the first one began."""
+        """Shut down only once: a second signal must not interrupt the shutdown."""
         loop = asyncio.get_running_loop()
         for number in STOPPING:
             loop.add_signal_handler(number, self._stop)
@@ -124,10 +124,10 @@ class Listener(uvicorn.Server):
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Take the port.
+    """Open the port.
 
     Raises:
-        StartError: it cannot be had.
+        StartError: the port cannot be opened.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
@@ -139,15 +139,15 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def reason_of(error: OSError) -> str:
-    """Return what the system says, without what Python adds to it."""
+    """Return the system's text for an error, without Python's additions."""
     code = error.errno or 0
     # the resolver's own codes are negative
     return (os.strerror(code) if code > 0 else error.strerror or str(error)).lower()
 
 
 def serve(application: Any, port: socket.socket, ready: Callable[[], None]) -> None:
-    """Answer at a port until a signal comes."""
-    # requests that make no sense are answered, not told of; defects are told of where they happen
+    """Answer requests at a port until a signal stops the server."""
+    # invalid requests get an answer and no log line; defects are logged where they happen
     logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
     config = uvicorn.Config(
         application,

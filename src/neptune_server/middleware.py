@@ -1,4 +1,4 @@
-"""What stands around every request: deadlines, safe headers, and who may see the page."""
+"""Middleware around requests: deadlines, safe headers, and access to the page."""
 
 import asyncio
 from urllib.parse import urlsplit
@@ -10,16 +10,16 @@ from neptune_server.errors import bad_request, request_timeout, too_large
 from neptune_server.tokens import Tokens
 
 SILENT_SECONDS = 60.0
-"""How long a client may say nothing within a body."""
+"""How long a client may pause within a body."""
 
 SLOWEST_BYTES = 32 * 1024
-"""Bytes a second that a body must reach on the whole, besides `SILENT_SECONDS`."""
+"""Slowest average rate of a body in bytes per second, on top of `SILENT_SECONDS`."""
 
 PAGE_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
     "img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-"""What the page may load: nothing from elsewhere."""
+"""Sources that the page may load from: only this server."""
 
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -29,13 +29,13 @@ HEADERS = {
 
 
 class SafeHeaders:
-    """Tells browsers to guess, keep and load nothing."""
+    """Tells browsers to guess no types, cache nothing and load nothing from elsewhere."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer with more headers."""
+        """Answer with the headers added."""
 
         async def send_more(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -48,13 +48,13 @@ class SafeHeaders:
 
 
 class Deadlines:
-    """Gives up bodies that do not come to an end."""
+    """Refuses requests whose bodies arrive too slowly."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer; who asks for a body that stands still gets an error instead."""
+        """Answer; reading a body that has stalled raises an error."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
@@ -64,7 +64,7 @@ class Deadlines:
         async def receive_in_time() -> Message:
             nonlocal received, complete
             if complete:
-                # only the end of the connection is left to be told of
+                # the only message left is the end of the connection
                 return await receive()
             slowest = begun + SILENT_SECONDS + received / SLOWEST_BYTES
             try:
@@ -80,7 +80,7 @@ class Deadlines:
 
 
 class BodyLimit:
-    """Refuses a body that is too large, by its announced length or once it has grown too large.
+    """Refuses a body that is too large, by its announced or its received length.
 
     Starlette's own middleware answers in plain text, which the client cannot show.
     """
@@ -90,9 +90,9 @@ class BodyLimit:
         self.limit = limit
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer; who asks for the body of too large a request gets an error instead."""
+        """Answer; reading a body that is too large raises an error."""
         received = 0
-        # h11 has seen to it that there is one, of digits
+        # h11 makes sure that the header, if present, is a number
         announced = int(Headers(scope=scope).get("Content-Length", "0"))
 
         async def receive_within_limit() -> Message:
@@ -109,10 +109,10 @@ class BodyLimit:
 
 
 class PageGuard:
-    """Lets the owner's browser in, and no page of another site that it shows.
+    """Admits the owner's browser, but no pages of other sites in it.
 
-    A page of another site reaches this server under its own name (DNS rebinding): that name stands
-    in the header `Host`. Under any name but this machine's the page asks for the token.
+    A page of another site can reach this server under the site's own name (DNS rebinding), which is
+    then in the header `Host`. Under any name but this machine's, the page asks for the token.
     """
 
     def __init__(self, app: ASGIApp, hosts: frozenset[str], tokens: Tokens) -> None:
@@ -121,16 +121,16 @@ class PageGuard:
         self.tokens = tokens
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer whom the page is for.
+        """Answer requests that may see the page's data.
 
         Raises:
-            RequestError: it is for someone else.
+            RequestError: the request may not see them.
         """
         headers = Headers(scope=scope)
         if host_name(headers.get("Host", "")) not in self.hosts:
             self.tokens.check_access(headers.get("Authorization", ""))
         if headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin"):
-            raise bad_request("another site asks for the page's data")
+            raise bad_request("another site requested the page's data")
         await self.app(scope, receive, send)
 
 
@@ -138,7 +138,7 @@ def host_name(host: str) -> str:
     """Return the name or address in a header `Host`, without its port.
 
     Raises:
-        RequestError: it is none.
+        RequestError: the header is malformed.
     """
     try:
         parts = urlsplit(f"//{host}")

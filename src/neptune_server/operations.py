@@ -1,4 +1,4 @@
-"""The changes of fields that a client sends in batches."""
+"""Changes of fields, which a client sends in batches."""
 
 import json
 import sqlite3
@@ -22,15 +22,15 @@ from neptune_server.paths import paths_above, range_below
 from neptune_server.store import Change
 
 LONGEST_NAME = 1024
-"""Characters of a field's name."""
+"""Largest number of characters in a field's name."""
 
 READ_ONLY = (*SYSTEM_FIELDS, "sys/custom_run_id", "sys/model_id", "sys/owner")
 
 TAGS = ("sys/tags", "sys/group_tags")
-"""The fields that may be sets of texts."""
+"""The only fields that may be sets of texts."""
 
 Operation = Callable[[Change, sqlite3.Row, str, dict[str, Any]], None]
-"""Changes the field of a container at a path, as an argument says; raises `FieldError`."""
+"""Changes a container's field at a path, according to the last argument; raises `FieldError`."""
 
 
 def execute(
@@ -39,12 +39,12 @@ def execute(
     operations: list[Any],
     known: dict[str, Operation],
 ) -> list[dict[str, str]]:
-    """Apply operations in turn and return what the client shows of those that failed.
+    """Apply operations in order; return the errors of those that failed, for the client.
 
-    Each is done whole or not at all, but for points of a series: they are single things.
+    Each operation is applied as a whole or not at all; only points of a series are independent.
 
     Raises:
-        RequestError: none of them is formed as an operation.
+        RequestError: all of them are malformed.
     """
     failures, malformed = [], 0
     for operation in operations:
@@ -56,45 +56,45 @@ def execute(
             continue
         try:
             if name not in known:
-                raise FieldError(f"{path}: this server knows no operation {shown(name)}")
+                raise FieldError(f"{path}: this server has no operation {shown(name)}")
             with change.part(keep=PartlyDoneError):
                 known[name](change, container, path, given)
         except (FieldError, RequestError) as error:
             failures.append(str(error))
         except (OverflowError, UnicodeEncodeError, sqlite3.DataError):
-            failures.append(f"{shown(path)}: too large, or of a kind that cannot be kept")
+            failures.append(f"{shown(path)}: too large, or of a type that cannot be stored")
     if malformed and malformed == len(operations):
         raise bad_request(failures[0])
     return [{"errorDescription": failure} for failure in failures]
 
 
 def read_operation(operation: Any) -> tuple[str, str, dict[str, Any]]:
-    """Return an operation's path, its name, and what it is given.
+    """Return an operation's path, name and argument.
 
     Raises:
-        FieldError: it is not formed as one.
+        FieldError: the operation is malformed.
     """
     if not isinstance(operation, dict) or not isinstance(operation.get("path"), str):
-        raise FieldError("an operation is an object with a path")
+        raise FieldError("an operation must be an object with a path")
     path = operation["path"]
     names = [name for name, value in operation.items() if name != "path" and value is not None]
     if len(names) != 1 or not isinstance(operation[names[0]], dict):
-        raise FieldError(f"{shown(path)}: an operation names one thing to do")
+        raise FieldError(f"{shown(path)}: an operation must name exactly one action")
     return path, names[0], operation[names[0]]
 
 
 def open_field(change: Change, container: sqlite3.Row, name: str, kind: str) -> int:
-    """Return a field's row number, of a new field if there was none.
+    """Return a field's row number; create the field if it does not exist.
 
     Raises:
-        FieldError: the name is impossible, or the field is of another type.
+        FieldError: the name is invalid, or the field is of another type.
     """
     row = change.connection.execute(
         "SELECT id, type FROM attribute WHERE container = ? AND name = ?",
         (container["id"], check_text(name, name)),
     ).fetchone()
     if name in READ_ONLY:
-        raise FieldError(f"{name}: can only be read")
+        raise FieldError(f"{name}: is read-only")
     if row is not None and row["type"] != kind:
         raise FieldError(f"{name}: is of type {row['type']}, not {kind}; delete it first")
     if row is not None:
@@ -108,10 +108,10 @@ def open_field(change: Change, container: sqlite3.Row, name: str, kind: str) -> 
 
 
 def check_name(connection: sqlite3.Connection, container: str, name: str) -> None:
-    """Refuse the names that the client could not read back.
+    """Check that the client can read a field with this name back.
 
     Raises:
-        FieldError: the name is one of them.
+        FieldError: the client cannot.
     """
     if "" in name.split("/") or len(name) > LONGEST_NAME or not name.isprintable():
         raise FieldError(
@@ -125,7 +125,7 @@ def check_name(connection: sqlite3.Connection, container: str, name: str) -> Non
     ).fetchone()
     if blocking is not None:
         raise FieldError(
-            f"{name}: there is a field {blocking['name']}; "
+            f"{name}: the field {blocking['name']} exists; "
             "a name cannot be both a field and a folder of fields"
         )
 
@@ -133,7 +133,7 @@ def check_name(connection: sqlite3.Connection, container: str, name: str) -> Non
 def find_field(
     connection: sqlite3.Connection, container: sqlite3.Row, name: str
 ) -> sqlite3.Row | None:
-    """Return a field's row, if there is such a field."""
+    """Return a field's row; None if there is no such field."""
     row: sqlite3.Row | None = connection.execute(
         "SELECT * FROM attribute WHERE container = ? AND name = ?", (container["id"], name)
     ).fetchone()
@@ -157,7 +157,7 @@ def assign_int(change: Change, container: sqlite3.Row, path: str, given: dict[st
 
 
 def assign_bool(change: Change, container: sqlite3.Row, path: str, given: dict[str, Any]) -> None:
-    """Set a field of yes or no."""
+    """Set a boolean field."""
     value = given.get("value")
     if not isinstance(value, bool):
         raise FieldError(f"{path}: {shown(value)} is neither true nor false")
@@ -168,14 +168,14 @@ def assign_string(change: Change, container: sqlite3.Row, path: str, given: dict
     """Set a text field."""
     value = check_text(path, given.get("value"))
     if path == "sys/stage" and value not in STAGES:
-        raise FieldError(f"{path}: {shown(value)} is none of {', '.join(STAGES)}")
+        raise FieldError(f"{path}: {shown(value)} is not one of {', '.join(STAGES)}")
     set_value(change, container, path, "string", value)
 
 
 def assign_datetime(
     change: Change, container: sqlite3.Row, path: str, given: dict[str, Any]
 ) -> None:
-    """Set a field of a time."""
+    """Set a time field."""
     value = check_time(path, given.get("valueMilliseconds"))
     set_value(change, container, path, "datetime", value)
 
@@ -198,7 +198,7 @@ def insert_strings(
 def remove_strings(
     change: Change, container: sqlite3.Row, path: str, given: dict[str, Any]
 ) -> None:
-    """Take texts out of a set."""
+    """Remove texts from a set."""
     removed = {check_text(path, value) for value in check_list(path, given, "values")}
     write_set(change, container, path, read_set(change, container, path) - removed)
 
@@ -209,29 +209,29 @@ def clear_string_set(change: Change, container: sqlite3.Row, path: str, _: dict[
 
 
 def refuse_other_sets(path: str) -> None:
-    """Refuse a set of texts that is no set of tags, as the hosted service did.
+    """Check that a set of texts is a set of tags, as the hosted service did.
 
     Raises:
-        FieldError: it is one.
+        FieldError: it is another set.
     """
     if path not in TAGS:
-        raise FieldError(f"{path}: only {' and '.join(TAGS)} are sets of texts")
+        raise FieldError(f"{path}: only {' and '.join(TAGS)} can be sets of texts")
 
 
 def read_set(change: Change, container: sqlite3.Row, path: str) -> set[str]:
-    """Return what a set holds; a field of another type is told of when it is written."""
+    """Return a set's texts; empty for a field of another type, which `write_set` refuses."""
     row = find_field(change.connection, container, path)
     return set(json.loads(row["value"])) if row and row["type"] == "stringSet" else set()
 
 
 def write_set(change: Change, container: sqlite3.Row, path: str, values: set[str]) -> None:
-    """Write all of a set."""
+    """Replace a set's texts."""
     refuse_other_sets(path)
     set_value(change, container, path, "stringSet", json.dumps(sorted(values)))
 
 
 def delete_attribute(change: Change, container: sqlite3.Row, path: str, _: dict[str, Any]) -> None:
-    """Remove a field with all it holds; removing what is not there is no mistake."""
+    """Remove a field with all its data; a missing field is not an error."""
     if path in READ_ONLY:
         raise FieldError(f"{path}: cannot be deleted")
     row = find_field(change.connection, container, check_text(path, path))

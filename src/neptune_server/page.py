@@ -1,4 +1,4 @@
-"""The page for browsers: its files, and the data that its script asks for."""
+"""The page for browsers: its files, and the data that its script requests."""
 
 import json
 import sqlite3
@@ -36,14 +36,14 @@ FILES = {
 }
 """The page's files by address, with their media types."""
 VIEWS = ("/{workspace}/{project}", "/{workspace}/{project}/{rest:path}")
-"""The addresses that the client prints for its runs and models; the page's script reads them."""
+"""Addresses that the client prints for its runs and models; the page's script parses them."""
 NOT_WORKSPACES = ("api", "auth", "page")
 
 MOST_POINTS = 1000
-"""Points of a curve that are sent: a chart has no more pixels."""
+"""Largest number of points sent of a curve: a chart has no more pixels."""
 
 LONGEST_TEXT = 60
-"""Characters of a text in the table of versions; longer ones stand among the fields alone."""
+"""Characters of a text in the table of versions; longer texts are only in the list of fields."""
 
 SUMMARY_FIELDS = [
     "sys/name",
@@ -55,14 +55,14 @@ SUMMARY_FIELDS = [
     "run/ended",
     "run/seconds",
 ]
-"""What is listed of everything. The last four are a run's own word: whoever pushes a run after its
-end, as a mirror does, says so there: times in ISO 8601, and the seconds that it worked in all."""
+"""Fields listed for every container. Clients that push a run after its end, as a mirror does, set
+the last four themselves: times in ISO 8601, and the total seconds that the run worked."""
 
 STATES = ("running", "finished", "failed", "killed")
-"""Words of `run/state` that the page knows."""
+"""Values of `run/state` that the page knows."""
 
 MOST_NAMES = 20_000
-"""Names of fields that are offered for columns."""
+"""Largest number of fields offered as columns."""
 
 
 def read_file(path: str, names: dict[str, Any]) -> Stream:
@@ -70,10 +70,10 @@ def read_file(path: str, names: dict[str, Any]) -> Stream:
 
     Args:
         path: its address, one of `FILES` or `VIEWS`.
-        names: what an address of `VIEWS` names.
+        names: the parameters of an address of `VIEWS`.
 
     Raises:
-        RequestError: it names no project.
+        RequestError: the address names no project.
     """
     if path not in FILES:
         parts = (names["workspace"], names["project"])
@@ -85,12 +85,12 @@ def read_file(path: str, names: dict[str, Any]) -> Stream:
 
 
 def get_change(service: Service, _: Request) -> Answer:
-    """Return a number that grows with every change of the data."""
+    """Return a number that increases with every change of the data."""
     return {"change": service.store.changes}
 
 
 def get_summary(service: Service, _: Request) -> Answer:
-    """Return all runs, and all models with their versions, the newest first."""
+    """Return all runs, and all models with their versions, newest first."""
     change = service.store.changes
     with service.store.read() as connection:
         rows = connection.execute(
@@ -114,11 +114,11 @@ def get_summary(service: Service, _: Request) -> Answer:
 
 
 def describe(row: sqlite3.Row, fields: dict[str, Field]) -> dict[str, Any]:
-    """Return what the page lists of anything, of the types that its script expects."""
+    """Return a container's entry in the page's lists, with the types that its script expects."""
     tags = value_of(fields, "sys/tags")
     started = milliseconds_of(fields, "run/started")
     ended = milliseconds_of(fields, "run/ended")
-    # who tells of a run after its end gives signs of life of its own, not of the run's
+    # if a run was pushed after its end, the pings come from the pushing client, not from the run
     last_sign = max(row["pinged"], row["created"]) if started is None else None
     return {
         "id": row["id"],
@@ -134,12 +134,12 @@ def describe(row: sqlite3.Row, fields: dict[str, Field]) -> dict[str, Any]:
 
 
 def value_of(fields: dict[str, Field], name: str) -> Any:
-    """Return a field's value, None where there is no such field."""
+    """Return a field's value; None if there is no such field."""
     return fields[name].value if name in fields else None
 
 
 def milliseconds_of(fields: dict[str, Field], name: str) -> int | None:
-    """Return a time in milliseconds since 1970; None where a field holds none."""
+    """Return a field's time in milliseconds since 1970; None if it holds no time."""
     value = value_of(fields, name)
     if value is None:
         return None
@@ -151,16 +151,16 @@ def milliseconds_of(fields: dict[str, Field], name: str) -> int | None:
 
 
 def worked_milliseconds(fields: dict[str, Field]) -> int | None:
-    """Return how long a run worked by its own word; None where it says nothing of it."""
+    """Return how long a run worked, as it has stated itself; None if it has not."""
     seconds = value_of(fields, "run/seconds")
     return round(seconds * 1000) if isinstance(seconds, int | float) else None
 
 
 def state_of(fields: dict[str, Field]) -> str:
-    """Return how a run stands: by its own word, or by its client's sign of life."""
+    """Return a run's state: as it has stated itself, or else by its client's last ping."""
     own, alive = value_of(fields, "run/state"), value_of(fields, "sys/state") == "running"
     if own == "running" and not alive:
-        # whoever told of it has fallen silent since
+        # the client that reported this has stopped pinging
         return "silent"
     if own in STATES:
         return str(own)
@@ -182,7 +182,7 @@ def describe_version(fields: dict[str, Field]) -> dict[str, Any]:
 
 
 def get_names(service: Service, _: Request) -> Answer:
-    """Return the names of the runs' fields that a column of a table can show."""
+    """Return the names of the runs' fields that a column can show."""
     shown = json.dumps([*SIMPLE_TYPES, "stringSet", "floatSeries", "stringSeries", "artifact"])
     with service.store.read() as connection:
         names = connection.execute(
@@ -195,7 +195,7 @@ def get_names(service: Service, _: Request) -> Answer:
 
 
 def get_column(service: Service, request: Request) -> Answer:
-    """Return a field's values by the runs' ids."""
+    """Return a field's values by the runs' IDs."""
     name = request.text("name")
     with service.store.read() as connection:
         rows = connection.execute(
@@ -207,7 +207,7 @@ def get_column(service: Service, request: Request) -> Answer:
 
 
 def get_series_names(service: Service, request: Request) -> Answer:
-    """Return the names of the series of numbers that runs have, by the runs' ids."""
+    """Return the names of runs' number series, by the runs' IDs."""
     ids = request.texts("id")
     names: dict[str, list[str]] = {container: [] for container in ids}
     with service.store.read() as connection:
@@ -221,7 +221,7 @@ def get_series_names(service: Service, request: Request) -> Answer:
 
 
 def get_fields(service: Service, request: Request) -> Answer:
-    """Return the fields of a run, model or version: names, types, and values to be shown."""
+    """Return the fields of a run, model or version: their names, types, values and sizes."""
     with service.store.read() as connection:
         fields = read_fields(connection, find_container(connection, request.text("id")))
     return [
@@ -237,7 +237,7 @@ def get_fields(service: Service, request: Request) -> Answer:
 
 
 def get_series(service: Service, request: Request) -> Answer:
-    """Return a series of numbers as steps, times and values, thinned out."""
+    """Return a number series as steps, times and values, thinned out."""
     with service.store.read() as connection:
         container = find_container(connection, request.text("id"))
         field = find_field(connection, container, request.text("name"))
@@ -256,8 +256,8 @@ def get_series(service: Service, request: Request) -> Answer:
 def thin_out(points: list[tuple[float, int, float]]) -> list[tuple[float, int, float]]:
     """Return at most `MOST_POINTS` points that draw the same curve.
 
-    Of every stretch its lowest and its highest point stay, so that no peak is lost; so do the
-    first and the last point of all.
+    The lowest and the highest point of every stretch are kept, so that no peak is lost; so are the
+    first and the last point of the curve.
     """
     if len(points) <= MOST_POINTS:
         return points
@@ -280,4 +280,4 @@ DATA: dict[str, Callable[[Service, Request], Answer]] = {
     "/page/fields": get_fields,
     "/page/series": get_series,
 }
-"""What the page's script asks for."""
+"""Handlers of the page's data, by address."""

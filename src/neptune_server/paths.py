@@ -3,16 +3,16 @@
 from neptune_server.checks import FieldError, shown
 
 LONGEST_PATH = 1024
-"""Characters of a file's path within a set."""
+"""Largest number of characters in a file's path within a set."""
 
 
 def check_path(path: str) -> str:
-    """Return a path within a set if it stays within whatever folder it is unpacked to.
+    """Return a path within a set if it cannot leave the folder that the set is unpacked to.
 
-    The client puts `./` before the names of files that lie outside its current folder.
+    The client puts `./` before the names of files outside its current folder.
 
     Raises:
-        FieldError: it may not.
+        FieldError: the path could leave the folder, or is malformed.
     """
     path = path.removeprefix("./")
     parts = path.split("/")
@@ -27,12 +27,12 @@ def check_path(path: str) -> str:
 
 
 def paths_above(path: str) -> list[str]:
-    """Return the folders that a path lies in, the outermost first."""
+    """Return the folders that contain a path, the outermost first."""
     parts = path.split("/")
     return ["/".join(parts[:length]) for length in range(1, len(parts))]
 
 
 def range_below(path: str) -> tuple[str, str]:
-    """Return two texts between which, in SQLite's order, all lies that is within a path."""
-    # what begins with "path/" comes before "path0", 0 being what follows /
+    """Return two texts that, in SQLite's order, enclose all paths within a path."""
+    # texts that begin with "path/" come before "path0", since 0 is the character after /
     return f"{path}/", f"{path}0"

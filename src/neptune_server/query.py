@@ -1,4 +1,4 @@
-"""Neptune's query language, as far as tables of runs and models need it.
+"""The part of Neptune's query language that tables of runs and models need.
 
     (`sys/stage`:string = "production") AND (`model/f1`:float > 0.8 OR NOT `sys/tags` CONTAINS "x")
 
@@ -12,7 +12,7 @@ from neptune_server.comparing import COMPARISONS, TYPE_NAMES, Comparison, syntax
 from neptune_server.fields import Field
 
 Condition = Callable[[Mapping[str, Field]], bool]
-"""Tells whether a container with these fields is meant."""
+"""Returns whether a container with these fields matches."""
 
 TOKEN = re.compile(
     r"\s*(?:`(?P<name>(?:[^`\\]|\\.)*)`"
@@ -27,11 +27,11 @@ ESCAPED = re.compile(r"\\([\\\"'`])")
 
 LONGEST_QUERY = 64 * 1024
 DEEPEST = 50
-"""Brackets, and words NOT, within each other."""
+"""Largest depth of nested brackets and NOT operators."""
 
 
 class Query:
-    """A query that has been understood."""
+    """A parsed query."""
 
     def __init__(self, condition: Condition, comparisons: list[Comparison]) -> None:
         self.condition = condition
@@ -39,27 +39,27 @@ class Query:
 
     @property
     def names(self) -> frozenset[str]:
-        """The fields that it looks at."""
+        """The fields that it compares."""
         return frozenset(comparison.name for comparison in self._comparisons)
 
     def refuse_misfits(self) -> None:
-        """Refuse a comparison that fitted no field of its name, once all have been looked at.
+        """Check, after evaluation, that no comparison had only fields of unfit types.
 
-        A run whose field is of an odd type is none that is meant; where there are only such, it is
-        the query that is wrong, and silence would hide it.
+        A run whose field has an unfit type does not match. If all fields have unfit types, the
+        query itself is wrong, and an empty result would hide that.
 
         Raises:
-            RequestError: there was one.
+            RequestError: there was such a comparison.
         """
         if any(comparison.misfit and not comparison.fit for comparison in self._comparisons):
             raise syntax_error()
 
 
 def parse(text: str) -> Query:
-    """Understand a query; an empty one means everything.
+    """Parse a query; an empty one matches everything.
 
     Raises:
-        RequestError: it is not one.
+        RequestError: the query has a syntax error.
     """
     if len(text) > LONGEST_QUERY:
         raise syntax_error()
@@ -71,7 +71,7 @@ def parse(text: str) -> Query:
 
 
 def tokens(text: str) -> list[tuple[str, str]]:
-    """Return a query's words, quoted names and texts, and signs, each with its kind."""
+    """Return a query's tokens: words, quoted names, quoted texts and signs, each with its kind."""
     found, position, end = [], 0, len(text.rstrip())
     while position < end:
         token = TOKEN.match(text, position)
@@ -84,7 +84,7 @@ def tokens(text: str) -> list[tuple[str, str]]:
 
 
 class Parser:
-    """Reads tokens one after the other; `comparisons` gathers what is compared."""
+    """Parses tokens one after the other, and collects the comparisons in `comparisons`."""
 
     def __init__(self, tokens: list[tuple[str, str]]) -> None:
         self.comparisons: list[Comparison] = []
@@ -94,11 +94,11 @@ class Parser:
 
     @property
     def more(self) -> bool:
-        """Whether there is anything left to read."""
+        """Whether any tokens are left."""
         return self._next < len(self._tokens)
 
     def alternatives(self) -> Condition:
-        """Read conditions of which one must hold."""
+        """Parse conditions joined by OR."""
         conditions = [self.all_of()]
         while self.take_word("OR"):
             conditions.append(self.all_of())
@@ -116,10 +116,10 @@ class Parser:
         return lambda fields: all(condition(fields) for condition in conditions)
 
     def one(self) -> Condition:
-        """Read a condition, or several in brackets.
+        """Parse a condition, or several in brackets.
 
         Raises:
-            RequestError: there is none, or it lies too deep.
+            RequestError: there is no condition, or it is nested too deeply.
         """
         self._depth += 1
         if self._depth > DEEPEST:
@@ -140,7 +140,7 @@ class Parser:
         return self.comparison()
 
     def comparison(self) -> Condition:
-        """Read a comparison of a field with a value."""
+        """Parse a comparison of a field with a value."""
         name = unescape(self.take("name", "word"))
         types = None
         if self.take_sign(":"):
@@ -169,7 +169,7 @@ class Parser:
         """Return the next token if it is of one of these kinds.
 
         Raises:
-            RequestError: it is not.
+            RequestError: it is of another kind.
         """
         if not self.more or self._tokens[self._next][0] not in kinds:
             raise syntax_error()
@@ -177,23 +177,22 @@ class Parser:
         return self._tokens[self._next - 1][1]
 
     def take_word(self, word: str) -> bool:
-        """Skip a word, in large or small letters, and tell whether it was there."""
+        """Skip a word, in upper or lower case; return whether it was there."""
         kind, text = self._tokens[self._next] if self.more else ("", "")
         found = kind == "word" and text.upper() == word
         self._next += found
         return found
 
     def take_sign(self, sign: str) -> bool:
-        """Skip a sign and tell whether it was there."""
+        """Skip a sign; return whether it was there."""
         found = self.more and self._tokens[self._next] == ("sign", sign)
         self._next += found
         return found
 
 
 def unescape(text: str) -> str:
-    """Take the backslashes off quotes and backslashes; before all else they stand for themselves.
+    """Remove the backslashes before quotes and backslashes; keep all other backslashes.
 
-    The client puts values between quotes as they are, and regular expressions have their own use
-    for backslashes.
+    The client quotes values without escaping them, and regular expressions use backslashes too.
     """
     return ESCAPED.sub(r"\1", text)

@@ -1,8 +1,8 @@
-"""The folder that holds all of a server's data, and the secrets and settings within it.
+"""The folder with all of a server's data, and the secrets and settings in it.
 
-The server writes and deletes below a folder only once the folder bears its marker. It puts the
-marker into folders that it makes or finds empty, and into those that a database of its own proves
-to be from a version that knew no marker. It refuses all others.
+The server writes and deletes only in a folder that has its marker. It puts the marker into folders
+that it creates or finds empty, and into folders with a database of its own, which an older version
+left without a marker. It refuses all others.
 """
 
 import contextlib
@@ -23,32 +23,32 @@ from neptune_server.schema import SCHEMA_VERSION
 
 MARKER = ".neptune-server"
 MARKER_TEXT = """\
-This folder belongs to `vestibular neptune-server`, which deletes what it finds no use for in the
-folder `contents`. Put nothing else there. A copy of the whole folder is a backup.
+This folder belongs to `vestibular neptune-server`, which deletes files that it does not need from
+the folder `contents`. Put nothing else there. A copy of the whole folder is a backup.
 """
 
 SECRET_BYTES = 32
 MOST_PORT = 65_535
 OTHERS = 0o077
-"""Permissions of everybody but the owner."""
+"""Permissions of everyone but the owner."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What stays the same when the server is started again."""
+    """Settings that stay the same when the server restarts."""
 
     port: int
     """TCP port; 0 until one has been chosen."""
     api_key: str
-    """What a client shows to be let in."""
+    """Secret that the API token holds."""
     signing_key: str
-    """What the server signs its access tokens with."""
+    """Key with which the server signs access tokens."""
 
     def __post_init__(self) -> None:
-        """Check what a file says.
+        """Check the values read from a file.
 
         Raises:
-            ValueError: it says something else.
+            ValueError: a value is invalid.
         """
         if type(self.port) is not int or not 0 <= self.port <= MOST_PORT:
             raise ValueError("no port")
@@ -58,12 +58,12 @@ class Settings:
 
     @classmethod
     def new(cls, port: int) -> "Settings":
-        """Draw new secrets."""
+        """Return settings with new random secrets."""
         return cls(port, secrets.token_hex(SECRET_BYTES), secrets.token_hex(SECRET_BYTES))
 
 
 class RootFolder:
-    """The places within a root."""
+    """The paths within a server's folder."""
 
     def __init__(self, path: Path) -> None:
         self.path = path.absolute()
@@ -76,11 +76,11 @@ class RootFolder:
 
     @property
     def write_ahead_log(self) -> Path:
-        """Where SQLite keeps what is not in the database's own file yet."""
+        """SQLite's file for changes that are not yet in the database file."""
         return self.database.with_name(f"{self.database.name}-wal")
 
     def places(self) -> list[Path]:
-        """Return all that a server writes, contents and temporary files aside."""
+        """Return all paths that a server writes, except contents and temporary files."""
         ends = ("-shm", "-wal", "-journal")
         database = [self.database.with_name(self.database.name + end) for end in ends]
         own = [self.marker, self.database, self.contents, self.token, self.lock, self._settings]
@@ -102,12 +102,12 @@ class RootFolder:
             ) from None
 
     def write_settings(self, settings: Settings) -> None:
-        """Keep the settings for the next start, readable by their owner alone."""
+        """Store the settings for the next start, readable only by their owner."""
         write_secret(self._settings, json.dumps(settings.__dict__, indent=2) + "\n")
 
 
 def write_secret(path: Path, text: str) -> None:
-    """Replace a file as a whole; nobody but its owner can read it at any time."""
+    """Replace a file atomically; only its owner can read it at any time."""
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
     try:
@@ -123,10 +123,10 @@ def write_secret(path: Path, text: str) -> None:
 
 @contextlib.contextmanager
 def open_root(path: Path) -> Iterator[RootFolder]:
-    """Make the folder where it is missing, and keep other servers out of it.
+    """Create the folder if it is missing, and lock it against other servers.
 
     Raises:
-        StartError: the folder is not the server's, cannot be written, or another server uses it.
+        StartError: the folder is not the server's, is not writable, or another server uses it.
     """
     root = RootFolder(path)
     try:
@@ -137,11 +137,11 @@ def open_root(path: Path) -> Iterator[RootFolder]:
     except OSError as error:
         raise StartError(
             f"{path}: {(error.strerror or 'cannot be used').lower()}; "
-            "name a folder that can be written with --root"
+            "name a writable folder with --root"
         ) from None
     with os.fdopen(lock, "a"):
         try:
-            # the system lets go of it however the process ends
+            # the system releases the lock when the process ends, for whatever reason
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise StartError(
@@ -153,44 +153,44 @@ def open_root(path: Path) -> Iterator[RootFolder]:
 
 
 def check(root: RootFolder) -> None:
-    """Look, and touch nothing, whether the folder is the server's.
+    """Check, without changing anything, that the folder is the server's.
 
     Raises:
-        StartError: it is not, or not any more.
+        StartError: the folder is not the server's, or is damaged.
     """
     for place in root.places():
         if place.is_symlink():
             raise StartError(
-                f"{place}: a link, and the server writes to nothing outside its folder; "
+                f"{place}: is a link, and the server writes nothing outside its folder; "
                 "name another folder with --root"
             )
     version = stored_version(root.database, root.write_ahead_log)
     if version > SCHEMA_VERSION:
         raise StartError(
             f"{root.database}: written by a later version of this server "
-            f"({version}, this one knows {SCHEMA_VERSION}); name another folder with --root"
+            f"({version}, this one supports {SCHEMA_VERSION}); name another folder with --root"
         )
     if is_filled(root.path) and not root.marker.is_file() and not is_own(root.database):
         raise StartError(
             f"{root.path}: not empty, and not a folder of this server; "
-            "name an empty or a new one with --root"
+            "name an empty or new folder with --root"
         )
     if not version and (root.write_ahead_log.exists() or is_filled(root.contents)):
         raise StartError(
-            f"{root.database}: missing or empty, but the files that it names are there; "
-            "put the database back, or name another folder with --root"
+            f"{root.database}: missing or empty, although the folder holds data that belong to it; "
+            "restore the database, or name another folder with --root"
         )
 
 
 def is_filled(folder: Path) -> bool:
-    """Tell whether there is anything in a folder."""
+    """Return whether a folder exists and is not empty."""
     with contextlib.suppress(FileNotFoundError):
         return any(folder.iterdir())
     return False
 
 
 def mark(root: RootFolder) -> None:
-    """Make the folder the server's own."""
+    """Put the server's marker into the folder."""
     with contextlib.suppress(FileExistsError):
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
         with os.fdopen(os.open(root.marker, flags, 0o600), "w") as file:
@@ -198,16 +198,16 @@ def mark(root: RootFolder) -> None:
 
 
 def tighten(root: RootFolder) -> None:
-    """Keep everybody but the owner out, and say so where somebody could get in."""
+    """Remove the permissions of everyone but the owner, and print where this was needed."""
     for place in (root.path, *root.places()):
         try:
             mode = stat.S_IMODE(place.lstat().st_mode)
             if mode & OTHERS:
                 place.chmod(mode & ~OTHERS)
-                print(f"{place}: was open to others, now to its owner alone", file=sys.stderr)
+                print(f"{place}: was open to others, is now private", file=sys.stderr)
         except FileNotFoundError:
             continue
         except OSError as error:
             if error.errno not in (errno.EPERM, errno.EROFS):
                 raise
-            print(f"{place}: others can open it, and it cannot be changed here", file=sys.stderr)
+            print(f"{place}: open to others; its permissions cannot be changed", file=sys.stderr)

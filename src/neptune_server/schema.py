@@ -1,4 +1,4 @@
-"""The tables of the database, and how an older version's become this one's."""
+"""The tables of the database, and their migration from an older version."""
 
 import sqlite3
 
@@ -18,7 +18,7 @@ CREATE TABLE container (
     type TEXT NOT NULL CHECK (type IN ('project', 'run', 'model', 'modelVersion')),
     short_id TEXT NOT NULL,
     parent TEXT NOT NULL,
-    custom_id TEXT, -- none in the trash: who comes with it again gets a new run
+    custom_id TEXT, -- null in the trash, so that the next run with this ID is a new one
     created INTEGER NOT NULL, -- this and all other times: milliseconds since 1970, UTC
     modified INTEGER NOT NULL,
     pinged INTEGER NOT NULL,
@@ -59,7 +59,7 @@ CREATE TABLE upload (
     content TEXT NOT NULL,
     size INTEGER NOT NULL, -- bytes when complete
     started INTEGER NOT NULL,
-    finished INTEGER NOT NULL DEFAULT 0 -- kept, so that finishing twice is finishing once
+    finished INTEGER NOT NULL DEFAULT 0 -- stored, so that finishing again changes nothing
 );
 CREATE TABLE upload_part (
     upload TEXT NOT NULL REFERENCES upload ON DELETE CASCADE,
@@ -75,31 +75,31 @@ CREATE TABLE artifact (
     PRIMARY KEY (project, hash)
 ) WITHOUT ROWID;
 """
-"""As of version 1."""
+"""Tables since version 1."""
 
 NUMBERS = """
-CREATE TABLE last_number ( -- of the runs of a project, and the versions of a model
+CREATE TABLE last_number ( -- of runs in a project, of versions of a model
     parent TEXT PRIMARY KEY,
     number INTEGER NOT NULL
 ) WITHOUT ROWID;
-CREATE TABLE gone ( -- names that were deleted, and are not given again
+CREATE TABLE gone ( -- names of deleted containers, which are not used again
     project TEXT NOT NULL REFERENCES project,
     short_id TEXT NOT NULL,
     PRIMARY KEY (project, short_id)
 ) WITHOUT ROWID;
 """
-"""Since version 2."""
+"""Tables since version 2."""
 
 
 def create(connection: sqlite3.Connection) -> None:
-    """Make the tables."""
+    """Create the tables."""
     connection.executescript(
         f"BEGIN; {TABLES} {NUMBERS} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
     )
 
 
 def migrate(connection: sqlite3.Connection) -> None:
-    """Bring the tables of version 1 to this version, or leave them as they are."""
+    """Migrate the tables of version 1 to this version; a failure leaves them unchanged."""
     connection.execute("BEGIN IMMEDIATE")
     try:
         for statement in filter(str.strip, NUMBERS.split(";")):

@@ -1,4 +1,4 @@
-"""Series of numbers, texts and images, one value a step."""
+"""Series of numbers, texts and images, with one value per step."""
 
 import base64
 import json
@@ -20,7 +20,7 @@ from neptune_server.operations import Operation, find_field, open_field
 from neptune_server.store import Change
 
 IMAGE_TYPES = {b"\x89PNG": "image/png", b"\xff\xd8\xff": "image/jpeg", b"GIF8": "image/gif"}
-"""The first bytes of the images that are known."""
+"""Media types of known images by their first bytes."""
 
 
 def log_floats(change: Change, container: sqlite3.Row, path: str, given: dict[str, Any]) -> None:
@@ -46,13 +46,13 @@ def log(
     given: dict[str, Any],
     check: Callable[[str, Any], Any],
 ) -> None:
-    """Write the points that can be written, and refuse the others."""
+    """Store the valid points, and refuse the others."""
     points: list[tuple[float | None, int, Any]] = []
     failure = None
     for entry in check_list(path, given, "entries"):
         try:
             if not isinstance(entry, dict):
-                raise FieldError(f"{path}: a point is an object")
+                raise FieldError(f"{path}: a point must be an object")
             step = entry.get("step")
             points.append(
                 (
@@ -84,10 +84,10 @@ def numbered(
     path: str,
     points: list[tuple[float | None, int, Any]],
 ) -> list[tuple[float, int, Any]]:
-    """Give the points that have no step the ones after the last.
+    """Number the points that have no step, continuing after the last step.
 
     Raises:
-        FieldError: there are none after it.
+        FieldError: no step is left after the last one.
     """
     (last,) = connection.execute(
         "SELECT max(step) FROM point WHERE attribute = ?", (field,)
@@ -104,13 +104,13 @@ def numbered(
 
 
 def check_image(path: str, value: Any) -> tuple[bytes, str]:
-    """Return an image's bytes, and what is said of it as JSON.
+    """Return an image's bytes, and its name and description as JSON.
 
     Raises:
-        FieldError: there are no bytes, or odd words.
+        FieldError: the bytes are missing or malformed, or the name or description is not a text.
     """
     if not isinstance(value, dict):
-        raise FieldError(f"{path}: an image is an object")
+        raise FieldError(f"{path}: an image must be an object")
     try:
         data = base64.b64decode(check_text(path, value.get("data")), validate=True)
     except ValueError:
@@ -126,7 +126,7 @@ def check_image(path: str, value: Any) -> tuple[bytes, str]:
 def write_images(
     change: Change, field: int, points: list[tuple[float, int, tuple[bytes, str]]]
 ) -> None:
-    """Write images' bytes to files and the rest to the database."""
+    """Write the bytes of images to files, and the rest to the database."""
     for step, time, (data, about) in points:
         change.discard("SELECT content FROM point WHERE attribute = ? AND step = ?", field, step)
         change.connection.execute(
@@ -149,7 +149,7 @@ def clearing(kind: str) -> Operation:
 def configure_floats(
     change: Change, container: sqlite3.Row, path: str, given: dict[str, Any]
 ) -> None:
-    """Keep what the client says of a series' range and unit."""
+    """Store the range and unit that the client gives for a series."""
     field = open_field(change, container, path, "floatSeries")
     about: dict[str, float | str] = {
         key: check_number(path, given[key]) for key in ("min", "max") if given.get(key) is not None
@@ -180,7 +180,7 @@ def read_points(
     limit: int,
     offset: int,
 ) -> tuple[int, list[sqlite3.Row]] | None:
-    """Return how many points a series has and a part of them by step; None without a series."""
+    """Return a series' number of points, and a part of them by step; None if there is none."""
     field = find_field(connection, container, path)
     if field is None or field["type"] != kind:
         return None

@@ -1,4 +1,4 @@
-"""All data of a server: the database and the contents it names, changed together."""
+"""All data of a server: the database and the contents that it names, changed together."""
 
 import contextlib
 import io
@@ -13,7 +13,7 @@ from neptune_server.errors import StartError
 from neptune_server.root_folder import RootFolder
 
 UPLOAD_MILLISECONDS = 7 * 24 * 3600 * 1000
-"""How long an upload in parts may rest before it is thrown away at a start."""
+"""Age after which the next start removes an upload in parts."""
 
 CONTENT_QUERY = """
 SELECT content FROM file
@@ -25,13 +25,13 @@ log = logging.getLogger(__name__)
 
 
 class Change:
-    """A transaction that is being written.
+    """A transaction in progress.
 
     Attributes:
         connection: the database.
         time: milliseconds since 1970, UTC.
-        written: contents that go if the change is taken back.
-        discarded: contents that go once the change is on the disk.
+        written: contents to remove if the change is rolled back.
+        discarded: contents to remove once the change is on the disk.
     """
 
     def __init__(
@@ -44,14 +44,14 @@ class Change:
         self._contents = contents
 
     def discard(self, query: str, *values: object) -> None:
-        """Remove, once the change is on the disk, the contents that a statement returns."""
+        """Mark the contents that a statement returns for removal after the change is committed."""
         self.discarded += [
             content for (content,) in self.connection.execute(query, values) if content
         ]
 
     @contextlib.contextmanager
     def part(self, keep: type[Exception]) -> Iterator[None]:
-        """Do a part of the change: all of it or, on any exception but `keep`, nothing."""
+        """Make a part of the change; any exception except `keep` rolls this part back."""
         written, discarded = len(self.written), len(self.discarded)
         self.connection.execute("SAVEPOINT part")
         try:
@@ -60,7 +60,7 @@ class Change:
             self.connection.execute("RELEASE part")
             raise
         except Exception:
-            # a full disk makes SQLite roll all back by itself
+            # on a full disk, SQLite rolls everything back by itself
             if self.connection.in_transaction:
                 self.connection.execute("ROLLBACK TO part")
                 self.connection.execute("RELEASE part")
@@ -72,7 +72,7 @@ class Change:
             self.connection.execute("RELEASE part")
 
     def write_content(self, data: bytes) -> str:
-        """Write a small content and return its name."""
+        """Store a small content and return its name."""
         name, _ = self._contents.receive(io.BytesIO(data))
         self.written.append(name)
         return name
@@ -83,7 +83,7 @@ class Store:
 
     Attributes:
         contents: the files' bytes.
-        changes: how many changes this process has made, for whoever waits for one.
+        changes: number of changes made by this process, so that the page can wait for one.
     """
 
     def __init__(self, root: RootFolder) -> None:
@@ -101,7 +101,7 @@ class Store:
             raise StartError(f"{root.database}: {error}; name another folder with --root") from None
 
     def _tidy(self) -> None:
-        """Remove what the last server left unfinished."""
+        """Remove what the previous server left unfinished."""
         with self.change() as change:
             change.connection.execute(
                 "DELETE FROM upload WHERE started < ?", (change.time - UPLOAD_MILLISECONDS,)
@@ -110,15 +110,15 @@ class Store:
             foreign = self.contents.sweep({name for (name,) in connection.execute(CONTENT_QUERY)})
         if foreign:
             log.warning(
-                "%s: %d of its files are not the server's; they stay", self.contents.folder, foreign
+                "%s: %d files are not the server's; they stay", self.contents.folder, foreign
             )
 
     @contextlib.contextmanager
     def change(self, *contents: str) -> Iterator[Change]:
-        """Change the data: all of it, or on an exception nothing.
+        """Change the data in a transaction; an exception rolls it back.
 
         Args:
-            contents: names of contents that were written for this change.
+            contents: names of contents that were stored for this change.
         """
         written = list(contents)
         try:
@@ -134,7 +134,7 @@ class Store:
             self.contents.remove(name)
 
     def read(self) -> contextlib.AbstractContextManager[sqlite3.Connection]:
-        """Look at one state of the data."""
+        """Read the data in one consistent state."""
         return self._database.read()
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""Tokens: the one that a client is given once, and the short-lived ones it gets in exchange."""
+"""Tokens: the permanent API token, and the short-lived access tokens that a client gets for it."""
 
 import base64
 import hmac
@@ -14,13 +14,13 @@ from neptune_server.errors import RequestError
 
 CLIENT_NAME = "neptune-cli"
 REALM = "/auth/realms/neptune"
-"""Where below the server's address the client refreshes its access token."""
+"""Path below which the client refreshes its access token."""
 
 ALGORITHM = "HS256"
 REFRESH_SECONDS = 30 * 24 * 3600
 CHECKS: Options = {
     "require": ["exp", "typ"],
-    # a clock that was set back must not make strangers of all clients
+    # after the clock was set back, valid tokens would be refused as issued in the future
     "verify_iat": False,
     "verify_aud": False,
 }
@@ -45,7 +45,7 @@ class Tokens:
         """Return an access and a refresh token for an API token.
 
         Raises:
-            RequestError: it is not this server's token.
+            RequestError: the token is not this server's.
         """
         try:
             shown = json.loads(base64.b64decode(token, validate=True))["api_key"]
@@ -59,10 +59,10 @@ class Tokens:
         }
 
     def refresh(self, token: str) -> dict[str, Any]:
-        """Return a new access token for a refresh token, in the words of RFC 6749.
+        """Return a new access token for a refresh token, in the format of RFC 6749.
 
         Raises:
-            RequestError: the token is wrong or too old.
+            RequestError: the token is wrong or has expired.
         """
         self._check(token, "refresh")
         return {
@@ -73,10 +73,10 @@ class Tokens:
         }
 
     def check_access(self, authorization: str) -> None:
-        """Let a request in by its `Authorization` header.
+        """Check a request's `Authorization` header.
 
         Raises:
-            RequestError: the header is missing, wrong or too old.
+            RequestError: the header is missing, or its token is wrong or has expired.
         """
         scheme, _, token = authorization.partition(" ")
         if scheme.lower() != "bearer":
@@ -107,10 +107,10 @@ class Tokens:
 
 
 def unauthorized(title: str, error_type: str | None = None) -> RequestError:
-    """Return the refusal of a token."""
+    """Return the refusal of a request with a missing or wrong token."""
     return RequestError(HTTPStatus.UNAUTHORIZED, title, error_type)
 
 
 def same(left: str, right: str) -> bool:
-    """Compare two secrets in a time that tells nothing about them."""
+    """Compare two secrets in constant time."""
     return hmac.compare_digest(left.encode(errors="replace"), right.encode(errors="replace"))

@@ -1,4 +1,4 @@
-"""Large files that come in parts."""
+"""Uploads of large files in parts."""
 
 import re
 import sqlite3
@@ -17,7 +17,7 @@ SMALLEST_PART = 5 * 1024 * 1024
 LARGEST_PART = 64 * 1024 * 1024
 MOST_PARTS = 1000
 LARGEST_FILE = MOST_PARTS * LARGEST_PART
-"""Bytes; the client is told of the three above and keeps to them."""
+"""Bytes; the client gets the three limits above and keeps to them."""
 
 RANGE = re.compile(r"bytes=(\d{1,18})-(\d{1,18})/(\d{1,18})")
 
@@ -25,16 +25,16 @@ RANGE = re.compile(r"bytes=(\d{1,18})-(\d{1,18})/(\d{1,18})")
 def start(
     store: Store, container: str, attribute: str, extension: str | None, path: str | None, size: int
 ) -> str:
-    """Return the id of a new upload.
+    """Return the ID of a new upload.
 
     Raises:
-        FieldError: the path is impossible or the file too large.
+        FieldError: the path is invalid or the file too large.
         RequestError: there is no such container.
     """
     if path is not None:
         path = check_path(path)
     if size > LARGEST_FILE:
-        raise FieldError(f"{attribute}: a file may have {LARGEST_FILE:,} bytes, this has {size:,}")
+        raise FieldError(f"{attribute}: {size:,} bytes; a file may have {LARGEST_FILE:,} at most")
     identifier = uuid.uuid4().hex
     content, file = store.contents.create()
     store.contents.keep(file)
@@ -49,7 +49,7 @@ def start(
 
 
 def receive_part(store: Store, identifier: str, content_range: str, body: Body) -> None:
-    """Write one part to its place.
+    """Write one part at its offset.
 
     Raises:
         RequestError: there is no such upload, or the part does not fit it.
@@ -64,7 +64,7 @@ def receive_part(store: Store, identifier: str, content_range: str, body: Body) 
     if total != row["size"] or not 0 < length <= total - first or row["finished"]:
         raise bad_request(f"{content_range}: not a part of an upload of {row['size']} bytes")
     if body.size != length:
-        # in these words: the client then begins again, the file has changed on its side
+        # exactly this text makes the client start again, since the file has changed on its side
         raise bad_request("Length of stream does not match given range")
     with store.contents.update(row["content"]) as file:
         file.seek(first)
@@ -78,10 +78,10 @@ def receive_part(store: Store, identifier: str, content_range: str, body: Body) 
 
 
 def finish(store: Store, identifier: str) -> None:
-    """Put a complete upload into its field; a second time changes nothing.
+    """Put a complete upload into its field; a repeated call changes nothing.
 
     Raises:
-        FieldError: the field is impossible.
+        FieldError: the field is invalid.
         RequestError: there is no such upload, or parts of it are missing.
     """
     with store.change() as change:
@@ -112,7 +112,7 @@ def find_upload(connection: sqlite3.Connection, identifier: str) -> sqlite3.Row:
     """Return an upload's row.
 
     Raises:
-        RequestError: there is none.
+        RequestError: there is no such upload.
     """
     row: sqlite3.Row | None = connection.execute(
         "SELECT * FROM upload WHERE id = ?", (identifier,)

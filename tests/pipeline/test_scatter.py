@@ -116,7 +116,7 @@ def test_it_goes_on_in_the_background_and_is_looked_in_on(project: Scattered) ->
     """The same command, without the option, tells all from the beginning and waits for the end."""
     held = project.hold("train@gpt2-tiny")
     said = project.scatter("--jobs", "4", "--detach")
-    assert "Goes on in the background as process" in said
+    assert "Running in the background as process" in said
     project.wait_for("train@gpt2-tiny")
     command = project.start("--jobs", "4")
     time.sleep(2)
@@ -138,7 +138,7 @@ def test_changes_travel_without_a_commit_and_an_untracked_file_is_refused(
     new = project.folder / "stages/new.sh"
     new.write_text("echo new\n")
     said = project.scatter(status=2)
-    assert "stages/new.sh: a stage reads it" in said
+    assert "stages/new.sh: read by a stage but not tracked by git" in said
     assert project.ran() == []
     git(project.folder, "add", "stages/new.sh")
     project.scatter("--jobs", "4")

@@ -571,7 +571,7 @@ def test_numbers_are_never_given_again(serving: Serving) -> None:
     serving.trash(third["id"])
     assert serving.create("modelVersion", parentId=model)["shortId"] == "VEST-GONE-4"
     serving.trash(model, forever=True)
-    with pytest.raises(AssertionError, match="names of what was deleted are not given again"):
+    with pytest.raises(AssertionError, match="names of deleted models are not used again"):
         serving.create("model", key="GONE")
 
 

@@ -82,7 +82,7 @@ def test_a_body_that_stands_still_is_given_up(serving: Serving) -> None:
         f"Authorization: {serving.access}\r\nContent-Length: 100\r\n\r\n{{",
     )
     assert answer.startswith(b"HTTP/1.1 408 ")
-    assert b"the request stands still" in answer
+    assert b"the request body stopped arriving in time" in answer
 
 
 def test_a_body_that_trickles_is_given_up(serving: Serving) -> None:

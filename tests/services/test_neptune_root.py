@@ -109,7 +109,7 @@ def test_what_others_put_into_the_contents_stays(tmp_path: Path) -> None:
     before = {path.name for path in foreign.iterdir()} - {left_behind.name}
     with Serving(root, "--port", "0") as serving:
         assert {path.name for path in foreign.iterdir()} == before
-        assert "5 of its files are not the server's; they stay" in serving.log
+        assert "5 files are not the server's; they stay" in serving.log
         assert files(serving, made, "set") == {"a": b"a"}
     assert (outside / "a").read_bytes() == b"mine"
 
@@ -139,7 +139,7 @@ def test_a_link_out_of_the_folder_is_refused(tmp_path: Path, name: str) -> None:
     if outside.is_dir():
         (outside / uuid.uuid4().hex).write_bytes(b"mine")
     before = tree(tmp_path)
-    assert f"{name}: a link, and the server writes to nothing outside its folder" in refused(root)
+    assert f"{name}: is a link, and the server writes nothing outside its folder" in refused(root)
     assert tree(tmp_path) == before
 
 
@@ -185,7 +185,7 @@ def test_without_its_database_nothing_is_deleted(tmp_path: Path, damage: str) ->
         shutil.rmtree(root / "contents")
         (root / "neptune.sqlite-wal").write_bytes(b"x" * 100)
     before = tree(root)
-    assert "missing or empty, but the files that it names are there" in refused(root)
+    assert "missing or empty, although the folder holds data that belong to it" in refused(root)
     assert tree(root) == before
     if damage == "missing":
         shutil.copy(tmp_path / "backup", database)
@@ -242,7 +242,7 @@ def test_a_later_versions_folder_is_left_as_it_is(tmp_path: Path, killed: bool) 
         with contextlib.closing(sqlite3.connect(root / "neptune.sqlite")) as own:
             own.execute("PRAGMA user_version = 2")
     before = tree(later)
-    message = "written by a later version of this server (3, this one knows 2)"
+    message = "written by a later version of this server (3, this one supports 2)"
     assert message in refused(later)
     assert tree(later) == before
 
@@ -260,7 +260,7 @@ def test_wide_permissions_are_tightened(tmp_path: Path) -> None:
     with Serving(root) as serving:
         for place in (root, *root.rglob("*")):
             assert stat.S_IMODE(place.lstat().st_mode) & 0o077 == 0, place
-        assert serving.log.count("was open to others, now to its owner alone") == 4
+        assert serving.log.count("was open to others, is now private") == 4
 
 
 @pytest.mark.parametrize(

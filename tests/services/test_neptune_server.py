@@ -112,8 +112,8 @@ def test_what_cannot_be_kept_is_named_and_the_rest_is_kept(serving: Serving) -> 
     assert messages[0] == "loss: inf is not a finite number; log it as text"
     assert messages[1] == "larger: 9223372036854775808 is too large"
     assert messages[2] == "name: is of type string, not float; delete it first"
-    assert "name/below: there is a field name;" in messages[3]
-    assert "a: there is a field a/b;" in messages[4]
+    assert "name/below: the field name exists;" in messages[3]
+    assert "a: the field a/b exists;" in messages[4]
     assert len(messages) == 14
     assert messages[12] == "when: -100000000000000 is not a time of the years 1 to 9999"
     found = fields(serving, made)
@@ -158,7 +158,7 @@ def test_the_same_custom_id_is_the_same_run(serving: Serving) -> None:
 def test_a_model_key_is_taken_once(serving: Serving) -> None:
     """A second model of the same key is refused as a conflict, an odd key as nonsense."""
     serving.create("model", key="TAKEN")
-    with pytest.raises(AssertionError, match="there is one already"):
+    with pytest.raises(AssertionError, match="exists already"):
         serving.create("model", key="TAKEN")
     for odd in ("../X", "", "1"):
         with pytest.raises(AssertionError, match="letters, digits and _"):

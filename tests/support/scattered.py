@@ -186,7 +186,7 @@ class Scattered:
         assert command.stdout is not None
         with command:
             for line in command.stdout:
-                if line.startswith("Runs already, and is followed: ") and cell in line:
+                if line.startswith("Already running, now followed: ") and cell in line:
                     held.unlink()
         assert command.returncode == 0
         assert not held.exists(), f"{cell} was not followed"

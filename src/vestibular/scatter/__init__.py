@@ -1,5 +1,5 @@
-"""One experiment on many machines: each training and exam a job of an engine that exists.
+"""One experiment on many machines: each training with its exam is a job of an existing engine.
 
-DVC's run-cache carries the results, and the engine (processes here, Slurm, Ray) says which job runs
-when and where. May import `clones`, `core` and `params`.
+DVC's run-cache carries the results. The engine (local processes, Slurm, Ray) decides when and where
+each job runs. May import `clones`, `core` and `params`.
 """

@@ -1,4 +1,4 @@
-"""A scatter that goes on without its terminal, and looking in on it."""
+"""Scatters that run in the background, without a terminal, and how to follow them."""
 
 import subprocess
 import sys
@@ -15,18 +15,19 @@ WORK = "a scatter of this project"
 
 
 def lock_file() -> Path:
-    """Return the lock that a scatter holds: one at a time in a project."""
+    """Return the lock that a scatter holds; a project has one scatter at a time."""
     return scatter_folder() / "lock"
 
 
 def start(words: Sequence[str]) -> None:
-    """Start a command in the background, and say how to look in.
+    """Start a command in the background, and print how to follow it.
 
     Args:
-        words: the command's, behind `vestibular`; it calls `announce` once it holds the lock.
+        words: the arguments after `vestibular`; the command calls `announce` with the lock held.
 
     Raises:
-        BusyError: a scatter is under way.
+        BusyError: a scatter is already running.
+        ScatterError: the command ended before it held the lock.
     """
     with exclusive_lock(lock_file(), WORK, wait=False):
         _number().unlink(missing_ok=True)
@@ -38,31 +39,31 @@ def start(words: Sequence[str]) -> None:
             stderr=file,
             start_new_session=True,
         )
-    # whoever types the same command at once is to find it
+    # wait for the lock, so that the same command typed right away finds this scatter
     while True:
         status = child.poll()
         if _number().exists():
             break
         if status is not None:
-            raise ScatterError(f"it ended with status {status}; {_log()} says why")
+            raise ScatterError(f"the scatter ended with status {status}; {_log()} says why")
         time.sleep(0.1)
     number = _number().read_text(encoding="utf-8").strip()
     print(
-        f"Goes on in the background as process {number}; its words are in {_log()}.\n"
-        "The same command without --detach follows it, or takes over its jobs should it be gone; "
+        f"Running in the background as process {number}; its output is in {_log()}.\n"
+        "The same command without --detach follows it, or takes over its jobs if it has died; "
         f"`kill {number}` ends it and its jobs."
     )
 
 
 def announce() -> None:
-    """Say, in a process that was started in the background and holds the lock, that it does."""
+    """Announce that this process runs in the background and holds the lock."""
     half = _number().with_suffix(".half")
     half.write_text(lock_file().read_text(encoding="utf-8"), encoding="utf-8")
     half.replace(_number())
 
 
 def is_under_way() -> bool:
-    """Say whether the scatter that holds the lock was started in the background."""
+    """Return whether the scatter that holds the lock was started in the background."""
     if not _number().exists():
         return False
     owner = lock_file().read_text(encoding="utf-8").strip()
@@ -70,9 +71,9 @@ def is_under_way() -> bool:
 
 
 def follow() -> None:
-    """Print what a scatter in the background says, from its beginning until it ends."""
+    """Print the output of a scatter in the background, from its start until it ends."""
     owner = _number().read_text(encoding="utf-8").strip()
-    print(f"Goes on in process {owner}; Ctrl-C stops the looking in, `kill {owner}` the scatter.")
+    print(f"Running in process {owner}; Ctrl-C stops following, `kill {owner}` ends the scatter.")
     with _log().open(encoding="utf-8") as file:
         while True:
             ended = not _is_held()
@@ -95,5 +96,5 @@ def _log() -> Path:
 
 
 def _number() -> Path:
-    """Return the file that holds the background process's number."""
+    """Return the file that holds the background process's ID."""
     return scatter_folder() / "detached"

@@ -1,4 +1,4 @@
-"""Cells: the stages that one job runs, and which of them wait for which."""
+"""Cells: the stages that one job runs, and the order in which cells depend on each other."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -6,40 +6,40 @@ from dataclasses import dataclass
 from vestibular.scatter.pipeline import Unfinished
 
 TOGETHER = {"evaluate": "train", "evaluate_repeat": "train_repeat"}
-"""An exam runs in the job of the training that it examines."""
+"""An exam runs in the same job as the training whose model it examines."""
 KEY_LENGTH = 12
-"""Digits of the key in a cell's folder: enough that no two meet."""
+"""Digits of the key in the name of a cell's folder: enough to avoid collisions."""
 
 
 @dataclass(frozen=True)
 class Cell:
-    """What one job runs."""
+    """The stages that one job runs."""
 
     name: str
-    """That of its last stage."""
+    """Name of its last stage."""
     key: str
-    """Of its last stage, which holds those of the others."""
+    """Key of its last stage, which covers the keys of the others."""
     stages: tuple[str, ...]
-    """What it makes, in the order of running."""
+    """Stages that it runs, in order."""
     restored: tuple[str, ...]
-    """Other cells' stages, whose results come out of the run-cache first."""
+    """Other cells' stages, whose results are first restored from the run-cache."""
     after: tuple[str, ...]
-    """Names of the cells that make those."""
+    """Names of the cells that run these stages."""
     inputs: tuple[str, ...]
-    """Stages that were finished before, whose outputs it reads."""
+    """Stages that had finished before the scatter and whose outputs it reads."""
 
     @property
     def folder_name(self) -> str:
-        """Name of the folder that stands for it; a cell that makes something else has another."""
+        """Name of its folder; a cell with another result has another folder."""
         return f"{self.name.replace('@', '.')}-{self.key[:KEY_LENGTH]}"
 
     @property
     def trains(self) -> bool:
-        """Whether it trains, or examines alone."""
+        """Whether it trains; otherwise it only examines."""
         return any(stage.startswith("train") for stage in self.stages)
 
     def candidate(self, known: Iterable[str]) -> str | None:
-        """Return whose cell it is, of the `known` candidates; None for somebody else's."""
+        """Return the one of the `known` candidates that the cell belongs to, or None."""
         behind = self.name.partition("@")[2]
         fitting = [name for name in known if behind == name or behind.startswith(f"{name}-")]
         return max(fitting, key=len, default=None)
@@ -49,10 +49,10 @@ def cells_of(unfinished: Sequence[Unfinished]) -> list[Cell]:
     """Group the stages that have to run: a training with its exam, every other stage alone.
 
     Args:
-        unfinished: each stage behind those that it reads from.
+        unfinished: the stages, each after those that it reads from.
 
     Returns:
-        the cells, each behind those that it waits for.
+        the cells, each after those that it waits for.
     """
     stages = {stage.name: stage for stage in unfinished}
     leader: dict[str, str] = {}
@@ -74,7 +74,7 @@ def cells_of(unfinished: Sequence[Unfinished]) -> list[Cell]:
                 stages=tuple(stage.name for stage in members),
                 restored=tuple(others),
                 after=tuple(dict.fromkeys(leader.get(each, each) for each in others)),
-                # what is restored is looked up by what it reads
+                # the run-cache finds a restored stage by its inputs, so these are needed too
                 inputs=tuple(
                     dict.fromkeys(
                         each
@@ -88,7 +88,7 @@ def cells_of(unfinished: Sequence[Unfinished]) -> list[Cell]:
 
 
 def _behind(members: Sequence[Unfinished], stages: dict[str, Unfinished]) -> list[str]:
-    """Return the unfinished stages that a cell's stages rest on and that are not its own."""
+    """Return the unfinished stages of other cells that a cell's stages depend on."""
     wanted = {each for stage in members for each in stage.after}
     for name in reversed(stages):
         if name in wanted:
@@ -98,6 +98,6 @@ def _behind(members: Sequence[Unfinished], stages: dict[str, Unfinished]) -> lis
 
 
 def by_urgency(cells: Sequence[Cell]) -> list[Cell]:
-    """Return the cells in the order of starting: those that others wait for, those, the rest."""
+    """Return the cells in starting order: those that others wait for, those that wait, the rest."""
     awaited = {name for cell in cells for name in cell.after}
     return sorted(cells, key=lambda cell: (cell.name not in awaited, not cell.after))

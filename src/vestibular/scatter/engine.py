@@ -1,4 +1,4 @@
-"""What runs cells: a small protocol, so that an engine is one short module."""
+"""Protocol of the engines that run cells; it is small, so that an engine is one short module."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,14 +10,14 @@ from vestibular.scatter.folders import CellFolder
 
 @dataclass(frozen=True)
 class Resources:
-    """What a cell takes."""
+    """Resources of a cell."""
 
     memory: int
-    """Bytes at most."""
+    """Memory limit in bytes."""
     minutes: int
-    """After which it may be ended."""
+    """Time limit in minutes, after which the engine may end the cell."""
     cpus: int
-    """Processors, and threads of its computing."""
+    """CPU cores, and threads of its computation."""
     gpus: int
 
 
@@ -31,26 +31,26 @@ class Task:
 
 
 class Engine(Protocol):
-    """Starts jobs, says which there are, and ends them."""
+    """Starts, lists and ends jobs."""
 
     name: str
 
     def room_for(self, task: Task, running: Sequence[Task]) -> bool:
-        """Say whether a cell may be submitted beside those that are queued or run."""
+        """Return whether a cell may be submitted in addition to those queued or running."""
 
     def submit(self, tasks: Sequence[Task]) -> dict[str, str]:
-        """Start or queue a job each, and return its id by the cell's name.
+        """Start or queue one job for each task, and return the jobs' IDs by the cells' names.
 
         Raises:
-            ScatterError: the engine refuses them.
+            ScatterError: the engine refuses a job.
         """
 
     def alive(self, jobs: Sequence[str]) -> Mapping[str, str]:
-        """Return those jobs that are queued or run, each with a word of where.
+        """Return those jobs that are queued or running, each with a note on where it is.
 
         Raises:
             ScatterError: the engine does not answer.
         """
 
     def cancel(self, jobs: Sequence[str]) -> None:
-        """End jobs, and return once they are ended or are being ended by the engine."""
+        """End jobs; return once they have ended or the engine is ending them."""

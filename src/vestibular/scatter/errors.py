@@ -1,7 +1,7 @@
-"""What can go wrong with cells."""
+"""Errors of cells."""
 
 from vestibular.core.errors import VestibularError
 
 
 class ScatterError(VestibularError):
-    """The cells cannot be run, or some of them have not ended well."""
+    """The cells cannot run, or some of them have failed."""

@@ -1,4 +1,4 @@
-"""A cell's folder: the script that runs it, and what that leaves behind."""
+"""A cell's folder: the script that runs the cell, and the files that the script leaves."""
 
 import os
 import shutil
@@ -15,12 +15,12 @@ from vestibular.scatter.cells import Cell
 from vestibular.scatter.snapshot import Snapshot
 
 MACHINE = "machine.sh"
-"""Beside the cells' folders: where they find what they need."""
+"""Script beside the cells' folders with the paths that cells need."""
 CARRIED = ("HF_HOME", "HF_HUB_CACHE", "HF_HUB_OFFLINE", "XDG_CACHE_HOME")
-"""Variables that say where models lie; cells on other machines get them too. None is a secret."""
+"""Variables that say where models are stored, passed on to all cells. None is a secret."""
 
 MACHINE_SCRIPT = """\
-# Where a cell finds what it needs. To run cells on machines that see other paths, edit this file.
+# Paths that cells need. Edit this file to run cells on machines that have other paths.
 python={python}
 repository={repository}
 project={project}
@@ -36,7 +36,7 @@ SHARED_CACHE = """\
     '    type = "reflink,hardlink,symlink,copy"' > .dvc/config.local
 """
 CACHE_OF_ITS_OWN = """\
-  # what the project says of its remotes, where this machine sees it
+  # the project's own settings for its remotes, if this machine sees them
   if [ -e "$project/.dvc/config.local" ]; then cp -p "$project/.dvc/config.local" .dvc/; fi
   "$python" -m dvc config --local cache.dir "$cache"
 """
@@ -44,8 +44,8 @@ CACHE_OF_ITS_OWN = """\
 RUN_SCRIPT = """\
 #!/bin/sh
 # {name}: runs {stages}
-# in a clone of its own. Any machine on which ../{machine} is true may run this script. It leaves
-# `log`, and in the end `exit` with its status; the results are in DVC's cache then.
+# in a clone of its own. Any machine that has the paths in ../{machine} may run this script.
+# It writes `log`, and at the end `exit` with its status; the results are then in DVC's cache.
 cell=$(cd "$(dirname "$0")" && pwd)
 . "$cell/../{machine}"
 exec 9> "$cell/lock"
@@ -53,7 +53,7 @@ if ! flock --nonblock 9; then
   echo "$cell: is being run already" >&2
   exit 75
 fi
-# run again by hand: there is nothing left to do
+# the cell has already succeeded: nothing left to do
 if [ "$(cat "$cell/exit" 2> /dev/null)" = 0 ]; then exit 0; fi
 rm -f "$cell/exit"
 date +%s > "$cell/started"
@@ -63,7 +63,7 @@ export DVC_SITE_CACHE_DIR="$cell/site" DVC_NO_ANALYTICS=1
 (
   set -e
   echo "on $(uname -n), $(date)"
-  # the commit and the one before it, which is the project's
+  # the cells' commit and its parent, which is the project's commit
   if [ ! -e "$cell/cloned" ]; then
     rm -rf "$cell/clone"
     git init --quiet "$cell/clone"
@@ -74,14 +74,14 @@ export DVC_SITE_CACHE_DIR="$cell/site" DVC_NO_ANALYTICS=1
     cd "$cell/clone"/{prefix}
 {links}    touch "$cell/cloned"
   else
-    # a run that did not end: its checkpoint is here, and other cells may have ended since
+    # an earlier run was cut off: its checkpoint is here, and other cells may have finished since
     rm -f "$cell/clone/.git/index.lock"
     cd "$cell/clone"/{prefix}
     git fetch --quiet --depth 2 "$repository" {ref}
     git checkout --quiet FETCH_HEAD -- dvc.lock
   fi
   cd "$cell/clone"/{prefix}
-{configuration}  # whatever a killed run held is free: the lock above is ours
+{configuration}  # remove the locks of a killed run; the lock above makes sure that no run is alive
   rm -rf .dvc/tmp/rwlock .dvc/tmp/lock "$cell/site"
 {fetch}{checkout}  "$python" -m dvc repro --single-item {targets}
 {push}  mkdir -p "$cell/measured"
@@ -99,41 +99,41 @@ exit "$status"
 
 @dataclass(frozen=True)
 class CellFolder:
-    """What there is of a cell on the disk."""
+    """The files of a cell on the disk."""
 
     path: Path
 
     @property
     def script(self) -> Path:
-        """What runs the cell."""
+        """The script that runs the cell."""
         return self.path / "run.sh"
 
     @property
     def job(self) -> tuple[str, str] | None:
-        """The engine that was asked to run it, and the job's id there; None before that."""
+        """The engine that the cell was submitted to, and the job's ID there; None before that."""
         words = self._read("job").split(maxsplit=1)
         return (words[0], words[1].strip()) if len(words) == 2 else None
 
     def note_job(self, engine: str, identity: str) -> None:
-        """Write down which job runs the cell."""
+        """Record which job runs the cell."""
         with atomic_file(self.path / "job") as temporary:
             temporary.write_text(f"{engine} {identity}\n", encoding="utf-8")
 
     @property
     def status(self) -> int | None:
-        """The script's exit status; None while it has not ended."""
+        """The script's exit status; None until it has ended."""
         said = self._read("exit").strip()
         return int(said) if said.isdecimal() else None
 
     @property
     def started(self) -> float | None:
-        """When the script began: seconds since 1970; None before that."""
+        """When the script started, in seconds since 1970; None before that."""
         said = self._read("started").strip()
         return float(said) if said.isdecimal() else None
 
     @property
     def seconds(self) -> float | None:
-        """How long it took, or has been taking; None before it began."""
+        """How long it took, or has been running, in seconds; None before it started."""
         if self.started is None:
             return None
         ended = self.path / "exit"
@@ -141,18 +141,18 @@ class CellFolder:
         return max(0.0, end - self.started)
 
     def forget_run(self) -> None:
-        """Remove what an earlier run has left, its clone and with it its checkpoint left aside."""
+        """Remove an earlier run's files, but not its clone, which holds its checkpoint."""
         for name in ("exit", "started", "job", "log"):
             (self.path / name).unlink(missing_ok=True)
 
     def last_lines(self, count: int) -> list[str]:
-        """Return the end of what the script has said."""
+        """Return the last lines of the script's output."""
         # progress bars overwrite their line
         lines = [line.rpartition("\r")[2].rstrip() for line in self._read("log").split("\n")]
         return [line for line in lines if line][-count:]
 
     def bring_home(self) -> None:
-        """Move what was measured in the cell to where the project's own stages put it."""
+        """Copy the cell's measurements to where the project's own stages write them."""
         for path in sorted((self.path / "measured/costs").glob("*.json")):
             home = work_folder() / "costs" / path.name
             home.parent.mkdir(parents=True, exist_ok=True)
@@ -165,7 +165,7 @@ class CellFolder:
             shutil.copyfile(path, folder / f"{number:04d}-{stage}")
 
     def remove(self) -> None:
-        """Remove all of it."""
+        """Remove the folder."""
         shutil.rmtree(self.path)
 
     def _read(self, name: str) -> str:
@@ -181,17 +181,17 @@ def scatter_folder() -> Path:
 
 
 def folder_of(cell: Cell) -> CellFolder:
-    """Return a cell's folder, which may not be there yet."""
+    """Return a cell's folder, which may not exist yet."""
     return CellFolder(scatter_folder().absolute() / cell.folder_name)
 
 
 def memory_stated(free: int) -> int:
-    """Return how much memory the cells are told is free, in bytes: what the first were told.
+    """Return the free memory that all cells are told, in bytes: what the first cells were told.
 
-    So `auto` comes to the same in those that run again, and in all of one comparison.
+    `auto` thus gives the same value in all cells of a comparison, also in those that run again.
 
     Args:
-        free: what is free now, for the first cells.
+        free: memory that is free now, for the first cells.
     """
     path = scatter_folder() / "free-memory"
     if path.exists() and any(scatter_folder().glob("*/run.sh")):
@@ -204,13 +204,13 @@ def memory_stated(free: int) -> int:
 def write_machine(
     snapshot: Snapshot, cache: Path, variables: Mapping[str, str], remote: str | None = None
 ) -> None:
-    """Write down where cells find what they need.
+    """Write the script with the paths that cells need.
 
     Args:
-        snapshot: what they run.
+        snapshot: the project's state that they run.
         cache: DVC's cache.
-        variables: further variables of their environment.
-        remote: address of the scatter's folder in a DVC remote, where they do not share the cache.
+        variables: further environment variables.
+        remote: address of the scatter's folder in a DVC remote; None if cells share the cache.
     """
     carried = {name: os.environ[name] for name in CARRIED if name in os.environ}
     exports = [
@@ -230,13 +230,13 @@ def write_machine(
 
 
 def write_script(cell: Cell, snapshot: Snapshot, others: Sequence[str] | None) -> CellFolder:
-    """Make a cell's folder, or bring its script up to date.
+    """Create a cell's folder, or update its script.
 
     Args:
-        cell: what is to run.
+        cell: the cell.
         snapshot: the project's state that it runs.
-        others: names of the folders of the cells that it reads from, where results travel through
-            a DVC remote; None where they lie in the cache that all share.
+        others: names of the folders of the cells that it reads from, if results travel through a
+            DVC remote; None if all cells share the cache.
     """
     folder = folder_of(cell)
     links = [

@@ -1,4 +1,4 @@
-"""Cells as processes on this machine, a few at a time."""
+"""Engine that runs cells as processes on this machine, a few at a time."""
 
 import contextlib
 import os
@@ -12,24 +12,24 @@ import psutil
 from vestibular.scatter.engine import Task
 
 SAME_BIRTH = 30
-"""Seconds between a process's birth and what is noted of it; one that gets its number later is born
-later. The clock may be set in the meantime."""
+"""Largest difference in seconds between the noted and the actual start of the same process. Another
+process that got its ID started later. The margin allows for changes of the clock."""
 SECONDS_TO_END = 10
-"""After which a process that was asked to end is killed."""
+"""Seconds from the request to end until the kill."""
 
 
 class Local:
-    """As many processes as fit, each with its share of the processors."""
+    """Runs as many processes as fit, each with its share of the CPU cores."""
 
     name = "local"
 
     def __init__(self, jobs: int, memory: int, gpus: int) -> None:
-        """Say what there is to share out.
+        """Set the resources that the processes share.
 
         Args:
-            jobs: processes at a time.
-            memory: bytes that they may take together.
-            gpus: devices; a process gets one of its own where there are any.
+            jobs: number of processes at a time.
+            memory: memory of all of them together, in bytes.
+            gpus: number of GPUs; if there are any, each process gets one of its own.
         """
         self._jobs = jobs
         self._memory = memory
@@ -39,14 +39,14 @@ class Local:
         self._children: dict[str, subprocess.Popen[bytes]] = {}
 
     def room_for(self, task: Task, running: Sequence[Task]) -> bool:
-        """Say whether a process is free, and memory; alone, any cell may try."""
+        """Return whether a process and the memory are free; if none runs, any cell may start."""
         taken = sum(each.resources.memory for each in running)
         return not running or (
             len(running) < self._jobs and taken + task.resources.memory <= self._memory
         )
 
     def submit(self, tasks: Sequence[Task]) -> dict[str, str]:
-        """Start the processes, each leading a session: a group that can be ended together."""
+        """Start the processes, each in a session of its own, so that its group ends together."""
         started = {}
         for task in tasks:
             environment = {**os.environ, "OMP_NUM_THREADS": str(task.resources.cpus)}
@@ -69,13 +69,13 @@ class Local:
         return started
 
     def alive(self, jobs: Sequence[str]) -> Mapping[str, str]:
-        """Look the processes up; another one that has got the number of one is told apart."""
+        """Look up the processes; a new process with the ID of an old one does not count."""
         for child in self._children.values():
             child.poll()
         return {job: f"process {job.partition('/')[0]}" for job in jobs if self._is_alive(job)}
 
     def cancel(self, jobs: Sequence[str]) -> None:
-        """Ask the groups to end, then kill what is left of them."""
+        """Ask the process groups to end, then kill those that remain."""
         groups = {int(job.partition("/")[0]) for job in self.alive(jobs)}
         for number in (signal.SIGTERM, signal.SIGKILL):
             for group in groups:
@@ -98,7 +98,7 @@ class Local:
 
 
 def _birth(number: int) -> float | None:
-    """Return when a process began, in seconds since 1970; None if there is none that lives."""
+    """Return when a process started, in seconds since 1970; None if it is not alive."""
     try:
         process = psutil.Process(number)
         ended = process.status() == psutil.STATUS_ZOMBIE
@@ -108,7 +108,7 @@ def _birth(number: int) -> float | None:
 
 
 def _any_of(groups: Collection[int]) -> bool:
-    """Say whether a process of these groups lives: a leader may go before those it has started."""
+    """Return whether a process of these groups is alive; a leader may end before its children."""
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.NoSuchProcess, ProcessLookupError):
             if os.getpgid(process.pid) in groups and process.status() != psutil.STATUS_ZOMBIE:

@@ -1,4 +1,4 @@
-"""What of the pipeline has to run, and restoring what DVC's run-cache holds."""
+"""Which stages of the pipeline have to run, and restoring results from DVC's run-cache."""
 
 import contextlib
 import hashlib
@@ -15,36 +15,36 @@ from vestibular.scatter.errors import ScatterError
 
 @dataclass(frozen=True)
 class Unfinished:
-    """A stage of one candidate that has to run: neither here nor in the run-cache is its result."""
+    """A candidate's stage that has to run: its result is neither here nor in the run-cache."""
 
     name: str
     key: str
-    """Hash of all that its result depends on: two stages with one key make the same."""
+    """Hash of everything its result depends on: stages with equal keys have equal results."""
     after: tuple[str, ...]
-    """Unfinished stages that make what it reads."""
+    """Unfinished stages whose outputs it reads."""
     inputs: tuple[str, ...]
-    """Finished stages that make what it reads."""
+    """Finished stages whose outputs it reads."""
     files: tuple[Path, ...]
-    """What it reads that no stage makes, relative to the project."""
+    """Files that it reads and that no stage writes, relative to the project."""
 
 
 @dataclass(frozen=True)
 class Progress:
-    """How far the pipeline is."""
+    """The state of the pipeline."""
 
     restored: tuple[str, ...]
-    """Stages whose results have just come out of the run-cache."""
+    """Stages whose results were just restored from the run-cache."""
     unfinished: tuple[Unfinished, ...]
-    """What has to run, each behind those that it reads from."""
+    """Stages that have to run, each after those that it reads from."""
     loose: tuple[str, ...]
-    """Files that these read, that no stage makes and that git does not hold."""
+    """Files that these stages read, that no stage writes and that git does not track."""
 
 
 def trunk_of(project: Path) -> tuple[str, ...]:
-    """Return the stages that every candidate's stages rest on, and that belong to none.
+    """Return the stages that the candidates' stages depend on and that belong to no candidate.
 
     Raises:
-        DataError: DVC does not read the project.
+        DataError: DVC cannot read the project.
     """
     with opened(project) as repo:
         cells = list(filter(_is_cell, _stages(repo)))
@@ -53,22 +53,22 @@ def trunk_of(project: Path) -> tuple[str, ...]:
 
 
 def restore(project: Path) -> Progress:
-    """Take from the run-cache what it has of the candidates' stages, and say what is left to run.
+    """Restore results of the candidates' stages from the run-cache; return what is left to run.
 
-    That is what `dvc repro` does, but for the running: a stage that reads what has still to be made
-    is left too.
+    `dvc repro` does the same and then runs stages. A stage that reads an output of an unfinished
+    stage is unfinished too.
 
     Raises:
-        DataError: DVC does not read the project, or another process works on it.
+        DataError: DVC cannot read the project, or another process is using it.
     """
-    # imported here: all of DVC takes a second
+    # imported here, because importing DVC takes a second
     from dvc.repo import lock_repo
 
     restored: list[str] = []
     unfinished: dict[Any, Unfinished] = {}
     keys: dict[Any, str] = {}
     project = project.absolute()
-    # DVC looks its run-cache's stages up as if they were in the current folder
+    # DVC looks up stages in its run-cache as if they were in the current folder
     at_home = contextlib.chdir(project)
     with at_home, opened(project) as repo, lock_repo(repo), repo.scm_context():
         graph, stages = repo.index.graph, _stages(repo)
@@ -93,11 +93,11 @@ def restore(project: Path) -> Progress:
 
 
 def _stages(repo: Any) -> list[Any]:
-    """Return the stages that `select` rests on, each behind those that it reads from."""
+    """Return the stages that `select` depends on, each after those that it reads from."""
     stages = repo.index.graph
     last = next((stage for stage in stages if is_own(stage) and stage.name == LAST), None)
     if last is None:
-        raise ScatterError(f"{GRAPH}: has no stage {LAST}; its results are what a scatter is for")
+        raise ScatterError(f"{GRAPH}: has no stage {LAST}; a scatter runs the stages it depends on")
     return [stage for stage in ordered(repo, [last]) if stage is not last]
 
 
@@ -106,11 +106,11 @@ def _is_cell(stage: Any) -> bool:
 
 
 def _restored(repo: Any, stage: Any) -> bool:
-    """Restore a stage's outputs as `dvc repro` would, and say whether they were there."""
+    """Restore a stage's outputs as `dvc repro` would; return whether they were found."""
     from dvc.dependency.base import DependencyDoesNotExistError
     from dvc.stage.cache import RunCacheNotFoundError
 
-    # looking a stage up changes what it holds
+    # looking up a stage changes it, so a second object is looked up
     twin = repo.stage.load_one(stage.path, stage.name)
     as_locked = (
         not twin.changed_stage() and twin.deps_cached() and all(out.hash_info for out in twin.outs)
@@ -121,7 +121,7 @@ def _restored(repo: Any, stage: Any) -> bool:
             stage.reproduce()
             stage.dump(update_pipeline=False)
             return True
-    # `dvc.lock` may name outputs that are nowhere: DVC would not ask the run-cache then
+    # `dvc.lock` may name outputs that do not exist; DVC would then not ask the run-cache
     for each in (twin, stage):
         _forget_outputs(each)
     try:
@@ -142,10 +142,10 @@ def _forget_outputs(stage: Any) -> None:
 
 
 def _key(stage: Any, keys: Mapping[Any, str], made_by: Sequence[Any]) -> str:
-    """Return a hash of all that a stage's result depends on.
+    """Return a hash of everything that a stage's result depends on.
 
-    What another candidate's stage makes stands as that stage's key, made or not: so the key of a
-    stage does not change while those before it are finished.
+    An output of a candidate's stage is represented by that stage's key, whether it exists or not.
+    A stage's key thus does not change when the stages before it finish.
     """
     inputs: dict[str, object] = {}
     for dependency in stage.deps:
@@ -161,7 +161,7 @@ def _key(stage: Any, keys: Mapping[Any, str], made_by: Sequence[Any]) -> str:
 
 
 def _files(repo: Any, stage: Any, made_by: Sequence[Any]) -> Iterator[Path]:
-    """Return what a stage reads that no stage makes, its settings aside."""
+    """Return the files that a stage reads and that no stage writes, except its settings."""
     from dvc.dependency.param import ParamsDependency
 
     for dependency in stage.deps:

@@ -1,4 +1,4 @@
-"""Cells as jobs of a Ray cluster, asked over HTTP: Ray itself need not be installed here."""
+"""Engine that runs cells as jobs of a Ray cluster, over HTTP; Ray need not be installed here."""
 
 import secrets
 from collections.abc import Mapping, Sequence
@@ -10,13 +10,13 @@ from vestibular.scatter.engine import Task
 from vestibular.scatter.errors import ScatterError
 
 UNDER_WAY = {"PENDING": "in the queue", "RUNNING": "on the cluster"}
-"""Ray's words for a job that has not ended."""
+"""Ray's states of a job that has not ended."""
 SECONDS = 60.0
-"""How long the cluster may take to answer."""
+"""Timeout of a request to the cluster."""
 
 
 class Ray:
-    """The jobs' interface of a cluster's dashboard (`ray[default]`).
+    """The job API of a cluster's dashboard (`ray[default]`).
 
     Source: docs.ray.io, "Ray Jobs REST API".
     """
@@ -24,26 +24,26 @@ class Ray:
     name = "ray"
 
     def __init__(self, address: str) -> None:
-        """Make sure that the cluster answers.
+        """Check that the cluster answers.
 
         Args:
-            address: of its dashboard, as `http://127.0.0.1:8265`.
+            address: address of its dashboard, such as `http://127.0.0.1:8265`.
 
         Raises:
-            ScatterError: it does not.
+            ScatterError: the cluster does not answer.
         """
         self._address = address.rstrip("/")
         self._ask("GET", "/api/version")
 
     def room_for(self, task: Task, running: Sequence[Task]) -> bool:
-        """Say yes: the queue is Ray's."""
+        """Return true: Ray has a queue of its own."""
         return True
 
     def submit(self, tasks: Sequence[Task]) -> dict[str, str]:
-        """Submit a job each, with the processors, GPUs and memory that Ray keeps for it."""
+        """Submit one job for each task, with the CPU cores, GPUs and memory to reserve for it."""
         started = {}
         for task in tasks:
-            # a cell that runs again is another job
+            # a cell that runs again needs a new job ID
             job = f"{task.folder.path.name}-{secrets.token_hex(3)}"
             asked = {
                 "entrypoint": f"/bin/sh {quote(str(task.folder.script))}",
@@ -58,19 +58,19 @@ class Ray:
         return started
 
     def alive(self, jobs: Sequence[str]) -> Mapping[str, str]:
-        """Ask for all of the cluster's jobs."""
+        """Look the jobs up among all jobs of the cluster."""
         found = {
             each.get("submission_id"): each.get("status") for each in self._ask("GET", "/api/jobs/")
         }
         return {job: UNDER_WAY[found[job]] for job in jobs if found.get(job) in UNDER_WAY}
 
     def cancel(self, jobs: Sequence[str]) -> None:
-        """Let Ray end the jobs: by SIGTERM, and SIGKILL soon after."""
+        """Ask Ray to end the jobs; it sends SIGTERM, and SIGKILL soon after."""
         for job in self.alive(jobs):
             self._ask("POST", f"/api/jobs/{job}/stop")
 
     def _ask(self, method: str, path: str, content: Mapping[str, object] | None = None) -> Any:
-        # imported here: the other engines need no HTTP
+        # imported here, because the other engines need no HTTP
         import httpx2
 
         try:
@@ -79,6 +79,7 @@ class Ray:
             return answer.json()
         except httpx2.HTTPError as error:
             raise ScatterError(
-                f"{self._address}: Ray's dashboard does not do its part ({first_line(error)}); "
-                "`scatter.ray` in params.yaml names its address, and `ray[default]` has one"
+                f"{self._address}: Ray's dashboard does not answer as expected "
+                f"({first_line(error)}); check its address (`scatter.ray` in params.yaml), and "
+                "that the cluster was installed with `ray[default]`"
             ) from None

@@ -1,8 +1,8 @@
-"""Results on their way through a DVC remote, for cells that do not see the project's cache.
+"""Transfer of results through a DVC remote, for cells that do not see the project's cache.
 
-A scatter has a folder of its own in the remote, and in that a folder for each cell and one for what
-cells read. Each is laid out as a remote is: the run-cache entries of the cell's stages, and the
-objects that these name, which go before them. A cell fetches and sends with this module, in its
+A scatter has a folder of its own in the remote. In it, each cell has a folder, and the cells'
+inputs have one. Each is laid out like a remote: the run-cache entries of the cell's stages, and the
+objects that they name, which are sent first. A cell fetches and pushes with this module in its
 clone: `python -m vestibular.scatter.remote ADDRESS fetch|push ...`.
 """
 
@@ -19,22 +19,22 @@ from vestibular.scatter.errors import ScatterError
 from vestibular.scatter.folders import scatter_folder
 
 NAME = "folder-of-a-scatter"
-"""What DVC calls a folder of the remote while it is looked at."""
+"""Name of the DVC remote that stands for a folder of the scatter's."""
 INPUTS = "inputs"
-"""Folder of what cells read."""
+"""Folder of the cells' inputs."""
 TOP = "md5-dos2unix"
-"""With this hash, its older one, DVC addresses the top of a remote, where run-cache entries lie."""
+"""DVC's older hash; with it, DVC addresses the top of a remote, where run-cache entries are."""
 
 
 def address_of(project: Path, remote: str) -> str:
-    """Return the address of this scatter's folder in a remote, the same until it is removed.
+    """Return the address of this scatter's folder in a remote; it stays until it is removed.
 
     Args:
-        project: its top folder.
-        remote: what DVC calls the remote.
+        project: the project's top folder.
+        remote: DVC's name of the remote.
 
     Raises:
-        ScatterError: there is no such remote, or it holds no run-cache.
+        ScatterError: there is no such remote, or it cannot hold a run-cache.
     """
     from dvc.config import ConfigError
     from dvc.fs import HTTPFileSystem, LocalFileSystem
@@ -46,8 +46,8 @@ def address_of(project: Path, remote: str) -> str:
             raise ScatterError(f"--through {remote}: {first_line(error)}") from None
     if isinstance(top.fs, HTTPFileSystem):
         raise ScatterError(f"--through {remote}: DVC keeps no run-cache behind HTTP; name another")
-    # where the configuration says a relative path, a clone would look elsewhere; what else it says,
-    # secrets among it, is not written down again
+    # a clone would resolve a relative path differently, so a local path is written in full; nothing
+    # else of the configuration is written down again, since it may hold secrets
     begin = str(top.path) if isinstance(top.fs, LocalFileSystem) else f"remote://{remote}"
     note = _note()
     said = note.read_text(encoding="utf-8").strip() if note.exists() else ""
@@ -60,10 +60,10 @@ def address_of(project: Path, remote: str) -> str:
 
 
 def push_inputs(project: Path, address: str, stages: Sequence[str]) -> None:
-    """Send what stages have made that are finished, for the cells that read it.
+    """Push the outputs of finished stages, for the cells that read them.
 
     Raises:
-        ScatterError: the remote does not take it.
+        ScatterError: the push fails.
     """
     with opened(project) as repo:
         _use(repo, address, INPUTS)
@@ -71,10 +71,10 @@ def push_inputs(project: Path, address: str, stages: Sequence[str]) -> None:
 
 
 def fetch_results(project: Path, address: str) -> None:
-    """Fetch what cells have sent so far into the project's cache.
+    """Fetch the results that cells have pushed so far into the project's cache.
 
     Raises:
-        ScatterError: the remote does not give it.
+        ScatterError: the fetch fails.
     """
     with opened(project) as repo:
         for folder in _folders(repo, address):
@@ -83,10 +83,10 @@ def fetch_results(project: Path, address: str) -> None:
 
 
 def remove(project: Path, address: str, kept: Iterable[str] = ()) -> None:
-    """Remove the scatter's folder, or what it holds of others than the `kept` cells.
+    """Remove the scatter's folder, or everything in it except the `kept` cells' folders.
 
     Raises:
-        ScatterError: the remote does not let it.
+        ScatterError: the remote does not allow it.
     """
     with opened(project) as repo:
         folders, left = _folders(repo, address), set(kept)
@@ -104,7 +104,7 @@ def remove(project: Path, address: str, kept: Iterable[str] = ()) -> None:
 
 
 def _fetch_inputs(address: str, stages: Sequence[str], cells: Sequence[str]) -> None:
-    """Fetch what stages and cells have made, into the cache of the current folder's clone."""
+    """Fetch the outputs of stages and cells into the cache of the clone in the current folder."""
     with opened(Path()) as repo:
         _use(repo, address, INPUTS)
         _transfer(repo.cloud.pull, _made_by(repo, stages), address)
@@ -113,7 +113,7 @@ def _fetch_inputs(address: str, stages: Sequence[str], cells: Sequence[str]) -> 
 
 
 def _push_results(address: str, cell: str, stages: Sequence[str]) -> None:
-    """Send the run-cache entries of stages that were run here, and what these name before them."""
+    """Push the run-cache entries of stages that ran here, after the objects that they name."""
     from dvc.fs import generic
     from dvc.stage.cache import _get_stage_hash
 
@@ -139,7 +139,7 @@ def _fetch_cell(repo: Any, address: str, cell: str) -> None:
 
 
 def _transfer(way: Any, objects: Mapping[Any, set[Any]], address: str) -> None:
-    """Push or pull objects, and make sure that all have gone."""
+    """Push or pull objects, and check that all were transferred."""
     for some in objects.values():
         try:
             failed = len(way(some, remote=NAME).failed)
@@ -165,7 +165,7 @@ def _folders(repo: Any, address: str) -> list[str]:
 
 
 def _use(repo: Any, address: str, folder: str) -> tuple[Any, str]:
-    """Let `NAME` be a folder of the scatter's; return its file system and its path there."""
+    """Let the remote `NAME` be a folder of the scatter's; return its file system and path."""
     repo.config["remote"][NAME] = {"url": f"{address}/{folder}".rstrip("/")}
     top = repo.cloud.get_remote_odb(NAME, "scatter", hash_name=TOP)
     return top.fs, str(top.path)
@@ -178,12 +178,14 @@ def _note() -> Path:
 
 @exit_on_error
 def main() -> None:
-    """Fetch or send what the command line names."""
+    """Fetch or push what the command line names."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("address")
     ways = parser.add_subparsers(dest="way", required=True)
     fetch = ways.add_parser("fetch")
-    fetch.add_argument("--stages", nargs="*", default=[], help="whose results the project sent")
+    fetch.add_argument(
+        "--stages", nargs="*", default=[], help="stages with results from the project"
+    )
     fetch.add_argument("--cells", nargs="*", default=[], help="folders of other cells")
     push = ways.add_parser("push")
     push.add_argument("cell", help="folder of this cell")

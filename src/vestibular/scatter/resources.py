@@ -1,4 +1,4 @@
-"""What each cell may take: what `vestibular plan` foresees, unless the settings say otherwise."""
+"""Resources of each cell: as `vestibular plan` estimates, unless the settings say otherwise."""
 
 import json
 import os
@@ -15,45 +15,45 @@ from vestibular.scatter.engine import Resources
 from vestibular.scatter.errors import ScatterError
 
 LEAST_MINUTES = 30
-"""A cell may take at least so long."""
+"""Smallest time limit of a cell."""
 TIMES_PLANNED = 4
-"""A cell may take so many times what is planned for its training: exams, slower machines."""
+"""Time limit as a multiple of the planned training time, to allow for exams and slow machines."""
 GIGABYTE = 10**9
 
 
 @dataclass(frozen=True)
 class Planned:
-    """What the plan foresees of a candidate."""
+    """The plan's estimates for a candidate."""
 
     training: int
-    """Bytes that training and exam take at most, a process included; each of several takes them."""
+    """Peak memory of training and exam for each process, in bytes, the process itself included."""
     exam: int
-    """Bytes that an exam takes, the process included."""
+    """Peak memory of an exam in bytes, the process itself included."""
     seconds: float
-    """Of a whole training."""
+    """Duration of a whole training."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What the plan foresees of all."""
+    """The plan's estimates for all candidates."""
 
     candidates: Mapping[str, Planned]
     free: int
-    """Bytes of memory that are free here, the accelerator's where there is one."""
+    """Free memory of this machine in bytes; of the accelerator, if there is one."""
 
 
 def plan_of(project: Path, module: str) -> Plan:
-    """Let `vestibular plan` foresee what each candidate takes.
+    """Run `vestibular plan` to estimate what each candidate needs.
 
-    In a process of its own: torch and what is rehearsed would stay in the memory of this one, which
-    may last for days.
+    The plan runs in a process of its own. In this process, which may run for days, torch and the
+    rehearsed models would stay in memory.
 
     Args:
-        project: its top folder.
-        module: what prints the plan as JSON.
+        project: the project's top folder.
+        module: module that prints the plan as JSON.
 
     Raises:
-        ScatterError: the plan says why a candidate cannot be trained or examined.
+        ScatterError: a candidate cannot be trained or examined; the message says why.
     """
     done = subprocess.run(  # noqa: S603
         [sys.executable, "-m", module],
@@ -73,14 +73,14 @@ def plan_of(project: Path, module: str) -> Plan:
 def resources_of(
     cell: Cell, plan: Plan | None, wanted: ScatterSettings, cpus: int, processes: int
 ) -> Resources:
-    """Return what a cell may take.
+    """Return a cell's resources.
 
     Args:
-        cell: what runs.
-        plan: what is foreseen; None where the settings leave nothing open.
-        wanted: what the settings say.
-        cpus: processors of a process where the settings leave them open.
-        processes: how many train one candidate together (`train.processes`); an exam has one.
+        cell: the cell.
+        plan: the estimates; None if the settings set all limits.
+        wanted: the settings.
+        cpus: CPU cores of a process if the settings do not set them.
+        processes: processes that train one candidate (`train.processes`); an exam has one.
     """
     memory, minutes = wanted.memory_gb, wanted.minutes
     name = None if plan is None else cell.candidate(plan.candidates)
@@ -97,5 +97,5 @@ def resources_of(
 
 
 def accelerators() -> int:
-    """Return how many NVIDIA GPUs this machine has, as its driver shows them."""
+    """Return the number of NVIDIA GPUs of this machine, by the driver's device files."""
     return len(list(Path("/dev").glob("nvidia[0-9]*")))

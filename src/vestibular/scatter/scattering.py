@@ -1,4 +1,4 @@
-"""One scatter from beginning to end: what is out of date, the jobs, and the results home again."""
+"""One scatter from start to end: find what is out of date, run the jobs, collect the results."""
 
 import contextlib
 import signal
@@ -26,7 +26,7 @@ from vestibular.scatter.table import Line, LiveTable, State, as_table, totals
 from vestibular.scatter.workspace import cache_folder, run_trunk
 
 LAST_LINES = 8
-"""Of a failed cell's log that are shown."""
+"""Number of lines shown of a failed cell's log."""
 
 
 @dataclass(frozen=True)
@@ -34,20 +34,20 @@ class Round:
     """The cells of one scatter, with their folders."""
 
     project: Path
-    """Where the pipeline's state is: the project, or a variant's workspace."""
+    """Folder with the state of the pipeline: the project, or a variant's workspace."""
     cells: tuple[Cell, ...]
     folders: Mapping[str, CellFolder]
     through: str | None
-    """Address of its folder in a DVC remote, where results travel through one."""
+    """Address of its folder in a DVC remote; None if results travel through the cache."""
 
 
 def out_of_date(project: Path, trunk: Sequence[str], through: str | None) -> Progress:
-    """Bring the common stages up to date, and take from the run-cache what it has.
+    """Bring the common stages up to date, and restore results from the run-cache.
 
     Args:
-        project: its top folder.
+        project: the project's top folder.
         trunk: the common stages.
-        through: address of the scatter's folder in a DVC remote, where results travel through one.
+        through: address of the scatter's folder in a DVC remote; None if there is none.
 
     Raises:
         ScatterError: a common stage fails.
@@ -61,7 +61,7 @@ def out_of_date(project: Path, trunk: Sequence[str], through: str | None) -> Pro
 
 
 def bring_home(progress: Progress) -> None:
-    """Fetch what finished cells have measured, and remove their folders."""
+    """Copy the measurements of finished cells into the project, and remove the cells' folders."""
     wanted = {cell.folder_name for cell in cells_of(progress.unfinished)}
     for path in sorted(scatter_folder().glob("*/run.sh")):
         folder = CellFolder(path.parent)
@@ -77,12 +77,12 @@ def cells_left(project: Path, progress: Progress, through: str | None) -> Round:
 
 
 def lay_out(round_: Round, progress: Progress, variables: Mapping[str, str]) -> None:
-    """Write each cell's folder with the script that runs it.
+    """Create each cell's folder with the script that runs the cell.
 
     Args:
         round_: the cells.
-        progress: what has to run.
-        variables: further ones of the cells' environment.
+        progress: the state of the pipeline.
+        variables: further environment variables of the cells.
 
     Raises:
         ScatterError: a cell would lack a file.
@@ -99,7 +99,7 @@ def lay_out(round_: Round, progress: Progress, variables: Mapping[str, str]) -> 
 
 
 def states(round_: Round) -> Mapping[str, Line]:
-    """Return how the cells have ended, whoever ran them."""
+    """Return how the cells have ended, no matter what ran them."""
     found = {}
     for name, folder in round_.folders.items():
         status = folder.status
@@ -119,25 +119,25 @@ def supervise(
 
     Args:
         round_: the cells.
-        resources: says what one may take.
-        engine: what runs them.
-        engine_of: gives the engine of a name.
-        seconds: between two looks.
+        resources: returns a cell's resources.
+        engine: the engine that runs them.
+        engine_of: returns the engine with a name.
+        seconds: interval at which the jobs are checked.
 
     Raises:
-        KeyboardInterrupt: the user has ended it; so are the jobs.
+        KeyboardInterrupt: the user interrupted the command; the jobs have been ended.
     """
     tasks = [Task(cell, round_.folders[cell.name], resources(cell)) for cell in round_.cells]
     supervisor = Supervisor(tasks, engine, engine_of)
-    # whoever ends this process means its jobs too, as with Ctrl-C
+    # SIGTERM ends the jobs too, as Ctrl-C does
     before = signal.signal(signal.SIGTERM, _interrupt)
     try:
         if adopted := supervisor.adopt():
-            print(f"Runs already, and is followed: {', '.join(adopted)}", flush=True)
+            print(f"Already running, now followed: {', '.join(adopted)}", flush=True)
         supervisor.run(LiveTable(), seconds)
         print(totals(list(supervisor.lines.values())), flush=True)
     except KeyboardInterrupt:
-        # whether anybody reads it or not
+        # the jobs have to end even if the reader of the output is gone
         with contextlib.suppress(BrokenPipeError):
             print("\nEnding the jobs; what is finished stays finished.", flush=True)
         supervisor.cancel()
@@ -148,10 +148,10 @@ def supervise(
 
 
 def collect(round_: Round, lines: Mapping[str, Line]) -> None:
-    """Take the results out of the run-cache, and say which cells have none.
+    """Restore the results from the run-cache.
 
     Raises:
-        ScatterError: a cell has not ended well, with the last lines that it has said.
+        ScatterError: cells have no result; the message has the last lines of their logs.
     """
     if round_.through is not None:
         remote.fetch_results(round_.project, round_.through)
@@ -164,13 +164,13 @@ def collect(round_: Round, lines: Mapping[str, Line]) -> None:
         states = "\n\n".join(each for each in said if each)
         raise ScatterError(
             f"{states}\n\n{len(left)} of {len(lines)} cells have no result: {', '.join(left)}. "
-            "The same command runs these again, and no other; a training goes on from its last "
-            f"checkpoint. All that a cell has said: {scatter_folder()}/<cell>/log"
+            "The same command runs only these again; a training continues from its last "
+            f"checkpoint. Full output of a cell: {scatter_folder()}/<cell>/log"
         )
 
 
 def describe(round_: Round) -> str:
-    """Say what would be run, and how to do it by hand."""
+    """Return a description of what would run, and how to run it by hand."""
     lines = [
         Line(cell.name, "waiting", where=", ".join(cell.after) and f"after {', '.join(cell.after)}")
         for cell in round_.cells
@@ -179,14 +179,14 @@ def describe(round_: Round) -> str:
     with contextlib.suppress(ValueError):
         example = example.relative_to(Path.cwd())
     return (
-        f"{as_table(lines)}\n\nEach has a folder with a script, which any machine that sees the "
-        f"folders named in {scatter_folder() / 'machine.sh'} may run, in this order:\n"
-        f"  sh {example}\n`vestibular scatter --collect` then gathers the results and runs {LAST}."
+        f"{as_table(lines)}\n\nEach cell has a folder with a script. Any machine that sees the "
+        f"folders named in {scatter_folder() / 'machine.sh'} may run the scripts, in this order:\n"
+        f"  sh {example}\n`vestibular scatter --collect` then collects the results and runs {LAST}."
     )
 
 
 def clean_up(project: Path, through: str | None) -> None:
-    """Remove commits and results that no cell's folder needs, and say which folders are left."""
+    """Remove commits and results that no cell's folder needs, and print how many are left."""
     left = sorted(path.parent for path in scatter_folder().glob("*/run.sh"))
     texts = [(folder / "run.sh").read_text(encoding="utf-8") for folder in left]
     listed = " ".join(texts).split()
@@ -196,7 +196,7 @@ def clean_up(project: Path, through: str | None) -> None:
     if left:
         print(
             f"{len(left)} folders of cells with other settings are left in {scatter_folder()}; "
-            "remove them if you do not go on with these"
+            "remove them if you no longer need those settings"
         )
     else:
         for path in scatter_folder().glob("array-*"):
@@ -204,16 +204,16 @@ def clean_up(project: Path, through: str | None) -> None:
 
 
 def _why(line: Line, folder: CellFolder) -> str:
-    """Say how a cell ended, with its last lines."""
+    """Return how a cell ended, with the last lines of its log."""
     if line.state == "waiting":
         return ""
     if line.state == "done":
         return (
-            f"{line.name}: ended well, and DVC's run-cache does not have its result under what the "
-            "project holds now: a file that it reads has changed in the meantime, or its machine "
-            "does not see the same cache"
+            f"{line.name}: succeeded, but DVC's run-cache has no result for the project's present "
+            "state: a file that the cell reads has changed in the meantime, or its machine does "
+            "not see the same cache"
         )
-    how = {"failed": f"failed with status {folder.status}", "lost": "ended without a word"}
+    how = {"failed": f"failed with status {folder.status}", "lost": "ended without a status"}
     said = "\n".join(f"    {text}" for text in folder.last_lines(LAST_LINES))
     return f"{line.name}: {how.get(line.state, line.state)}\n{said}".rstrip()
 

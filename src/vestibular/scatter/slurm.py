@@ -1,4 +1,4 @@
-"""Cells as Slurm's jobs: an array for each class of resources."""
+"""Engine that runs cells as Slurm jobs: one job array for each set of equal resources."""
 
 import getpass
 import shutil
@@ -15,41 +15,41 @@ from vestibular.scatter.folders import scatter_folder
 
 ARRAY_SCRIPT = """\
 #!/bin/sh
-# one job an array task; the first line of the list belongs to task 0
+# each array task runs one script; the first line of the list belongs to task 0
 exec /bin/sh "$(sed -n "$((SLURM_ARRAY_TASK_ID + 1))p" {list})"
 """
 MEGABYTE = 1 << 20
 MOST_TASKS = 1000
-"""Of an array: Slurm takes 1,001 unless told otherwise (`MaxArraySize`)."""
+"""Largest number of tasks in an array: Slurm's `MaxArraySize` is 1,001 by default."""
 
 
 class Slurm:
-    """`sbatch`, `squeue` and `scancel`; no accounting is needed."""
+    """Uses `sbatch`, `squeue` and `scancel`; no accounting is needed."""
 
     name = "slurm"
 
     def __init__(self, options: Sequence[str]) -> None:
-        """Make sure that Slurm is here.
+        """Check that Slurm is available.
 
         Args:
-            options: further ones of `sbatch`; they win over those that the plan gives.
+            options: further options of `sbatch`; they override those from the plan.
 
         Raises:
             ScatterError: there is no `sbatch`.
         """
         if shutil.which("sbatch") is None:
             raise ScatterError(
-                "sbatch: not found; run the command where jobs are submitted to Slurm, or with "
-                "--on local"
+                "sbatch: not found; run the command on a machine that submits jobs to Slurm, or "
+                "with --on local"
             )
         self._options = tuple(options)
 
     def room_for(self, task: Task, running: Sequence[Task]) -> bool:
-        """Say yes: the queue is Slurm's."""
+        """Return true: Slurm has a queue of its own."""
         return True
 
     def submit(self, tasks: Sequence[Task]) -> dict[str, str]:
-        """Submit one array for each class of resources."""
+        """Submit one array for each set of equal resources."""
         classes: dict[Resources, list[Task]] = {}
         for task in tasks:
             classes.setdefault(task.resources, []).append(task)
@@ -62,7 +62,7 @@ class Slurm:
         return started
 
     def alive(self, jobs: Sequence[str]) -> Mapping[str, str]:
-        """Ask the queue for this user's tasks."""
+        """Look the jobs up among this user's tasks in the queue."""
         listed = _run(
             "squeue", "--noheader", "--array", f"--user={getpass.getuser()}", "--format=%i %T %N"
         )
@@ -96,12 +96,12 @@ class Slurm:
             f"--cpus-per-task={resources.cpus}",
             f"--time={resources.minutes}",
             f"--export=ALL,OMP_NUM_THREADS={resources.cpus}",
-            # none would mean all of a node's
+            # without --mem, Slurm may reserve all of a node's memory
             *([f"--mem={-(-resources.memory // MEGABYTE)}M"] if resources.memory else []),
             *([f"--gres=gpu:{resources.gpus}"] if resources.gpus else []),
             *self._options,
         ]
-        # on a cluster of several, the name of the cluster follows
+        # with several clusters, the cluster's name follows the job's ID
         return _run("sbatch", "--parsable", *options, str(script)).strip().partition(";")[0]
 
 

@@ -1,4 +1,4 @@
-"""The project as the cells see it: a commit that no branch has, gone once they are collected."""
+"""The project's state that cells run: a commit on no branch, removed after collection."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -11,50 +11,50 @@ from vestibular.scatter.errors import ScatterError
 from vestibular.scatter.pipeline import Progress
 
 REFS = "refs/vestibular/scatter"
-"""Below it git keeps the commits that cells run."""
+"""Prefix of the git references to the commits that cells run."""
 LOCK = "dvc.lock"
 SHOWN = 5
-"""Files that a message names."""
+"""Largest number of files named in a message."""
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """What a cell's clone is made of."""
+    """The state of the project that a cell clones."""
 
     commit: str
-    """Its full hash."""
+    """Full hash of the commit."""
     repository: Path
-    """Git's own folder."""
+    """Git's own folder of the repository."""
     ref: str
-    """Name of the commit; its first parent is the project's."""
+    """Reference to the commit; its first parent is the project's commit."""
     prefix: str
     """The project's folder within the repository; empty at its top."""
     linked: tuple[str, ...]
-    """Folders of base models that git does not hold; their pins hold the hash of their content."""
+    """Base model folders that git does not track; their pins hold the hash of their content."""
 
 
 def take(project: Path, progress: Progress) -> Snapshot:
-    """Commit the project's tracked files as they are, aside of every branch and of the index.
+    """Commit the project's tracked files as they are, without touching any branch or the index.
 
-    Of `dvc.lock` the stages that have to run are left out, so that a clone looks them up in the
-    run-cache.
+    The commit's `dvc.lock` lacks the stages that have to run, so that DVC in a clone looks them up
+    in the run-cache.
 
     Args:
-        project: its top folder.
-        progress: what has to run.
+        project: the project's top folder.
+        progress: the state of the pipeline.
 
     Raises:
-        ScatterError: something that has to run reads a file that git does not hold.
+        ScatterError: a stage that has to run reads a file that git does not track.
         GitError: git does not open the repository, or has no commit yet.
     """
     import pygit2
 
     refuse_untracked(progress)
     head = head_commit_of(project)
-    # of what is tracked only, and without touching anything
+    # takes tracked files only, and changes nothing
     stashed = run_git("stash", "create", folder=project)
     if stashed.returncode:
-        raise ScatterError(f"git stash create: {last_line(stashed.stderr)}; solve that first")
+        raise ScatterError(f"git stash create: {last_line(stashed.stderr)}; fix this first")
     repository = pygit2.Repository(str(project))
     base = repository[stashed.stdout.strip() or head].peel(pygit2.Commit)
     prefix = folder_in_repository(project)
@@ -77,10 +77,10 @@ def take(project: Path, progress: Progress) -> Snapshot:
 
 
 def head_commit_of(project: Path) -> str:
-    """Return the commit that the project stands at.
+    """Return the project's current commit.
 
     Raises:
-        ScatterError: there is none yet.
+        ScatterError: there is no commit yet.
     """
     if project == Path():
         return head_commit()
@@ -91,29 +91,29 @@ def head_commit_of(project: Path) -> str:
 
 
 def refuse_untracked(progress: Progress) -> None:
-    """Make sure that git holds all that is read and that no stage makes.
+    """Check that git tracks every file that is read and that no stage writes.
 
     Raises:
-        ScatterError: there are other files, which a clone would not have.
+        ScatterError: git does not track some of them, so that a clone would lack them.
     """
     loose = progress.loose
     if loose:
         more = f" and {len(loose) - SHOWN} more" if len(loose) > SHOWN else ""
         raise ScatterError(
-            f"{', '.join(loose[:SHOWN])}{more}: a stage reads it, and a cell's clone would not "
-            "have it, since git does not hold it; `git add` it (no commit is needed), or remove it"
+            f"{', '.join(loose[:SHOWN])}{more}: read by a stage but not tracked by git, so that a "
+            "cell's clone would lack it; `git add` it (no commit is needed), or remove it"
         )
 
 
 def remove_refs(project: Path, kept: Iterable[str]) -> None:
-    """Remove the commits that cells have run, but for those that are `kept`."""
+    """Remove the commits that cells have run, except those that are `kept`."""
     listed = run_git("for-each-ref", "--format=%(refname)", REFS, folder=project)
     for ref in set(listed.stdout.split()) - set(kept):
         run_git("update-ref", "-d", ref, folder=project)
 
 
 def _without(lock: str, progress: Progress) -> str:
-    # DVC's own reader and writer: a hash of digits and one `e` is a number to others
+    # DVC's own reader and writer: others read a hash of digits and one `e` as a number
     from dvc.utils.serialize import dumps_yaml, parse_yaml
 
     content = parse_yaml(lock, LOCK)

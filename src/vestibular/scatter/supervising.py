@@ -1,4 +1,4 @@
-"""Submit cells as soon as what they wait for is done, follow them, and end them if asked to."""
+"""Submit cells as soon as the cells they wait for are done, follow them, and end them if asked."""
 
 import sys
 import time
@@ -9,25 +9,25 @@ from vestibular.scatter.errors import ScatterError
 from vestibular.scatter.table import FINAL, Line, LiveTable, State
 
 LOOKS_BEFORE_LOST = 5
-"""Times that a job without an end is not found before it counts as lost: a shared disk may show
-the end late."""
+"""Checks in a row that find neither a job nor its exit status before it counts as lost: a shared
+disk may show the status late."""
 
 LOOKS_WITHOUT_ANSWER = 60
-"""Times in a row that an engine may not answer: its daemon may be started again meanwhile."""
+"""Checks in a row that an engine may leave unanswered, for example while its daemon restarts."""
 
 
 class Supervisor:
-    """Follows the cells of one scatter until none runs and none can be submitted any more."""
+    """Follows the cells of one scatter until none is running and none can be submitted."""
 
     def __init__(
         self, tasks: Sequence[Task], engine: Engine, engine_of: Callable[[str], Engine]
     ) -> None:
-        """Say what is to run.
+        """Set the cells to run.
 
         Args:
-            tasks: the cells, each behind those that it waits for.
-            engine: what runs them.
-            engine_of: gives the engine of a name, which may run some of them already.
+            tasks: the cells, each after those that it waits for.
+            engine: the engine that runs them.
+            engine_of: returns the engine with a name; it may already be running some of them.
         """
         self._tasks = {task.cell.name: task for task in tasks}
         self._engine = engine
@@ -35,16 +35,16 @@ class Supervisor:
         self._jobs: dict[str, tuple[Engine, str]] = {}
         self._missed: dict[str, int] = {}
         self._silent = 0
-        """Looks in a row that an engine has not answered."""
+        """Checks in a row that an engine has not answered."""
         self._lines = {name: Line(name, "waiting") for name in self._tasks}
 
     @property
     def lines(self) -> Mapping[str, Line]:
-        """What is known of each cell."""
+        """The state of each cell."""
         return self._lines
 
     def adopt(self) -> list[str]:
-        """Take over the jobs that an earlier command has started; return their cells' names."""
+        """Take over the jobs that an earlier command started; return their cells' names."""
         for name, task in self._tasks.items():
             if task.folder.job is None:
                 continue
@@ -55,11 +55,11 @@ class Supervisor:
         return list(self._jobs)
 
     def run(self, table: LiveTable, seconds: float) -> None:
-        """Go on until all cells have ended, or wait for some that have not ended well.
+        """Run until every cell has ended or waits for a cell that has failed.
 
         Args:
-            table: shows how far they are.
-            seconds: between two looks.
+            table: shows the state of the cells.
+            seconds: interval at which the jobs are checked.
         """
         while True:
             self._look()
@@ -77,14 +77,14 @@ class Supervisor:
     def _look(self) -> None:
         for engine, names in self._by_engine().items():
             try:
-                # before the ends are read: what ends in between has left its own
+                # ask first, read the exit statuses later: a job that ends in between has left one
                 alive = engine.alive([self._jobs[name][1] for name in names])
             except ScatterError as error:
                 self._silent += 1
                 if self._silent > LOOKS_WITHOUT_ANSWER:
                     raise
                 if self._silent == 1:
-                    print(f"{error}; asking again", file=sys.stderr, flush=True)
+                    print(f"{error}; retrying", file=sys.stderr, flush=True)
                 return
             for name in names:
                 self._lines[name] = self._line(name, alive)
@@ -106,7 +106,7 @@ class Supervisor:
         return Line(name, "lost" if lost else "running", folder.seconds, f"{engine.name} {job}")
 
     def _submit_ready(self) -> None:
-        """Submit what waits for nothing any more, as long as the engine takes it."""
+        """Submit the cells that need not wait any longer, as long as the engine has room."""
         running = [
             self._tasks[name]
             for name, line in self._lines.items()

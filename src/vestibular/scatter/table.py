@@ -1,4 +1,4 @@
-"""The cells and how far each is, on a terminal or in a log."""
+"""Table of the cells and their states, on a terminal or in a log."""
 
 import shutil
 import sys
@@ -9,31 +9,32 @@ from typing import Literal
 State = Literal["waiting", "queued", "running", "done", "failed", "lost"]
 FINAL: tuple[State, ...] = ("done", "failed", "lost")
 QUIET: tuple[State, ...] = ("waiting", "done")
-"""What need not be seen of a cell where the screen is small."""
+"""States of cells that a small screen does not show."""
 MARGIN = 4
-"""Lines of a screen that the rows leave: headings, totals, the cursor."""
+"""Lines of the screen that are not rows of cells: headings, totals, the cursor."""
 
 
 @dataclass(frozen=True)
 class Line:
-    """What is known of a cell."""
+    """A cell's row in the table."""
 
     name: str
     state: State
     seconds: float | None = None
-    """Since it began, or that it took."""
+    """Seconds since it started, or that it took."""
     where: str = ""
-    """Its job, and what the engine says of it."""
+    """Its job, with the engine's note on it."""
 
 
 def as_table(lines: Sequence[Line], most: int = sys.maxsize) -> str:
-    """Lay the cells out, with a line of totals.
+    """Return the cells as a table, with a line of totals.
 
     Args:
         lines: the cells.
-        most: rows; where there are more cells, those that wait or are done are left out.
+        most: largest number of rows; if there are more cells, those that wait or are done are
+            left out.
     """
-    # imported here: light commands need no tables
+    # imported here, because most commands need no tables
     from tabulate import tabulate
 
     shown = lines if len(lines) <= most else [line for line in lines if line.state not in QUIET]
@@ -47,7 +48,7 @@ def as_table(lines: Sequence[Line], most: int = sys.maxsize) -> str:
 
 
 def totals(lines: Sequence[Line]) -> str:
-    """Count the cells by state."""
+    """Return the number of cells in each state, as text."""
     states: tuple[State, ...] = ("waiting", "queued", "running", *FINAL)
     counts = {state: sum(line.state == state for line in lines) for state in states}
     said = ", ".join(f"{count} {state}" for state, count in counts.items() if count)
@@ -55,7 +56,7 @@ def totals(lines: Sequence[Line]) -> str:
 
 
 class LiveTable:
-    """A table that is drawn over itself on a terminal; elsewhere a line for each change."""
+    """A table that redraws itself on a terminal; elsewhere, one line for each change."""
 
     def __init__(self) -> None:
         self._last: dict[str, State] = {}
@@ -63,7 +64,7 @@ class LiveTable:
         self._live = sys.stdout.isatty()
 
     def show(self, lines: Mapping[str, Line]) -> None:
-        """Show how far the cells are."""
+        """Show the state of the cells."""
         if self._live:
             text = as_table(list(lines.values()), shutil.get_terminal_size().lines - MARGIN)
             back = f"\x1b[{self._height}F\x1b[J" if self._height else ""

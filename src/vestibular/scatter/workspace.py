@@ -1,4 +1,4 @@
-"""Where a scatter's state of the project is: the project itself, or a variant's workspace."""
+"""The folder whose state a scatter runs: the project itself, or a variant's workspace."""
 
 import os
 import shutil
@@ -17,9 +17,9 @@ from vestibular.scatter.snapshot import Snapshot, take
 
 
 def follow_dvc(project: Path, *arguments: str) -> int:
-    """Run a DVC command whose output the user sees; return its status.
+    """Run a DVC command and show its output; return its exit status.
 
-    The stages' `python` is this one, whatever PATH names first.
+    Stages use this Python, even if another one comes first in PATH.
     """
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
     return subprocess.run(  # noqa: S603
@@ -34,7 +34,7 @@ def run_trunk(project: Path, trunk: Sequence[str]) -> None:
     """Run the stages that all cells depend on.
 
     Raises:
-        ScatterError: one failed; DVC has printed why.
+        ScatterError: a stage failed; DVC has printed why.
     """
     if trunk and follow_dvc(project, "repro", *trunk):
         raise ScatterError(f"{', '.join(trunk)}: failed, as DVC says above; no cell was started")
@@ -49,28 +49,28 @@ def cache_folder(project: Path) -> Path:
 
 
 def state_of(project: Path) -> tuple[Snapshot, str]:
-    """Commit the project's tracked files aside; return the commit and its content's hash."""
+    """Commit the project's tracked files on no branch; return the commit and its content's hash."""
     snapshot = take(project, Progress((), (), ()))
     asked = run_git("rev-parse", f"{snapshot.ref}^{{tree}}", folder=project)
     return snapshot, asked.stdout.strip()
 
 
 def make_variant(name: str, overrides: Sequence[str], untracked: Sequence[str]) -> tuple[Path, str]:
-    """Make a workspace that is the project with other settings.
+    """Make a workspace that holds the project with other settings.
 
-    The project's own files stay as they are: the cells may take days.
+    The project's own files stay unchanged, since the cells may take days.
 
     Args:
-        name: of the experiment.
-        overrides: settings as `dvc exp run --set-param` takes them.
-        untracked: folders that `prepare` reads and that git need not hold.
+        name: name of the experiment.
+        overrides: settings in the form of `dvc exp run --set-param`.
+        untracked: folders that `prepare` reads and that git may not track.
 
     Returns:
         the project's folder in the workspace, and the hash of the project's content without the
         other settings.
 
     Raises:
-        ScatterError: an override is none of DVC's, or does not fit the settings.
+        ScatterError: DVC cannot parse an override, or it does not fit the settings.
     """
     snapshot, content = state_of(Path())
     remove_variant(name)
