@@ -19,7 +19,7 @@ const FIXED = [
   { name: "state", label: "State", value: (run) => run.state, cell: stateCell },
   { name: "started", label: "Started", number: true, short: true,
     value: (run) => run.started, cell: (run) => date(run.started) },
-  { name: "duration", label: "Duration", title: "duration; where a run says how long it worked, this, without the waits between",
+  { name: "duration", label: "Duration", title: "duration; without pauses, if the run states its working time",
     number: true, short: true, value: milliseconds,
     cell: (run) => milliseconds(run) === null ? "" : duration(milliseconds(run)) },
   { name: "tags", label: "Tags", value: (run) => run.tags.join(" "), cell: tagsCell },

@@ -1,4 +1,4 @@
-"""`vestibular scatter`: every training and exam that is out of date, as a job of its own."""
+"""`vestibular scatter`: runs each training and exam that is out of date as a job of its own."""
 
 import argparse
 import contextlib
@@ -23,34 +23,34 @@ if TYPE_CHECKING:
 
 ENGINES = ("local", "slurm", "ray")
 NAME = re.compile(r"\w[\w.-]*")
-"""Of an experiment: it is a git reference's and a folder's too."""
+"""Names of experiments; they also name a git reference and a folder."""
 SECONDS = {"local": 1.0, "slurm": 5.0, "ray": 5.0}
-"""Between two looks at the jobs."""
+"""Seconds between two checks of the jobs."""
 DESCRIPTION = """\
 Run all trainings and exams that are out of date, each as a job in a clone of its own, then collect
-their results and run `select` here. It ends with the bytes that `dvc repro` would have made, which
-runs them one after the other.
+their results and run `select` here. The results are the same bytes as those of `dvc repro`, which
+runs the stages one after the other.
 
-A cell is what one job runs: a base's exam, a candidate's training and exam, or a repeat's. Its
-folder below .vestibular/scatter holds `run.sh`, which runs it, `log`, and in the end `exit` with
-its status. Results come home through DVC's cache, which all machines have to see, or through a DVC
-remote (`--through`). Tracked files travel as they are, committed or not.
+A cell is the work of one job: a base's exam, or the training and exam of a candidate or a repeat.
+Its folder below .vestibular/scatter holds `run.sh`, which runs the cell, `log`, and at the end
+`exit` with the status. Results return through DVC's cache, which all machines must see, or through
+a DVC remote (`--through`). Tracked files are used as they are, committed or not.
 
-Type the same command again after anything that went wrong: what is finished is not run again, what
-still runs is followed, and the rest is run. Ctrl-C ends the jobs.
+If anything goes wrong, run the same command again: finished cells do not run again, running cells
+are followed, and the rest is run. Ctrl-C ends the jobs.
 """
 EPILOG = """\
 examples:
   vestibular scatter --jobs 4              four processes at a time on this machine
-  vestibular scatter --on slurm --detach   Slurm's job arrays; type it again to look
-  vestibular scatter --dry-run             only the scripts: run them wherever you like,
-  vestibular scatter --collect             and gather what they have made
+  vestibular scatter --on slurm --detach   Slurm's job arrays; run it again to follow
+  vestibular scatter --dry-run             only write the scripts: run them wherever you like,
+  vestibular scatter --collect             and collect their results
   vestibular scatter --on slurm --through mine
-                                           nodes that do not see the cache, but the remote
+                                           nodes that see the remote, but not the cache
   vestibular scatter --exp fast -S train.learning_rate=2e-2
-                                           an experiment of DVC's, for `dvc exp show`
-`scatter` in params.yaml says what a cell may take (cpus, gpus, memory_gb, minutes, sbatch, ray);
-what it leaves out is taken from `vestibular plan`.
+                                           a DVC experiment, for `dvc exp show`
+`scatter` in params.yaml sets the resources of a cell (cpus, gpus, memory_gb, minutes) and the
+options of Slurm and Ray (sbatch, ray); the rest is taken from `vestibular plan`.
 """
 
 
@@ -79,36 +79,36 @@ def add_command(commands: Any) -> None:
         "--detach",
         action="store_const",
         const="start",
-        help="go on in the background; the same command looks in",
+        help="run in the background; the same command without it follows",
     )
-    # what goes on there is told so, whatever stands before this word
+    # the last of the two options wins, so this one can be appended to the same command
     parser.add_argument(
         "--detached", dest="detach", action="store_const", const="started", help=argparse.SUPPRESS
     )
     parser.add_argument(
         "--through",
         metavar="REMOTE",
-        help="a DVC remote that results travel through, in a folder of their own that is removed "
-        "afterwards (default: through the cache, which all cells share)",
+        help="DVC remote that carries the results, in a temporary folder of its own (default: the "
+        "cache, which all cells share)",
     )
-    parser.add_argument("--dry-run", action="store_true", help="write the cells' scripts alone")
+    parser.add_argument("--dry-run", action="store_true", help="only write the cells' scripts")
     parser.add_argument(
-        "--collect", action="store_true", help="gather results that are there; start no job"
+        "--collect", action="store_true", help="collect existing results; start no jobs"
     )
-    parser.add_argument("--exp", metavar="NAME", help="make an experiment of DVC's of it")
+    parser.add_argument("--exp", metavar="NAME", help="save the run as a DVC experiment")
     parser.add_argument(
         "-S",
         "--set-param",
         action="append",
         default=[],
         metavar="KEY=VALUE",
-        help="with --exp: another value of a setting, as `dvc exp run` takes it",
+        help="with --exp: a changed setting, as for `dvc exp run`",
     )
     parser.set_defaults(run=run_scatter)
 
 
 def run_scatter(arguments: argparse.Namespace) -> None:
-    """Scatter, or look in on a scatter that goes on in the background."""
+    """Scatter, or follow a scatter that runs in the background."""
     if bool(arguments.exp) != bool(arguments.set_param):
         raise LaunchError("--exp NAME and -S KEY=VALUE belong together: name both, or neither")
     if arguments.exp and not NAME.fullmatch(arguments.exp):
@@ -167,7 +167,7 @@ def _scatter(arguments: argparse.Namespace) -> None:
 
 @contextlib.contextmanager
 def _project(arguments: argparse.Namespace) -> Iterator[tuple[Path, Callable[[], None]]]:
-    """Give the folder whose pipeline is looked at, and what to do once all cells are done."""
+    """Yield the folder of the pipeline, and what to do once all cells are done."""
     from vestibular.scatter.errors import ScatterError
     from vestibular.scatter.workspace import follow_dvc, make_variant, remove_variant, state_of
 
@@ -186,8 +186,8 @@ def _project(arguments: argparse.Namespace) -> Iterator[tuple[Path, Callable[[],
     def experiment() -> None:
         if state_of(Path())[1] != content:
             raise ScatterError(
-                "the project's files have changed since the cells began; the same command says "
-                "what that means for them"
+                "the project's files have changed since the cells started; run the same command "
+                "again, which runs those that are out of date"
             )
         options = [word for value in arguments.set_param for word in ("--set-param", value)]
         if follow_dvc(Path(), "exp", "run", "--temp", "--name", arguments.exp, *options):
@@ -198,7 +198,7 @@ def _project(arguments: argparse.Namespace) -> Iterator[tuple[Path, Callable[[],
 
 
 def _planned(project: Path) -> "tuple[Params, Plan | None]":
-    """Return the settings, and what is planned unless they leave nothing open."""
+    """Return the settings, and the plan, which is None if the settings state all resources."""
     from vestibular.scatter.resources import plan_of
 
     params = load_params(project / PARAMS)
@@ -207,7 +207,7 @@ def _planned(project: Path) -> "tuple[Params, Plan | None]":
 
 
 def _variables(params: Params, plan: "Plan | None") -> dict[str, str]:
-    """Return what the cells' environment says, so that `auto` comes to the same in all of them."""
+    """Return variables for the cells, so that `auto` has the same value in all of them."""
     from vestibular.scatter.folders import memory_stated
     from vestibular.scatter.resources import accelerators
 

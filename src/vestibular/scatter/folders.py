@@ -50,7 +50,7 @@ cell=$(cd "$(dirname "$0")" && pwd)
 . "$cell/../{machine}"
 exec 9> "$cell/lock"
 if ! flock --nonblock 9; then
-  echo "$cell: is being run already" >&2
+  echo "$cell: already running" >&2
   exit 75
 fi
 # the cell has already succeeded: nothing left to do
