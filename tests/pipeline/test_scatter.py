@@ -134,7 +134,9 @@ def test_changes_travel_without_a_commit_and_an_untracked_file_is_refused(
     """By its name: a clone would not have it, and DVC would miss it in the result's key."""
     settings = project.folder / "params.yaml"
     text = settings.read_text(encoding="utf-8")
-    settings.write_text(text.replace("learning_rate: 1e-2", "learning_rate: 3e-2"))
+    # of another length: git misses an edit in the second of the commit once dulwich, by which DVC
+    # stages dvc.lock, has written the index, unless the file's size changes
+    settings.write_text(text.replace("learning_rate: 1e-2", "learning_rate: 0.03"))
     new = project.folder / "stages/new.sh"
     new.write_text("echo new\n")
     said = project.scatter(status=2)
@@ -144,7 +146,7 @@ def test_changes_travel_without_a_commit_and_an_untracked_file_is_refused(
     project.scatter("--jobs", "4")
     # two exams of bases; two adapters, exams and what these read of the bases; of two repeats the
     # adapters and exams
-    assert project.result().count("3e-2") == 2 + 2 * 3 + 2 * 2
+    assert project.result().count("0.03") == 2 + 2 * 3 + 2 * 2
     changed = git(project.folder, "status", "--porcelain")
     assert " M params.yaml" in changed
     assert "A  stages/new.sh" in changed
