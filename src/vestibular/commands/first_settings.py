@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -98,7 +98,7 @@ def first_settings(
     words = known.prompt if known else languages()["en"].prompt
     chosen = schedule(found.learned)
     rate, reason = learning_rate(candidates)
-    context, answer = (tokens(found.longest(what), candidates) for what in ("context", "answer"))
+    context, answer = tokens([found.longest("context"), found.longest("answer")], candidates)
     documents = found.dataset.metrics().validation.documents
     few = f"Only {documents} documents are in the exam. All questions compare with"
     enough = "To compare on all questions:"
@@ -151,13 +151,13 @@ def learning_rate(candidates: Mapping[str, str]) -> tuple[str, str]:
     return next(((rate, why) for most, rate, why in RATES if size < most), RATE_OF_THE_REST)
 
 
-def tokens(text: str, candidates: Mapping[str, str]) -> int:
-    """Return how many tokens a text takes, at most, by the tokenizers of the bases that are here.
+def tokens(texts: Sequence[str], candidates: Mapping[str, str]) -> list[int]:
+    """Return how many tokens each text takes, at most, by the tokenizers of the bases.
 
     Args:
-        text: a context or an answer.
-        candidates: base models by candidate name. A base without the file `tokenizer.json`, or on
-            the hub, is estimated.
+        texts: a context, an answer.
+        candidates: base models by candidate name. For a base that has no `tokenizer.json` here,
+            such as one on the hub, the number is estimated.
 
     Raises:
         BaseModelError: a tokenizer cannot be read.
@@ -169,14 +169,15 @@ def tokens(text: str, candidates: Mapping[str, str]) -> int:
     for base in candidates.values():
         file = Path(base) / "tokenizer.json"
         if not file.is_file():
-            counts.append(math.ceil(len(text) / CHARACTERS_OF_A_TOKEN))
+            counts.append([math.ceil(len(text) / CHARACTERS_OF_A_TOKEN) for text in texts])
             continue
         try:
             tokenizer = Tokenizer.from_file(str(file))
         except Exception as error:  # the library raises no class of its own
             raise BaseModelError(f"{file}: cannot be read as a tokenizer ({error})") from None
-        counts.append(len(tokenizer.encode(text, add_special_tokens=False).ids))
-    return max(counts)
+        encoded = [tokenizer.encode(text, add_special_tokens=False) for text in texts]
+        counts.append([len(each.ids) for each in encoded])
+    return [max(each) for each in zip(*counts, strict=True)]
 
 
 def _held_out(found: FirstLook) -> str:

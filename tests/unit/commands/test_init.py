@@ -363,14 +363,13 @@ def test_the_longest_texts_are_counted_by_the_bases_tokenizers(tmp_path: Path) -
     """By whichever takes most; a base without one here is estimated; a broken one is named."""
     from transformers import AutoTokenizer
 
-    text = "Das Haus 7 baute Jörg Müller; es steht in Köln."
+    texts = ["Das Haus 7 baute Jörg Müller; es steht in Köln.", "Jörg"]
     local = {name: str(ROOT / "demo/bases" / name) for name in ("gpt2-tiny", "opt-tiny")}
-    lengths = [
-        len(AutoTokenizer.from_pretrained(base).encode(text, add_special_tokens=False))
-        for base in local.values()
+    theirs = [AutoTokenizer.from_pretrained(base) for base in local.values()]
+    assert tokens(texts, local) == [
+        max(len(each.encode(text, add_special_tokens=False)) for each in theirs) for text in texts
     ]
-    assert tokens(text, local) == max(lengths)
-    assert tokens(text, {"far": "openai-community/gpt2"}) == 19
+    assert tokens(texts, {"far": "openai-community/gpt2"}) == [19, 2]
     (tmp_path / "tokenizer.json").write_text("{", encoding="utf-8")
     with pytest.raises(BaseModelError, match=r"tokenizer\.json: cannot be read as a tokenizer"):
-        tokens(text, {"broken": str(tmp_path)})
+        tokens(texts, {"broken": str(tmp_path)})

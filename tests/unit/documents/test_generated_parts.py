@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterator
 
 import yaml
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 
 from tests.support.commands import ROOT
 from vestibular.core.settings import Settings
@@ -47,6 +47,33 @@ def test_every_setting_of_the_demo_has_an_entry() -> None:
 def groups(model: type[BaseModel]) -> set[type[BaseModel]]:
     """All groups of settings, those of one candidate's stages left out."""
     return {each for one in model.__subclasses__() for each in ({one} | groups(one))}
+
+
+class Described(BaseModel):
+    """A group whose fields pydantic itself describes."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+    first: int
+    """One line."""
+    plain: int
+    second: str = "x"
+    """Two lines,
+    of which the second is indented."""
+
+
+class Inherited(Described):
+    """One that redefines a field."""
+
+    first: int = 1
+    """Another line."""
+
+
+def test_docstrings_are_read_as_pydantic_reads_them() -> None:
+    """Of a group's own fields and of those that it inherits."""
+    for group in (Described, Inherited):
+        theirs = {name: field.description for name, field in group.model_fields.items()}
+        assert dict(docstrings(group)) == {name: said for name, said in theirs.items() if said}
+    assert dict(docstrings(Inherited))["first"] == "Another line."
 
 
 def test_every_docstring_of_a_setting_is_there() -> None:
